@@ -1,0 +1,76 @@
+// The lines of DESIGN: routes -> verbs -> sql, never back; who may know Hono, the database's driver, another kind.
+const DATABASE_KNOWERS = "(^src/database/|^drizzle/|/sql\\.ts$|^drizzle\\.config\\.ts$|^test/|^scripts/)";
+const HONO_KNOWERS = "(^src/http/|^src/admin/|^src/app\\.ts$|^src/main\\.ts$|/routes\\.ts$|^test/|^scripts/)";
+
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "only-sql-knows-the-database",
+      comment: "Only sql.ts files, database/ and drizzle/ know drizzle or the driver.",
+      severity: "error",
+      from: { pathNot: DATABASE_KNOWERS },
+      to: { path: "node_modules/(drizzle-orm|postgres)/|^drizzle/" },
+    },
+    {
+      name: "only-routes-know-hono",
+      comment: "Only routes.ts, app.ts, main.ts, http/ and admin/ know Hono.",
+      severity: "error",
+      from: { pathNot: HONO_KNOWERS },
+      to: { path: "node_modules/(hono|@hono)/" },
+    },
+    {
+      name: "kinds-are-strangers",
+      comment: "The kinds of session never import each other; what two need moves to a shared place.",
+      severity: "error",
+      from: { path: "^src/sessions/([^/]+)/" },
+      to: { path: "^src/sessions/([^/]+)/", pathNot: "^src/sessions/$1/" },
+    },
+    {
+      name: "verbs-do-not-know-routes",
+      comment: "routes -> verbs -> sql, never back.",
+      severity: "error",
+      from: { pathNot: "^src/(app|main)\\.ts$|^test/" },
+      to: { path: "^src/.*/routes\\.ts$" },
+    },
+    {
+      name: "sql-knows-no-verbs",
+      severity: "error",
+      from: { path: "/sql\\.ts$" },
+      to: { path: "^src/", pathNot: "^src/(database|errors)|/contract\\.ts$" },
+    },
+    {
+      name: "nothing-knows-the-root",
+      comment: "The composition root and the command line are on top.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(cli/|main\\.ts$)" },
+      to: { path: "^src/(main\\.ts$|cli/)" },
+    },
+    {
+      name: "the-sdk-stands-alone",
+      comment: "The client imports only contracts, and nothing of Node.",
+      severity: "error",
+      from: { path: "^src/client/" },
+      to: { pathNot: "^src/client/|/contract\\.ts$" },
+    },
+    {
+      name: "no-dev-dependency-in-the-product",
+      severity: "error",
+      from: { path: "^(src|drizzle)/" },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] },
+    },
+    { name: "not-to-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    { name: "not-to-test", severity: "error", from: { path: "^src/" }, to: { path: "^(test|scripts)/" } },
+  ],
+  options: {
+    parser: "swc", // typescript 7 has no API that dependency-cruiser could call
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "types", "node", "default"],
+      extensions: [".ts", ".js", ".mjs", ".cjs", ".json"],
+    },
+  },
+};

@@ -1,0 +1,7 @@
+import { customType, timestamp } from "drizzle-orm/pg-core";
+
+/** Raw bytes, as the driver gives them. */
+export const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
+
+/** A moment, always with its time zone, as an RFC 3339 string. */
+export const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });

@@ -1,0 +1,33 @@
+import { sql } from "drizzle-orm";
+import { bigint, check, index, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { moment } from "./columns.ts";
+
+/**
+ * One row an ended session: tombstone, audit log and source of analytics in one. Partitioned by month of
+ * ended_at (the migration says so; drizzle-kit cannot), so that retention drops whole partitions.
+ */
+export const sessionHistory = pgTable(
+  "session_history",
+  {
+    keyId: bigint("key_id", { mode: "number" }).notNull(),
+    accessKey: text("access_key").notNull(),
+    sessionId: text("session_id").notNull(),
+    generation: bigint("generation", { mode: "number" }).notNull(),
+    startedAt: moment("started_at").notNull(),
+    lastHeartbeat: moment("last_heartbeat").notNull(),
+    endedAt: moment("ended_at").notNull(),
+    reason: text("reason").notNull(),
+    device: jsonb("device"),
+    replacedByGeneration: bigint("replaced_by_generation", { mode: "number" }),
+    replacedByDevice: jsonb("replaced_by_device"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.keyId, table.generation, table.endedAt] }),
+    index("session_history_session_id_index").on(table.sessionId),
+    check("session_history_reason", sql`${table.reason} IN ('replaced', 'expired', 'ended', 'revoked')`),
+    check(
+      "session_history_replaced_by",
+      sql`(${table.reason} = 'replaced') = (${table.replacedByGeneration} IS NOT NULL)`,
+    ),
+  ],
+);

@@ -1,0 +1,31 @@
+/** What most commands need: the settings and an open database, closed again whatever happens. */
+import { type Config, readConfig } from "../config.ts";
+import { chooseDatabase } from "../database/choose.ts";
+import { type Database, openDatabase } from "../database/database.ts";
+import { migrateDatabase } from "../database/migrate.ts";
+import { createHashKey, type HashKey } from "../keys/index.ts";
+import { createLog, type Logger } from "../log.ts";
+
+export interface Context {
+  config: Config;
+  database: Database;
+  hashKey: HashKey;
+  log: Logger;
+}
+
+/** Opens the database of the settings, its schema up to date, for one command. */
+export async function withDatabase<T>(run: (context: Context) => Promise<T>, log = createLog("silent")): Promise<T> {
+  const config = readConfig();
+  const chosen = await chooseDatabase(config, "command", log);
+  try {
+    await migrateDatabase(chosen.url);
+    const database = openDatabase(chosen.url, log);
+    try {
+      return await run({ config, database, hashKey: createHashKey(config.keyPepper), log });
+    } finally {
+      await database.close();
+    }
+  } finally {
+    await chosen.stop();
+  }
+}

@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { readConfig } from "../config.ts";
+import { chooseDatabase } from "../database/choose.ts";
+import { migrateDatabase } from "../database/migrate.ts";
+import { runCleanup } from "../jobs/cleanup.ts";
+import { createLog } from "../log.ts";
+import { withDatabase } from "./context.ts";
+import { type OutputOptions, printJson } from "./output.ts";
+
+/** A host's cron may start the next one every minute; this one is over by then. */
+const CLEANUP_BUDGET_MS = 45_000;
+
+export function addDatabaseCommands(program: Command): void {
+  program
+    .command("migrate")
+    .description("bring the database's schema up to date; safe to run at any time, by several at once")
+    .option("--json", "print the result as JSON")
+    .action(async (options: OutputOptions) => {
+      const chosen = await chooseDatabase(readConfig(), "command", createLog("silent"));
+      try {
+        const { applied, serverVersion } = await migrateDatabase(chosen.url);
+        if (options.json) printJson({ applied, server_version: serverVersion });
+        else console.log(applied === 0 ? "the schema is up to date" : `applied ${applied} migration(s)`);
+      } finally {
+        await chosen.stop();
+      }
+    });
+
+  program
+    .command("cleanup")
+    .description("end the sessions that fell silent and drop old history, once; for a host's cron")
+    .option("--json", "print the result as JSON, and no log")
+    .action(async (options: OutputOptions) => {
+      const log = createLog(options.json ? "silent" : readConfig().logLevel);
+      const report = await withDatabase(
+        ({ database, config }) =>
+          runCleanup(database, log, {
+            historyRetentionDays: config.historyRetentionDays,
+            budgetMs: CLEANUP_BUDGET_MS,
+            asked: true,
+          }),
+        log,
+      );
+      if (options.json) printJson(report);
+      else console.log(`cleaned up ${report.deleted} expired session(s), ${report.remaining} live`);
+    });
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+/** The `keybeat` command: reads what was asked for, runs it, and exits 0 (done), 1 (refused) or 2 (wrong usage). */
+import { Command, CommanderError } from "commander";
+import { AppError, OperatorError, UsageError } from "../errors.ts";
+import { readVersion } from "../version.ts";
+import { addCheckCommand } from "./check.ts";
+import { addDatabaseCommands } from "./database-commands.ts";
+import { addKeysCommands } from "./keys-commands.ts";
+import { addServeCommand } from "./serve.ts";
+import { addSessionsCommands } from "./sessions-commands.ts";
+
+const program = new Command("keybeat")
+  .description("One live device per access key: a session service on PostgreSQL")
+  .version(readVersion())
+  .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError("(keybeat --help lists the commands)")
+  .exitOverride()
+  .addHelpText(
+    "after",
+    `
+Without DATABASE_URL every command uses the embedded PostgreSQL in DATA_DIR (.keybeat), also while it is being served.
+
+Exit codes: 0 done, 1 refused or failed (a line on stderr says why), 2 wrong usage.
+
+Examples:
+  keybeat serve                                  run the service, with an embedded PostgreSQL
+  keybeat keys create --label "ACME" --expires 30d
+  keybeat keys import keys.csv
+  keybeat sessions list
+  keybeat check http://127.0.0.1:3000 --key KEY  is that server right?`,
+  );
+
+addServeCommand(program);
+addDatabaseCommands(program);
+addKeysCommands(program);
+addSessionsCommands(program);
+addCheckCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has spoken already
+  const message = error instanceof Error ? error.message : String(error);
+  const known = error instanceof AppError || error instanceof OperatorError || error instanceof UsageError;
+  console.error(`keybeat: ${known ? message : `unexpected: ${message}`}`);
+  return error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import { OperatorError } from "../errors.ts";
+import { kickSession, listSessions } from "../sessions/device/index.ts";
+import { withDatabase } from "./context.ts";
+import { ago, type OutputOptions, printJson, printTable } from "./output.ts";
+
+type Cell = string | number | null;
+
+export function addSessionsCommands(program: Command): void {
+  const sessions = program.command("sessions").description("live sessions: list, kick");
+
+  sessions
+    .command("list")
+    .description("who is on now")
+    .option("--json", "print as JSON, a session a line")
+    .action((options: OutputOptions) =>
+      withDatabase(async ({ database }) => {
+        const rows: Cell[][] = [];
+        for await (const session of listSessions(database)) {
+          if (options.json) printJson(session);
+          else {
+            const device = [session.device?.name, session.device?.platform, session.device?.app_version];
+            rows.push([
+              session.session_id,
+              session.access_key,
+              device.filter(Boolean).join(", ") || null,
+              ago(session.started_at),
+              `${Math.round(session.seconds_since_heartbeat)} s ago`,
+            ]);
+          }
+        }
+        if (options.json) return;
+        if (rows.length === 0) console.log("nobody is on");
+        else printTable(["SESSION", "KEY", "DEVICE", "STARTED", "LAST HEARTBEAT"], rows);
+      }),
+    );
+
+  sessions
+    .command("kick <session-id-prefix>")
+    .description("end a live session; its key stays good, so the device may start again")
+    .option("--json", "print the result as JSON")
+    .action((prefix: string, options: OutputOptions) =>
+      withDatabase(async ({ database }) => {
+        const result = await kickSession(database, prefix);
+        if (result.outcome === "unknown") throw new OperatorError("no live session's id begins so");
+        if (result.outcome === "ambiguous") {
+          const matches = result.sessions.map((session) => ({
+            session_id: `${session.session_id.slice(0, Math.max(8, prefix.length))}…`,
+            access_key: session.access_key,
+            device: session.device?.name ?? null,
+          }));
+          if (options.json) printJson({ matches });
+          else
+            printTable(
+              ["SESSION", "KEY", "DEVICE"],
+              matches.map((match) => Object.values(match)),
+            );
+          throw new OperatorError("several sessions fit, none was kicked: say more characters");
+        }
+        const { access_key } = result.session;
+        if (options.json)
+          printJson({ kicked: true, session_id: `${result.session.session_id.slice(0, 8)}…`, access_key });
+        else console.log(`kicked the session of key ${access_key}`);
+      }),
+    );
+}

@@ -1,0 +1,87 @@
+/** The environment, parsed once and frozen. The only reader of process.env; every other module is given its settings. */
+import { availableParallelism } from "node:os";
+import cron from "node-cron";
+import { z } from "zod";
+import { UsageError } from "./errors.ts";
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
+
+const environment = z.object({
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/.+/, "must look like postgres://user:password@host:5432/database")
+    .optional(),
+  DATA_DIR: z.string().default(".keybeat"),
+  HOST: z.string().optional(),
+  PORT: wholeNumber(0, 65_535).default(3000),
+  ADMIN_TOKEN: z.string().optional(),
+  SESSION_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(60),
+  HEARTBEAT_SECONDS: wholeNumber(1, 86_400).default(30),
+  CLEANUP_CRON: z
+    .string()
+    .refine((line) => line.trim() === "" || cron.validate(line), "must be a cron line of 5 or 6 fields, or empty")
+    .default("*/10 * * * * *"),
+  KEY_PEPPER: z.string().optional(),
+  HISTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(90),
+  WORKERS: z.union([z.literal("auto").transform(() => availableParallelism()), wholeNumber(1, 256)]).default(1),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+});
+
+export type Config = Readonly<{
+  /** Undefined: an embedded PostgreSQL in dataDir. */
+  databaseUrl: string | undefined;
+  dataDir: string;
+  host: string;
+  port: number;
+  adminToken: string | undefined;
+  sessionTimeoutSeconds: number;
+  /** The longest heartbeat_in. Never over half the timeout, so that one lost beat costs no session. */
+  heartbeatSeconds: number;
+  cleanupCron: string | undefined;
+  keyPepper: string | undefined;
+  historyRetentionDays: number;
+  workers: number;
+  logLevel: string;
+}>;
+
+/**
+ * Reads the settings. An empty variable counts as unset, except CLEANUP_CRON, where empty means off.
+ * Throws a UsageError that names the variable.
+ */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value !== undefined && (value !== "" || name === "CLEANUP_CRON")),
+  );
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    throw new UsageError(
+      parsed.error.issues.map((issue) => `${issue.path[0]?.toString()} ${reason(issue)}`).join("; "),
+    );
+  }
+  const read = parsed.data;
+  return Object.freeze({
+    databaseUrl: read.DATABASE_URL,
+    dataDir: read.DATA_DIR,
+    host: read.HOST ?? (read.DATABASE_URL === undefined ? "127.0.0.1" : "0.0.0.0"),
+    port: read.PORT,
+    adminToken: read.ADMIN_TOKEN,
+    sessionTimeoutSeconds: read.SESSION_TIMEOUT_SECONDS,
+    heartbeatSeconds: Math.min(read.HEARTBEAT_SECONDS, read.SESSION_TIMEOUT_SECONDS / 2),
+    cleanupCron: read.CLEANUP_CRON.trim() || undefined,
+    keyPepper: read.KEY_PEPPER,
+    historyRetentionDays: read.HISTORY_RETENTION_DAYS,
+    workers: read.WORKERS,
+    logLevel: read.LOG_LEVEL,
+  });
+}
+
+function reason(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_union") return "must be a whole number or auto";
+  if (issue.code === "invalid_value") return `must be one of ${issue.values.join(", ")}`;
+  return issue.message;
+}

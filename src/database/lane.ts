@@ -1,0 +1,129 @@
+/**
+ * A lane is a small pool of connections with a bound on everything: how many calls are under way, how many wait, and
+ * how long any of them may take in all. Past a bound the caller gets `unavailable` at once, and whatever happens to
+ * the database, every call is settled by its deadline.
+ *
+ * Calls of different temper have lanes of their own, so that a slow report never stands before a heartbeat.
+ */
+import postgres from "postgres";
+import { AppError, unavailable } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { createSocketFactory } from "./socket.ts";
+
+export type Sql = postgres.Sql<{ bigint: number }>;
+
+export interface LaneOptions {
+  name: string;
+  connectionsMax: number;
+  /** How many calls may wait for a connection before the next is turned away. */
+  waitingMax: number;
+  /** The whole time of a call, waiting included. */
+  deadlineMs: number;
+}
+
+export interface Lane {
+  /** Runs one statement. Throws `unavailable` for any trouble of the database; the outcome is then unknown. */
+  query<T>(statement: (sql: Sql) => PromiseLike<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function openLane(url: string, options: LaneOptions, log: Logger): Lane {
+  let sql = openPool(url, options);
+  let running = 0;
+  const waiting: Array<() => void> = [];
+
+  const release = () => {
+    running--;
+    waiting.shift()?.();
+  };
+
+  /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
+  const replacePool = () => {
+    const old = sql;
+    sql = openPool(url, options);
+    void old.end({ timeout: 1 });
+  };
+
+  const query = <T>(statement: (sql: Sql) => PromiseLike<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      let settled = false;
+      const deadline = setTimeout(() => {
+        settled = true;
+        const place = waiting.indexOf(begin);
+        if (place >= 0) waiting.splice(place, 1);
+        reject(unavailable(new Error(`${options.name}: no answer within ${options.deadlineMs} ms`)));
+      }, options.deadlineMs);
+      const settle = () => {
+        clearTimeout(deadline);
+        release();
+        const first = !settled;
+        settled = true;
+        return first;
+      };
+      const begin = () => {
+        running++;
+        Promise.resolve()
+          .then(() => statement(sql))
+          .then(
+            (rows) => settle() && resolve(rows),
+            (error: unknown) => {
+              if (codeOf(error) === "25006") replacePool();
+              const mapped = mapError(error);
+              if (settle()) reject(mapped);
+              else if (mapped instanceof AppError) log.debug({ err: mapped, lane: options.name }, "late failure");
+            },
+          );
+      };
+      if (running < options.connectionsMax) begin();
+      else if (waiting.length < options.waitingMax) waiting.push(begin);
+      else {
+        clearTimeout(deadline);
+        reject(unavailable(new Error(`${options.name}: ${waiting.length} calls are waiting`)));
+      }
+    });
+
+  return {
+    query,
+    close: () => sql.end({ timeout: 2 }),
+  };
+}
+
+function openPool(url: string, options: LaneOptions): Sql {
+  return postgres(url, {
+    max: options.connectionsMax,
+    // Nothing waits behind a busy connection: a slow call would hold up whoever was put behind it.
+    max_pipeline: 1,
+    connect_timeout: 2,
+    idle_timeout: 60,
+    max_lifetime: 300,
+    // The driver's types leave out that a function may be given.
+    backoff: (() => 0.05 + Math.random() * 0.2) as unknown as boolean,
+    fetch_types: false,
+    connection: { application_name: `keybeat ${options.name}` },
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    onnotice: () => {},
+    socket: createSocketFactory(options.deadlineMs),
+  } as postgres.Options<{ bigint: postgres.PostgresType<number> }>) as unknown as Sql;
+}
+
+/**
+ * SQLSTATEs that say "not now" rather than "you asked for nonsense": connection trouble (08), resources (53), operator
+ * intervention (57), a lock or statement deadline (55P03, 57014), a deadlock or serialization failure (40), a
+ * read-only primary (25006), a disk or file error (58), a broken prepared statement behind a pooler (26000, 42P05).
+ */
+const PASSING = /^(08|53|57|58|40|55P03|25006|26000|42P05)/;
+
+function mapError(error: unknown): unknown {
+  const code = codeOf(error);
+  if (code === undefined) return error;
+  // The driver's and the socket's own codes are words (CONNECTION_CLOSED, ECONNREFUSED), SQLSTATEs have five characters.
+  const ownCode = /^(CONNECT|E[A-Z]{3})/.test(code);
+  return ownCode || PASSING.test(code) ? unavailable(error) : error;
+}
+
+/** The code of the driver's error, also where drizzle wrapped it into one of its own. */
+function codeOf(error: unknown): string | undefined {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  if (typeof code === "string") return code;
+  return cause === undefined ? undefined : codeOf(cause);
+}

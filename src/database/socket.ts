@@ -1,0 +1,78 @@
+/**
+ * The driver's sockets, with the two things that it lacks: a deadline on a connection that went dark (a packet
+ * filter, a frozen host: no reset ever comes), and a pace of new connections, so that a server that hangs up at once
+ * is not called thousands of times a second.
+ */
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** The part of the driver's options that says where to connect. */
+interface Target {
+  host: string[];
+  port: number[];
+  path: string | false;
+}
+
+const TICK_MS = 100;
+const PACE_MS_MAX = 400;
+
+/**
+ * A factory for the driver's `socket` option. It must never throw (the driver would lose the connection's place in
+ * its pool for good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
+ *
+ * `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut.
+ */
+export function createSocketFactory(silenceMsMax: number): (target: Target) => Promise<Socket> {
+  let failures = 0;
+  let attempts = 0;
+  let turn = Promise.resolve();
+
+  return async (target) => {
+    if (failures > 0) {
+      const paceMs = Math.min(PACE_MS_MAX, 20 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
+      turn = turn.then(() => sleep(paceMs));
+      await turn;
+    }
+    const which = attempts++ % target.host.length;
+    const host = target.host[which] ?? "localhost";
+    const port = target.port[which] ?? 5432;
+    const socket = target.path ? connect({ path: target.path }) : connect({ host, port, noDelay: true });
+    Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
+    watch(socket, silenceMsMax, {
+      onAnswer: () => {
+        failures = 0;
+      },
+      onFailure: () => {
+        failures++;
+      },
+    });
+    return socket;
+  };
+}
+
+/**
+ * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. A socket that was closed
+ * before it lived for a tick with an answer is a failure. Looks at counters, as the driver takes away all listeners.
+ */
+function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onFailure(): void }): void {
+  let read = 0;
+  let writtenAtRead = 0;
+  let waitingSince = performance.now();
+  let answered = false;
+  const timer = setInterval(() => {
+    if (socket.destroyed) {
+      clearInterval(timer);
+      if (!answered) on.onFailure();
+    } else if (socket.bytesRead !== read) {
+      read = socket.bytesRead;
+      writtenAtRead = socket.bytesWritten;
+      waitingSince = performance.now();
+      if (!answered) on.onAnswer();
+      answered = true;
+    } else if (socket.bytesWritten === writtenAtRead && !socket.connecting) {
+      waitingSince = performance.now();
+    } else if (performance.now() - waitingSince > silenceMsMax) {
+      socket.destroy(Object.assign(new Error("the database did not answer in time"), { code: "ETIMEDOUT" }));
+    }
+  }, TICK_MS).unref();
+}

@@ -1,0 +1,57 @@
+/**
+ * The one error for what cannot go on, with a closed set of codes: clients rely on them, so a code is never renamed
+ * and never given another meaning. STATUS is complete by type: a new code without a status does not compile.
+ */
+export const STATUS = {
+  invalid_request: 400,
+  unauthorized: 401,
+  invalid_key: 403,
+  key_expired: 403,
+  key_revoked: 403,
+  not_found: 404,
+  session_not_found: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
+  key_in_use: 409,
+  holder_changed: 409,
+  session_id_used: 409,
+  session_replaced: 410,
+  session_expired: 410,
+  session_ended: 410,
+  session_revoked: 410,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  headers_too_large: 431,
+  internal_error: 500,
+  unavailable: 503,
+} as const;
+
+export type ErrorCode = keyof typeof STATUS;
+
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  /** What the answer carries beyond error, code and request_id. */
+  readonly data: Record<string, unknown>;
+
+  constructor(code: ErrorCode, message: string, data: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "AppError";
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** Our own trouble: the caller may try again soon. The cause goes to the log, never to the caller. */
+export function unavailable(cause?: unknown): AppError {
+  return new AppError("unavailable", "The service is temporarily unavailable, please try again", {}, { cause });
+}
+
+/** A reason to stop that a person can act on: printed as one line, without a stack, and the process exits with 1. */
+export class OperatorError extends Error {
+  override readonly name = "OperatorError";
+}
+
+/** The command line was used wrongly: one line, exit 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}

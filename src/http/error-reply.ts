@@ -1,0 +1,26 @@
+/** One way from an error to an answer: code -> status, and nothing about the inside for what is ours. */
+import type { ErrorHandler } from "hono";
+import { AppError, STATUS } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { HttpEnv } from "./request-id.ts";
+
+export function errorReply(log: Logger): ErrorHandler<HttpEnv> {
+  return (thrown, c) => {
+    const request_id = c.get("requestId");
+    const known = thrown instanceof AppError;
+    const error = known ? thrown : new AppError("internal_error", "Something went wrong on our side");
+    if (!known) log.error({ err: thrown, request_id }, "unexpected error");
+    else if (error.code === "unavailable") log.warn({ err: error.cause, request_id }, "unavailable");
+
+    const headers: Record<string, string> = {};
+    if (error.code === "unavailable") headers["Retry-After"] = String(retryAfterSeconds());
+    // What is left of a body that was not read must not be taken for the next request.
+    if (error.code === "payload_too_large") headers.Connection = "close";
+    return c.json({ error: error.message, code: error.code, request_id, ...error.data }, STATUS[error.code], headers);
+  };
+}
+
+/** 1 to 3 s, so that those turned away together do not come back together. */
+export function retryAfterSeconds(): number {
+  return 1 + Math.floor(Math.random() * 3);
+}

@@ -1,0 +1,47 @@
+import type { Database } from "../database/database.ts";
+import type { Logger } from "../log.ts";
+import { countLiveSessions, expireSessions, maintainHistory } from "../sessions/device/expire.ts";
+
+/** How many of the cleaned sessions are named in the log, a run. */
+const NAMED_MAX = 20;
+
+export interface CleanupReport {
+  deleted: number;
+  /** Sessions that are live after the run. */
+  remaining: number;
+}
+
+/**
+ * Tidies: sessions that fell silent go to the history, history past its retention goes away. No answer of the service
+ * depends on it (G5); run it never, late, twice at once, or kill it midway, and the same answers come.
+ *
+ * Takes at most `budgetMs` and a statement's deadline. A run that finds nothing says so at level `debug`, unless asked
+ * for by a person (`asked`). Throws `unavailable` if the database is away.
+ */
+export async function runCleanup(
+  database: Database,
+  log: Logger,
+  options: { historyRetentionDays: number; budgetMs: number; asked: boolean },
+): Promise<CleanupReport> {
+  const startedAt = performance.now();
+  let named = 0;
+  let level: "info" | "debug" = options.asked ? "info" : "debug";
+  if (options.asked) log.info("cleanup started");
+
+  const deleted = await expireSessions(database, startedAt + options.budgetMs, (batch) => {
+    if (level === "debug") {
+      level = "info";
+      log.info("cleanup started");
+    }
+    for (const session of batch.slice(0, NAMED_MAX - named)) {
+      named++;
+      log.info({ access_key: session.access_key, session_id: session.session_id }, "expired session cleaned up");
+    }
+  });
+  if (deleted > named) log.info({ more: deleted - named }, "more expired sessions cleaned up");
+  const history = await maintainHistory(database, options.historyRetentionDays);
+  if (history.made + history.dropped > 0) log.info(history, "history partitions made and dropped");
+  const remaining = await countLiveSessions(database);
+  log[level]({ deleted, remaining, ms: Math.round(performance.now() - startedAt) }, "cleanup finished");
+  return { deleted, remaining };
+}

@@ -1,0 +1,48 @@
+/** The table of what runs by the clock inside the process. */
+import cron from "node-cron";
+import type { Logger } from "../log.ts";
+
+export interface Job {
+  name: string;
+  /** A cron line of 5 or 6 fields. */
+  line: string;
+  /** Must settle by itself: a run that never ends would keep the next from starting. */
+  run(): Promise<unknown>;
+}
+
+export interface Jobs {
+  /** Starts no further run and waits for one that is under way. */
+  stop(): Promise<void>;
+}
+
+/** A failing run is logged and forgotten: the next one comes anyway. */
+export function scheduleJobs(jobs: Job[], log: Logger): Jobs {
+  const underWay = new Set<Promise<void>>();
+  const tasks = jobs.map((job) =>
+    cron.schedule(
+      job.line,
+      () => {
+        const run = job
+          .run()
+          .then(() => {})
+          .catch((err) => log.error({ err, job: job.name }, "the job failed"))
+          .finally(() => underWay.delete(run));
+        underWay.add(run);
+        return run;
+      },
+      { name: job.name, noOverlap: true, logger: quietLogger(log) },
+    ),
+  );
+  return {
+    async stop() {
+      await Promise.all(tasks.map((task) => task.destroy()));
+      await Promise.all(underWay);
+    },
+  };
+}
+
+/** node-cron speaks of missed ticks on the console; that belongs into our log, and not as an alarm. */
+function quietLogger(log: Logger) {
+  const say = (message: string | Error) => log.debug(String(message));
+  return { info: say, warn: say, debug: say, error: say };
+}

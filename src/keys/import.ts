@@ -1,0 +1,87 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Database } from "../database/database.ts";
+import { OperatorError } from "../errors.ts";
+import { splitCsvLine } from "./csv.ts";
+import { parseExpiry } from "./expiry.ts";
+import { type HashKey, KEY_LENGTH_MAX, keyPrefix } from "./secret.ts";
+import { insertKeys, type NewKey } from "./sql.ts";
+
+const BATCH_SIZE = 2000;
+
+export interface ImportReport {
+  imported: number;
+  /** Keys that were there before, or stood in the file twice. */
+  existing: number;
+  /** Lines that are no key, with the reason; nothing of the key itself. At most 20 are kept. */
+  rejected: Array<{ line: number; reason: string }>;
+  rejectedCount: number;
+}
+
+/**
+ * Takes keys in from a file: a key a line, or CSV `key,label,expires` (a first line that says just that is skipped).
+ * Every batch is one statement; running it again takes in only what is missing, so an interrupted import is simply
+ * repeated. `onProgress` is told the lines done after each batch.
+ */
+export async function importKeys(
+  database: Database,
+  hashKey: HashKey,
+  file: string,
+  onProgress: (linesDone: number) => void = () => {},
+): Promise<ImportReport> {
+  const report: ImportReport = { imported: 0, existing: 0, rejected: [], rejectedCount: 0 };
+  let batch: NewKey[] = [];
+  const flush = async () => {
+    if (batch.length === 0) return;
+    const inserted = await insertKeys(database, batch);
+    report.imported += inserted.length;
+    report.existing += batch.length - inserted.length;
+    batch = [];
+  };
+
+  let line = 0;
+  for await (const text of linesOf(file)) {
+    line++;
+    const fields = splitCsvLine(text);
+    if (fields.every((field) => field === "") || (line === 1 && fields[0]?.toLowerCase() === "key")) continue;
+    try {
+      batch.push(readKey(fields, hashKey));
+    } catch (error) {
+      report.rejectedCount++;
+      if (report.rejected.length < 20) report.rejected.push({ line, reason: (error as Error).message });
+    }
+    if (batch.length === BATCH_SIZE) {
+      await flush();
+      onProgress(line);
+    }
+  }
+  await flush();
+  onProgress(line);
+  return report;
+}
+
+function readKey([key = "", label = "", expires = ""]: string[], hashKey: HashKey): NewKey {
+  if (key === "") throw new Error("the key is empty");
+  if (key.length > KEY_LENGTH_MAX) throw new Error(`the key has over ${KEY_LENGTH_MAX} characters`);
+  if (label.includes("\0")) throw new Error("the label has a NUL character");
+  return {
+    hash: hashKey(key),
+    prefix: keyPrefix(key),
+    label: label === "" ? null : label,
+    expiresAt: expires === "" ? null : parseExpiry(expires),
+  };
+}
+
+async function* linesOf(file: string): AsyncGenerator<string> {
+  const input = createReadStream(file, "utf8");
+  try {
+    let first = true;
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      yield first ? line.replace(/^\uFEFF/, "") : line;
+      first = false;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new OperatorError(`cannot read ${file}: ${(error as Error).message.split(",")[0]}`);
+  }
+}

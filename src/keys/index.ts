@@ -1,0 +1,13 @@
+/**
+ * Access keys: what a vendor sells and a device shows.
+ *
+ * A key is shown once, when it is made. What is kept is a hash, which finds it again, and its first characters, by
+ * which people speak of it. A revoked or expired key starts no session; revoking also ends its live session, while
+ * one that expires lets its live session go on until that ends.
+ */
+export { type CreatedKey, createKey } from "./create.ts";
+export { type ImportReport, importKeys } from "./import.ts";
+export { listKeys } from "./list.ts";
+export { type RevokeOutcome, revokeKey } from "./revoke.ts";
+export { createHashKey, type HashKey, KEY_LENGTH_MAX, maskKey } from "./secret.ts";
+export { countKeys, type KeyRow } from "./sql.ts";

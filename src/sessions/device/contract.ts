@@ -1,0 +1,98 @@
+/** The wire contract of device sessions: requests and responses as zod schemas. The clients take their types from here. */
+import { z } from "zod";
+
+/** Text that the database can keep: no NUL, no half of a surrogate pair. Lengths count characters, not UTF-16 units. */
+const text = (max: number) =>
+  z
+    .string()
+    .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
+    .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL");
+
+const accessKey = z.string().min(1).max(512);
+const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
+
+export const device = z.object({
+  name: text(100).optional(),
+  platform: text(50).optional(),
+  app_version: text(50).optional(),
+});
+
+export const startRequest = z.object({
+  access_key: accessKey,
+  session_id: sessionId.optional(),
+  device: device.optional(),
+  on_conflict: z.enum(["replace", "refuse"]).default("replace"),
+  expected_generation: z.int().min(0).optional(),
+});
+
+export const heartbeatRequest = z.object({ session_id: sessionId });
+export const endRequest = z.object({ session_id: sessionId });
+export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
+
+const moment = z.iso.datetime({ precision: 3 });
+
+export const startReply = z.object({
+  success: z.literal(true),
+  session_id: sessionId,
+  generation: z.int(),
+  resumed: z.boolean(),
+  previous_session_terminated: z.boolean(),
+  previous_session: z
+    .object({ session_id: z.string(), started_at: moment, last_heartbeat: moment, device: device.nullable() })
+    .nullable(),
+  started_at: moment,
+  expires_at: moment,
+  expires_in: z.number(),
+  heartbeat_in: z.number(),
+  server_time: moment,
+});
+
+/** Who holds the key, in a refusal: 409 key_in_use and holder_changed. */
+export const holder = z.object({
+  started_at: moment,
+  last_heartbeat: moment,
+  generation: z.int(),
+  device: device.nullable(),
+});
+
+export const heartbeatReply = z.object({
+  success: z.literal(true),
+  generation: z.int(),
+  expires_at: moment,
+  expires_in: z.number(),
+  heartbeat_in: z.number(),
+  server_time: moment,
+});
+
+export const endReply = z.object({ success: z.boolean() });
+
+export const statusReply = z.discriminatedUnion("active", [
+  z.object({ active: z.literal(false) }),
+  z.object({
+    active: z.literal(true),
+    session: z.object({
+      session_id: z.string(),
+      is_current: z.boolean(),
+      generation: z.int(),
+      started_at: moment,
+      last_heartbeat: moment,
+      expires_at: moment,
+      device: device.nullable(),
+    }),
+  }),
+]);
+
+/** The body of 410 beyond the common part. */
+export const ended = z.object({
+  ended_at: moment,
+  replaced_by: z.object({ started_at: moment, device: device.nullable() }).optional(),
+});
+
+export type Device = z.infer<typeof device>;
+export type StartRequest = z.infer<typeof startRequest>;
+export type StatusRequest = z.infer<typeof statusRequest>;
+export type StartReply = z.infer<typeof startReply>;
+export type Holder = z.infer<typeof holder>;
+export type HeartbeatReply = z.infer<typeof heartbeatReply>;
+export type StatusReply = z.infer<typeof statusReply>;
+export type Ended = z.infer<typeof ended>;

@@ -1,0 +1,7 @@
+import type { DeviceSessions } from "./service.ts";
+import { endSessionRow } from "./sql.ts";
+
+/** Ends that session if it is live. A late end from a replaced device does nothing to its successor. */
+export function endSession(service: DeviceSessions, sessionId: string): Promise<boolean> {
+  return endSessionRow(service.database, sessionId);
+}

@@ -1,0 +1,24 @@
+/**
+ * Device sessions: one live device per access key.
+ *
+ *            start                     start by another device
+ *   (none) ─────────► live ───────────────────────────────────► replaced
+ *                     │ ▲ └─ heartbeat, start with the same id ─┘ stays live
+ *                     │
+ *                     ├── end ──────────────────────────────────► ended
+ *                     ├── the key is revoked, or a kick ────────► revoked
+ *                     └── no heartbeat for the timeout ─────────► expired
+ *
+ * An ending is final: no call makes a session live again, and its id starts nothing for as long as the history is
+ * kept. The database decides every transition (see migrations/, the functions of device sessions): at most one live
+ * session a key (G1), generations that only rise (G2), final endings (G3), starts that are safe to retry (G4), by the
+ * database's clock alone (G5).
+ */
+export { endSession } from "./end.ts";
+export { expireSessions } from "./expire.ts";
+export { beatSession } from "./heartbeat.ts";
+export { createHeartbeats } from "./heartbeat-batch.ts";
+export { type KickOutcome, kickSession } from "./kick.ts";
+export { listSessions } from "./list.ts";
+export { startSession } from "./start.ts";
+export { readStatus } from "./status.ts";

@@ -1,0 +1,108 @@
+/**
+ * Natural batching: one batch is under way, everything that comes meanwhile is the next one. So a batch is as large
+ * as the load makes it, an idle service answers at once, and nothing waits for a timer.
+ *
+ * Bounded: past WAITING_MAX the next caller is turned away at once, and nobody waits longer than WAIT_MS_MAX for the
+ * batch that carries the answer.
+ */
+import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
+import { unavailable } from "../../errors.ts";
+
+const BATCH_SIZE_MAX = 1000;
+const WAITING_MAX = 20_000;
+const WAIT_MS_MAX = REQUEST_DEADLINE_MS;
+/** Before those are asked again whose answer was not settled, when nobody else is waiting. */
+const AGAIN_MS = 20;
+const SWEEP_MS = 100;
+
+interface Waiter<T> {
+  since: number;
+  resolve(outcome: T): void;
+  reject(error: unknown): void;
+}
+
+export function createBatches<T>(rules: {
+  /** Sends one batch of different ids; returns what became of each. */
+  send(ids: string[]): Promise<(id: string) => T>;
+  /** Whether an id must be asked again in the next batch. */
+  isUnsettled(outcome: T): boolean;
+}): (id: string) => Promise<T> {
+  let next = new Map<string, Waiter<T>[]>();
+  let waiting = 0;
+  let underWay = false;
+  let sweep: NodeJS.Timeout | undefined;
+
+  const ask = (id: string): Promise<T> => {
+    if (waiting >= WAITING_MAX) return Promise.reject(unavailable(new Error(`${waiting} heartbeats are waiting`)));
+    waiting++;
+    return new Promise<T>((resolve, reject) => {
+      join(id, { since: performance.now(), resolve, reject });
+      if (!underWay) {
+        underWay = true;
+        setImmediate(run); // after whatever else this turn of the loop brings
+      }
+    });
+  };
+
+  const join = (id: string, ...waiters: Waiter<T>[]) => {
+    const same = next.get(id);
+    if (same) same.push(...waiters);
+    else next.set(id, waiters);
+  };
+
+  const run = async () => {
+    sweep ??= setInterval(turnAwayLate, SWEEP_MS);
+    while (next.size > 0) {
+      const batch = takeBatch();
+      let unsettled = 0;
+      try {
+        const outcomeOf = await rules.send([...batch.keys()]);
+        for (const [id, waiters] of batch) {
+          const outcome = outcomeOf(id);
+          if (rules.isUnsettled(outcome)) {
+            join(id, ...waiters);
+            unsettled++;
+          } else {
+            settle(waiters, (waiter) => waiter.resolve(outcome));
+          }
+        }
+      } catch (error) {
+        for (const waiters of batch.values()) settle(waiters, (waiter) => waiter.reject(error));
+      }
+      if (unsettled > 0 && next.size === unsettled) await new Promise((done) => setTimeout(done, AGAIN_MS));
+    }
+    underWay = false;
+    clearInterval(sweep);
+    sweep = undefined;
+  };
+
+  const takeBatch = () => {
+    if (next.size <= BATCH_SIZE_MAX) {
+      const all = next;
+      next = new Map();
+      return all;
+    }
+    const first = new Map([...next].slice(0, BATCH_SIZE_MAX));
+    for (const id of first.keys()) next.delete(id);
+    return first;
+  };
+
+  const turnAwayLate = () => {
+    const tooOld = performance.now() - WAIT_MS_MAX;
+    for (const [id, waiters] of next) {
+      const late = waiters.filter((waiter) => waiter.since < tooOld);
+      if (late.length === 0) continue;
+      const inTime = waiters.filter((waiter) => waiter.since >= tooOld);
+      if (inTime.length > 0) next.set(id, inTime);
+      else next.delete(id);
+      settle(late, (waiter) => waiter.reject(unavailable(new Error("the heartbeat waited too long"))));
+    }
+  };
+
+  const settle = (waiters: Waiter<T>[], how: (waiter: Waiter<T>) => void) => {
+    waiting -= waiters.length;
+    for (const waiter of waiters) how(waiter);
+  };
+
+  return ask;
+}

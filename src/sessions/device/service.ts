@@ -1,0 +1,20 @@
+import type { Database } from "../../database/database.ts";
+import type { HashKey } from "../../keys/index.ts";
+import type { Heartbeats } from "./heartbeat-batch.ts";
+
+/** What the verbs of device sessions need. */
+export interface DeviceSessions {
+  database: Database;
+  heartbeats: Heartbeats;
+  hashKey: HashKey;
+  /** The longest time that a device is told to wait until its next heartbeat. */
+  heartbeatSeconds: number;
+}
+
+/**
+ * When the next heartbeat is due: the interval less up to a sixth of it (30 s become 25 to 30 s), so that devices
+ * that started together, after an outage say, drift apart.
+ */
+export function heartbeatIn(heartbeatSeconds: number): number {
+  return Math.round(heartbeatSeconds * (1 - Math.random() / 6) * 10) / 10;
+}

@@ -1,0 +1,192 @@
+/** Every statement of device sessions. What each guarantees stands with its function in migrations/. */
+import type { Database } from "../../database/database.ts";
+import type { Device } from "./contract.ts";
+
+/** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
+interface HolderJson {
+  session_id: string;
+  generation: number;
+  started_at: string;
+  last_heartbeat: string;
+  device: Device | null;
+}
+
+export type StartOutcome =
+  | "started"
+  | "resumed"
+  | "invalid_key"
+  | "key_expired"
+  | "key_revoked"
+  | "key_in_use"
+  | "holder_changed"
+  | "session_id_used";
+
+interface StartRow {
+  outcome: StartOutcome;
+  generation: number;
+  started_at: Date;
+  at: Date;
+  timeout_seconds: number;
+  holder: HolderJson | null;
+}
+
+/** At most one session of the key is live afterwards, and its generation is the highest ever given out for it. */
+export async function startSessionRow(
+  database: Database,
+  start: {
+    hash: Uint8Array;
+    maskedKey: string;
+    sessionId: string;
+    device: Device | undefined;
+    refuse: boolean;
+    expectedGeneration: number | undefined;
+  },
+): Promise<StartRow> {
+  const [row] = await database.requests.query(
+    (sql) => sql<StartRow[]>`
+      SELECT * FROM start_session(${start.hash}, ${start.maskedKey}, ${start.sessionId},
+        ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null})`,
+  );
+  return row as StartRow;
+}
+
+/** Why a session is not live; "locked" says that its row was held by somebody else just now. */
+export interface OtherJson {
+  session_id: string;
+  outcome: "replaced" | "expired" | "ended" | "revoked" | "locked";
+  ended_at: string;
+  replaced_by_device: Device | null;
+}
+
+interface BeatRow {
+  beat_at: Date;
+  timeout_seconds: number;
+  /** "id generation,id generation,…" */
+  beaten: string | null;
+  others: OtherJson[] | null;
+}
+
+/** Creates, revives and moves nothing. The ids must match the contract: they are joined by commas. */
+export async function beatSessionRows(database: Database, sessionIds: string[]): Promise<BeatRow> {
+  const [row] = await database.heartbeats.query(
+    (sql) => sql<BeatRow[]>`SELECT * FROM beat_sessions(${sessionIds.join(",")})`,
+  );
+  return row as BeatRow;
+}
+
+/** Ends that session if it is live; never another one. */
+export async function endSessionRow(database: Database, sessionId: string): Promise<boolean> {
+  const [row] = await database.requests.query((sql) => sql`SELECT end_session(${sessionId}) AS ended`);
+  return row?.ended;
+}
+
+interface StatusRow {
+  session_id: string;
+  is_current: boolean;
+  generation: number;
+  started_at: Date;
+  last_heartbeat: Date;
+  expires_at: Date;
+  device: Device | null;
+}
+
+/** The live session of a key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
+export async function selectStatus(
+  database: Database,
+  hash: Uint8Array,
+  sessionId: string | undefined,
+): Promise<StatusRow | undefined> {
+  const [row] = await database.requests.query(
+    (sql) => sql<StatusRow[]>`
+      SELECT s.session_id = ${sessionId ?? ""} AS is_current,
+             CASE WHEN s.session_id = ${sessionId ?? ""} THEN s.session_id ELSE mask_session_id(s.session_id) END AS session_id,
+             s.generation, s.started_at, s.last_heartbeat, s.last_heartbeat + session_timeout() AS expires_at, s.device
+      FROM keys k JOIN active_sessions s ON s.key_id = k.id
+      WHERE k.key_hash = ${hash} AND s.last_heartbeat > session_cutoff(clock_timestamp())`,
+  );
+  return row;
+}
+
+export interface ExpiredRow {
+  /** Masked, as the next. */
+  access_key: string;
+  session_id: string;
+  expired_at: Date;
+}
+
+/** Moves at most so many silent sessions into the history; never one that is live. */
+export async function expireSessionRows(database: Database, atMost: number): Promise<ExpiredRow[]> {
+  return database.background.query((sql) => sql<ExpiredRow[]>`SELECT * FROM expire_sessions(${atMost})`);
+}
+
+export async function countLiveSessions(database: Database): Promise<number> {
+  const [row] = await database.background.query(
+    (sql) => sql`
+      SELECT count(*)::int AS live FROM active_sessions
+      WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))`,
+  );
+  return row?.live;
+}
+
+/** Makes the history's coming partitions and drops those past the retention. */
+export async function maintainHistory(
+  database: Database,
+  retentionDays: number,
+): Promise<{ made: number; dropped: number }> {
+  const [row] = await database.background.query(
+    (sql) => sql<Array<{ made: number; dropped: number }>>`SELECT * FROM maintain_history(${retentionDays})`,
+  );
+  return row as { made: number; dropped: number };
+}
+
+export interface LiveSessionRow {
+  key_id: number;
+  access_key: string;
+  /** Masked. */
+  session_id: string;
+  generation: number;
+  started_at: Date;
+  last_heartbeat: Date;
+  seconds_since_heartbeat: number;
+  device: Device | null;
+}
+
+/** The live sessions in the order of their keys' ids; `after` excluded. */
+export async function selectLiveSessions(
+  database: Database,
+  page: { after: number; limit: number },
+): Promise<LiveSessionRow[]> {
+  return database.background.query(
+    (sql) => sql<LiveSessionRow[]>`
+      SELECT key_id, access_key, mask_session_id(session_id) AS session_id, generation, started_at, last_heartbeat,
+             extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS seconds_since_heartbeat, device
+      FROM active_sessions
+      WHERE key_id > ${page.after} AND last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
+      ORDER BY key_id LIMIT ${page.limit}`,
+  );
+}
+
+export interface FoundSessionRow {
+  key_id: number;
+  access_key: string;
+  /** Whole: it stays inside the process. */
+  session_id: string;
+  started_at: Date;
+  device: Device | null;
+}
+
+/** At most `limit` live sessions whose id begins so. */
+export async function findLiveSessions(database: Database, prefix: string, limit: number): Promise<FoundSessionRow[]> {
+  return database.background.query(
+    (sql) => sql<FoundSessionRow[]>`
+      SELECT key_id, access_key, session_id, started_at, device FROM active_sessions
+      WHERE starts_with(session_id, ${prefix}) AND last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
+      ORDER BY key_id LIMIT ${limit}`,
+  );
+}
+
+/** Ends that session of that key as revoked if it is still live; a session that started since stays. */
+export async function revokeSessionRow(database: Database, keyId: number, sessionId: string): Promise<boolean> {
+  const [row] = await database.background.query((sql) => sql`SELECT revoke_session(${keyId}, ${sessionId}) AS revoked`);
+  return row?.revoked;
+}

@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { AppError, type ErrorCode } from "../../errors.ts";
+import { maskKey } from "../../keys/index.ts";
+import type { StartReply, StartRequest } from "./contract.ts";
+import { type DeviceSessions, heartbeatIn } from "./service.ts";
+import { type StartOutcome, startSessionRow } from "./sql.ts";
+
+type Refusal = Exclude<StartOutcome, "started" | "resumed">;
+
+const REFUSALS: Record<Refusal & ErrorCode, string> = {
+  invalid_key: "Invalid access key",
+  key_expired: "This access key has expired",
+  key_revoked: "This access key has been revoked",
+  key_in_use: "Another device is using this access key",
+  holder_changed: "Another device has taken this access key over in the meantime",
+  session_id_used: "This session id has been used before, please start with a new one",
+};
+
+/**
+ * Starts a session, taking the key over from the device that holds it. Safe to retry with the same session_id: while
+ * that session is live it is given back (`resumed`), afterwards it is refused; it never takes over twice.
+ *
+ * Throws an AppError: invalid_key, key_expired, key_revoked, key_in_use, holder_changed, session_id_used (nothing has
+ * changed), or unavailable (the outcome is unknown: retry with the same session_id).
+ */
+export async function startSession(service: DeviceSessions, request: StartRequest): Promise<StartReply> {
+  const sessionId = request.session_id ?? randomUUID();
+  const row = await startSessionRow(service.database, {
+    hash: service.hashKey(request.access_key),
+    maskedKey: maskKey(request.access_key),
+    sessionId,
+    device: request.device,
+    refuse: request.on_conflict === "refuse",
+    expectedGeneration: request.expected_generation,
+  });
+  const holder = row.holder && {
+    session_id: row.holder.session_id,
+    generation: row.holder.generation,
+    started_at: new Date(row.holder.started_at).toISOString(),
+    last_heartbeat: new Date(row.holder.last_heartbeat).toISOString(),
+    device: row.holder.device,
+  };
+  if (row.outcome !== "started" && row.outcome !== "resumed") {
+    const { session_id: _secret, ...seen } = holder ?? {};
+    throw new AppError(row.outcome, REFUSALS[row.outcome], holder ? { holder: seen } : {});
+  }
+  const { generation: _own, ...previous } = holder ?? {};
+  return {
+    success: true,
+    session_id: sessionId,
+    generation: row.generation,
+    resumed: row.outcome === "resumed",
+    previous_session_terminated: holder !== null,
+    previous_session: holder && (previous as StartReply["previous_session"]),
+    started_at: row.started_at.toISOString(),
+    expires_at: new Date(row.at.getTime() + row.timeout_seconds * 1000).toISOString(),
+    expires_in: row.timeout_seconds,
+    heartbeat_in: heartbeatIn(service.heartbeatSeconds),
+    server_time: row.at.toISOString(),
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * Several processes on one port (node:cluster). The primary keeps the database and the jobs and answers nothing; each
+ * worker is a whole service without these. A worker that dies is started again, without touching the others.
+ */
+import cluster, { type Worker } from "node:cluster";
+import { setTimeout as sleep } from "node:timers/promises";
+import { OperatorError } from "./errors.ts";
+import type { HttpServer } from "./http/server.ts";
+import type { Logger } from "./log.ts";
+
+const RESTART_MS = 500;
+
+interface Listening {
+  listening: string;
+}
+
+export const isWorker = (): boolean => cluster.isWorker;
+
+/** A worker tells the primary where it listens. */
+export function reportListening(url: string): void {
+  process.send?.({ listening: url } satisfies Listening);
+}
+
+export async function startWorkers(
+  count: number,
+  shared: { databaseUrl: string; adminToken: string | undefined; host: string },
+  log: Logger,
+): Promise<HttpServer> {
+  let stopping = false;
+  const env = {
+    DATABASE_URL: shared.databaseUrl,
+    HOST: shared.host,
+    ...(shared.adminToken !== undefined && { ADMIN_TOKEN: shared.adminToken }),
+  };
+  const start = (): Worker => {
+    const worker = cluster.fork(env);
+    worker.once("exit", (code, signal) => {
+      if (stopping) return;
+      log.error({ worker: worker.id, code, signal }, "a worker died, starting another");
+      setTimeout(() => !stopping && start(), RESTART_MS);
+    });
+    return worker;
+  };
+  const drain = async (deadlineMs: number) => {
+    stopping = true;
+    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    const gone = workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
+    for (const worker of workers) worker.process.kill("SIGTERM");
+    await Promise.race([Promise.all(gone), sleep(deadlineMs + 2_000, undefined, { ref: false })]);
+    for (const worker of workers) if (!worker.isDead()) worker.process.kill("SIGKILL");
+  };
+
+  try {
+    const urls = await Promise.all(Array.from({ length: count }, () => listening(start())));
+    return { url: urls[0] as string, drain };
+  } catch (error) {
+    await drain(0);
+    throw error;
+  }
+}
+
+function listening(worker: Worker): Promise<string> {
+  return new Promise((resolve, reject) => {
+    worker.on("message", (message: Listening) => message.listening && resolve(message.listening));
+    worker.once("exit", () => reject(new OperatorError("a worker did not start, see its message above")));
+  });
+}

@@ -1,0 +1,54 @@
+/** The application in this process, on the test file's database, called without a network. */
+import { afterAll, beforeAll, expect } from "vitest";
+import { createApp } from "../../src/app.ts";
+import { runCleanup } from "../../src/jobs/cleanup.ts";
+import { createLog } from "../../src/log.ts";
+import type { TestDatabase } from "./database.ts";
+import { findSecrets } from "./secrets.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a reply's body is whatever the server says; the tests look at it
+export type Reply = { status: number; body: any; headers: Headers };
+
+export const ADMIN_TOKEN = "an-admin-token-for-tests";
+
+export interface TestApp {
+  fetch(request: Request): Response | Promise<Response>;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
+  get(path: string, headers?: Record<string, string>): Promise<Reply>;
+  log: string[];
+}
+
+export function useApp(
+  db: TestDatabase,
+  options: { adminToken?: string | undefined } = { adminToken: ADMIN_TOKEN },
+): TestApp {
+  const app = {} as TestApp;
+  beforeAll(() => {
+    const lines: string[] = [];
+    const log = createLog("trace", { write: (line: string) => lines.push(line) });
+    const hono = createApp({
+      ...{ database: db.database, hashKey: db.hashKey, heartbeatSeconds: 30, log, version: "0.0.0-test" },
+      adminToken: options.adminToken,
+      cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
+    });
+    const send = async (path: string, init: RequestInit): Promise<Reply> => readReply(await hono.request(path, init));
+    Object.assign(app, {
+      fetch: hono.fetch,
+      log: lines,
+      post: (path: string, body: unknown, headers = {}) => send(path, postInit(body, headers)),
+      get: (path: string, headers = {}) => send(path, { headers }),
+    });
+  });
+  afterAll(() => expect(findSecrets(app.log.join("\n"))).toEqual([]));
+  return app;
+}
+
+export function postInit(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return { method: "POST", body: text, headers: { "Content-Type": "application/json", ...headers } };
+}
+
+export async function readReply(response: Response): Promise<Reply> {
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+}

@@ -1,0 +1,51 @@
+/**
+ * Once for the whole suite: compiles the program (tests that start processes start what a user starts), and brings up
+ * a real PostgreSQL with a migrated template, from which every test file gets a database of its own.
+ *
+ * TEST_DATABASE_URL: run against that server instead (its user must be allowed to create databases).
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import type { TestProject } from "vitest/node";
+import { openEmbedded } from "../../src/database/embedded.ts";
+import { migrateDatabase } from "../../src/database/migrate.ts";
+import { createLog } from "../../src/log.ts";
+import { databaseUrl } from "./database-url.ts";
+import { findSecrets } from "./secrets.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    serverUrl: string;
+    template: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+    stdio: "inherit",
+  });
+  const folder = mkdtempSync(join(tmpdir(), "keybeat-test-"));
+  const given = process.env.TEST_DATABASE_URL;
+  const embedded = given ? undefined : await openEmbedded(join(folder, "data"), "command", createLog("silent"));
+  const serverUrl = given ?? (embedded?.url as string);
+  const admin = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  const template = `keybeat_template_${process.pid}`;
+  await admin.unsafe(`CREATE DATABASE ${template}`);
+  await migrateDatabase(databaseUrl(serverUrl, template));
+  const [server] = await admin`SELECT current_setting('server_version') AS version`;
+  console.log(`PostgreSQL ${server?.version}${given ? " (TEST_DATABASE_URL)" : " (embedded)"}`);
+  project.provide("serverUrl", serverUrl);
+  project.provide("template", template);
+
+  return async () => {
+    await admin.unsafe(`DROP DATABASE IF EXISTS ${template} WITH (FORCE)`);
+    await admin.end();
+    await embedded?.stop();
+    const leaked = embedded ? findSecrets(readFileSync(join(folder, "data", "postgres.log"), "utf8")) : [];
+    rmSync(folder, { recursive: true, force: true });
+    if (leaked.length > 0) throw new Error(`secrets in PostgreSQL's log: ${leaked.join("\n")}`);
+  };
+}
