@@ -32,8 +32,7 @@ export async function welcome(
   const token = config.adminToken === undefined ? await readOrMakeToken(file) : undefined;
   if (token?.made) lines.push(`admin token  ${token.text}   (kept in ${file})`);
   else if (token) lines.push(`admin token  in ${file}`);
-  const demo =
-    chosen.created && (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO) : undefined;
+  const demo = (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO) : undefined;
   if (demo) lines.push(`demo key     ${demo.access_key}   (shown only now)`);
   return {
     adminToken: token?.text,

