@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { boolean, check, integer, pgTable } from "drizzle-orm/pg-core";
+import { moment } from "./columns.ts";
 
 /**
  * What holds for the whole installation, in one row, so that every process, the cleanup of a host's cron and an
@@ -10,9 +11,15 @@ export const serviceState = pgTable(
   {
     only: boolean("only").primaryKey().default(true),
     sessionTimeoutSeconds: integer("session_timeout_seconds").notNull().default(60),
+    /** Every serving process pushes it each second; null until the first one serves. */
+    lastTick: moment("last_tick"),
+    /** The last time that nobody served: from when to when. */
+    gapBegan: moment("gap_began"),
+    gapEnded: moment("gap_ended"),
   },
   (table) => [
     check("service_state_one_row", sql`${table.only}`),
     check("service_state_timeout", sql`${table.sessionTimeoutSeconds} > 0`),
+    check("service_state_gap", sql`${table.gapBegan} < ${table.gapEnded}`),
   ],
 );

@@ -11,9 +11,9 @@ import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
 import { createHeartbeats } from "./sessions/device/index.ts";
-import { deviceSessionRoutes } from "./sessions/device/routes.ts";
+import { deviceSessionRoutes, type Watching } from "./sessions/device/routes.ts";
 
-export interface AppDeps {
+export interface AppDeps extends Watching {
   database: Database;
   hashKey: HashKey;
   heartbeatSeconds: number;

@@ -7,14 +7,19 @@ import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { chooseDatabase } from "./database/choose.ts";
 import { type Database, openDatabase } from "./database/database.ts";
+import { openListener } from "./database/listener.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { setSessionTimeout } from "./database/service-state.ts";
+import { startTicking } from "./database/tick.ts";
+import { createEndings, type Endings } from "./events/endings.ts";
+import { createEventStreams } from "./events/sse.ts";
 import { welcome } from "./first-run.ts";
 import { type HttpServer, listen } from "./http/server.ts";
 import { runCleanup } from "./jobs/cleanup.ts";
 import { scheduleJobs } from "./jobs/schedule.ts";
 import { createHashKey } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
+import { type Ending, lookForEndings } from "./sessions/device/index.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
@@ -52,12 +57,26 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     if (config.workers > 1 && !worker) {
       server = await startWorkers(config.workers, { databaseUrl: chosen.url, adminToken, host: config.host }, log);
     } else {
+      const ticking = await startTicking(database, log);
+      undo.push(async () => ticking.stop());
+      const endings = openEndings(database, chosen.url, log);
+      undo.push(endings.close);
+      const streams = createEventStreams();
       const app = createApp({
-        ...{ database, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
+        ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
         cleanUp: () => cleanUp(true),
         version: readVersion(),
       });
-      server = await listen(app.fetch, config);
+      const listening = await listen(app.fetch, config);
+      server = {
+        url: listening.url,
+        // Streams never end by themselves; and none may be opened between their end and that of the server.
+        drain: async (deadlineMs) => {
+          const drained = listening.drain(deadlineMs);
+          await streams.close();
+          await drained;
+        },
+      };
     }
     undo.push(() => server.drain(DRAIN_MS));
 
@@ -72,6 +91,14 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     await unwind(undo, log);
     throw error;
   }
+}
+
+function openEndings(database: Database, url: string, log: Logger): Endings<Ending> {
+  return createEndings({
+    look: (sessionIds) => lookForEndings(database, sessionIds),
+    listen: (on) => openListener(url, "keybeat_ending", on, log),
+    log,
+  });
 }
 
 async function settle(config: Config, database: Database, log: Logger): Promise<void> {

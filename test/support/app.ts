@@ -1,8 +1,12 @@
 /** The application in this process, on the test file's database, called without a network. */
 import { afterAll, beforeAll, expect } from "vitest";
 import { createApp } from "../../src/app.ts";
+import { openListener } from "../../src/database/listener.ts";
+import { createEndings } from "../../src/events/endings.ts";
+import { createEventStreams } from "../../src/events/sse.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
+import { lookForEndings } from "../../src/sessions/device/index.ts";
 import type { TestDatabase } from "./database.ts";
 import { findSecrets } from "./secrets.ts";
 
@@ -23,11 +27,29 @@ export function useApp(
   options: { adminToken?: string | undefined } = { adminToken: ADMIN_TOKEN },
 ): TestApp {
   const app = {} as TestApp;
+  let close = async () => {};
   beforeAll(() => {
     const lines: string[] = [];
     const log = createLog("trace", { write: (line: string) => lines.push(line) });
+    const streams = createEventStreams();
+    const endings = createEndings({
+      look: (sessionIds) => lookForEndings(db.database, sessionIds),
+      listen: (on) => openListener(db.url, "keybeat_ending", on, log),
+      log,
+    });
+    close = async () => {
+      await Promise.all([streams.close(), endings.close()]);
+    };
     const hono = createApp({
-      ...{ database: db.database, hashKey: db.hashKey, heartbeatSeconds: 30, log, version: "0.0.0-test" },
+      ...{
+        database: db.database,
+        endings,
+        streams,
+        hashKey: db.hashKey,
+        heartbeatSeconds: 30,
+        log,
+        version: "0.0.0-test",
+      },
       adminToken: options.adminToken,
       cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
     });
@@ -39,6 +61,7 @@ export function useApp(
       get: (path: string, headers = {}) => send(path, { headers }),
     });
   });
+  afterAll(() => close());
   afterAll(() => expect(findSecrets(app.log.join("\n"))).toEqual([]));
   return app;
 }

@@ -9,7 +9,7 @@ const text = (max: number) =>
     .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL");
 
 const accessKey = z.string().min(1).max(512);
-const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
+export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
 
 export const device = z.object({
   name: text(100).optional(),

@@ -1,22 +1,14 @@
-import type { Device, HeartbeatReply } from "./contract.ts";
+import type { HeartbeatReply } from "./contract.ts";
+import { describeEnding, type Ending } from "./ending.ts";
 import { type DeviceSessions, heartbeatIn } from "./service.ts";
+import type { EndingReason } from "./sql.ts";
 
-export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
-
-export type HeartbeatOutcome =
-  | { live: true; reply: HeartbeatReply }
-  | { live: false; reason: "unknown" }
-  | {
-      live: false;
-      reason: EndingReason;
-      ended_at: string;
-      replaced_by?: { started_at: string; device: Device | null };
-    };
+export type HeartbeatOutcome = { live: true; reply: HeartbeatReply } | { live: false; ending: Ending | "unknown" };
 
 /** Keeps a live session live, or tells why it is not. Throws `unavailable`: then nothing is known, ask again. */
 export async function beatSession(service: DeviceSessions, sessionId: string): Promise<HeartbeatOutcome> {
   const beat = await service.heartbeats(sessionId);
-  if (beat === "unknown") return { live: false, reason: "unknown" };
+  if (beat === "unknown") return { live: false, ending: "unknown" };
   if ("at" in beat) {
     return {
       live: true,
@@ -30,12 +22,10 @@ export async function beatSession(service: DeviceSessions, sessionId: string): P
       },
     };
   }
-  const endedAt = new Date(beat.ended_at).toISOString();
-  return {
-    live: false,
+  const ending = describeEnding({
     reason: beat.outcome as EndingReason,
-    ended_at: endedAt,
-    // Whoever replaced it started at the very moment that it ended.
-    ...(beat.outcome === "replaced" && { replaced_by: { started_at: endedAt, device: beat.replaced_by_device } }),
-  };
+    endedAt: new Date(beat.ended_at),
+    replacedBy: beat.replaced_by_device,
+  });
+  return { live: false, ending };
 }

@@ -15,6 +15,7 @@
  * database's clock alone (G5).
  */
 export { endSession } from "./end.ts";
+export type { Ending } from "./ending.ts";
 export { expireSessions } from "./expire.ts";
 export { beatSession } from "./heartbeat.ts";
 export { createHeartbeats } from "./heartbeat-batch.ts";
@@ -22,3 +23,4 @@ export { type KickOutcome, kickSession } from "./kick.ts";
 export { listSessions } from "./list.ts";
 export { startSession } from "./start.ts";
 export { readStatus } from "./status.ts";
+export { lookForEndings, watchSession } from "./watch.ts";

@@ -1,14 +1,19 @@
 /** POST /api/session/…: parse, call the verb, reply. */
 import { Hono } from "hono";
 import { AppError } from "../../errors.ts";
+import type { Endings } from "../../events/endings.ts";
+import type { EventStreams } from "../../events/sse.ts";
 import { readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
-import { endRequest, heartbeatRequest, startRequest, statusRequest } from "./contract.ts";
+import { endRequest, heartbeatRequest, sessionId, startRequest, statusRequest } from "./contract.ts";
 import { endSession } from "./end.ts";
-import { beatSession, type EndingReason } from "./heartbeat.ts";
+import type { Ending } from "./ending.ts";
+import { beatSession } from "./heartbeat.ts";
 import type { DeviceSessions } from "./service.ts";
+import type { EndingReason } from "./sql.ts";
 import { startSession } from "./start.ts";
 import { readStatus } from "./status.ts";
+import { watchSession } from "./watch.ts";
 
 const ENDINGS: Record<EndingReason, string> = {
   replaced: "Another device has taken over this access key",
@@ -17,7 +22,13 @@ const ENDINGS: Record<EndingReason, string> = {
   revoked: "The session was ended by the operator",
 };
 
-export function deviceSessionRoutes(service: DeviceSessions): Hono<HttpEnv> {
+/** Who watches what in this process, and the streams that tell them. */
+export interface Watching {
+  endings: Endings<Ending>;
+  streams: EventStreams;
+}
+
+export function deviceSessionRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
 
   routes.post("/start", async (c) => c.json(await startSession(service, await readJson(c, startRequest))));
@@ -26,9 +37,7 @@ export function deviceSessionRoutes(service: DeviceSessions): Hono<HttpEnv> {
     const { session_id } = await readJson(c, heartbeatRequest);
     const outcome = await beatSession(service, session_id);
     if (outcome.live) return c.json(outcome.reply);
-    if (outcome.reason === "unknown") throw new AppError("session_not_found", "Session not found or expired");
-    const { live: _live, reason, ...ended } = outcome;
-    throw new AppError(`session_${reason}`, ENDINGS[reason], ended);
+    throw notLive(outcome.ending);
   });
 
   routes.post("/end", async (c) => {
@@ -38,5 +47,37 @@ export function deviceSessionRoutes(service: DeviceSessions): Hono<HttpEnv> {
 
   routes.post("/status", async (c) => c.json(await readStatus(service, await readJson(c, statusRequest))));
 
+  routes.get("/watch", async (c) => {
+    const bearer = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    if (bearer === undefined) {
+      c.header("WWW-Authenticate", 'Bearer realm="keybeat session"');
+      throw new AppError("unauthorized", "Please send the session id, as Authorization: Bearer <session_id>");
+    }
+    const id = sessionId.safeParse(bearer);
+    if (!id.success) throw notLive("unknown");
+
+    const outcome = await watchSession(service, id.data);
+    if (!outcome.live) throw notLive(outcome.ending);
+    if (c.req.method === "HEAD") {
+      outcome.stop();
+      return c.body(null);
+    }
+    const requestId = c.get("requestId");
+    const stream = service.streams.open(outcome.stop, { "X-Request-Id": requestId });
+    stream.send("live", outcome.reply);
+    void outcome.ended.then((ending) => stream.finish(ending.reason, endedBody(ending, requestId)));
+    return stream.response;
+  });
+
   return routes;
+}
+
+function notLive(ending: Ending | "unknown"): AppError {
+  if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
+  return new AppError(`session_${ending.reason}`, ENDINGS[ending.reason], ending.data);
+}
+
+/** The same words as the 410 that a heartbeat would get. */
+function endedBody(ending: Ending, request_id: string) {
+  return { error: ENDINGS[ending.reason], code: `session_${ending.reason}`, request_id, ...ending.data };
 }

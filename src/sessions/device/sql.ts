@@ -50,10 +50,12 @@ export async function startSessionRow(
   return row as StartRow;
 }
 
+export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
+
 /** Why a session is not live; "locked" says that its row was held by somebody else just now. */
 export interface OtherJson {
   session_id: string;
-  outcome: "replaced" | "expired" | "ended" | "revoked" | "locked";
+  outcome: EndingReason | "locked";
   ended_at: string;
   replaced_by_device: Device | null;
 }
@@ -72,6 +74,29 @@ export async function beatSessionRows(database: Database, sessionIds: string[]):
     (sql) => sql<BeatRow[]>`SELECT * FROM beat_sessions(${sessionIds.join(",")})`,
   );
   return row as BeatRow;
+}
+
+export interface LookRow {
+  session_id: string;
+  outcome: EndingReason | "live";
+  /** When it ended, or when it would expire. */
+  moment: Date;
+  replaced_by_device: Device | null;
+  /** Of a live one. */
+  generation: number | null;
+  /** The database's clock. */
+  at: Date;
+}
+
+/**
+ * What became of these sessions: a row for each that has ended, and if asked for, for each that is live. Looking is no
+ * heartbeat. The ids must match the contract: they are joined by commas.
+ */
+export async function lookAtSessions(database: Database, sessionIds: string[], withLive: boolean): Promise<LookRow[]> {
+  return database.requests.query(
+    (sql) =>
+      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM look_at_sessions(${sessionIds.join(",")}, ${withLive})`,
+  );
 }
 
 /** Ends that session if it is live; never another one. */
@@ -100,7 +125,7 @@ export async function selectStatus(
     (sql) => sql<StatusRow[]>`
       SELECT s.session_id = ${sessionId ?? ""} AS is_current,
              CASE WHEN s.session_id = ${sessionId ?? ""} THEN s.session_id ELSE mask_session_id(s.session_id) END AS session_id,
-             s.generation, s.started_at, s.last_heartbeat, s.last_heartbeat + session_timeout() AS expires_at, s.device
+             s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
       FROM keys k JOIN active_sessions s ON s.key_id = k.id
       WHERE k.key_hash = ${hash} AND s.last_heartbeat > session_cutoff(clock_timestamp())`,
   );

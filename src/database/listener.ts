@@ -1,0 +1,109 @@
+/**
+ * One LISTEN connection a process. A dead one says nothing, so each second something is said on it that must come
+ * back: then everything that was told before has arrived too, as PostgreSQL delivers in order. When it does not come
+ * back in time, the connection is thrown away for a new one, and until that has proved itself `proven` is false: the
+ * owner then looks for itself.
+ */
+import { randomBytes } from "node:crypto";
+import postgres from "postgres";
+import type { Logger } from "../log.ts";
+import { createSocketFactory } from "./socket.ts";
+
+const PROBE_MS = 500;
+const ANSWER_MS_MAX = 900;
+
+export interface Listener {
+  /** Whether everything that was told until a moment ago has been heard. */
+  proven(): boolean;
+  close(): Promise<void>;
+}
+
+/** `hear` gets every payload on the channel. `onDoubt` is called when something may have been missed. */
+export function openListener(
+  url: string,
+  channel: string,
+  on: { hear(payload: string): void; onDoubt(): void },
+  log: Logger,
+): Listener {
+  const probeChannel = `keybeat_probe_${randomBytes(8).toString("hex")}`;
+  let sql: postgres.Sql | undefined;
+  let proven = false;
+  let closed = false;
+  let heard: (probe: string) => void = () => {};
+  let wake: () => void = () => {};
+
+  const drop = () => {
+    void sql?.end({ timeout: 0 });
+    sql = undefined;
+  };
+
+  const connect = async () => {
+    const fresh = postgres(url, {
+      ...{ max: 1, fetch_types: false, prepare: false, connect_timeout: 2, idle_timeout: 0 },
+      max_lifetime: null,
+      connection: { application_name: "keybeat listen" },
+      onnotice: () => {},
+      socket: createSocketFactory(ANSWER_MS_MAX),
+      onclose: () => {
+        // A closed one says so; it would come back by itself, but without its LISTEN.
+        if (sql === fresh) drop();
+        wake();
+      },
+      onnotify: (from: string, payload: string) => (from === channel ? on.hear(payload) : heard(payload)),
+    } as unknown as postgres.Options<Record<string, never>>);
+    sql = fresh;
+    await fresh.unsafe(`LISTEN ${channel}; LISTEN ${probeChannel}`);
+  };
+
+  const probe = async () => {
+    if (!sql) await connect();
+    const mark = randomBytes(8).toString("hex");
+    const back = new Promise<void>((resolve) => {
+      heard = (payload) => payload === mark && resolve();
+    });
+    await (sql as postgres.Sql).unsafe(`NOTIFY ${probeChannel}, '${mark}'`);
+    await back;
+  };
+
+  const loop = async () => {
+    while (!closed) {
+      const was = proven;
+      try {
+        await within(ANSWER_MS_MAX, probe());
+        proven = true;
+      } catch (err) {
+        proven = false;
+        if (was) log.warn({ err }, "the LISTEN connection is lost, making another");
+        drop();
+      }
+      // On the way back too: what was told while nobody listened will never be told again.
+      if (was !== proven) on.onDoubt();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        setTimeout(resolve, proven ? PROBE_MS : PROBE_MS / 2).unref();
+      });
+      if (sql === undefined && proven) {
+        proven = false;
+        on.onDoubt();
+      }
+    }
+  };
+  void loop();
+
+  return {
+    proven: () => proven,
+    async close() {
+      closed = true;
+      proven = false;
+      await sql?.end({ timeout: 0 });
+    },
+  };
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,63 @@
+import type { Database } from "../../database/database.ts";
+import type { Endings } from "../../events/endings.ts";
+import type { HeartbeatReply } from "./contract.ts";
+import { describeEnding, type Ending } from "./ending.ts";
+import { type DeviceSessions, heartbeatIn } from "./service.ts";
+import { type EndingReason, type LookRow, lookAtSessions } from "./sql.ts";
+
+export type WatchOutcome =
+  | {
+      live: true;
+      /** As a heartbeat's, though it is none. */
+      reply: HeartbeatReply;
+      /** Resolves when the session has ended; never, if `stop` was called before. */
+      ended: Promise<Ending>;
+      stop(): void;
+    }
+  | { live: false; ending: Ending | "unknown" };
+
+/**
+ * Watches a live session. Watching is no heartbeat. A session that is not live is answered as a heartbeat would be.
+ * Throws `unavailable`.
+ */
+export async function watchSession(
+  service: DeviceSessions & { endings: Endings<Ending> },
+  sessionId: string,
+): Promise<WatchOutcome> {
+  // First subscribe, then look: an ending that comes between is told.
+  let stop = () => {};
+  const ended = new Promise<Ending>((resolve) => {
+    stop = service.endings.subscribe(sessionId, resolve);
+  });
+  try {
+    const [row] = await lookAtSessions(service.database, [sessionId], true);
+    if (row?.outcome === "live") return { live: true, reply: replyOf(row, service.heartbeatSeconds), ended, stop };
+    stop();
+    return { live: false, ending: row ? endingOf(row) : "unknown" };
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/** For the fan-out: which of these have ended, and how. */
+export async function lookForEndings(database: Database, sessionIds: string[]): Promise<Map<string, Ending>> {
+  const rows = await lookAtSessions(database, sessionIds, false);
+  return new Map(rows.map((row) => [row.session_id, endingOf(row)]));
+}
+
+function endingOf(row: LookRow): Ending {
+  const reason = row.outcome as EndingReason;
+  return describeEnding({ reason, endedAt: row.moment, replacedBy: row.replaced_by_device });
+}
+
+function replyOf(row: LookRow, heartbeatSeconds: number): HeartbeatReply {
+  return {
+    success: true,
+    generation: row.generation as number,
+    expires_at: row.moment.toISOString(),
+    expires_in: (row.moment.getTime() - row.at.getTime()) / 1000,
+    heartbeat_in: heartbeatIn(heartbeatSeconds),
+    server_time: row.at.toISOString(),
+  };
+}

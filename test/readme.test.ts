@@ -1,0 +1,77 @@
+/** The commands of the README, run as they stand. */
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RunningServer, startServer } from "./support/process.ts";
+
+const readme = readFileSync("README.md", "utf8");
+const folder = mkdtempSync(join(tmpdir(), "keybeat-readme-"));
+let server: RunningServer;
+
+beforeAll(async () => {
+  server = await startServer({ DATA_DIR: folder });
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The blocks marked to be run, in their order, with the key and the address of this run put in. */
+function story(): string {
+  const blocks = [...readme.matchAll(/<!-- run by test\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/g)].map((m) => m[1]);
+  expect(blocks).toHaveLength(3);
+  const key = /^demo key\s+(\S+)/m.exec(server.output())?.[1] as string;
+  return blocks
+    .join("\necho\necho --\n")
+    .replace("paste-the-demo-key-here", key)
+    .replace("http://127.0.0.1:3000", server.url);
+}
+
+const sh = promisify((script: string, done: (error: Error | null, output: string) => void) => {
+  const child = spawn("sh", ["-e", "-c", script], { env: { ...process.env, DATA_DIR: folder } });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.once("close", (code) => done(code === 0 ? null : new Error(`exit ${code}: ${output}`), output));
+});
+
+describe("the README", () => {
+  it("shows device A losing the key to device B with the commands as they stand", async () => {
+    const [starts, heartbeat, operator] = (await sh(story())).split("\n--\n");
+    expect(starts).toContain('"previous_session_terminated":true');
+    expect(starts).toContain('"device":{"name":"Device A"}');
+    expect(heartbeat).toContain('"code":"session_replaced"');
+    expect(heartbeat).toContain('"device":{"name":"Device B"}');
+    expect(operator).toMatch(/device-b….*Device B/);
+    expect(operator).toMatch(/(\d+)\/\1 passed/);
+  });
+
+  it("names every setting that the program reads, with its default", () => {
+    const config = readFileSync("src/config.ts", "utf8");
+    const names = [...config.matchAll(/^ {2}([A-Z_]+): /gm)].map((match) => match[1]);
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) expect(readme).toContain(`\`${name}\``);
+  });
+
+  it("names only npm scripts that exist", () => {
+    const { scripts, scriptsHelp } = JSON.parse(readFileSync("package.json", "utf8"));
+    for (const [, name] of readme.matchAll(/npm run (?:--silent )?([\w:]+)/g))
+      expect(scripts).toHaveProperty(name as string);
+    for (const name of Object.keys(scriptsHelp)) expect(scripts).toHaveProperty(name);
+    const help = execFileSync("npm", ["run", "--silent", "help"], { encoding: "utf8" });
+    for (const name of Object.keys(scriptsHelp)) expect(help).toContain(name);
+  });
+
+  it("names only files that exist", () => {
+    for (const [, path] of readme.matchAll(/`((?:src|test|scripts|migrations|drizzle)\/[\w./-]*)`/g)) {
+      expect(() => execFileSync("ls", [path as string])).not.toThrow();
+    }
+  });
+});
