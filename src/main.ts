@@ -39,7 +39,7 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
   const undo: Array<() => Promise<void>> = [chosen.stop];
   try {
     if (!worker) await migrateDatabase(chosen.url);
-    const database = openDatabase(chosen.url, log);
+    const database = openDatabase(chosen.url);
     undo.push(database.close);
     if (!worker) await settle(config, database, log);
 

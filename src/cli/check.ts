@@ -1,5 +1,143 @@
+/**
+ * `keybeat check`: walks the whole story of a device session against a running server, ours or another one that
+ * speaks the contract or its older subset, and says of each guarantee whether it holds.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import { OperatorError, UsageError } from "../errors.ts";
+import { ONE_DEVICE, REFUSALS } from "./check-one-device.ts";
+import { NoAnswer, openServer } from "./check-server.ts";
+import { newStory, type Story } from "./check-story.ts";
+import { ENDINGS, EXPIRY, LAST, TAKEOVER } from "./check-takeover.ts";
+import { type OutputOptions, printJson } from "./output.ts";
+
+interface CheckOptions extends OutputOptions {
+  key: string;
+  expiry?: boolean;
+}
+
+interface Result {
+  name: string;
+  passed: boolean;
+  /** What was expected and what came. */
+  detail?: string;
+}
 
 export function addCheckCommand(program: Command): void {
-  program.command("check <url>");
+  program
+    .command("check <url>")
+    .description("walk the whole device-session story against a running server, and say what holds")
+    .requiredOption("--key <key>", "an access key of that server; it is taken over, so use a spare one")
+    .option("--expiry", "also wait until a silent session expires (a minute, by default)")
+    .option("--json", "print one JSON object: passed, failed, steps")
+    .addHelpText("after", HELP)
+    .action(check);
+}
+
+const HELP = `
+Plays two devices that share one key: health, start, heartbeat, status, takeover, late end, end. Prints a line a step,
+PASS or FAIL with what was expected and what came. It asks only over HTTP, so it also checks servers that are not
+Keybeat; one that speaks only the older subset (replies without a generation) is held to that subset.
+
+It takes the key over: a device that uses it is thrown out. So use a spare key. The key is left free at the end, also
+after a failure or Ctrl-C. No whole key or session id is printed.
+
+Exit codes: 0 everything passed, 1 something failed, 2 wrong usage.
+
+Example:
+  $ keybeat keys create --label "spare, for checks"
+  3v9k2c7m…
+  $ keybeat check http://127.0.0.1:3000 --key 3v9k2c7m…
+  PASS health: the server answers
+  PASS start: device A gets a session under the id that it chose
+  …
+  31/31 passed`;
+
+async function check(url: string, options: CheckOptions): Promise<void> {
+  const base = readUrl(url);
+  if (options.key === "") throw new UsageError("--key is empty");
+  const stop = new AbortController();
+  const forget = onceStopped(() => stop.abort());
+  const server = openServer(base, options.key, stop.signal);
+  const story = newStory(server, (seconds, why) => waitAloud(seconds, why, stop.signal));
+  try {
+    const results = await tell(story, options, stop.signal);
+    const failed = results.filter((result) => !result.passed).length;
+    const passed = results.length - failed;
+    if (options.json) printJson({ passed, failed, steps: results });
+    else console.log(`${passed}/${results.length} passed`);
+    if (failed > 0) throw new OperatorError(`${failed} of ${results.length} checks failed`);
+  } catch (error) {
+    throw stop.signal.aborted ? new OperatorError("interrupted") : error;
+  } finally {
+    const free = await server.freeKey();
+    if (!free && server.replies.length > 0) console.error("the key may be in use until its last session expires");
+    forget();
+  }
+}
+
+/** Runs the steps one after the other, and stops where the rest makes no sense. Throws only when interrupted. */
+async function tell(story: Story, options: CheckOptions, stop: AbortSignal): Promise<Result[]> {
+  const steps = [...ONE_DEVICE, ...REFUSALS, ...TAKEOVER, ...ENDINGS, ...(options.expiry ? EXPIRY : []), ...LAST];
+  const say = options.json ? () => {} : (line: string) => console.log(line);
+  const results: Result[] = [];
+  let silent = 0;
+  for (const step of steps) {
+    stop.throwIfAborted();
+    if (step.when && !step.when(story)) continue;
+    const error = await step.run(story).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    stop.throwIfAborted();
+    const detail = error && story.server.printable(error.message);
+    results.push({ name: step.name, passed: !error, ...(error && { detail }) });
+    say(error ? `FAIL ${step.name}: ${detail}` : `PASS ${step.name}`);
+
+    silent = error instanceof NoAnswer ? silent + 1 : 0;
+    const gone = silent > 1 || story.server.replies.length === 0;
+    if (gone || (error && step.essential)) break;
+    if (step.essential) for (const note of notesOn(story)) say(note);
+  }
+  return results;
+}
+
+/** What the first start has shown, and a person should know to understand the rest. */
+function notesOn({ newer, a }: Story): string[] {
+  const notes: string[] = [];
+  if (!newer) notes.push("this server speaks the older subset of the contract, so only that is checked");
+  if (a.reply?.body.previous_session_terminated === true) {
+    notes.push("note: the key was in use, and its session has been ended by this check");
+  }
+  return notes;
+}
+
+/** The address without a slash at its end. What fetch would refuse is refused here, in words. */
+function readUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError("the URL must look like http://127.0.0.1:3000");
+  if (url.username !== "" || url.password !== "") throw new UsageError("the URL must not hold a user or a password");
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+/**
+ * The first signal stops the check in good order, and so does a reader that has seen enough (`| head`); a second
+ * signal ends the process at once. Returns how to undo it.
+ */
+function onceStopped(stop: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.once(signal, stop);
+  process.stdout.on("error", stop); // for good: what was written last may fail after the check is over
+  return () => {
+    for (const signal of signals) process.off(signal, stop);
+  };
+}
+
+async function waitAloud(seconds: number, why: string | undefined, stop: AbortSignal): Promise<void> {
+  if (why !== undefined) console.error(`waiting ${seconds} s ${why}`);
+  for (let left = seconds; left > 0; left--) {
+    if (process.stderr.isTTY) process.stderr.write(`\r${Math.ceil(left)} s left \r`);
+    await sleep(Math.min(1, left) * 1000, undefined, { signal: stop });
+  }
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 }

@@ -19,7 +19,7 @@ export async function withDatabase<T>(run: (context: Context) => Promise<T>, log
   const chosen = await chooseDatabase(config, "command", log);
   try {
     await migrateDatabase(chosen.url);
-    const database = openDatabase(chosen.url, log);
+    const database = openDatabase(chosen.url);
     try {
       return await run({ config, database, hashKey: createHashKey(config.keyPepper), log });
     } finally {

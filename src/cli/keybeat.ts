@@ -36,6 +36,11 @@ addKeysCommands(program);
 addSessionsCommands(program);
 addCheckCommand(program);
 
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
@@ -44,8 +49,13 @@ try {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has spoken already
-  const message = error instanceof Error ? error.message : String(error);
   const known = error instanceof AppError || error instanceof OperatorError || error instanceof UsageError;
-  console.error(`keybeat: ${known ? message : `unexpected: ${message}`}`);
+  console.error(`keybeat: ${known ? error.message : `unexpected: ${reasonOf(error)}`}`);
   return error instanceof UsageError ? 2 : 1;
+}
+
+/** drizzle wraps a failure into a message that holds the statement and its parameters; its cause holds the reason. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Partial<Error>;
+  return cause === undefined ? (message ?? String(error)) : reasonOf(cause);
 }

@@ -5,7 +5,9 @@ export interface OutputOptions {
 }
 
 export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value));
+  // JSON lets the second half of the control characters through; a terminal obeys them.
+  const escaped = (character: string) => `\\u00${character.charCodeAt(0).toString(16)}`;
+  console.log(JSON.stringify(value).replace(/[\x7f-\x9f]/g, escaped));
 }
 
 /** Columns as wide as their widest cell; numbers to the right. */

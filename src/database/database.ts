@@ -1,6 +1,5 @@
 /** The database as the rest of the program sees it: three lanes, opened together and closed together. */
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import type { Logger } from "../log.ts";
 import { type Lane, openLane } from "./lane.ts";
 
 export interface Database {
@@ -17,24 +16,27 @@ export interface Database {
 
 export const REQUEST_DEADLINE_MS = 2700;
 
-export function openDatabase(url: string, log: Logger): Database {
-  const requests = openLane(
-    url,
-    { name: "requests", connectionsMax: 10, waitingMax: 2000, deadlineMs: REQUEST_DEADLINE_MS },
-    log,
-  );
-  const heartbeats = openLane(
-    url,
-    { name: "heartbeats", connectionsMax: 3, waitingMax: 8, deadlineMs: REQUEST_DEADLINE_MS / 2 },
-    log,
-  );
-  const background = openLane(url, { name: "background", connectionsMax: 2, waitingMax: 100, deadlineMs: 30_000 }, log);
+export function openDatabase(url: string): Database {
+  const requests = openLane(url, {
+    name: "requests",
+    connectionsMax: 10,
+    waitingMax: 2000,
+    deadlineMs: REQUEST_DEADLINE_MS,
+  });
+  const heartbeats = openLane(url, {
+    name: "heartbeats",
+    connectionsMax: 3,
+    waitingMax: 8,
+    deadlineMs: REQUEST_DEADLINE_MS / 2,
+  });
+  const background = openLane(url, { name: "background", connectionsMax: 2, waitingMax: 100, deadlineMs: 30_000 });
   // drizzle changes how its client reads and writes dates and JSON, so it has one of its own.
-  const administration = openLane(
-    url,
-    { name: "administration", connectionsMax: 2, waitingMax: 100, deadlineMs: 30_000 },
-    log,
-  );
+  const administration = openLane(url, {
+    name: "administration",
+    connectionsMax: 2,
+    waitingMax: 100,
+    deadlineMs: 30_000,
+  });
   return {
     requests,
     heartbeats,

@@ -6,8 +6,8 @@
  * Calls of different temper have lanes of their own, so that a slow report never stands before a heartbeat.
  */
 import postgres from "postgres";
-import { AppError, unavailable } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { unavailable } from "../errors.ts";
+import { createGate } from "./gate.ts";
 import { createSocketFactory } from "./socket.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -22,20 +22,21 @@ export interface LaneOptions {
 }
 
 export interface Lane {
-  /** Runs one statement. Throws `unavailable` for any trouble of the database; the outcome is then unknown. */
-  query<T>(statement: (sql: Sql) => PromiseLike<T>): Promise<T>;
+  /**
+   * Runs one statement; those of one `turn` one after the other. Throws `unavailable` for any trouble of the database;
+   * the outcome is then unknown.
+   */
+  query<T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T>;
   close(): Promise<void>;
 }
 
-export function openLane(url: string, options: LaneOptions, log: Logger): Lane {
+export function openLane(url: string, options: LaneOptions): Lane {
   let sql = openPool(url, options);
-  let running = 0;
-  const waiting: Array<() => void> = [];
-
-  const release = () => {
-    running--;
-    waiting.shift()?.();
-  };
+  const gate = createGate({
+    insideMax: options.connectionsMax,
+    waitingMax: options.waitingMax,
+    turnWaitingMax: options.waitingMax / 4,
+  });
 
   /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
   const replacePool = () => {
@@ -44,48 +45,34 @@ export function openLane(url: string, options: LaneOptions, log: Logger): Lane {
     void old.end({ timeout: 1 });
   };
 
-  const query = <T>(statement: (sql: Sql) => PromiseLike<T>): Promise<T> =>
+  const query = <T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T> =>
     new Promise<T>((resolve, reject) => {
-      let settled = false;
-      const deadline = setTimeout(() => {
-        settled = true;
-        const place = waiting.indexOf(begin);
-        if (place >= 0) waiting.splice(place, 1);
-        reject(unavailable(new Error(`${options.name}: no answer within ${options.deadlineMs} ms`)));
-      }, options.deadlineMs);
-      const settle = () => {
-        clearTimeout(deadline);
-        release();
-        const first = !settled;
-        settled = true;
-        return first;
-      };
+      const refuse = (why: string) => reject(unavailable(new Error(`${options.name}: ${why}`)));
       const begin = () => {
-        running++;
         Promise.resolve()
           .then(() => statement(sql))
-          .then(
-            (rows) => settle() && resolve(rows),
-            (error: unknown) => {
-              if (codeOf(error) === "25006") replacePool();
-              const mapped = mapError(error);
-              if (settle()) reject(mapped);
-              else if (mapped instanceof AppError) log.debug({ err: mapped, lane: options.name }, "late failure");
-            },
-          );
+          .then(resolve, (error: unknown) => {
+            if (codeOf(error) === "25006") replacePool();
+            reject(mapError(error));
+          })
+          .finally(() => {
+            clearTimeout(deadline);
+            gate.leave(turn);
+          });
       };
-      if (running < options.connectionsMax) begin();
-      else if (waiting.length < options.waitingMax) waiting.push(begin);
-      else {
+      // A call that is late keeps its place inside until its connection is free again, or cut.
+      const deadline = setTimeout(() => {
+        giveUp?.();
+        refuse(`no answer within ${options.deadlineMs} ms`);
+      }, options.deadlineMs);
+      const giveUp = gate.enter(begin, turn);
+      if (!giveUp) {
         clearTimeout(deadline);
-        reject(unavailable(new Error(`${options.name}: ${waiting.length} calls are waiting`)));
+        refuse("too many calls are waiting");
       }
     });
 
-  return {
-    query,
-    close: () => sql.end({ timeout: 2 }),
-  };
+  return { query, close: () => sql.end({ timeout: 2 }) };
 }
 
 function openPool(url: string, options: LaneOptions): Sql {

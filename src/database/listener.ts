@@ -26,6 +26,7 @@ export function openListener(
   log: Logger,
 ): Listener {
   const probeChannel = `keybeat_probe_${randomBytes(8).toString("hex")}`;
+  const openSocket = createSocketFactory(ANSWER_MS_MAX);
   let sql: postgres.Sql | undefined;
   let proven = false;
   let closed = false;
@@ -43,11 +44,12 @@ export function openListener(
       max_lifetime: null,
       connection: { application_name: "keybeat listen" },
       onnotice: () => {},
-      socket: createSocketFactory(ANSWER_MS_MAX),
+      socket: openSocket,
       onclose: () => {
         // A closed one says so; it would come back by itself, but without its LISTEN.
-        if (sql === fresh) drop();
-        wake();
+        if (sql !== fresh) return;
+        drop();
+        if (proven) wake();
       },
       onnotify: (from: string, payload: string) => (from === channel ? on.hear(payload) : heard(payload)),
     } as unknown as postgres.Options<Record<string, never>>);

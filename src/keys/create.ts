@@ -1,6 +1,7 @@
 import type { Database } from "../database/database.ts";
 import { OperatorError, UsageError } from "../errors.ts";
 import { parseExpiry } from "./expiry.ts";
+import { checkLabel } from "./label.ts";
 import { type HashKey, KEY_LENGTH_MAX, keyPrefix, mintKey } from "./secret.ts";
 import { insertKeys } from "./sql.ts";
 
@@ -26,7 +27,7 @@ export async function createKey(
   if (key.length === 0 || key.length > KEY_LENGTH_MAX) {
     throw new UsageError(`a key has 1 to ${KEY_LENGTH_MAX} characters`);
   }
-  const label = wanted.label ?? null;
+  const label = checkLabel(wanted.label);
   const expiresAt = wanted.expires === undefined ? null : parseExpiry(wanted.expires);
   const [row] = await insertKeys(database, [{ hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt }]);
   if (!row) throw new OperatorError("that key exists already");

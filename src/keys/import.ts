@@ -4,6 +4,7 @@ import type { Database } from "../database/database.ts";
 import { OperatorError } from "../errors.ts";
 import { splitCsvLine } from "./csv.ts";
 import { parseExpiry } from "./expiry.ts";
+import { checkLabel } from "./label.ts";
 import { type HashKey, KEY_LENGTH_MAX, keyPrefix } from "./secret.ts";
 import { insertKeys, type NewKey } from "./sql.ts";
 
@@ -43,8 +44,9 @@ export async function importKeys(
   for await (const text of linesOf(file)) {
     line++;
     const fields = splitCsvLine(text);
-    if (fields.every((field) => field === "") || (line === 1 && fields[0]?.toLowerCase() === "key")) continue;
+    if (fields?.every((field) => field === "") || (line === 1 && fields?.[0]?.toLowerCase() === "key")) continue;
     try {
+      if (!fields) throw new Error("a quotation mark is not closed");
       batch.push(readKey(fields, hashKey));
     } catch (error) {
       report.rejectedCount++;
@@ -63,11 +65,10 @@ export async function importKeys(
 function readKey([key = "", label = "", expires = ""]: string[], hashKey: HashKey): NewKey {
   if (key === "") throw new Error("the key is empty");
   if (key.length > KEY_LENGTH_MAX) throw new Error(`the key has over ${KEY_LENGTH_MAX} characters`);
-  if (label.includes("\0")) throw new Error("the label has a NUL character");
   return {
     hash: hashKey(key),
     prefix: keyPrefix(key),
-    label: label === "" ? null : label,
+    label: checkLabel(label),
     expiresAt: expires === "" ? null : parseExpiry(expires),
   };
 }

@@ -11,15 +11,16 @@ export type RevokeOutcome =
   | { outcome: "ambiguous"; keys: KeyRow[] };
 
 /**
- * Revokes the one key that `which` means: its id ("12", or "id:12" where a key begins with these digits too), its
+ * Revokes the one key that `given` means: its id ("12", or "id:12" where a key begins with these digits too), its
  * beginning, or the whole key. Its live session ends as `revoked` in the same transaction.
  */
-export async function revokeKey(database: Database, hashKey: HashKey, which: string): Promise<RevokeOutcome> {
+export async function revokeKey(database: Database, hashKey: HashKey, given: string): Promise<RevokeOutcome> {
+  const which = given.replace(/…$/, ""); // as the list shows it
   const byId = /^id:(\d{1,15})$/.exec(which);
   const digits = /^\d{1,15}$/.test(which);
   const found = await findKeys(database, {
     id: byId ? Number(byId[1]) : digits ? Number(which) : undefined,
-    hash: hashKey(which),
+    hash: hashKey(given),
     prefix: byId || which === "" || [...which].length > 8 ? undefined : which,
     limit: LIST_MAX,
   });

@@ -90,6 +90,22 @@ describe("under more than it can carry", () => {
     expect((await server.post("/api/session/start", { access_key: key })).status).toBe(200);
   });
 
+  it("keeps other keys' starts going while starts of a locked key wait", async () => {
+    const [stuck, other] = [await db.makeKey(), await db.makeKey()];
+    const release = await db.holdRow("keys", stuck.id);
+    const waiting = Array.from({ length: 100 }, () => server.post("/api/session/start", { access_key: stuck.key }));
+    await sleep(100);
+    const tookMs: number[] = [];
+    for (let n = 0; n < 20; n++) {
+      const askedAt = performance.now();
+      expect((await server.post("/api/session/start", { access_key: other.key })).status).toBe(200);
+      tookMs.push(performance.now() - askedAt);
+    }
+    await release();
+    console.log(`starts of another key beside 100 stuck ones: at most ${Math.max(...tookMs).toFixed(0)} ms`);
+    expect(new Set((await Promise.all(waiting)).map((reply) => reply.status)).size).toBeGreaterThan(0);
+  });
+
   it("keeps other sessions' heartbeats flowing while one session's row is locked", async () => {
     const [stuck, other] = [await db.makeKey(), await db.makeKey()];
     const [stuckId, otherId] = [newSessionId(), newSessionId()];

@@ -4,7 +4,6 @@ import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import { type Database, openDatabase } from "../../src/database/database.ts";
 import { createHashKey, createKey, type HashKey } from "../../src/keys/index.ts";
-import { createLog } from "../../src/log.ts";
 import { databaseUrl } from "./database-url.ts";
 import { newAccessKey } from "./secrets.ts";
 
@@ -30,7 +29,7 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
   const admin = postgres(serverUrl, { max: 1, onnotice: () => {} });
   await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${inject("template")}`);
   const url = databaseUrl(serverUrl, name);
-  const database = openDatabase(url, createLog("silent"));
+  const database = openDatabase(url);
   const sql = postgres(url, {
     max: 4,
     fetch_types: false,

@@ -46,6 +46,8 @@ export async function startSessionRow(
     (sql) => sql<StartRow[]>`
       SELECT * FROM start_session(${start.hash}, ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null})`,
+    // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
+    Buffer.from(start.hash).toString("base64"),
   );
   return row as StartRow;
 }

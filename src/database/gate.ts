@@ -1,0 +1,62 @@
+/**
+ * Lets so many in at once, and so many wait; the next is turned away. Those of one turn (starts of one key, say) go in
+ * one after the other, so that a thousand of them, or one that is stuck, take one place and not all of them.
+ */
+export interface GateOptions {
+  insideMax: number;
+  waitingMax: number;
+  /** How many of one turn may wait. */
+  turnWaitingMax: number;
+}
+
+export interface Gate {
+  /**
+   * Calls `begin` as soon as there is room, now or later. Returns what gives a waiting place up (harmless once it has
+   * begun), or undefined if it was turned away.
+   */
+  enter(begin: () => void, turn?: string): (() => void) | undefined;
+  /** Must be called once for each that began, with the same turn. */
+  leave(turn?: string): void;
+}
+
+interface Waiter {
+  begin(): void;
+  turn: string | undefined;
+}
+
+export function createGate(options: GateOptions): Gate {
+  const waiting: Waiter[] = [];
+  const turns = new Set<string>();
+  let inside = 0;
+
+  const isFree = (turn: string | undefined) => inside < options.insideMax && (turn === undefined || !turns.has(turn));
+
+  const letIn = (waiter: Waiter) => {
+    inside++;
+    if (waiter.turn !== undefined) turns.add(waiter.turn);
+    waiter.begin();
+  };
+
+  return {
+    enter(begin, turn) {
+      const waiter = { begin, turn };
+      if (isFree(turn)) {
+        letIn(waiter);
+        return () => {};
+      }
+      const ofTurn = turn === undefined ? 0 : waiting.filter((other) => other.turn === turn).length;
+      if (waiting.length >= options.waitingMax || ofTurn >= options.turnWaitingMax) return undefined;
+      waiting.push(waiter);
+      return () => {
+        const place = waiting.indexOf(waiter);
+        if (place >= 0) waiting.splice(place, 1);
+      };
+    },
+    leave(turn) {
+      inside--;
+      if (turn !== undefined) turns.delete(turn);
+      const next = waiting.findIndex((waiter) => isFree(waiter.turn));
+      if (next >= 0) letIn(waiting.splice(next, 1)[0] as Waiter);
+    },
+  };
+}
