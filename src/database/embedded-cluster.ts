@@ -41,10 +41,12 @@ export async function prepareCluster(root: string): Promise<Cluster> {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });
     if (runAs.owner) await chown(fresh, runAs.owner.uid, runAs.owner.gid);
-    await runAs.exec(programs.initdb, [
-      ...["-D", fresh, "-U", "keybeat", "--pwfile", passwordFile, "--auth", "scram-sha-256"],
-      ...["--encoding", "UTF8", "--no-locale", "--data-checksums"],
-    ]);
+    const how = ["-U", "keybeat", "--pwfile", passwordFile, "--auth", "scram-sha-256", "--encoding", "UTF8"];
+    await runAs
+      .exec(programs.initdb, ["-D", fresh, ...how, "--no-locale", "--data-checksums"])
+      .catch((error: Error) => {
+        throw new OperatorError(`the embedded PostgreSQL could not be made in ${root}: ${error.message}`);
+      });
     await rename(fresh, dir).catch(async (error) => {
       await rm(fresh, { recursive: true, force: true });
       return ifExists(error);
@@ -96,7 +98,6 @@ export async function startServer(cluster: Cluster, wanted?: number): Promise<nu
     ]);
     return port;
   } catch (error) {
-    if (error instanceof OperatorError) throw error;
     const log = await readFile(cluster.logFile, "utf8").catch(() => "");
     const lastWords = log.trimEnd().split("\n").slice(-5);
     if (lastWords.some((line) => line.includes("postmaster.pid"))) return undefined;

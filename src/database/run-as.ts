@@ -14,43 +14,45 @@ const USER = "postgres";
 export interface RunAs {
   /** Undefined: as ourselves. */
   owner: { uid: number; gid: number } | undefined;
-  /** Runs a program of PostgreSQL to its end. Throws with its stderr. */
+  /** Runs a program of PostgreSQL to its end. Throws with the last thing that it said. */
   exec(program: string, args: string[]): Promise<string>;
 }
 
-/** `paths` are what the programs must reach: their own folder and the data. */
+/** `paths` are what the programs must reach: their own folder and the data. Throws an OperatorError if they cannot. */
 export async function chooseRunAs(paths: string[]): Promise<RunAs> {
-  if (process.getuid?.() !== 0) {
-    return { owner: undefined, exec: async (program, args) => (await run(program, args, { cwd: "/" })).stdout };
-  }
+  if (process.getuid?.() !== 0) return { owner: undefined, exec: (program, args) => exec(program, args) };
   const owner = await systemUser();
   if (paths.every((path) => canReach(path, owner))) {
-    return { owner, exec: async (program, args) => (await run(program, args, { ...owner, cwd: "/" })).stdout };
+    return { owner, exec: (program, args) => exec(program, args, owner) };
   }
   // A checkout below /root or a private temporary folder: the user may not walk in there. It keeps root's leave to
   // pass (and nothing else of root's) so that nobody has to open the folder to everyone.
-  const wrapped = [
+  const leave = [
     `--reuid=${owner.uid}`,
     `--regid=${owner.gid}`,
     "--clear-groups",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
+    "--securebits=+no_setuid_fixup", // or access(), by which initdb looks for its programs, goes without that leave
     "--",
   ];
-  return {
-    owner,
-    exec: async (program, args) => {
-      try {
-        return (await run("setpriv", [...wrapped, program, ...args], { cwd: "/" })).stdout;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-        throw new OperatorError(
-          `as root, the embedded PostgreSQL runs as the user ${USER}, who cannot enter ${paths.join(" or ")}: ` +
-            "choose another folder, start Keybeat as another user, or install setpriv (util-linux)",
-        );
-      }
-    },
-  };
+  await exec("setpriv", [...leave, "true"]).catch((error: Error) => {
+    throw new OperatorError(
+      `as root, the embedded PostgreSQL runs as the user ${USER}, who cannot enter ${paths.join(" or ")} ` +
+        `(${error.message}): choose another folder, start Keybeat as another user, or set DATABASE_URL`,
+    );
+  });
+  return { owner, exec: (program, args) => exec("setpriv", [...leave, program, ...args]) };
+}
+
+/** Runs a program to its end. Throws with the last thing that it said. */
+async function exec(program: string, args: string[], as: { uid?: number; gid?: number } = {}): Promise<string> {
+  try {
+    return (await run(program, args, { ...as, cwd: "/" })).stdout;
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    throw new Error(stderr?.trim().split("\n").at(-1) || message.split("\n")[0], { cause: error });
+  }
 }
 
 async function systemUser(): Promise<{ uid: number; gid: number }> {
