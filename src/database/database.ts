@@ -14,7 +14,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export const REQUEST_DEADLINE_MS = 2700;
+export const REQUEST_DEADLINE_MS = 2500;
 
 export function openDatabase(url: string): Database {
   const requests = openLane(url, {

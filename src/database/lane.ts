@@ -48,9 +48,13 @@ export function openLane(url: string, options: LaneOptions): Lane {
   const query = <T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const refuse = (why: string) => reject(unavailable(new Error(`${options.name}: ${why}`)));
+      let call: PromiseLike<T> | undefined;
       const begin = () => {
         Promise.resolve()
-          .then(() => statement(sql))
+          .then(() => {
+            call = statement(sql);
+            return call;
+          })
           .then(resolve, (error: unknown) => {
             if (codeOf(error) === "25006") replacePool();
             reject(mapError(error));
@@ -63,6 +67,7 @@ export function openLane(url: string, options: LaneOptions): Lane {
       // A call that is late keeps its place inside until its connection is free again, or cut.
       const deadline = setTimeout(() => {
         giveUp?.();
+        defuse(call);
         refuse(`no answer within ${options.deadlineMs} ms`);
       }, options.deadlineMs);
       const giveUp = gate.enter(begin, turn);
@@ -91,6 +96,18 @@ function openPool(url: string, options: LaneOptions): Sql {
     onnotice: () => {},
     socket: createSocketFactory(options.deadlineMs),
   } as postgres.Options<{ bigint: postgres.PostgresType<number> }>) as unknown as Sql;
+}
+
+/**
+ * A call that was given up before it was sent (it waits in the driver for a connection) must not be carried out later:
+ * a start would take the key over long after its caller was told 503. The driver's own cancel() would lose the
+ * connection that is being opened for it (3.4.9), so the statement is made harmless instead.
+ */
+function defuse(call: unknown): void {
+  const query = call as { state?: unknown; strings?: unknown; args?: unknown } | undefined;
+  if (query?.state !== null || !Array.isArray(query.strings)) return;
+  query.strings = Object.assign(["SELECT 1"], { raw: ["SELECT 1"] });
+  query.args = [];
 }
 
 /**
