@@ -9,7 +9,7 @@ import { moment } from "./columns.ts";
 export const serviceState = pgTable(
   "service_state",
   {
-    only: boolean("only").primaryKey().default(true),
+    singleton: boolean("singleton").primaryKey().default(true),
     sessionTimeoutSeconds: integer("session_timeout_seconds").notNull().default(60),
     /** Every serving process pushes it each second; null until the first one serves. */
     lastTick: moment("last_tick"),
@@ -18,7 +18,7 @@ export const serviceState = pgTable(
     gapEnded: moment("gap_ended"),
   },
   (table) => [
-    check("service_state_one_row", sql`${table.only}`),
+    check("service_state_one_row", sql`${table.singleton}`),
     check("service_state_timeout", sql`${table.sessionTimeoutSeconds} > 0`),
     check("service_state_gap", sql`${table.gapBegan} < ${table.gapEnded}`),
   ],

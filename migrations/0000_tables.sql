@@ -23,12 +23,12 @@ CREATE TABLE "keys" (
 ) WITH (fillfactor = 80);
 --> statement-breakpoint
 CREATE TABLE "service_state" (
-	"only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"singleton" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"session_timeout_seconds" integer DEFAULT 60 NOT NULL,
 	"last_tick" timestamp with time zone,
 	"gap_began" timestamp with time zone,
 	"gap_ended" timestamp with time zone,
-	CONSTRAINT "service_state_one_row" CHECK ("service_state"."only"),
+	CONSTRAINT "service_state_one_row" CHECK ("service_state"."singleton"),
 	CONSTRAINT "service_state_timeout" CHECK ("service_state"."session_timeout_seconds" > 0),
 	CONSTRAINT "service_state_gap" CHECK ("service_state"."gap_began" < "service_state"."gap_ended")
 );

@@ -10,7 +10,7 @@ INSERT INTO service_state DEFAULT VALUES;
 
 CREATE FUNCTION session_timeout() RETURNS interval
 LANGUAGE sql STABLE
-AS $$ SELECT make_interval(secs => session_timeout_seconds) FROM service_state $$;
+AS $$ SELECT make_interval(secs => session_timeout_seconds) FROM service_state WHERE singleton $$;
 --> statement-breakpoint
 
 -- The liveness rule, whole: a session is live while last_heartbeat > session_cutoff(clock_timestamp()).
@@ -34,7 +34,7 @@ AS $$
     WHEN at < gap_ended + session_timeout() THEN gap_began
     ELSE at
   END - session_timeout()
-  FROM service_state
+  FROM service_state WHERE singleton
 $$;
 --> statement-breakpoint
 
@@ -44,7 +44,7 @@ LANGUAGE sql STABLE
 AS $$
   SELECT CASE WHEN last_heartbeat > gap_began - session_timeout() AND last_heartbeat < gap_ended
               THEN gap_ended ELSE last_heartbeat END + session_timeout()
-  FROM service_state
+  FROM service_state WHERE singleton
 $$;
 --> statement-breakpoint
 
@@ -58,13 +58,13 @@ DECLARE
   at timestamptz;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  SELECT s.* INTO state FROM service_state s FOR NO KEY UPDATE SKIP LOCKED;
+  SELECT s.* INTO state FROM service_state s WHERE s.singleton FOR NO KEY UPDATE SKIP LOCKED;
   at := clock_timestamp();
   IF state.last_tick < at - interval '3 seconds' THEN
     UPDATE service_state
     SET last_tick = at, gap_ended = at,
         gap_began = CASE WHEN last_tick < gap_ended + session_timeout() THEN gap_began ELSE last_tick END;
-  ELSIF state.only AND (state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds') THEN
+  ELSIF state.singleton AND (state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds') THEN
     UPDATE service_state SET last_tick = at; -- otherwise another process has just done it
   END IF;
 END
@@ -107,6 +107,7 @@ CREATE FUNCTION start_session(
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off -- a plan made while the tables were empty must not live on when they are large
+SET jit = off            -- and the price put on a sequential scan must not send one row to the compiler
 AS $$
 DECLARE
   owner keys;
@@ -125,7 +126,7 @@ BEGIN
   SELECT s.* INTO present FROM active_sessions s WHERE s.key_id = owner.id FOR NO KEY UPDATE;
 
   at := clock_timestamp();
-  SELECT session_timeout_seconds INTO timeout_seconds FROM service_state;
+  SELECT session_timeout_seconds INTO timeout_seconds FROM service_state WHERE singleton;
   IF owner.revoked_at IS NOT NULL THEN
     outcome := 'key_revoked';
     RETURN;
@@ -209,6 +210,7 @@ CREATE FUNCTION explain_sessions(asked text[])
 RETURNS TABLE (session_id text, outcome text, ended_at timestamptz, replaced_by_device jsonb)
 LANGUAGE sql STABLE
 SET enable_seqscan = off
+SET jit = off
 AS $$
   SELECT h.session_id, h.reason, h.ended_at, h.replaced_by_device
   FROM session_history h WHERE h.session_id = ANY (asked)
@@ -232,6 +234,7 @@ CREATE FUNCTION beat_sessions(
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
   asked text[] := string_to_array(session_ids, ',');
@@ -247,7 +250,7 @@ BEGIN
   -- batches that lock in different orders must not deadlock.
   locked := ARRAY(SELECT s.ctid FROM active_sessions s WHERE s.session_id = ANY (asked) FOR NO KEY UPDATE SKIP LOCKED);
   beat_at := clock_timestamp();
-  SELECT session_timeout_seconds INTO timeout_seconds FROM service_state;
+  SELECT session_timeout_seconds INTO timeout_seconds FROM service_state WHERE singleton;
   cutoff := session_cutoff(beat_at);
   WITH live AS (
     UPDATE active_sessions s SET last_heartbeat = beat_at
@@ -269,6 +272,7 @@ $$;
 CREATE FUNCTION end_session(id text, OUT ended boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
   present active_sessions;
@@ -293,6 +297,7 @@ $$;
 CREATE FUNCTION revoke_session(of_key bigint, only_session_id text DEFAULT NULL, OUT revoked boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
   present active_sessions;
@@ -317,6 +322,7 @@ $$;
 CREATE FUNCTION revoke_key(of_key bigint, OUT session_revoked boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
   PERFORM set_config('lock_timeout', '2000', true);
@@ -334,6 +340,7 @@ CREATE FUNCTION look_at_sessions(session_ids text, with_live boolean)
 RETURNS TABLE (session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint)
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
   asked text[] := string_to_array(session_ids, ',');
@@ -358,6 +365,7 @@ $$;
 CREATE FUNCTION expire_sessions(at_most integer)
 RETURNS TABLE (access_key text, session_id text, expired_at timestamptz)
 LANGUAGE plpgsql
+SET jit = off
 AS $$
 DECLARE
   cutoff timestamptz := session_cutoff(clock_timestamp());

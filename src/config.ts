@@ -14,7 +14,7 @@ const wholeNumber = (min: number, max: number) =>
 const environment = z.object({
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\/.+/, "must look like postgres://user:password@host:5432/database")
+    .refine(isDatabaseUrl, "must look like postgres://user:password@host:5432/database")
     .optional(),
   DATA_DIR: z.string().default(".keybeat"),
   HOST: z.string().optional(),
@@ -78,6 +78,17 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     workers: read.WORKERS,
     logLevel: read.LOG_LEVEL,
   });
+}
+
+/** As the driver will read it: several hosts may stand in it, of which a URL allows one. */
+function isDatabaseUrl(text: string): boolean {
+  try {
+    const url = new URL(text.replace(/^([^/]*\/\/(?:[^@/]*@)?[^,/?]*),[^/?]*/, "$1"));
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+    return /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== "";
+  } catch {
+    return false;
+  }
 }
 
 function reason(issue: z.core.$ZodIssue): string {

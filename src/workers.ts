@@ -10,15 +10,18 @@ import type { Logger } from "./log.ts";
 
 const RESTART_MS = 500;
 
-interface Listening {
-  listening: string;
-}
+type Report = { listening: string } | { failed: string };
 
 export const isWorker = (): boolean => cluster.isWorker;
 
 /** A worker tells the primary where it listens. */
 export function reportListening(url: string): void {
-  process.send?.({ listening: url } satisfies Listening);
+  process.send?.({ listening: url } satisfies Report);
+}
+
+/** A worker tells the primary, who speaks for all, why it cannot start, and goes. */
+export function reportFailure(error: Error): void {
+  process.send?.({ failed: error.message } satisfies Report, () => process.exit(1));
 }
 
 export async function startWorkers(
@@ -32,10 +35,11 @@ export async function startWorkers(
     HOST: shared.host,
     ...(shared.adminToken !== undefined && { ADMIN_TOKEN: shared.adminToken }),
   };
+  let ready = false;
   const start = (): Worker => {
     const worker = cluster.fork(env);
     worker.once("exit", (code, signal) => {
-      if (stopping) return;
+      if (stopping || !ready) return;
       log.error({ worker: worker.id, code, signal }, "a worker died, starting another");
       setTimeout(() => !stopping && start(), RESTART_MS);
     });
@@ -52,6 +56,7 @@ export async function startWorkers(
 
   try {
     const urls = await Promise.all(Array.from({ length: count }, () => listening(start())));
+    ready = true;
     return { url: urls[0] as string, drain };
   } catch (error) {
     await drain(0);
@@ -59,9 +64,13 @@ export async function startWorkers(
   }
 }
 
+/** Where the worker listens. Rejects with its reason if it cannot start. */
 function listening(worker: Worker): Promise<string> {
   return new Promise((resolve, reject) => {
-    worker.on("message", (message: Listening) => message.listening && resolve(message.listening));
-    worker.once("exit", () => reject(new OperatorError("a worker did not start, see its message above")));
+    worker.on("message", (report: Report) => {
+      if ("listening" in report) resolve(report.listening);
+      else reject(new OperatorError(report.failed));
+    });
+    worker.once("exit", (code, signal) => reject(new OperatorError(`a worker did not start (${signal ?? code})`)));
   });
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { readConfig } from "../config.ts";
 import { createLog } from "../log.ts";
 import { serve } from "../main.ts";
+import { reportFailure } from "../workers.ts";
 
 const STOP_MS = 9_500;
 
@@ -22,7 +23,11 @@ export function addServeCommand(program: Command): void {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop());
       if (cluster.isWorker) process.once("disconnect", () => stop()); // the primary is gone
 
-      const service = await serve(config, log, (line) => console.log(line));
+      const service = await serve(config, log, (line) => console.log(line)).catch((error: Error) => {
+        if (!cluster.isWorker) throw error;
+        reportFailure(error);
+      });
+      if (!service) return;
       if (options.json) console.log(JSON.stringify({ listening: service.url }));
       await asked;
       setTimeout(() => process.exit(1), STOP_MS).unref();

@@ -60,8 +60,7 @@ function explain(url: string, error: unknown): unknown {
     cause?: { code?: string; message?: string };
   };
   const why = cause?.message ?? message ?? String(error);
-  const where = new URL(url);
-  const target = `${where.hostname}:${where.port || 5432}${where.pathname}`;
+  const target = url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
   if (/^(CONNECT|E[A-Z]{3}|28|3D|57P03|08)/.test(cause?.code ?? code ?? "")) {
     return new OperatorError(`the database at ${target} cannot be reached: ${why}`);
   }

@@ -31,7 +31,8 @@ export async function listen(
       connectionsCheckingInterval: 1_000,
     },
   }) as Server;
-  server.on("request", (_request, response) => {
+  // Before the application, which may have sent the headers by the time that it returns.
+  server.prependListener("request", (_request, response) => {
     underWay++;
     response.once("close", () => underWay--);
     if (draining) response.setHeader("Connection", "close");

@@ -39,9 +39,18 @@ export async function runCleanup(
     }
   });
   if (deleted > named) log.info({ more: deleted - named }, "more expired sessions cleaned up");
-  const history = await maintainHistory(database, options.historyRetentionDays);
-  if (history.made + history.dropped > 0) log.info(history, "history partitions made and dropped");
+  await tidyHistory(database, log, options.historyRetentionDays);
   const remaining = await countLiveSessions(database);
   log[level]({ deleted, remaining, ms: Math.round(performance.now() - startedAt) }, "cleanup finished");
   return { deleted, remaining };
+}
+
+/** Partitions wait for a long reader of the history; the sessions do not wait for them, and the next run tries again. */
+async function tidyHistory(database: Database, log: Logger, retentionDays: number): Promise<void> {
+  try {
+    const history = await maintainHistory(database, retentionDays);
+    if (history.made + history.dropped > 0) log.info(history, "history partitions made and dropped");
+  } catch (err) {
+    log.warn({ err }, "the history could not be tidied, the next cleanup tries again");
+  }
 }

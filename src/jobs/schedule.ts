@@ -22,8 +22,8 @@ export function scheduleJobs(jobs: Job[], log: Logger): Jobs {
     cron.schedule(
       job.line,
       () => {
-        const run = job
-          .run()
+        const run = Promise.resolve()
+          .then(() => job.run())
           .then(() => {})
           .catch((err) => log.error({ err, job: job.name }, "the job failed"))
           .finally(() => underWay.delete(run));
