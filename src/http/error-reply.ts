@@ -12,7 +12,7 @@ export function errorReply(log: Logger): ErrorHandler<HttpEnv> {
     if (!known) log.error({ err: thrown, request_id }, "unexpected error");
     else if (error.code === "unavailable") log.warn({ err: error.cause, request_id }, "unavailable");
 
-    const headers: Record<string, string> = {};
+    const headers: Record<string, string> = { "Cache-Control": "no-store" }; // or a 404 to a GET would be kept
     if (error.code === "unavailable") headers["Retry-After"] = String(retryAfterSeconds());
     // What is left of a body that was not read must not be taken for the next request.
     if (error.code === "payload_too_large") headers.Connection = "close";

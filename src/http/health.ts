@@ -8,6 +8,7 @@ import type { HttpEnv } from "./request-id.ts";
 export function healthRoutes(database: Database, version: string): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
   routes.get("/health", async (c) => {
+    c.header("Cache-Control", "no-store");
     try {
       await pingDatabase(database);
       return c.json({ status: "ok", database: "ok", version });

@@ -1,0 +1,68 @@
+/**
+ * Gets hold of the key: asks until the outcome is known, always with the same session id, so that a start whose answer
+ * was lost is found again (`resumed`) instead of made twice.
+ */
+import type { Holder, StartReply, StartRequest } from "../sessions/device/contract.ts";
+import { KeybeatError, type KeybeatErrorCode } from "./error.ts";
+import type { StartOptions } from "./options.ts";
+import { type Link, newSessionId, sleep } from "./platform.ts";
+import { post, type Refused, retryDelayMs } from "./request.ts";
+import type { StoredId } from "./storage.ts";
+
+/** What the service said to a start, and when (by the monotonic clock) the request that it answered was sent. */
+export type Claimed = { sessionId: string; reply: StartReply; sentAt: number };
+
+/** Starts by the caller's rule for conflicts. Throws a KeybeatError; then this device holds nothing. */
+export async function claimKey(link: Link, options: StartOptions, storedId: StoredId): Promise<Claimed> {
+  const { accessKey: access_key, device, onConflict = "replace" } = options;
+  const ask = onConflict === "ask" ? options.ask : undefined;
+  if (onConflict === "ask" && !ask) throw new TypeError('onConflict: "ask" needs the function ask');
+  let stored = await storedId.read();
+  let session_id = stored ?? newSessionId();
+  let agreed: Holder | undefined;
+  try {
+    for (;;) {
+      await storedId.write(session_id);
+      const claimed = await insist(link, options.startTimeoutMs ?? 20_000, {
+        ...{ access_key, session_id, device },
+        on_conflict: onConflict === "replace" || agreed ? "replace" : "refuse",
+        expected_generation: agreed?.generation,
+      });
+      if ("reply" in claimed) return { sessionId: session_id, ...claimed };
+      const { code, error, holder } = claimed.body;
+      if (code === "session_id_used" && stored) {
+        stored = undefined;
+        session_id = newSessionId();
+      } else if (ask && holder && (await ask(holder))) {
+        agreed = holder;
+      } else {
+        throw new KeybeatError((holder ? "key_in_use" : code) as KeybeatErrorCode, error, claimed.body);
+      }
+    }
+  } catch (error) {
+    const unknown = error instanceof KeybeatError && error.code === "unreachable";
+    if (!unknown) void storedId.forget();
+    // It may have got through all the same. With a storage the next start finds it; else nobody ever will.
+    else if (!options.storage) void post(link, "end", { session_id });
+    throw error;
+  }
+}
+
+/** The same request until the service has answered it, for so long. */
+async function insist(
+  link: Link,
+  withinMs: number,
+  request: StartRequest,
+): Promise<Omit<Claimed, "sessionId"> | Refused> {
+  const giveUpAt = link.clock.now() + withinMs;
+  for (;;) {
+    const sentAt = link.clock.now();
+    const timeoutMs = Math.min(link.requestTimeoutMs, giveUpAt - sentAt);
+    const answer = await post<StartReply>(link, "start", request, { timeoutMs });
+    if (answer.kind === "ok") return { reply: answer.body, sentAt };
+    if (answer.kind === "refused") return answer;
+    const delayMs = retryDelayMs(link, answer);
+    if (link.clock.now() + delayMs >= giveUpAt) throw new KeybeatError("unreachable", answer.error);
+    await sleep(link, delayMs);
+  }
+}

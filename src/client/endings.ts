@@ -1,0 +1,28 @@
+/** What the service's refusals mean for a session that was live. */
+import type { LostEvent, LostReason } from "./events.ts";
+import type { Refusal } from "./request.ts";
+
+const REASONS: { [code: string]: LostReason } = {
+  session_replaced: "replaced",
+  key_in_use: "replaced",
+  session_ended: "ended",
+  session_revoked: "revoked",
+  invalid_key: "revoked",
+  key_revoked: "revoked",
+  key_expired: "revoked",
+  session_expired: "expired",
+  session_not_found: "expired",
+};
+
+/** The event for a refusal; undefined for one that ends nothing, such as a malformed request. */
+export function readLoss(refusal: Refusal): LostEvent | undefined {
+  const { code, ended_at = null, replaced_by, holder } = refusal;
+  const reason = REASONS[code];
+  const by = replaced_by ?? (holder ? { started_at: holder.started_at, device: holder.device } : null);
+  return reason && { type: "lost", reason, final: reason !== "expired", by, ended_at, code };
+}
+
+export const UNREACHABLE: LostEvent = {
+  ...{ type: "lost", reason: "unreachable", final: false },
+  ...{ by: null, ended_at: null, code: null },
+};

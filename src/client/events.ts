@@ -1,0 +1,56 @@
+/** What a session tells its app. */
+import type { Device, StartReply } from "../sessions/device/contract.ts";
+
+/**
+ * Why a session is over:
+ * - `replaced`: another device took the key; final.
+ * - `ended`: somebody ended this very session (another tab, the vendor's own backend); final.
+ * - `revoked`: the key or the session was withdrawn by the operator, or the key has run out; final.
+ * - `expired`: the service heard nothing for too long, after a sleep say; comes back by itself if nobody holds the key.
+ * - `unreachable`: nothing was acknowledged until the local deadline, so somebody else may hold the key by now; comes
+ *   back by itself once the service answers, if nobody else holds it.
+ */
+export type LostReason = "replaced" | "expired" | "ended" | "revoked" | "unreachable";
+
+/** The device holds the key. */
+export interface LiveEvent {
+  type: "live";
+  /** The fencing token: only ever rises for a key, so a backend can refuse what an outdated holder sends. */
+  generation: number;
+  /** The session lived before this start: after a restart of the app, or after a start whose first answer got lost. */
+  resumed: boolean;
+  /** It was lost (`expired`, `unreachable`) and came back by itself. `session.signal` is a new one. */
+  recovered: boolean;
+  /** Whom this start replaced; null when nobody held the key. Its session id is masked. */
+  previous: StartReply["previous_session"];
+}
+
+/** Heartbeats fail. The device still holds the key until the local deadline. */
+export interface DegradedEvent {
+  type: "degraded";
+  /** What went wrong, for a log: "HTTP 503", "ECONNREFUSED", "no answer within 5000 ms". */
+  error: string;
+  /** How long until the session counts as lost, in ms, unless a heartbeat gets through. */
+  deadlineInMs: number;
+}
+
+/** Heartbeats get through again; the device held the key all the time. */
+export interface RecoveredEvent {
+  type: "recovered";
+}
+
+/** The device no longer holds the key, or may no longer hold it. `session.signal` has fired just before. */
+export interface LostEvent {
+  type: "lost";
+  reason: LostReason;
+  /** False: the session comes back by itself if it can (then a `live` with `recovered` follows). */
+  final: boolean;
+  /** With `replaced`: the device that holds the key now. */
+  by: { started_at: string; device: Device | null } | null;
+  /** When it ended, by the service's clock (RFC 3339); null where the service did not say. */
+  ended_at: string | null;
+  /** The service's own code, such as `session_replaced`, `key_in_use`, `key_expired`; null with `unreachable`. */
+  code: string | null;
+}
+
+export type SessionEvent = LiveEvent | DegradedEvent | RecoveredEvent | LostEvent;

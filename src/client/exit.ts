@@ -1,0 +1,43 @@
+/** Giving the key back when the app goes away. Neither can be relied on: a crash, a power cut, and it expires. */
+import type { PageEvents } from "./platform.ts";
+
+interface PageLife {
+  /** The page goes; `mayReturn`: it may be shown again as it is (the back/forward cache). */
+  hide(mayReturn: boolean): void;
+  /** It is shown again. */
+  show(): void;
+  /** The browser thinks that the network is back. */
+  online(): void;
+}
+
+/** Follows a page, where there is one, until `over` fires. */
+export function followPage(page: PageEvents | undefined, life: PageLife, over: AbortSignal): void {
+  const target = page ?? (globalThis as Partial<PageEvents>);
+  const options = { signal: over };
+  target.addEventListener?.("pagehide", (event) => life.hide(event.persisted === true), options);
+  target.addEventListener?.("pageshow", (event) => event.persisted && life.show(), options);
+  target.addEventListener?.("online", () => life.online(), options);
+}
+
+interface ProcessLike {
+  pid: number;
+  on(signal: string, listener: (signal: string) => void): unknown;
+  off(signal: string, listener: (signal: string) => void): unknown;
+  listenerCount(signal: string): number;
+  kill(pid: number, signal: string): unknown;
+}
+
+/** Ends the session on SIGINT and SIGTERM, then sends the signal on its way, unless the app has a handler of its own. */
+export function endOnSignals(end: () => Promise<void>, over: AbortSignal): void {
+  const { process } = globalThis as { process?: ProcessLike };
+  if (!process?.on) return;
+  const stop = async (signal: string) => {
+    // This takes the listener off at once, so a second Ctrl-C does not wait.
+    await end();
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.on(signal, stop);
+    over.addEventListener("abort", () => process.off(signal, stop));
+  }
+}

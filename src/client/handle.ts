@@ -1,0 +1,106 @@
+/** The session as the app sees it: its state is what the last event said. */
+import { KeybeatError } from "./error.ts";
+import type { LostEvent, SessionEvent } from "./events.ts";
+
+/** `ended` only after the app's own end(); whatever else is over is `lost`. */
+export type SessionState = "live" | "degraded" | "lost" | "ended";
+
+/** One hold on an access key. */
+export interface Session {
+  /** The fencing token. A session that comes back after it was lost has, as a rule, a higher one. */
+  readonly generation: number;
+  readonly state: SessionState;
+  /** Why it is lost; null while it is not. */
+  readonly lost: LostEvent | null;
+  /** This session's secret, as `Authorization` for your own backend say. Not enumerable, so that no log prints it. */
+  readonly sessionId: string;
+  /**
+   * Fires when the device may no longer act as the key's holder: with `lost`, and with end(). Its reason is a
+   * KeybeatError whose code is the reason. A fired signal stays fired; when a lost session comes back, `signal` is a
+   * new one, so read it anew with every piece of work.
+   */
+  readonly signal: AbortSignal;
+  /** Calls `listener` with every event of that type from now on. Returns a function that takes it off again. */
+  on<T extends SessionEvent["type"]>(
+    type: T,
+    listener: (event: Extract<SessionEvent, { type: T }>) => void,
+  ): () => void;
+  /**
+   * Gives the key back. Safe to call twice. Waits 3 s at most and never throws: where the network is away, the service
+   * lets the session expire. No event; `signal` fires.
+   */
+  end(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What the running parts hold: the app's view, and the ways to change it. */
+export interface Handle {
+  session: Session;
+  /** Changes state, signal and generation as the event says, then tells the app. */
+  tell(event: SessionEvent, sessionId?: string): void;
+  /** The app itself ended it: no event. */
+  close(): void;
+}
+
+export function createHandle(onEvent: ((event: SessionEvent) => void) | undefined, end: () => Promise<void>): Handle {
+  const listeners = new Map<string, Set<(event: never) => void>>();
+  let abort = new AbortController();
+  let state: SessionState = "live";
+  let generation = 0;
+  let lost: LostEvent | null = null;
+  let id = "";
+
+  const session = {
+    get generation() {
+      return generation;
+    },
+    get state() {
+      return state;
+    },
+    get lost() {
+      return lost;
+    },
+    get signal() {
+      return abort.signal;
+    },
+    on(type: string, listener: (event: never) => void) {
+      const ofType = listeners.get(type) ?? new Set();
+      listeners.set(type, ofType.add(listener));
+      return () => ofType.delete(listener);
+    },
+    end,
+  };
+  Object.defineProperty(session, "sessionId", { get: () => id });
+  // Node before 18.18 and older browsers have no such symbol.
+  if (Symbol.asyncDispose) Object.defineProperty(session, Symbol.asyncDispose, { value: end });
+
+  return {
+    session: session as unknown as Session,
+    tell(event, sessionId = id) {
+      id = sessionId;
+      state = event.type === "recovered" ? "live" : event.type;
+      lost = null;
+      if (event.type === "live") {
+        generation = event.generation;
+        if (abort.signal.aborted) abort = new AbortController();
+      } else if (event.type === "lost") {
+        lost = event;
+        abort.abort(new KeybeatError(event.reason, `The session is lost: ${event.reason}`, { ...event }));
+      }
+      for (const listener of [onEvent, ...(listeners.get(event.type) ?? [])]) {
+        try {
+          listener?.(event as never);
+        } catch (error) {
+          // The app's mistake is reported as any other, and stops no heartbeat.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
+    },
+    close() {
+      state = "ended";
+      abort.abort(new KeybeatError("ended", "The session was ended"));
+    },
+  };
+}

@@ -1,0 +1,242 @@
+/**
+ * Keeps a session live, and finds out when it is not.
+ *
+ *                   heartbeat fails                deadline
+ *   live ◄────────────────────────────► degraded ───────────► lost: unreachable ──┐ heartbeats go on:
+ *    │ ▲            heartbeat works                                               │ live again, or one of these
+ *    │ └─ start with "refuse", new id ── lost: expired ◄──────────────────────────┤
+ *    └──────── 404/410, final event ──── lost: replaced, ended, revoked (final) ◄─┘
+ *
+ * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a page that wakes up
+ * only call it. So a late timer or a throttled tab needs no rules of its own: in a hidden tab, where browsers let timers
+ * fire once a minute, the stream's comments keep the session live.
+ */
+import type { HeartbeatReply, StartReply } from "../sessions/device/contract.ts";
+import type { Claimed } from "./claim.ts";
+import { readLoss, UNREACHABLE } from "./endings.ts";
+import type { LostEvent } from "./events.ts";
+import { giveBack } from "./give-back.ts";
+import type { Handle } from "./handle.ts";
+import type { StartOptions } from "./options.ts";
+import { type Link, newSessionId } from "./platform.ts";
+import { type Failed, failed, post, type Refusal, retryDelayMs } from "./request.ts";
+import type { StoredId } from "./storage.ts";
+import { Wakefulness } from "./wakefulness.ts";
+import { Watch } from "./watch.ts";
+
+const TICK_MS = 2_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export interface LoopParts {
+  link: Link;
+  options: StartOptions;
+  handle: Handle;
+  storedId: StoredId;
+  /** Called with each acknowledged heartbeat: how long it is good for. */
+  onAcknowledged?(deadlineInMs: number): void;
+}
+
+export class SessionLoop {
+  /** Fires when nothing more will happen: the session was ended, or lost for good. */
+  readonly over = new AbortController();
+  readonly #parts: LoopParts;
+  readonly #link: Link;
+  readonly #handle: Handle;
+  readonly #watch: Watch;
+  readonly #wakefulness: Wakefulness;
+  #sessionId = "";
+  /** Set: the session has expired, and this is the id to come back with. */
+  #returnId: string | undefined;
+  #returns = 0;
+  /** By the monotonic clock: from then on the key may be somebody else's. */
+  #deadline = 0;
+  #asking: AbortController | undefined;
+  #askAt = 0;
+  #failures = 0;
+  #timer: unknown;
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+    this.#link = parts.link;
+    this.#handle = parts.handle;
+    this.#wakefulness = new Wakefulness(parts.link.clock);
+    this.#watch = new Watch(parts.link, {
+      onBytes: () => this.#tick(true),
+      onEnding: (ending) => {
+        this.#refused(ending);
+        this.#tick();
+      },
+    });
+  }
+
+  /** Looks after the session that a start has given. */
+  begin({ sessionId, reply, sentAt }: Claimed): void {
+    this.#started(sessionId, reply, sentAt);
+    this.#tick();
+  }
+
+  /** Looks after a session that somebody else has kept live so far: no start, but a heartbeat at once. */
+  adopt(sessionId: string, deadlineInMs: number): void {
+    this.#sessionId = sessionId;
+    this.#deadline = this.#link.clock.now() + deadlineInMs;
+    this.check();
+  }
+
+  /** Asks the service now, whatever was planned. */
+  check(): void {
+    this.#askAt = this.#link.clock.now();
+    this.#tick();
+  }
+
+  /** Closes the stream, which would keep a page from being frozen. The next tick opens it again. */
+  pause(): void {
+    this.#watch.close();
+  }
+
+  /** Stops looking after the session, without a word to anybody. */
+  stop(): void {
+    this.over.abort();
+    this.#link.timers.clearTimeout(this.#timer);
+    this.#cancelAsking();
+    this.#watch.close();
+  }
+
+  /** Ends the session, unless it is over. */
+  async end(): Promise<void> {
+    if (this.over.signal.aborted) return;
+    this.stop();
+    this.#handle.close();
+    const known = await giveBack(this.#link, this.#returnId ?? this.#sessionId);
+    // Otherwise its id is kept: an app that is started again then finds its own session instead of a stranger.
+    if (known) await this.#parts.storedId.forget();
+  }
+
+  #tick(streamLives = false): void {
+    if (this.over.signal.aborted) return;
+    const { clock, timers } = this.#link;
+    const now = clock.now();
+    timers.clearTimeout(this.#timer);
+    this.#noticeSleep(now, streamLives);
+    if (this.#holdsKey() && now >= this.#deadline) this.#lose(UNREACHABLE);
+    // The app may have ended it on hearing that.
+    if (this.over.signal.aborted) return;
+    if (this.#holdsKey()) this.#watch.keepOpen(this.#sessionId);
+    if (!this.#asking && now >= this.#askAt) void this.#ask(now);
+    const dueAt = Math.min(this.#asking ? NEVER : this.#askAt, this.#holdsKey() ? this.#deadline : NEVER);
+    this.#timer = timers.setTimeout(() => this.#tick(), Math.min(dueAt - now, TICK_MS));
+  }
+
+  #noticeSleep(now: number, streamLives: boolean): void {
+    const missedMs = this.#wakefulness.readMissedMs();
+    if (missedMs === undefined) return;
+    // Whatever was under way has not survived it.
+    this.#cancelAsking();
+    if (!streamLives) this.#watch.close();
+    this.#askAt = now;
+    // Some monotonic clocks stand still in a sleep. Where the wall clock says that the deadline has passed, one
+    // request's time is left to prove it wrong: if it was merely set forward, the first answer does.
+    if (now + missedMs > this.#deadline) this.#deadline = Math.min(this.#deadline, now + this.#link.requestTimeoutMs);
+  }
+
+  #holdsKey(): boolean {
+    return /live|degraded/.test(this.#handle.session.state);
+  }
+
+  #cancelAsking(): void {
+    this.#asking?.abort();
+    this.#asking = undefined;
+  }
+
+  /** A heartbeat, or, where the session has expired, a start that harms nobody. */
+  async #ask(sentAt: number): Promise<void> {
+    const asking = new AbortController();
+    this.#asking = asking;
+    const { accessKey: access_key, device } = this.#parts.options;
+    const returning = this.#returnId !== undefined;
+    const session_id = this.#returnId ?? this.#sessionId;
+    const answer = await post<StartReply | HeartbeatReply>(
+      this.#link,
+      returning ? "start" : "heartbeat",
+      returning ? { access_key, session_id, device, on_conflict: "refuse" } : { session_id },
+      { abort: asking },
+    );
+    // Ended, lost or checked anew in the meantime: this answer is about the past.
+    if (this.#asking !== asking) return;
+    this.#asking = undefined;
+    if (answer.kind === "refused") this.#refused(answer.body);
+    else if (answer.kind === "failed") this.#failed(answer);
+    else if (returning) this.#started(session_id, answer.body as StartReply, sentAt);
+    else this.#beaten(answer.body, sentAt);
+    this.#tick();
+  }
+
+  #started(sessionId: string, reply: StartReply, sentAt: number): void {
+    const recovered = this.#returnId !== undefined;
+    this.#sessionId = sessionId;
+    this.#returnId = undefined;
+    this.#acknowledged(reply, sentAt);
+    const { generation, resumed, previous_session: previous } = reply;
+    this.#handle.tell({ type: "live", generation, resumed, recovered, previous }, sessionId);
+  }
+
+  #beaten({ generation, ...reply }: HeartbeatReply, sentAt: number): void {
+    const { state } = this.#handle.session;
+    this.#returns = 0;
+    this.#acknowledged(reply, sentAt);
+    if (state === "degraded") this.#handle.tell({ type: "recovered" });
+    // The service has forgiven the silence, after an outage of its own say: nobody else has held the key.
+    if (state === "lost") {
+      this.#handle.tell({ type: "live", generation, resumed: true, recovered: true, previous: null });
+    }
+  }
+
+  #acknowledged(reply: { expires_in: number; heartbeat_in: number }, sentAt: number): void {
+    const timeoutMs = reply.expires_in * 1000;
+    this.#deadline = sentAt + timeoutMs - Math.min(1000, timeoutMs / 10);
+    this.#askAt = sentAt + reply.heartbeat_in * 1000;
+    this.#failures = 0;
+    this.#parts.onAcknowledged?.(this.#deadline - this.#link.clock.now());
+  }
+
+  #failed(answer: Failed): void {
+    const { session } = this.#handle;
+    const now = this.#link.clock.now();
+    this.#askAt = now + retryDelayMs(this.#link, answer, this.#holdsKey() ? 0 : this.#failures++);
+    if (session.state !== "live") return;
+    this.#handle.tell({ type: "degraded", error: answer.error, deadlineInMs: this.#deadline - now });
+  }
+
+  #refused(refusal: Refusal): void {
+    const loss = readLoss(refusal);
+    this.#cancelAsking();
+    if (loss?.final) {
+      this.stop();
+      void this.#parts.storedId.forget();
+      this.#handle.tell(loss);
+    } else if (loss) {
+      if (this.#holdsKey()) this.#lose(loss);
+      this.#comeBack();
+    } else if (refusal.code === "session_id_used" && this.#returnId) {
+      // That start got through, its answer was lost, and the session is over again. Its heartbeat tells how.
+      this.#sessionId = this.#returnId;
+      this.#returnId = undefined;
+      this.#askAt = this.#link.clock.now();
+    } else {
+      this.#failed(failed(refusal.code));
+    }
+  }
+
+  #lose(loss: LostEvent): void {
+    this.#watch.close();
+    this.#handle.tell(loss);
+  }
+
+  #comeBack(): void {
+    if (this.over.signal.aborted) return;
+    this.#returnId = newSessionId();
+    void this.#parts.storedId.write(this.#returnId);
+    // At once, but not in a circle with a service that lets every session expire.
+    const delayMs = this.#returns++ > 0 ? retryDelayMs(this.#link, failed("expired again")) : 0;
+    this.#askAt = this.#link.clock.now() + delayMs;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What the client needs of the machine below: fetch, two clocks, timers, chance. Browsers, Node 18, Deno, Bun and
+ * Electron all have these. A test brings its own.
+ */
+/** The part of fetch that is used. Given a signal, it should heed it; nothing breaks if it does not. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Two clocks, both in ms. Deadlines count by `now` alone; `wall` only helps to notice that the device slept. */
+export interface Clock {
+  /** Monotonic: no change of date or time zone moves it. May stand still while the device sleeps. */
+  now(): number;
+  /** Since 1970; may jump. */
+  wall(): number;
+}
+
+/** The platform's timers; they may fire late. */
+export interface Timers {
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+/** The part of a browser's window that is used. */
+export interface PageEvents {
+  addEventListener(
+    type: "pagehide" | "pageshow" | "online",
+    listener: (event: { persisted?: boolean }) => void,
+    options: { signal: AbortSignal },
+  ): void;
+}
+
+/** The part of the options that is about the way to the service. */
+export interface LinkOptions {
+  /** Where the service is, such as `https://keys.example.com`; a path behind the host is kept. */
+  url: string;
+  /** How long one request may take, in ms. Default 5 000. */
+  requestTimeoutMs?: number;
+  /** For tests and odd platforms, as are the next three; each defaults to the platform's own. */
+  fetch?: Fetch;
+  clock?: Clock;
+  timers?: Timers;
+  /** 0 ≤ x < 1, for jitter. */
+  random?: () => number;
+}
+
+/** The way to the service, on this machine. */
+export type Link = Required<LinkOptions>;
+
+export function openLink(options: LinkOptions): Link {
+  return {
+    url: `${options.url.replace(/\/+$/, "")}/api/session/`,
+    // Not detached: browsers refuse a fetch, and timers, that are called as methods of something else.
+    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    clock: options.clock ?? { now: () => performance.now(), wall: () => Date.now() },
+    timers: options.timers ?? {
+      setTimeout: (run, ms) => setTimeout(run, ms),
+      clearTimeout: (timer) => clearTimeout(timer as number),
+    },
+    random: options.random ?? Math.random,
+    requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
+  };
+}
+
+export function sleep(link: Link, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    link.timers.setTimeout(resolve, ms);
+  });
+}
+
+/** A fresh session id from the platform's secure random source. */
+export function newSessionId(): string {
+  // An insecure (http) page has crypto but no randomUUID.
+  if (globalThis.crypto) {
+    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+      "",
+    );
+  }
+  // Node 18 shows its crypto only to imports; the name of a blob ends in a UUID made by it.
+  const name = URL.createObjectURL(new Blob([]));
+  URL.revokeObjectURL(name);
+  return name.slice(-36);
+}

@@ -1,0 +1,25 @@
+import type { SessionIdStorage } from "./options.ts";
+
+/** The caller's storage, or none, made safe: never throws, and gives back only what can be a session id. */
+export interface StoredId {
+  read(): Promise<string | undefined>;
+  write(sessionId: string): Promise<unknown>;
+  forget(): Promise<unknown>;
+}
+
+export function keepSessionId(storage: SessionIdStorage | undefined): StoredId {
+  // Async, but a synchronous storage has done its work when the call returns: a closing page has no later.
+  const quietly = async <T>(use: () => T) => {
+    try {
+      return await use();
+    } catch {}
+  };
+  return {
+    read: async () => {
+      const id = await quietly(() => storage?.get());
+      return id && /^[\w-]{16,128}$/.test(id) ? id : undefined;
+    },
+    write: (sessionId) => quietly(() => storage?.set(sessionId)),
+    forget: () => quietly(() => storage?.remove()),
+  };
+}

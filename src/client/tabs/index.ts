@@ -1,0 +1,35 @@
+/**
+ * One session for all tabs and windows of a web app: `startSharedSession` in place of `startSession`.
+ *
+ *                 hello ──►
+ *      follower ◄── news ── leader          (BroadcastChannel)
+ *          └── the lock is free: leads ──►  (Web Locks)
+ *
+ * What it promises: of all tabs exactly one, the leader, sends heartbeats; the others see the same session, generation
+ * and events. When the leader closes, the next tab goes on with the same session, without a new start. The session
+ * ends when the last tab closes; `end()` in any tab ends it for all. A tab that hears nothing from its leader until the
+ * deadline reports `unreachable` like any device that is cut off.
+ *
+ * A platform without Web Locks or BroadcastChannel (an http page, say) gets a session for each tab, as by startSession.
+ * The session id travels between the tabs of this origin, and nowhere else.
+ */
+import type { Session } from "../handle.ts";
+import { startSession } from "../start.ts";
+import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
+import { SharedTab } from "./shared-tab.ts";
+
+export * from "../index.ts";
+export type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
+
+/** Like startSession, but joins the session that another tab of this origin has for the same service and key. */
+export async function startSharedSession(options: SharedOptions): Promise<Session> {
+  const browser = globalThis as {
+    navigator?: { locks?: TabLocks };
+    BroadcastChannel?: new (name: string) => unknown;
+  };
+  const locks = options.locks ?? browser.navigator?.locks;
+  const Channel = browser.BroadcastChannel;
+  const openChannel = options.openChannel ?? (Channel && ((name: string) => new Channel(name) as TabChannel));
+  if (!locks || !openChannel || options.shareTabs === false) return startSession(options);
+  return new SharedTab(options, locks, openChannel).start();
+}

@@ -1,0 +1,221 @@
+/** One tab's part in a shared session: follows until it gets the lock, then leads until it goes away. */
+import { claimKey } from "../claim.ts";
+import { UNREACHABLE } from "../endings.ts";
+import type { LostEvent } from "../events.ts";
+import { followPage } from "../exit.ts";
+import { giveBack } from "../give-back.ts";
+import { createHandle, type Handle, type Session } from "../handle.ts";
+import { SessionLoop } from "../loop.ts";
+import { type Link, newSessionId, openLink, sleep } from "../platform.ts";
+import { keepSessionId, type StoredId } from "../storage.ts";
+import type { Message } from "./message.ts";
+import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
+
+const TICK_MS = 2_000;
+const LAST_WORDS_MS = 100;
+const ENDED: LostEvent = { type: "lost", reason: "ended", final: true, by: null, ended_at: null, code: null };
+
+type News = Extract<Message, { type: "news" }>;
+
+export class SharedTab {
+  readonly #options: SharedOptions;
+  readonly #locks: TabLocks;
+  readonly #openChannel: (name: string) => TabChannel;
+  readonly #link: Link;
+  readonly #storedId: StoredId;
+  readonly #handle: Handle;
+  readonly #over = new AbortController();
+  readonly #me = newSessionId();
+  /** The tab whose news came last, and the tabs that have said hello: those that follow, if this one leads. */
+  #leader = "";
+  readonly #others = new Set<string>();
+  /** Set while this tab leads. */
+  #loop: SessionLoop | undefined;
+  #channel: TabChannel | undefined;
+  /** Fires when this tab leaves: it then gives up the lock, or its place in the queue for it. */
+  #presence = new AbortController();
+  #deadline = 0;
+  #timer: unknown;
+  #resolve: (session: Session) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor(options: SharedOptions, locks: TabLocks, openChannel: (name: string) => TabChannel) {
+    this.#options = options;
+    this.#locks = locks;
+    this.#openChannel = openChannel;
+    this.#link = openLink(options);
+    this.#storedId = keepSessionId(options.storage);
+    let ending: Promise<void> | undefined;
+    this.#handle = createHandle(options.onEvent, () => {
+      ending ??= this.#end();
+      return ending;
+    });
+  }
+
+  start(): Promise<Session> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      const life = {
+        hide: (mayReturn: boolean) => this.#hide(mayReturn),
+        show: () => this.#join(),
+        online: () => this.#handle.session.state === "live" || this.#loop?.check(),
+      };
+      followPage(this.#options.page, life, this.#over.signal);
+      this.#join();
+    });
+  }
+
+  #join(): void {
+    const name = nameSession(this.#options);
+    this.#presence = new AbortController();
+    const { signal } = this.#presence;
+    this.#channel = this.#openChannel(name);
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#channel.postMessage({ type: "hello", from: this.#me });
+    // Rejects when this tab leaves the queue.
+    this.#locks.request(name, { signal }, () => this.#lead(signal)).catch(() => {});
+    this.#tick();
+  }
+
+  #leave(): void {
+    this.#presence.abort();
+    this.#link.timers.clearTimeout(this.#timer);
+    this.#loop?.stop();
+    this.#loop = undefined;
+    this.#channel?.postMessage({ type: "bye", from: this.#me });
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  #finish(): void {
+    this.#over.abort();
+    this.#leave();
+  }
+
+  /** Runs for as long as this tab holds the lock. */
+  async #lead(present: AbortSignal): Promise<void> {
+    // The lock is often faster than the last words of the tab that had it.
+    if (this.#handle.session.sessionId) await sleep(this.#link, LAST_WORDS_MS);
+    if (present.aborted) return;
+    const gone = new Promise<void>((resolve) => present.addEventListener("abort", () => resolve()));
+    const loop = new SessionLoop({
+      ...{ link: this.#link, options: this.#options, storedId: this.#storedId, handle: this.#leadingHandle() },
+      onAcknowledged: (deadlineInMs) => {
+        this.#deadline = this.#link.clock.now() + deadlineInMs;
+        this.#post();
+      },
+    });
+    this.#loop = loop;
+    const { sessionId } = this.#handle.session;
+    if (sessionId) {
+      loop.adopt(sessionId, this.#deadline - this.#link.clock.now());
+      this.#post();
+    } else {
+      try {
+        const claimed = await claimKey(this.#link, this.#options, this.#storedId);
+        // Gone while it waited: nobody would look after it.
+        if (present.aborted) return void (await giveBack(this.#link, claimed.sessionId));
+        loop.begin(claimed);
+        this.#resolve(this.#handle.session);
+      } catch (error) {
+        this.#reject(error);
+        return this.#finish();
+      }
+    }
+    await gone;
+  }
+
+  /** What happens to the leader's session is news for the others. */
+  #leadingHandle(): Handle {
+    const { session, close, tell } = this.#handle;
+    return {
+      session,
+      close,
+      tell: (event, sessionId) => {
+        tell(event, sessionId);
+        this.#post(event);
+        if (event.type === "lost" && event.final) this.#finish();
+      },
+    };
+  }
+
+  #post(event?: News["event"]): void {
+    const { sessionId, generation, state } = this.#handle.session;
+    const deadlineInMs = this.#deadline - this.#link.clock.now();
+    if (!sessionId) return;
+    this.#channel?.postMessage({
+      ...{ type: "news", from: this.#me, sessionId, generation, state, deadlineInMs },
+      ...(event && { event }),
+    });
+  }
+
+  #hear(message: Message): void {
+    if (message.type === "bye") this.#others.delete(message.from);
+    else if (message.type === "hello") {
+      this.#others.add(message.from);
+      if (this.#loop) this.#post();
+    } else this.#learn(message);
+  }
+
+  #learn(news: News): void {
+    const { session, tell } = this.#handle;
+    const { event, from, generation, sessionId, state } = news;
+    const live = state === "live" || state === "degraded";
+    const joined = session.generation > 0;
+    if (joined && event?.type === "lost" && event.final) {
+      this.#finish();
+      tell(event);
+      return;
+    }
+    if (this.#loop) return;
+    this.#deadline = this.#link.clock.now() + news.deadlineInMs;
+    if (from !== this.#leader) this.#channel?.postMessage({ type: "hello", from: this.#me });
+    this.#leader = from;
+    // Newly here, or back after its leader had fallen silent.
+    if (live && event?.type !== "live" && (!joined || session.state === "lost")) {
+      tell({ type: "live", generation, resumed: true, recovered: joined, previous: null }, sessionId);
+    }
+    const known = event?.type === "lost" && session.state === "lost";
+    if (event && !known && (joined || live)) tell(event, sessionId);
+    if (live) this.#resolve(session);
+  }
+
+  #tick(): void {
+    const { clock, timers } = this.#link;
+    const { state, generation } = this.#handle.session;
+    timers.clearTimeout(this.#timer);
+    const relies = !this.#loop && generation > 0 && state !== "lost";
+    if (relies && clock.now() >= this.#deadline) this.#handle.tell(UNREACHABLE);
+    if (!this.#over.signal.aborted) this.#timer = timers.setTimeout(() => this.#tick(), TICK_MS);
+  }
+
+  #hide(mayReturn: boolean): void {
+    const last = this.#loop && this.#others.size === 0;
+    if (last && !mayReturn && this.#options.endOnExit !== false) {
+      // The next page is to start anew: this `end` may arrive after its start.
+      void this.#storedId.forget();
+      void this.#handle.session.end();
+    } else this.#leave();
+  }
+
+  /** Ends the session for all tabs. Does not need the leader, which may be gone. */
+  async #end(): Promise<void> {
+    if (this.#over.signal.aborted) return;
+    const { sessionId } = this.#handle.session;
+    const given = this.#loop
+      ? this.#loop.end()
+      : giveBack(this.#link, sessionId).then((known) => known && this.#storedId.forget());
+    this.#handle.close();
+    this.#post(ENDED);
+    this.#finish();
+    await given;
+  }
+}
+
+/** The same for all tabs of this origin with this service and key, without telling the key. */
+function nameSession({ url, accessKey }: SharedOptions): string {
+  let hash = 0x811c9dc5;
+  for (const character of accessKey) hash = Math.imul(hash ^ (character.codePointAt(0) as number), 0x01000193);
+  return `keybeat ${url} ${accessKey.slice(0, 8)}… ${(hash >>> 0).toString(16)}`;
+}

@@ -1,0 +1,82 @@
+/** What the fake server needs of HTTP: JSON in, JSON out, event streams, and pages of other origins let in. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type FakeReply, refusal } from "./device-sessions.ts";
+
+const BODY_BYTES_MAX = 16 * 1024;
+
+/** A test's page is rarely served by the fake server itself. */
+const CROSS_ORIGIN = {
+  "Access-Control-Allow-Origin": "*",
+  "Access-Control-Allow-Headers": "*, Authorization",
+  "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
+  "Cache-Control": "no-store",
+};
+
+export function sendPreflight(response: ServerResponse): void {
+  response.writeHead(204, { ...CROSS_ORIGIN, "Access-Control-Allow-Methods": "GET, POST" }).end();
+}
+
+export function sendReply(response: ServerResponse, reply: FakeReply, headers: Record<string, string> = {}): void {
+  const { request_id } = reply.body as { request_id?: string };
+  response.writeHead(reply.status, {
+    ...{ ...CROSS_ORIGIN, "Content-Type": "application/json" },
+    ...(request_id && { "X-Request-Id": request_id }),
+    ...headers,
+  });
+  response.end(JSON.stringify(reply.body));
+}
+
+export type ReadBody = { body: Record<string, unknown>; refused?: FakeReply };
+
+/** The body as an object, or why it is none. */
+export async function readBody(request: IncomingMessage): Promise<ReadBody> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request) {
+    parts.push(part);
+    bytes += part.length;
+  }
+  if (bytes > BODY_BYTES_MAX) {
+    return { body: {}, refused: refusal(413, "payload_too_large", "The body may have at most 16384 bytes") };
+  }
+  if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) {
+    const sentence = "Please send JSON, with Content-Type: application/json";
+    return { body: {}, refused: refusal(415, "unsupported_media_type", sentence) };
+  }
+  try {
+    const body: unknown = JSON.parse(Buffer.concat(parts).toString());
+    if (typeof body === "object" && body !== null) return { body: body as Record<string, unknown> };
+  } catch {}
+  return { body: {}, refused: invalid("", "the body is not valid JSON") };
+}
+
+/** Why this body cannot be meant for that path, if it cannot. */
+export function checkBody(body: Record<string, unknown>, path: string): FakeReply | undefined {
+  const { access_key, session_id, on_conflict } = body;
+  const wantsKey = path === "start" || path === "status";
+  if (wantsKey && (typeof access_key !== "string" || access_key.length < 1 || access_key.length > 512)) {
+    return invalid("access_key", "must have 1 to 512 characters");
+  }
+  const mayMiss = wantsKey && session_id === undefined;
+  if (!mayMiss && !(typeof session_id === "string" && /^[\w-]{16,128}$/.test(session_id))) {
+    return invalid("session_id", "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
+  }
+  if (![undefined, "replace", "refuse"].includes(on_conflict as string | undefined)) {
+    return invalid("on_conflict", 'must be "replace" or "refuse"');
+  }
+  return undefined;
+}
+
+function invalid(path: string, message: string): FakeReply {
+  return refusal(400, "invalid_request", `Invalid request: ${path && `${path}: `}${message}`, {
+    issues: [{ path, message }],
+  });
+}
+
+export function openEvents(response: ServerResponse): void {
+  response.writeHead(200, { ...CROSS_ORIGIN, "Content-Type": "text/event-stream" });
+}
+
+export function writeEvent(response: ServerResponse, event: string, data: object): void {
+  response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}

@@ -1,0 +1,34 @@
+import type { Clock } from "./platform.ts";
+
+/**
+ * Between two looks at the clocks lie 2 s, or 15 s in a hidden tab, where only the stream's comments still come in time.
+ * A nap below this does no harm: the heartbeat that follows it is still in time.
+ */
+const LATE_MS = 20_000;
+
+/** Notices, by comparing the clocks with when they were last read, that the device slept. */
+export class Wakefulness {
+  readonly #clock: Clock;
+  #now: number;
+  #wall: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#now = clock.now();
+    this.#wall = clock.wall();
+  }
+
+  /**
+   * Undefined: it has not slept since the last look. Else how much of the sleep the monotonic clock has missed, in ms:
+   * 0 where that clock runs on. A wall clock that was set forward looks like a sleep; one set back like nothing.
+   */
+  readMissedMs(): number | undefined {
+    const now = this.#clock.now();
+    const wall = this.#clock.wall();
+    const passed = now - this.#now;
+    const passedByWall = wall - this.#wall;
+    this.#now = now;
+    this.#wall = wall;
+    return Math.max(passed, passedByWall) < LATE_MS ? undefined : Math.max(passedByWall - passed, 0);
+  }
+}

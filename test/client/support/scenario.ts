@@ -1,0 +1,70 @@
+/** The conformance table as data; what its fields mean stands in src/client/conformance/README.md. */
+import { readFileSync } from "node:fs";
+
+export type Window = [min: number, max: number];
+export type Endpoint = "start" | "heartbeat" | "end" | "watch";
+
+export interface Reply {
+  status: number;
+  headers?: Record<string, string>;
+  body?: Record<string, unknown>;
+  text?: string;
+}
+
+export interface Rule {
+  to: Endpoint | "*";
+  from?: number;
+  until?: number;
+  times?: number;
+  every?: number;
+  when?: Record<string, unknown>;
+  reply?: string;
+  with?: Record<string, unknown>;
+  fail?: "refused" | "reset" | "dns";
+  hang?: true;
+  delay?: number;
+}
+
+export type StreamAct = { at: number } & ({ event: string; reply: string } | { close: true });
+
+export type Happening =
+  | { at: number; do: "end" | "restart" }
+  | { at: number; do: "sleep"; for: number; monotonic: "runs" | "stands" }
+  | { at: number; do: "wall_clock"; by: number };
+
+export interface RequestPattern {
+  request: Endpoint;
+  session?: string;
+  at?: Window;
+  body?: Record<string, unknown>;
+}
+
+export interface Scenario {
+  name: string;
+  promise: string;
+  client?: {
+    on_conflict?: "replace" | "refuse" | "ask";
+    answers?: boolean[];
+    storage?: boolean;
+    start_timeout?: number;
+  };
+  server?: Rule[];
+  stream?: StreamAct[];
+  happens?: Happening[];
+  run_for: number;
+  events: ({ at: Window } & Record<string, unknown>)[];
+  requests?: RequestPattern[];
+  never?: (RequestPattern & { from?: number })[];
+  count?: { request: Endpoint; min: number; max: number }[];
+  ends_as: { state: "live" | "degraded" | "lost" | "ended" | "none"; session?: string };
+}
+
+export interface ConformanceTable {
+  defaults: { expires_in: number; heartbeat_in: number; comment_every: number; request_timeout: number };
+  replies: Record<string, Reply>;
+  scenarios: Scenario[];
+}
+
+export const table: ConformanceTable = JSON.parse(
+  readFileSync(new URL("../../../src/client/conformance/scenarios.json", import.meta.url), "utf8"),
+);

@@ -1,0 +1,190 @@
+/** The far side of a scenario: a fetch that replies by the scenario's rules, in virtual time, and notes what came. */
+import type { ConformanceTable, Endpoint, Reply, Rule, Scenario } from "./scenario.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+export interface NotedRequest {
+  at: number;
+  request: Endpoint;
+  /** "A" for the first session id that was seen, "B" for the second, and so on. */
+  session: string;
+  body: Record<string, unknown>;
+  authorization: string | null;
+  /** Neither answered, nor given up by the client. */
+  open: boolean;
+}
+
+export class ScriptedServer {
+  readonly requests: NotedRequest[] = [];
+  /** What no scenario may see, found while it ran. */
+  readonly violations: string[] = [];
+  readonly #time: VirtualTime;
+  readonly #table: ConformanceTable;
+  readonly #scenario: Scenario;
+  readonly #sessions: string[] = [];
+  readonly #generations = new Map<string, number>();
+  readonly #used = new Map<Rule, number>();
+  readonly #seen = new Map<Rule, number>();
+  #connections = new Set<Connection>();
+
+  constructor(time: VirtualTime, table: ConformanceTable, scenario: Scenario) {
+    this.#time = time;
+    this.#table = table;
+    this.#scenario = scenario;
+    for (const act of scenario.stream ?? []) {
+      time.at(act.at, () => {
+        for (const connection of [...this.#connections]) {
+          if ("close" in act) connection.close();
+          else connection.write(frame(act.event, this.#reply(act.reply).body));
+        }
+      });
+    }
+  }
+
+  /** The name of a session id, given in the order of first appearance. */
+  nameOf(sessionId: string): string {
+    if (!this.#sessions.includes(sessionId)) this.#sessions.push(sessionId);
+    return String.fromCharCode(65 + this.#sessions.indexOf(sessionId));
+  }
+
+  /** The device sleeps or is killed: what is under way gets no answer any more, and no error either. */
+  loseConnections(): void {
+    for (const connection of this.#connections) connection.dead = true;
+    this.#connections.clear();
+    for (const request of this.requests) request.open = false;
+  }
+
+  fetch = (url: string, init: RequestInit): Promise<Response> => {
+    const noted = this.#note(url, init);
+    const rule = this.#findRule(noted);
+    return new Promise((resolve, reject) => {
+      const connection: Connection = { dead: false, write: () => {}, close: () => {}, abort: () => {} };
+      this.#connections.add(connection);
+      const settle = (run: () => void) => {
+        if (connection.dead || !noted.open) return;
+        noted.open = false;
+        run();
+      };
+      init.signal?.addEventListener("abort", () => {
+        noted.open = false;
+        connection.dead = true;
+        this.#connections.delete(connection);
+        connection.abort();
+        reject(new DOMException("This operation was aborted", "AbortError"));
+      });
+      if (rule?.hang) return;
+      this.#time.at(this.#time.now + (rule?.delay ?? 0), () =>
+        settle(() => {
+          if (rule?.fail) return reject(networkError(rule.fail));
+          if (noted.request === "watch" && !rule?.reply) return resolve(this.#openStream(connection));
+          const reply = rule?.reply ? this.#reply(rule.reply) : this.#usual(noted, rule?.with ?? {});
+          if (reply.status >= 300 && reply.status < 400 && init.redirect === "error") {
+            return reject(new TypeError("fetch failed", { cause: new Error("unexpected redirect") }));
+          }
+          resolve(new Response(reply.text ?? JSON.stringify(reply.body), reply));
+        }),
+      );
+    });
+  };
+
+  #note(url: string, init: RequestInit): NotedRequest {
+    const request = url.slice(url.lastIndexOf("/") + 1) as Endpoint;
+    const body = JSON.parse((init.body as string | undefined) ?? "{}");
+    const authorization = new Headers(init.headers).get("authorization");
+    const sessionId = request === "watch" ? (authorization ?? "").replace("Bearer ", "") : body.session_id;
+    const session = this.nameOf(sessionId);
+    const open = this.requests.some((one) => one.open && one.request === request && request !== "end");
+    if (open) this.violations.push(`a second ${request} under way at ${this.#time.now}`);
+    if (url.includes(sessionId)) this.violations.push("a session id in a URL");
+    const noted = { at: this.#time.now, request, session, body, authorization, open: true };
+    this.requests.push(noted);
+    return noted;
+  }
+
+  #findRule(noted: NotedRequest): Rule | undefined {
+    for (const rule of this.#scenario.server ?? []) {
+      if (rule.to !== "*" && rule.to !== noted.request) continue;
+      if (noted.at < (rule.from ?? 0) || noted.at >= (rule.until ?? Number.POSITIVE_INFINITY)) continue;
+      const fields: Record<string, unknown> = { ...noted.body, session: noted.session };
+      if (Object.entries(rule.when ?? {}).some(([name, value]) => fields[name] !== value)) continue;
+      const seen = (this.#seen.get(rule) ?? 0) + 1;
+      this.#seen.set(rule, seen);
+      if (seen % (rule.every ?? 1) !== 0) continue;
+      const used = this.#used.get(rule) ?? 0;
+      if (used >= (rule.times ?? Number.POSITIVE_INFINITY)) continue;
+      this.#used.set(rule, used + 1);
+      return rule;
+    }
+    return undefined;
+  }
+
+  #reply(name: string): Reply {
+    const reply = this.#table.replies[name];
+    if (!reply) throw new Error(`no reply is called ${name}`);
+    return reply;
+  }
+
+  /** What a healthy service says. */
+  #usual(noted: NotedRequest, changes: Record<string, unknown>): Reply {
+    if (noted.request === "end") return { status: 200, body: { success: true, ...changes } };
+    const known = this.#generations.get(noted.session);
+    const generation = known ?? this.#generations.size + 1;
+    if (noted.request === "start") this.#generations.set(noted.session, generation);
+    const beat = { success: true, generation, ...this.#times() };
+    const start = {
+      ...{ session_id: noted.body.session_id, resumed: known !== undefined, started_at: this.#date(0) },
+      ...{ previous_session_terminated: false, previous_session: null },
+    };
+    return { status: 200, body: { ...beat, ...(noted.request === "start" && start), ...changes } };
+  }
+
+  #times(): Record<string, unknown> {
+    const { expires_in, heartbeat_in } = this.#table.defaults;
+    return { expires_in, heartbeat_in, server_time: this.#date(0), expires_at: this.#date(expires_in * 1000) };
+  }
+
+  #date(inMs: number): string {
+    return new Date(Date.UTC(2030, 0, 1) + this.#time.now + inMs).toISOString();
+  }
+
+  #openStream(connection: Connection): Response {
+    const encoder = new TextEncoder();
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        connection.write = (text) => !connection.dead && controller.enqueue(encoder.encode(text));
+        connection.abort = () => controller.error(new DOMException("This operation was aborted", "AbortError"));
+        connection.close = () => {
+          if (!connection.dead) controller.close();
+          connection.dead = true;
+          this.#connections.delete(connection);
+        };
+      },
+      cancel: () => {
+        connection.dead = true;
+        this.#connections.delete(connection);
+      },
+    });
+    connection.write(frame("live", { success: true, generation: 1, ...this.#times() }));
+    const comment = () => {
+      if (connection.dead) return;
+      connection.write(": still here\n\n");
+      this.#time.at(this.#time.now + this.#table.defaults.comment_every, comment);
+    };
+    this.#time.at(this.#time.now + this.#table.defaults.comment_every, comment);
+    return new Response(stream, { headers: { "Content-Type": "text/event-stream" } });
+  }
+}
+
+interface Connection {
+  dead: boolean;
+  write(text: string): void;
+  close(): void;
+  /** The client gives it up: reading from it fails. */
+  abort(): void;
+}
+
+const frame = (event: string, data: unknown) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+
+function networkError(kind: "refused" | "reset" | "dns"): TypeError {
+  const code = { refused: "ECONNREFUSED", reset: "ECONNRESET", dns: "ENOTFOUND" }[kind];
+  return new TypeError("fetch failed", { cause: Object.assign(new Error(code), { code }) });
+}

@@ -1,0 +1,121 @@
+/** An app's own compiler looks at the client: as it is published, and as a browser's code without Node's types. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+
+const folder = mkdtempSync(join(tmpdir(), "keybeat-types-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const APP = `
+import { KeybeatError, startSession, type Holder, type Session } from "keybeat/client";
+
+export async function run(show: (text: string) => void, ask: (holder: Holder) => Promise<boolean>): Promise<void> {
+  try {
+    await using session = await startSession({
+      url: "https://keys.example.com", accessKey: "k", device: { name: "Office PC" }, onConflict: "ask", ask,
+      storage: { get: () => null, set: () => {}, remove: () => {} },
+      onEvent: (event) => event.type === "degraded" && show(event.error + event.deadlineInMs),
+    });
+    const off: () => void = session.on("lost", ({ reason, by, final }) => {
+      if (reason === "replaced") show(by?.device?.name ?? "?");
+      const flag: boolean = final;
+      show(String(flag));
+    });
+    off();
+    const signal: AbortSignal = session.signal;
+    const generation: number = session.generation;
+    await fetch("/work", { signal, headers: { "X-Generation": String(generation) } });
+    await session.end();
+  } catch (error) {
+    if (error instanceof KeybeatError && error.code === "key_in_use") show(error.data.holder?.started_at ?? "");
+  }
+}
+
+export async function misuse(session: Session): Promise<void> {
+  // @ts-expect-error no such event
+  session.on("losst", () => {});
+  // @ts-expect-error "ask" needs the function
+  await startSession({ url: "u", accessKey: "k", onConflict: "ask" });
+  // @ts-expect-error a session cannot be moved
+  session.generation = 1;
+  // @ts-expect-error the holder's generation is a number, not any
+  await startSession({ url: "u", accessKey: "k", onConflict: "ask", ask: (h) => h.generation.length > 0 });
+}
+`;
+
+const TABS = `
+import { startSharedSession, type Session } from "keybeat/client/tabs";
+export const shared: Promise<Session> = startSharedSession({ url: "u", accessKey: "k", shareTabs: true });
+`;
+
+/** What the README's code takes for granted. */
+const AROUND_README = `
+declare const url: string;
+declare const accessKey: string;
+declare function showStopped(reason: string, by: string | undefined, final: boolean): void;
+declare function showInUse(holder: unknown): void;
+declare function doWork(signal: AbortSignal, generation: number): Promise<void>;
+declare function startMyApp(url: string): Promise<unknown>;
+`;
+
+/** What the compiler says to these files; empty: nothing. */
+function compile(
+  client: (name: string) => string,
+  options: object,
+  files: Record<string, string> = { "app.ts": APP, "tabs.ts": TABS },
+): string {
+  const config = {
+    compilerOptions: {
+      ...{ strict: true, noEmit: true, skipLibCheck: true, target: "es2022", typeRoots: [] },
+      paths: {
+        "keybeat/client": [client("index")],
+        "keybeat/client/tabs": [client("tabs/index")],
+        "keybeat/testing": [client("testing/index")],
+      },
+      ...options,
+    },
+    files: Object.keys(files),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  writeFileSync(join(folder, "package.json"), '{"type": "module"}');
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  try {
+    return execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", folder], { encoding: "utf8" });
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+const published = (name: string) => resolve(`dist/src/client/${name}.d.ts`);
+const source = (name: string) => resolve(`src/client/${name}.ts`);
+const web = { lib: ["esnext", "dom", "dom.iterable"], types: [], module: "esnext", moduleResolution: "bundler" };
+
+describe("the client's types", () => {
+  it("fit an app for the web, as they are published", () => {
+    expect(compile(published, web)).toBe("");
+  });
+
+  it("fit an app for Node, as they are published", () => {
+    const node = { lib: ["esnext"], types: ["node"], typeRoots: [resolve("node_modules/@types")] };
+    expect(compile(published, { ...node, module: "nodenext", moduleResolution: "nodenext" })).toBe("");
+  });
+
+  it("need nothing of Node: the sources compile with a browser's types alone", () => {
+    const sources = { allowImportingTsExtensions: true, noUncheckedIndexedAccess: true, verbatimModuleSyntax: true };
+    expect(compile(source, { ...web, ...sources })).toBe("");
+  });
+
+  it("fit the code in the README", () => {
+    const readme = readFileSync("src/client/README.md", "utf8");
+    const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code], index) => [`readme-${index}.ts`, code]);
+    expect(blocks.length).toBeGreaterThanOrEqual(5);
+    const files: Record<string, string> = Object.fromEntries(blocks);
+    expect(compile(published, web, { ...files, "around.d.ts": AROUND_README })).toBe("");
+  });
+
+  it("are looked at: a mistake is found", () => {
+    expect(compile((name) => published(name).replace("index.d.ts", "error.d.ts"), web)).toContain("TS2305");
+  });
+});

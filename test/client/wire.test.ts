@@ -1,0 +1,167 @@
+/** The fake server says what the real one says: one story, told to both, each reply checked against the contract. */
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { type FakeServer, startFakeServer } from "../../src/client/testing/index.ts";
+import { endReply, heartbeatReply, holder, startReply, statusReply } from "../../src/sessions/device/contract.ts";
+import { useApp } from "../support/app.ts";
+import { useDatabase } from "../support/database.ts";
+import { newSessionId } from "../support/secrets.ts";
+import { readEvents } from "./support/read-events.ts";
+
+const db = useDatabase();
+const app = useApp(db);
+
+interface Subject {
+  send(path: string, init: RequestInit): Promise<Response>;
+  makeKey(): Promise<string>;
+}
+
+async function withFake(use: (subject: Subject) => Promise<void>): Promise<void> {
+  const fake: FakeServer = await startFakeServer();
+  try {
+    await use({ send: (path, init) => fetch(fake.url + path, init), makeKey: async () => randomUUID() });
+  } finally {
+    await fake.close();
+  }
+}
+
+const withReal = (use: (subject: Subject) => Promise<void>) =>
+  use({
+    send: async (path, init) => app.fetch(new Request(`http://keybeat.test${path}`, init)),
+    makeKey: async () => (await db.makeKey()).key,
+  });
+
+for (const [name, withSubject] of [
+  ["the fake server", withFake],
+  ["the real service", withReal],
+] as const) {
+  describe(`${name} on the wire`, () => {
+    // biome-ignore lint/suspicious/noExplicitAny: a reply's body is whatever the server says; the test looks at it
+    type Reply = { status: number; body: any; requestId: string | null };
+    const poster =
+      (subject: Subject) =>
+      async (verb: string, body: unknown): Promise<Reply> => {
+        const response = await subject.send(`/api/session/${verb}`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: typeof body === "string" ? body : JSON.stringify(body),
+        });
+        return {
+          status: response.status,
+          body: await response.json(),
+          requestId: response.headers.get("x-request-id"),
+        };
+      };
+    const errorOf = ({ status, body }: Reply) => [status, body.code];
+
+    it("tells the story of a session that is started, kept, resumed and ended", async () => {
+      await withSubject(async (subject) => {
+        const post = poster(subject);
+        const access_key = await subject.makeKey();
+        const session_id = newSessionId();
+        const first = await post("start", { access_key, session_id, device: { name: "Office PC" } });
+        expect(first.status).toBe(200);
+        expect(startReply.parse(first.body)).toEqual(first.body);
+        expect(first.body).toMatchObject({ session_id, resumed: false, previous_session: null, expires_in: 60 });
+
+        const beat = await post("heartbeat", { session_id });
+        expect(heartbeatReply.parse(beat.body)).toEqual(beat.body);
+        expect(beat.body.generation).toBe(first.body.generation);
+        expect(beat.body.heartbeat_in).toBeGreaterThanOrEqual(25);
+        expect(beat.body.heartbeat_in).toBeLessThanOrEqual(30);
+
+        const again = await post("start", { access_key, session_id, on_conflict: "refuse" });
+        expect(again.body).toMatchObject({ resumed: true, generation: first.body.generation, previous_session: null });
+
+        const own = await post("status", { access_key, session_id });
+        expect(statusReply.parse(own.body)).toEqual(own.body);
+        expect(own.body.session).toMatchObject({ session_id, is_current: true });
+        const foreign = await post("status", { access_key });
+        expect(foreign.body.session).toMatchObject({ session_id: `${session_id.slice(0, 8)}…`, is_current: false });
+
+        expect(endReply.parse((await post("end", { session_id })).body)).toEqual({ success: true });
+        expect((await post("end", { session_id })).body).toEqual({ success: false });
+        const late = await post("heartbeat", { session_id });
+        expect(errorOf(late)).toEqual([410, "session_ended"]);
+        expect(late.body.ended_at).toMatch(/^\d{4}-.*\.\d{3}Z$/);
+        expect(errorOf(await post("start", { access_key, session_id }))).toEqual([409, "session_id_used"]);
+        expect((await post("status", { access_key })).body).toEqual({ active: false });
+      });
+    });
+
+    it("tells the story of a takeover, refused, agreed to, and refused as the holder changed", async () => {
+      await withSubject(async (subject) => {
+        const post = poster(subject);
+        const access_key = await subject.makeKey();
+        const [a, b, c] = [newSessionId(), newSessionId(), newSessionId()];
+        const held = await post("start", { access_key, session_id: a, device: { name: "A" } });
+        const refused = await post("start", { access_key, session_id: b, on_conflict: "refuse" });
+        expect(errorOf(refused)).toEqual([409, "key_in_use"]);
+        expect(holder.parse(refused.body.holder)).toEqual(refused.body.holder);
+        expect(refused.body.holder).toMatchObject({ generation: held.body.generation, device: { name: "A" } });
+
+        const agreed = { access_key, session_id: b, device: { name: "B" }, expected_generation: held.body.generation };
+        const taken = await post("start", agreed);
+        expect(taken.body).toMatchObject({
+          previous_session_terminated: true,
+          previous_session: { session_id: `${a.slice(0, 8)}…`, device: { name: "A" } },
+        });
+        expect(taken.body.generation).toBeGreaterThan(held.body.generation);
+
+        const changed = await post("start", { ...agreed, session_id: c });
+        expect(errorOf(changed)).toEqual([409, "holder_changed"]);
+        expect(changed.body.holder).toMatchObject({ generation: taken.body.generation, device: { name: "B" } });
+
+        const kicked = await post("heartbeat", { session_id: a });
+        expect(errorOf(kicked)).toEqual([410, "session_replaced"]);
+        expect(kicked.body.replaced_by).toEqual({ started_at: taken.body.started_at, device: { name: "B" } });
+        expect(kicked.body.error).toBe("Another device has taken over this access key");
+        expect(kicked.requestId).toBe(kicked.body.request_id);
+      });
+    });
+
+    it("refuses what cannot be meant, in the same words for a program", async () => {
+      await withSubject(async (subject) => {
+        const post = poster(subject);
+        const access_key = await subject.makeKey();
+        expect(errorOf(await post("heartbeat", { session_id: newSessionId() }))).toEqual([404, "session_not_found"]);
+        expect(errorOf(await post("heartbeat", { session_id: "short" }))).toEqual([400, "invalid_request"]);
+        expect(errorOf(await post("heartbeat", "{"))).toEqual([400, "invalid_request"]);
+        expect(errorOf(await post("start", { session_id: newSessionId() }))).toEqual([400, "invalid_request"]);
+        expect(errorOf(await post("start", { access_key, on_conflict: "steal" }))).toEqual([400, "invalid_request"]);
+        expect(errorOf(await post("start", "x".repeat(17_000)))).toEqual([413, "payload_too_large"]);
+        expect(errorOf(await post("restart", {}))).toEqual([404, "not_found"]);
+        const typeless = await subject.send("/api/session/end", { method: "POST", body: "{}" });
+        expect(typeless.status).toBe(415);
+        expect((await post("status", { access_key })).body).toEqual({ active: false });
+      });
+    });
+
+    it("streams live first, then the final event with the body of the 410, and closes", async () => {
+      await withSubject(async (subject) => {
+        const post = poster(subject);
+        const access_key = await subject.makeKey();
+        const session_id = newSessionId();
+        await post("start", { access_key, session_id });
+        const watch = (id: string) =>
+          subject.send("/api/session/watch", { headers: { Authorization: `Bearer ${id}` } });
+        const response = await watch(session_id);
+        expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
+        const events = readEvents(response);
+        const live = (await events.next()).value;
+        expect(live?.event).toBe("live");
+        expect(heartbeatReply.parse(live?.data)).toEqual(live?.data);
+
+        await post("start", { access_key, device: { name: "B" } });
+        const final = (await events.next()).value;
+        const { body } = await post("heartbeat", { session_id });
+        expect(final).toEqual({ event: "replaced", data: { ...body, request_id: expect.any(String) } });
+        expect((await events.next()).done).toBe(true);
+
+        expect((await watch(session_id)).status).toBe(410);
+        expect((await watch(newSessionId())).status).toBe(404);
+        expect((await subject.send("/api/session/watch", {})).status).toBe(401);
+      });
+    });
+  });
+}
