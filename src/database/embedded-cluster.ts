@@ -22,7 +22,12 @@ export interface Cluster {
 /** Makes the cluster where there is none. It appears under its name only when it is complete. */
 export async function prepareCluster(root: string): Promise<Cluster> {
   const programs = await binaries();
-  await mkdir(root, { recursive: true });
+  if (/["$`\\]/.test(root) && process.platform !== "win32") {
+    throw new OperatorError(`the data folder ${root} has a character (" $ \` \\) that PostgreSQL's programs misread`);
+  }
+  await mkdir(root, { recursive: true }).catch((error: Error) => {
+    throw new OperatorError(`the data folder ${root} cannot be used: ${error.message}`);
+  });
   const dir = join(root, "postgres");
   const runAs = await chooseRunAs([programs.postgres, dir]);
   const passwordFile = join(root, "postgres-password");
@@ -66,7 +71,7 @@ export async function prepareCluster(root: string): Promise<Cluster> {
 /** The port of a server that runs in the folder and answers to our password; undefined if there is none. */
 export async function runningPort(cluster: Cluster): Promise<number | undefined> {
   for (let tries = 0; tries < 100; tries++) {
-    const lines = (await readFile(join(cluster.dir, "postmaster.pid"), "utf8").catch(() => "")).split("\n");
+    const lines = (await readFile(markOf(cluster), "utf8").catch(() => "")).split("\n");
     const [pid, port] = [Number(lines[0]), Number(lines[3])];
     if (!pid || !isAlive(pid)) return undefined;
     if (lines[7]?.trim() === "ready" && port) return (await answers(cluster, port)) ? port : undefined;
@@ -74,6 +79,14 @@ export async function runningPort(cluster: Cluster): Promise<number | undefined>
   }
   return undefined;
 }
+
+/** Whether a server of the folder runs, starts or stops, by its mark. */
+export async function isMarked(cluster: Cluster): Promise<boolean> {
+  const pid = Number((await readFile(markOf(cluster), "utf8").catch(() => "")).split("\n")[0]);
+  return pid > 0 && isAlive(pid);
+}
+
+const markOf = (cluster: Cluster) => join(cluster.dir, "postmaster.pid");
 
 async function answers(cluster: Cluster, port: number): Promise<boolean> {
   const sql = connectTo(cluster, port, "probe");
@@ -87,10 +100,10 @@ async function answers(cluster: Cluster, port: number): Promise<boolean> {
   }
 }
 
-/** Starts the server on a free port. Returns undefined if another process started it in the meantime. */
-export async function startServer(cluster: Cluster, wanted?: number): Promise<number | undefined> {
+/** Starts the server on a free port and returns it. Throws an OperatorError, also if another process is just doing it. */
+export async function startServer(cluster: Cluster, wanted?: number): Promise<number> {
   const port = wanted ?? (await freePort());
-  await forgetZombie(cluster);
+  await forgetDead(cluster);
   const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200`;
   try {
     await cluster.runAs.exec(cluster.pgCtl, [
@@ -100,20 +113,19 @@ export async function startServer(cluster: Cluster, wanted?: number): Promise<nu
   } catch (error) {
     const log = await readFile(cluster.logFile, "utf8").catch(() => "");
     const lastWords = log.trimEnd().split("\n").slice(-5);
-    if (lastWords.some((line) => line.includes("postmaster.pid"))) return undefined;
     const fatal = lastWords.findLast((line) => line.includes("FATAL")) ?? lastWords.at(-1) ?? String(error);
     throw new OperatorError(`the embedded PostgreSQL did not start: ${fatal} (see ${cluster.logFile})`);
   }
 }
 
 /**
- * PostgreSQL takes a zombie for a running server and refuses to start. Its children see that it is gone within a
- * moment; only then is its mark removed.
+ * PostgreSQL takes whatever process has the id in its mark for a running server, be it a zombie or a stranger, and
+ * refuses to start. The children of a server that died see it within a moment; only then is its mark removed.
  */
-async function forgetZombie(cluster: Cluster): Promise<void> {
-  const mark = join(cluster.dir, "postmaster.pid");
+async function forgetDead(cluster: Cluster): Promise<void> {
+  const mark = markOf(cluster);
   const pid = Number((await readFile(mark, "utf8").catch(() => "")).split("\n")[0]);
-  if (!pid || !isZombie(pid)) return;
+  if (!pid || isAlive(pid) || !exists(pid)) return;
   await sleep(1000);
   await rm(mark, { force: true });
 }
@@ -160,20 +172,28 @@ function freePort(): Promise<number> {
   });
 }
 
+/** Whether a PostgreSQL runs under that id. */
 function isAlive(pid: number): boolean {
+  return exists(pid) && !isOther(pid);
+}
+
+function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return !isZombie(pid);
+    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
-/** Dead, but its parent (process 1 of a container, often ourselves) has not asked how it ended, and may never. */
-function isZombie(pid: number): boolean {
+/**
+ * A zombie (dead, but its parent, process 1 of a container and often ourselves, has not asked how it ended, and may
+ * never), or another program that was given the id. Only Linux tells.
+ */
+function isOther(pid: number): boolean {
   if (process.platform !== "linux") return false;
   try {
-    return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    return !/^\d+ \(postgres\) [^Z]/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
   }

@@ -21,6 +21,7 @@ import type { Logger } from "../log.ts";
 import {
   type Cluster,
   connectTo,
+  isMarked,
   prepareCluster,
   runningPort,
   startServer,
@@ -45,39 +46,55 @@ export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logge
   const cluster = await prepareCluster(resolve(dataDir));
   const giveUpAt = performance.now() + WAIT_FOR_COMMAND_MS;
   for (;;) {
-    const port = (await runningPort(cluster)) ?? (await startServer(cluster));
-    if (port === undefined) {
-      await sleep(200); // another process was quicker; look again at what it started
-      continue;
+    const port = (await runningPort(cluster)) ?? (await startUnlessOthersDo(cluster, giveUpAt));
+    const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
+    if (port !== undefined && claim?.state === "ours") {
+      return superviseOwned(cluster, port, claim.connection, purpose, log);
     }
-    const claim = await claimOwnership(cluster, port, purpose);
-    if (claim.owned) return superviseOwned(cluster, port, claim.connection, purpose, log);
-    if (claim.holder === "serve" && purpose === "command") {
+    if (port !== undefined && claim?.state === "served" && purpose === "command") {
       return { url: urlOf(cluster, port), role: "guest", stop: async () => {} };
     }
-    if (claim.holder === "serve" || performance.now() > giveUpAt) {
-      throw new OperatorError(`the data folder ${dataDir} is in use by another Keybeat process (${claim.by})`);
+    if (claim?.state === "served" || performance.now() > giveUpAt) {
+      throw new OperatorError(
+        `the data folder ${dataDir} is in use by another Keybeat process (${claim && "by" in claim ? claim.by : "starting"})`,
+      );
     }
     await sleep(200);
   }
 }
 
-type Claim = { owned: true; connection: postgres.Sql } | { owned: false; holder: Purpose; by: string };
+/** Undefined: it did not start, and as others may be at it too, it is worth to look again. Throws when time is up. */
+async function startUnlessOthersDo(cluster: Cluster, giveUpAt: number): Promise<number | undefined> {
+  try {
+    return await startServer(cluster);
+  } catch (error) {
+    if (!(await isMarked(cluster)) || performance.now() > giveUpAt) throw error;
+    return undefined;
+  }
+}
+
+type Claim =
+  | { state: "ours"; connection: postgres.Sql }
+  /** Held by a `serve` that has made its database. */
+  | { state: "served"; by: string }
+  /** Held by a command, or by a `serve` that is not ready: worth to wait for. */
+  | { state: "busy"; by: string };
 
 async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose): Promise<Claim> {
   const connection = connectTo(cluster, port, `owner, ${purpose}, process ${process.pid}`);
   try {
     const [taken] = await connection`SELECT pg_try_advisory_lock(${OWNER_LOCK}) AS ok`;
-    if (taken?.ok) return { owned: true, connection };
+    if (taken?.ok) return { state: "ours", connection };
     const [owner] = await connection`
-      SELECT a.application_name AS name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+      SELECT a.application_name AS name, EXISTS (SELECT FROM pg_database WHERE datname = 'keybeat') AS ready
+      FROM pg_locks l JOIN pg_stat_activity a USING (pid)
       WHERE l.locktype = 'advisory' AND l.objid = ${OWNER_LOCK} AND l.granted`;
     await connection.end({ timeout: 1 });
-    const by = String(owner?.name ?? "command").replace(/^keybeat owner, \w+, /, "");
-    return { owned: false, holder: String(owner?.name).includes("serve") ? "serve" : "command", by };
+    const by = String(owner?.name ?? "a process that is stopping").replace(/^keybeat owner, \w+, /, "");
+    return { state: owner?.ready && owner.name.includes("serve") ? "served" : "busy", by };
   } catch {
     await connection.end({ timeout: 1 });
-    return { owned: false, holder: "command", by: "a process that is stopping" };
+    return { state: "busy", by: "a process that is stopping" };
   }
 }
 

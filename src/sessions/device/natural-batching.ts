@@ -17,6 +17,8 @@ const SWEEP_MS = 100;
 
 interface Waiter<T> {
   since: number;
+  /** Its batch has failed once. */
+  failed?: boolean;
   resolve(outcome: T): void;
   reject(error: unknown): void;
 }
@@ -67,13 +69,23 @@ export function createBatches<T>(rules: {
           }
         }
       } catch (error) {
-        for (const waiters of batch.values()) settle(waiters, (waiter) => waiter.reject(error));
+        for (const [id, waiters] of batch) askOnceMore(id, waiters, error);
+        await new Promise((done) => setTimeout(done, AGAIN_MS));
       }
       if (unsettled > 0 && next.size === unsettled) await new Promise((done) => setTimeout(done, AGAIN_MS));
     }
     underWay = false;
     clearInterval(sweep);
     sweep = undefined;
+  };
+
+  /** Asking twice does no harm, and hides from the devices that a connection had died (a restart, a failover). */
+  const askOnceMore = (id: string, waiters: Waiter<T>[], error: unknown) => {
+    const first = waiters.filter((waiter) => !waiter.failed);
+    const second = waiters.filter((waiter) => waiter.failed);
+    for (const waiter of first) waiter.failed = true;
+    if (first.length > 0) join(id, ...first);
+    settle(second, (waiter) => waiter.reject(error));
   };
 
   const takeBatch = () => {

@@ -1,0 +1,403 @@
+/** The embedded PostgreSQL in real data folders, under everything that happens to processes. */
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { afterEach, describe, expect, it } from "vitest";
+import { keybeat, type RunningServer, startServer } from "../support/process.ts";
+import { newAccessKey, newSessionId } from "../support/secrets.ts";
+
+const run = promisify(execFile);
+const folders: string[] = [];
+
+/** An empty folder that everybody may walk into. */
+async function emptyFolder(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "keybeat-embedded-"));
+  await chmod(folder, 0o755);
+  folders.push(folder);
+  return folder;
+}
+
+const newDataDir = async () => join(await emptyFolder(), "data");
+const serve = (dataDir: string, env: Record<string, string> = {}) => startServer({ DATA_DIR: dataDir, ...env });
+const readIn = (dataDir: string, file: string) => readFileSync(join(dataDir, file), "utf8");
+const markOf = (dataDir: string) => join(dataDir, "postgres", "postmaster.pid");
+const postmasterOf = (dataDir: string) => Number(readFileSync(markOf(dataDir), "utf8").split("\n")[0]);
+
+/** Ends what a test has started and left: the processes that are children of this one, and servers in its folders. */
+afterEach(async () => {
+  for (const pid of childrenOf(process.pid)) signal(pid, "SIGKILL");
+  for (const folder of folders.splice(0)) {
+    const args = execFileSync("ps", ["-A", "-o", "pid=,args="], { encoding: "utf8" }).split("\n");
+    for (const line of args.filter((text) => text.includes(`-D ${folder}`)))
+      signal(Number.parseInt(line, 10), "SIGQUIT");
+    await sleep(100);
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+});
+
+function childrenOf(pid: number): number[] {
+  const table = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
+  const rows = table
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return rows.filter(([, parent]) => parent === pid).map(([child]) => child as number);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone already.
+  }
+}
+
+/** Gives up before the test's own time is over, so that the reason is seen. */
+async function waitUntil(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + 40_000;
+  while (!(await condition())) {
+    if (performance.now() > giveUpAt) throw new Error(`still not so: ${condition}`);
+    await sleep(50);
+  }
+}
+
+async function killHard(server: RunningServer): Promise<void> {
+  const gone = new Promise((resolve) => server.child.once("close", resolve));
+  server.child.kill("SIGKILL");
+  await gone;
+}
+
+const printed = (server: RunningServer, what: string) =>
+  new RegExp(`^${what} +(\\S+)`, "m").exec(server.output())?.[1] as string;
+
+/** Takes in keys of which the tests know that they appear in no log. */
+async function importKeys(dataDir: string, count: number): Promise<string[]> {
+  const keys = Array.from({ length: count }, newAccessKey);
+  const file = join(dataDir, "..", "keys.txt");
+  writeFileSync(file, keys.join("\n"));
+  expect(await keybeat(["keys", "import", file], { DATA_DIR: dataDir })).toMatchObject({ code: 0, stderr: "" });
+  return keys;
+}
+
+async function start(server: RunningServer, access_key: string) {
+  const session_id = newSessionId();
+  const { status, body } = await server.post("/api/session/start", { access_key, session_id });
+  return { status, session_id, generation: body.generation };
+}
+
+async function expectLive(server: RunningServer, session: { session_id: string; generation: number }) {
+  const { status, body } = await server.post("/api/session/heartbeat", { session_id: session.session_id });
+  expect([status, body.generation]).toEqual([200, session.generation]);
+}
+
+/** A refusal is one line for a person, and nothing else. */
+function expectRefused(result: { code: number | null; stdout: string; stderr: string }, why: RegExp) {
+  expect(result).toMatchObject({ code: 1, stdout: "" });
+  expect(result.stderr).toMatch(/^keybeat: [^\n]+\n$/);
+  expect(result.stderr).toMatch(why);
+  expect(result.stderr).not.toContain("unexpected");
+}
+
+describe("the first run", () => {
+  it("prints where the database is, an admin token, a demo key and a curl that works when pasted; the second finds them", async () => {
+    const dataDir = await newDataDir();
+    const first = await serve(dataDir);
+    expect(first.output()).toMatch(/^database +embedded PostgreSQL 18 in /m);
+    expect(first.output().trimEnd().split("\n").at(-1)).toBe(`listening on ${first.url}`);
+    expect(first.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    const [token, key] = [printed(first, "admin token"), printed(first, "demo key")];
+
+    const command = /^try it +(curl .*)$/m.exec(first.output())?.[1] as string;
+    const pasted = JSON.parse((await run("sh", ["-c", command])).stdout);
+    expect(pasted).toMatchObject({ success: true, previous_session_terminated: false });
+    const admin = (server: RunningServer) =>
+      server.post("/api/admin/cleanup-sessions", {}, { Authorization: `Bearer ${token}` });
+    expect((await admin(first)).status).toBe(200);
+    expect(await first.stop()).toBe(0);
+
+    const second = await serve(dataDir);
+    expect(second.output()).not.toMatch(/demo key|try it/);
+    expect(second.output()).not.toContain(token);
+    expect(second.output()).toMatch(/^admin token +in .*admin-token$/m);
+    expect((await admin(second)).status).toBe(200);
+    const status = await second.post("/api/session/status", { access_key: key });
+    expect(status.body).toMatchObject({ active: true, session: { device: { name: "Device A" } } });
+    expect(await second.stop()).toBe(0);
+  });
+
+  it("keeps the token, the password and the address of the database to the owner of the folder", async () => {
+    const dataDir = await newDataDir();
+    const server = await serve(dataDir, { ADMIN_TOKEN: "given-by-the-operator" });
+    expect(server.output()).not.toContain("given-by-the-operator");
+    expect(existsSync(join(dataDir, "admin-token"))).toBe(false);
+    for (const file of ["postgres-password", "database-url", "postgres.log"]) {
+      expect((await run("stat", ["-c", "%a", join(dataDir, file)])).stdout.trim()).toBe("600");
+    }
+    expect(readIn(dataDir, "database-url")).toMatch(/^postgres:\/\/keybeat:\w+@127\.0\.0\.1:\d+\/keybeat\n$/);
+    expect(await server.stop()).toBe(0);
+  });
+});
+
+describe("an orderly end", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "%s stops both processes: exit 0, PostgreSQL shut down, nothing left",
+    async (name) => {
+      const dataDir = await newDataDir();
+      const server = await serve(dataDir);
+      const postmaster = postmasterOf(dataDir);
+      // A Ctrl-C goes to everything in the terminal's group; PostgreSQL must not hear it before we have answered.
+      const groups = await run("ps", ["-o", "pgid=", "-p", `${postmaster},${server.child.pid}`]);
+      expect(new Set(groups.stdout.trim().split(/\s+/)).size).toBe(2);
+      expect(await server.stop(name)).toBe(0);
+      expect(existsSync(markOf(dataDir))).toBe(false);
+      expect(readIn(dataDir, "postgres.log").trimEnd()).toMatch(/database system is shut down$/);
+      expect(server.output()).not.toContain('"level":50');
+    },
+  );
+
+  it("a signal while it still starts is obeyed", async () => {
+    const dataDir = await newDataDir();
+    const env = { PATH: process.env.PATH, PORT: "0", DATA_DIR: dataDir };
+    const child = spawn(process.execPath, ["dist/src/cli/keybeat.js", "serve"], { env, stdio: "ignore" });
+    const code = new Promise((resolve) => child.once("exit", resolve));
+    await waitUntil(() => existsSync(markOf(dataDir)));
+    child.kill("SIGTERM");
+    expect(await code).toBe(0);
+    expect(existsSync(markOf(dataDir))).toBe(false);
+  });
+});
+
+describe("what was acknowledged survives", () => {
+  it("kill -9 of Keybeat: the next start takes the same PostgreSQL over, with everything in it", async () => {
+    const dataDir = await newDataDir();
+    const first = await serve(dataDir);
+    const session = await start(first, printed(first, "demo key"));
+    const postmaster = postmasterOf(dataDir);
+    await killHard(first);
+    const second = await serve(dataDir);
+    expect(postmasterOf(dataDir)).toBe(postmaster);
+    await expectLive(second, session);
+    expect(await second.stop()).toBe(0);
+    expect(existsSync(markOf(dataDir))).toBe(false);
+  });
+
+  it("kill -9 of PostgreSQL: the service recovers by itself, and every start it had answered is still there", async () => {
+    const dataDir = await newDataDir();
+    const keys = await importKeys(dataDir, 60);
+    const server = await serve(dataDir);
+    const postmaster = postmasterOf(dataDir);
+    const acknowledged: Array<Awaited<ReturnType<typeof start>>> = [];
+    const statuses = new Set<number>();
+    let killed = false;
+    await waitUntil(async () => {
+      const reply = await start(server, keys[acknowledged.length] as string);
+      statuses.add(reply.status);
+      if (reply.status === 200) acknowledged.push(reply);
+      if (acknowledged.length === 20 && !killed) {
+        killed = true;
+        process.kill(postmaster, "SIGKILL");
+      }
+      return acknowledged.length >= 40;
+    });
+    expect(postmasterOf(dataDir)).not.toBe(postmaster);
+    expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    for (const session of acknowledged) await expectLive(server, session);
+    expect((await server.get("/health")).body).toMatchObject({ status: "ok", database: "ok" });
+    expect(await server.stop()).toBe(0);
+    expect(existsSync(markOf(dataDir))).toBe(false);
+  });
+
+  it("kill -9 of one backend of PostgreSQL, which resets all of them: the service recovers by itself", async () => {
+    const dataDir = await newDataDir();
+    const server = await serve(dataDir);
+    const session = await start(server, printed(server, "demo key"));
+    for (const backend of childrenOf(postmasterOf(dataDir))) signal(backend, "SIGKILL");
+    await waitUntil(async () => (await server.get("/health")).status === 200);
+    await expectLive(server, session);
+    // It has its hold on the folder again: a command is its guest, and does not stop the server when it is done.
+    expect((await keybeat(["keys", "list"], { DATA_DIR: dataDir })).code).toBe(0);
+    await expectLive(server, session);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("kill -9 of both: the next start recovers the folder, with everything in it", async () => {
+    const dataDir = await newDataDir();
+    const first = await serve(dataDir);
+    const session = await start(first, printed(first, "demo key"));
+    process.kill(postmasterOf(dataDir), "SIGKILL");
+    await killHard(first);
+    const second = await serve(dataDir);
+    await expectLive(second, session);
+    expect(await second.stop()).toBe(0);
+  });
+
+  it("kill -9 of a first run in its middle: the next one makes it whole", async () => {
+    const dataDir = await newDataDir();
+    const env = { PATH: process.env.PATH, PORT: "0", DATA_DIR: dataDir };
+    const child = spawn(process.execPath, ["dist/src/cli/keybeat.js", "serve"], { env, stdio: "ignore" });
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    await waitUntil(() => existsSync(markOf(dataDir)));
+    child.kill("SIGKILL");
+    await gone;
+    const server = await serve(dataDir);
+    expect((await start(server, printed(server, "demo key"))).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("a process id in PostgreSQL's mark that was given out again: it starts, or says in one line what to do", async () => {
+    const dataDir = await newDataDir();
+    const first = await serve(dataDir);
+    const session = await start(first, printed(first, "demo key"));
+    const mark = readIn(dataDir, "postgres/postmaster.pid");
+    expect(await first.stop()).toBe(0);
+    // As after a power cut: the mark is there, and its id belongs to a process of the same user that is no PostgreSQL.
+    const owner = process.getuid?.() === 0 ? await userOf(join(dataDir, "postgres")) : {};
+    const stranger = spawn("sleep", ["600"], { ...owner, stdio: "ignore" });
+    writeFileSync(markOf(dataDir), mark.replace(/^\d+/, String(stranger.pid)));
+
+    const child = spawn(process.execPath, ["dist/src/cli/keybeat.js", "serve"], {
+      env: { PATH: process.env.PATH, PORT: "0", DATA_DIR: dataDir },
+    });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    await waitUntil(() => stdout.includes("listening on") || child.exitCode !== null);
+    if (child.exitCode !== null) {
+      expectRefused({ code: child.exitCode, stdout, stderr }, /postmaster\.pid/);
+      rmSync(markOf(dataDir));
+    } else {
+      child.kill("SIGTERM");
+      await waitUntil(() => child.exitCode !== null);
+    }
+    const second = await serve(dataDir);
+    await expectLive(second, session);
+    expect(await second.stop()).toBe(0);
+  });
+});
+
+async function userOf(path: string): Promise<{ uid: number; gid: number }> {
+  const [uid, gid] = (await run("stat", ["-c", "%u %g", path])).stdout.split(" ").map(Number);
+  return { uid: uid as number, gid: gid as number };
+}
+
+describe("one folder, several programs", () => {
+  it("a second serve is refused with one line and exit 1, and the first goes on", async () => {
+    const dataDir = await newDataDir();
+    const first = await serve(dataDir);
+    const result = await keybeat(["serve"], { DATA_DIR: dataDir, PORT: "0" });
+    expectRefused(result, new RegExp(`in use by another Keybeat process.*${first.child.pid}`));
+    expect((await first.get("/health")).status).toBe(200);
+    expect(await first.stop()).toBe(0);
+  });
+
+  it("keys create works while it is served, and the key is good at once; and when it is not, and leaves nothing running", async () => {
+    const dataDir = await newDataDir();
+    const create = async () => {
+      const { code, stdout, stderr } = await keybeat(["keys", "create", "--key", newAccessKey()], {
+        DATA_DIR: dataDir,
+      });
+      expect([code, stderr]).toEqual([0, ""]);
+      return stdout.trim();
+    };
+    const before = await create();
+    expect(existsSync(markOf(dataDir))).toBe(false);
+    const first = await serve(dataDir);
+    expect(first.output()).not.toContain("demo key");
+    const during = await create();
+    for (const key of [before, during]) expect((await start(first, key)).status).toBe(200);
+    expect(await first.stop()).toBe(0);
+    const after = await create();
+    expect(existsSync(markOf(dataDir))).toBe(false);
+    const second = await serve(dataDir);
+    for (const key of [before, during, after]) expect((await start(second, key)).status).toBe(200);
+    expect(await second.stop()).toBe(0);
+  });
+
+  it.each(["a fresh", "an existing"])(
+    "two keys create at once on %s folder both succeed, and a serve that comes with them",
+    async (kind) => {
+      const dataDir = await newDataDir();
+      if (kind === "an existing") await importKeys(dataDir, 1);
+      const [a, b, server] = await Promise.all([
+        keybeat(["keys", "create"], { DATA_DIR: dataDir }),
+        keybeat(["keys", "create"], { DATA_DIR: dataDir }),
+        serve(dataDir),
+      ]);
+      for (const result of [a, b]) {
+        expect(result).toMatchObject({ code: 0, stderr: "" });
+        expect((await start(server, result.stdout.trim())).status).toBe(200);
+      }
+      expect(await server.stop()).toBe(0);
+      expect(existsSync(markOf(dataDir))).toBe(false);
+    },
+  );
+
+  it("two workers share the embedded default: one welcome, and the made-up token is good in both", async () => {
+    const dataDir = await newDataDir();
+    const server = await serve(dataDir, { WORKERS: "2" });
+    const token = printed(server, "admin token");
+    for (let call = 0; call < 4; call++) {
+      const headers = { Authorization: `Bearer ${token}`, Connection: "close" };
+      expect((await server.post("/api/admin/cleanup-sessions", {}, headers)).status).toBe(200);
+    }
+    expect(server.output().match(/^demo key/gm)).toHaveLength(1);
+    expect(await server.stop()).toBe(0);
+    expect(existsSync(markOf(dataDir))).toBe(false);
+  });
+});
+
+describe("the folder", () => {
+  it("may lie below one that only its owner may enter, which for root's PostgreSQL is another user", async () => {
+    const folder = await emptyFolder();
+    const locked = join(folder, "private");
+    await mkdir(locked, { mode: process.getuid?.() === 0 ? 0o700 : 0o755 });
+    const server = await serve(join(locked, "data"));
+    expect((await start(server, printed(server, "demo key"))).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+    expect((await keybeat(["keys", "list"], { DATA_DIR: join(locked, "data") })).code).toBe(0);
+  });
+
+  it("may have spaces, an apostrophe and accents in its name", async () => {
+    const dataDir = join(await emptyFolder(), "Büro – it's data");
+    const result = await keybeat(["keys", "create"], { DATA_DIR: dataDir });
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    const server = await serve(dataDir);
+    expect((await start(server, result.stdout.trim())).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("with a name that PostgreSQL's own programs misread works all the same, or is refused with the reason", async () => {
+    const result = await keybeat(["keys", "create"], { DATA_DIR: join(await emptyFolder(), "$HOME") });
+    if (result.code !== 0) {
+      expectRefused(result, /\$/);
+      expect(result.stderr).not.toContain("did not start");
+    }
+  });
+
+  it("of another major version is refused in one line, and left as it is", async () => {
+    const dataDir = await newDataDir();
+    const [key] = await importKeys(dataDir, 1);
+    const version = join(dataDir, "postgres", "PG_VERSION");
+    writeFileSync(version, "17\n");
+    expectRefused(await keybeat(["serve"], { DATA_DIR: dataDir, PORT: "0" }), /PostgreSQL 17.* 18/);
+    expectRefused(await keybeat(["keys", "list"], { DATA_DIR: dataDir }), /PostgreSQL 17.* 18/);
+    writeFileSync(version, "18\n");
+    const server = await serve(dataDir);
+    expect((await start(server, key as string)).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("that is a file is refused in one line", async () => {
+    const file = join(await emptyFolder(), "file");
+    writeFileSync(file, "");
+    expectRefused(await keybeat(["serve"], { DATA_DIR: file, PORT: "0" }), /file/);
+  });
+});

@@ -1,0 +1,152 @@
+/** Migrations under what happens at a rollout: several at once, one killed, one refused. */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
+import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { migrateDatabase } from "../../src/database/migrate.ts";
+import { databaseUrl } from "../support/database-url.ts";
+import { keybeat } from "../support/process.ts";
+
+const ALL = JSON.parse(readFileSync("migrations/meta/_journal.json", "utf8")).entries.length as number;
+
+let name: string;
+let url: string;
+let admin: postgres.Sql;
+let sql: postgres.Sql;
+
+/** A database with nothing in it. */
+beforeEach(async () => {
+  name = `keybeat_empty_${process.pid}_${randomBytes(4).toString("hex")}`;
+  url = databaseUrl(inject("serverUrl"), name);
+  admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
+  await admin.unsafe(`CREATE DATABASE ${name}`);
+  sql = postgres(url, { max: 2, onnotice: () => {} });
+});
+
+afterEach(async () => {
+  await sql.end({ timeout: 1 });
+  await admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await admin.end();
+});
+
+const migrate = () => keybeat(["migrate", "--json"], { DATABASE_URL: url });
+
+async function countTables(): Promise<number> {
+  const [row] = await sql`
+    SELECT count(*)::int AS n FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`;
+  return row?.n;
+}
+
+/** The schema is whole if a key can be made and its session started and ended. */
+async function expectUsable(): Promise<void> {
+  expect((await keybeat(["keys", "create", "--json"], { DATABASE_URL: url })).code).toBe(0);
+  const [started] = await sql`
+    SELECT outcome FROM start_session((SELECT key_hash FROM keys LIMIT 1), 'x…', 'session-of-a-test', NULL, false, NULL)`;
+  expect(started?.outcome).toBe("started");
+  const [row] = await sql`SELECT end_session('session-of-a-test') AS ended`;
+  expect(row?.ended).toBe(true);
+}
+
+describe("keybeat migrate", () => {
+  it("by five processes at once on an empty database: all succeed, and each migration was applied once", async () => {
+    const results = await Promise.all(Array.from({ length: 5 }, migrate));
+    expect(results.map(({ code, stderr }) => [code, stderr])).toEqual(Array(5).fill([0, ""]));
+    const applied = results.map(({ stdout }) => JSON.parse(stdout).applied as number);
+    expect(applied.sort()).toEqual([0, 0, 0, 0, ALL]);
+    const [row] = await sql`SELECT count(*)::int AS n FROM drizzle.__drizzle_migrations`;
+    expect(row?.n).toBe(ALL);
+    await expectUsable();
+  });
+
+  it("again changes nothing and says so", async () => {
+    expect(await keybeat(["migrate"], { DATABASE_URL: url })).toMatchObject({
+      ...{ code: 0, stdout: `applied ${ALL} migration(s)\n` },
+    });
+    expect(await keybeat(["migrate"], { DATABASE_URL: url })).toMatchObject({
+      ...{ code: 0, stdout: "the schema is up to date\n" },
+    });
+    const [server] = await sql`SELECT current_setting('server_version') AS version`;
+    expect(JSON.parse((await migrate()).stdout)).toEqual({ applied: 0, server_version: server?.version });
+  });
+
+  it("that fails in its middle leaves nothing behind, says why in one line, and succeeds once the cause is gone", async () => {
+    await sql`CREATE TABLE session_history (somebody text)`;
+    const { code, stdout, stderr } = await migrate();
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^keybeat: [^\n]*"session_history" already exists\n$/);
+    expect(await countTables()).toBe(1);
+    await sql`DROP TABLE session_history`;
+    expect(JSON.parse((await migrate()).stdout).applied).toBe(ALL);
+    await expectUsable();
+  });
+
+  it("that is killed in its middle leaves nothing behind, and the next one does the work", async () => {
+    // The migrator's own table, made as it makes it and locked by us: it gets stuck with its work done and not committed.
+    await sql`CREATE SCHEMA drizzle`;
+    await sql`CREATE TABLE drizzle.__drizzle_migrations (id serial PRIMARY KEY, hash text NOT NULL, created_at bigint)`;
+    const env = { PATH: process.env.PATH, DATABASE_URL: url };
+    const child = spawn(process.execPath, ["dist/src/cli/keybeat.js", "migrate"], { env, stdio: "ignore" });
+    const gone = once(child, "exit");
+    try {
+      await sql.begin(async (holder) => {
+        await holder`LOCK TABLE drizzle.__drizzle_migrations IN SHARE MODE`;
+        const [own] = await holder`SELECT pg_backend_pid() AS pid`;
+        await waitUntilBlockedBy(own?.pid);
+        child.kill("SIGKILL");
+        await gone;
+      });
+    } finally {
+      child.kill("SIGKILL");
+    }
+    expect(JSON.parse((await migrate()).stdout).applied).toBe(ALL);
+    await expectUsable();
+  });
+
+  it("without the right to create tables is refused in one line without the password", async () => {
+    const role = `${name}_reader`;
+    await admin.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'a-secret-password'`);
+    try {
+      const readers = new URL(url);
+      readers.username = role;
+      readers.password = "a-secret-password";
+      const { code, stdout, stderr } = await keybeat(["migrate"], { DATABASE_URL: readers.href });
+      expect([code, stdout]).toEqual([1, ""]);
+      expect(stderr).toMatch(/^keybeat: [^\n]*permission denied[^\n]*\n$/);
+      expect(stderr).not.toContain("a-secret-password");
+    } finally {
+      await admin.unsafe(`DROP ROLE ${role}`);
+    }
+  });
+});
+
+describe("starting up", () => {
+  it("waits for a migration that is under way elsewhere, and goes on when it is done", async () => {
+    let migrated = false;
+    let waiting: Promise<unknown> | undefined;
+    await sql.begin(async (elsewhere) => {
+      await elsewhere`SELECT pg_advisory_xact_lock(1262834007)`;
+      const [own] = await elsewhere`SELECT pg_backend_pid() AS pid`;
+      waiting = migrateDatabase(url).then((result) => {
+        migrated = true;
+        expect(result.applied).toBe(ALL);
+      });
+      await waitUntilBlockedBy(own?.pid);
+      expect(migrated).toBe(false);
+    });
+    await waiting;
+    expect(migrated).toBe(true);
+  });
+});
+
+async function waitUntilBlockedBy(holder: number): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const waiting = await sql`SELECT FROM pg_stat_activity WHERE ${holder}::int = ANY (pg_blocking_pids(pid))`;
+    if (waiting.length > 0) return;
+    await sleep(20);
+  }
+  throw new Error("nobody waited for the lock");
+}

@@ -1,0 +1,99 @@
+/** The layer rules say no to the imports that they are there for: one planted for each, in a copy of the tree. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const RULES = ".dependency-cruiser.cjs";
+
+/** Rule, file, what it imports. Every file is new, so that nothing of the product is bent. */
+const PLANTS: Array<[rule: string, file: string, imports: string]> = [
+  ["no-circular", "src/keys/planted-a.ts", "./planted-b.ts"],
+  ["only-sql-knows-the-database", "src/keys/planted-driver.ts", "postgres"],
+  ["only-sql-knows-the-database", "src/http/planted-drizzle.ts", "drizzle-orm/postgres-js"],
+  ["only-sql-knows-the-database", "src/sessions/device/planted-table.ts", "../../../drizzle/keys.ts"],
+  ["only-routes-know-hono", "src/sessions/device/planted-verb.ts", "hono"],
+  ["only-routes-know-hono", "src/cli/planted-server.ts", "@hono/node-server"],
+  ["kinds-are-strangers", "src/sessions/planted/index.ts", "../device/index.ts"],
+  ["kinds-are-strangers", "src/sessions/device/planted-kind.ts", "../planted/contract.ts"],
+  ["verbs-do-not-know-routes", "src/sessions/device/planted-back.ts", "./routes.ts"],
+  ["sql-knows-no-verbs", "src/sessions/planted/sql.ts", "../../keys/create.ts"],
+  ["sql-knows-no-verbs", "src/sessions/planted/deep/sql.ts", "../index.ts"],
+  ["nothing-knows-the-root", "src/keys/planted-root.ts", "../main.ts"],
+  ["nothing-knows-the-root", "src/http/planted-command.ts", "../cli/output.ts"],
+  ["the-sdk-stands-alone", "src/client/planted-node.ts", "node:fs"],
+  ["the-sdk-stands-alone", "src/client/planted-server.ts", "../errors.ts"],
+  ["the-sdk-stands-alone", "src/client/planted-package.ts", "zod"],
+  ["no-dev-dependency-in-the-product", "src/keys/planted-dev.ts", "vitest"],
+  ["not-to-unresolvable", "src/keys/planted-nowhere.ts", "./no-such-file.ts"],
+  ["not-to-test", "src/keys/planted-test.ts", "../../test/planted.ts"],
+];
+
+/** What the plants above need to be there. */
+const BESIDE: Array<[file: string, imports: string]> = [["src/keys/planted-b.ts", "./planted-a.ts"]];
+
+/** Imports that look alike and are right. */
+const ALLOWED: Array<[file: string, imports: string]> = [
+  ["src/sessions/planted/routes.ts", "hono"],
+  ["src/sessions/planted/contract.ts", "zod"],
+  ["src/database/planted-driver.ts", "postgres"],
+  ["src/client/planted-contract.ts", "../sessions/planted/contract.ts"],
+  ["test/planted.ts", "vitest"],
+];
+
+let folder: string;
+let before: { code: number | null; output: string };
+let after: { code: number | null; output: string };
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "keybeat-layers-"));
+  for (const name of ["src", "drizzle", "scripts", "test", "package.json", "tsconfig.json", RULES]) {
+    cpSync(name, join(folder, name), { recursive: true });
+  }
+  symlinkSync(resolve("node_modules"), join(folder, "node_modules"));
+  before = cruise();
+  for (const [file, imports] of [...PLANTS.map(([, ...plant]) => plant), ...BESIDE, ...ALLOWED]) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), `import * as planted from "${imports}";\nexport const kept = planted;\n`);
+  }
+  after = cruise();
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The very command of `npm run check`. */
+function cruise(): { code: number | null; output: string } {
+  const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: { check: string } };
+  const command = scripts.check.split("&&").find((part) => part.trim().startsWith("depcruise ")) as string;
+  const [, ...args] = command.trim().split(" ");
+  const program = join(folder, "node_modules", ".bin", "depcruise");
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: "utf8" });
+  return { code: status, output: stdout + stderr };
+}
+
+const complaints = (output: string) => output.split("\n").filter((line) => /^\s*(error|warn) /.test(line));
+
+describe("the layer rules", () => {
+  it("have nothing to say about the tree as it is", () => {
+    expect(complaints(before.output)).toEqual([]);
+    expect(before).toMatchObject({ code: 0, output: expect.stringContaining("no dependency violations found") });
+  });
+
+  it.each(PLANTS)("%s: %s must not import %s", (rule, file) => {
+    expect(after.code).not.toBe(0);
+    expect(complaints(after.output).filter((line) => line.trim().startsWith(`error ${rule}: ${file} `))).not.toEqual(
+      [],
+    );
+  });
+
+  it.each(ALLOWED)("%s may import %s", (file) => {
+    expect(complaints(after.output).filter((line) => line.includes(`: ${file} `))).toEqual([]);
+  });
+
+  it("are each proved here", () => {
+    const { forbidden } = createRequire(import.meta.url)(resolve(RULES)) as { forbidden: Array<{ name: string }> };
+    expect([...new Set(PLANTS.map(([rule]) => rule))].sort()).toEqual(forbidden.map((rule) => rule.name).sort());
+  });
+});
