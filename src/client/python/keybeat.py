@@ -1,0 +1,1128 @@
+"""
+Keybeat for Python: gets hold of an access key, keeps it by heartbeats, and tells when it is lost and why.
+
+One file to copy into your app. Python 3.8 or later, nothing but the standard library.
+
+    from keybeat import start_session
+
+    with start_session("https://keys.example.com", access_key, device={"name": "Office PC"}) as session:
+        while not session.wait_lost(1.0):
+            do_some_work()
+        print(session.lost.reason)
+
+                 heartbeats fail            for too long
+    starting ► live ◄──────────► degraded ────────────► lost ──── end() ──► ended
+        │       ▲ │     they work                        ▲ │
+        ▼       │ └──────── the service says: over ──────┘ │
+      failed    └── expired or unreachable, and nobody ────┘
+                    else holds the key: by itself
+
+What it promises:
+- A failed request is not a lost session. Only the service's own word ends one, or the local deadline, which counts by
+  a monotonic clock from before the last acknowledged heartbeat was sent.
+- After `replaced`, `ended` and `revoked` it sends nothing more: two devices never take the key from each other in turn.
+- It comes back by itself only onto a key that nobody holds.
+
+How it works: a daemon thread runs an asyncio loop of its own, on which everything about the session happens, one thing
+at a time, so there are no locks. What blocks has daemon threads of its own: one for your callbacks, one a request.
+It logs to logging.getLogger("keybeat"), never a whole key or session id.
+"""
+
+import asyncio
+import atexit
+import base64
+import contextlib
+import functools
+import http.client
+import json
+import logging
+import math
+import os
+import queue
+import random
+import re
+import secrets
+import socket
+import ssl
+import tempfile
+import threading
+import time
+import types
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import Any, Callable, Coroutine, Dict, List, Optional, Set, Tuple, Union
+
+__all__ = ["start_session", "Session", "KeybeatError", "FileStorage"]
+__all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "LostEvent"]
+
+log = logging.getLogger("keybeat")
+# Or warnings would go to the stderr of an app that has set up no logging.
+log.addHandler(logging.NullHandler())
+
+Json = Dict[str, Any]
+
+
+def start_session(
+    url: str,
+    access_key: str,
+    *,
+    device: Optional[Json] = None,
+    on_conflict: str = "replace",
+    ask: Optional[Callable[[Json], bool]] = None,
+    storage: Any = None,
+    on_live: Optional[Callable[["LiveEvent"], Any]] = None,
+    on_degraded: Optional[Callable[["DegradedEvent"], Any]] = None,
+    on_recovered: Optional[Callable[["RecoveredEvent"], Any]] = None,
+    on_lost: Optional[Callable[["LostEvent"], Any]] = None,
+    on_event: Optional[Callable[["Event"], Any]] = None,
+    on_failed: Optional[Callable[[Exception], Any]] = None,
+    dispatch: Optional[Callable[[Callable[[], None]], Any]] = None,
+    wait: bool = True,
+    start_timeout: float = 20.0,
+    request_timeout: float = 5.0,
+    end_at_exit: bool = True,
+    ssl_context: Optional[ssl.SSLContext] = None,
+    platform: Any = None,
+) -> "Session":
+    """
+    Gets hold of the key and keeps it until `end()`, or until it is lost. All durations are in seconds.
+
+    url             where the service is, such as "https://keys.example.com"; a path behind the host is kept
+    device          {"name": …, "platform": …, "app_version": …}, each optional: shown to whoever is refused or
+                    replaced because of this device
+    on_conflict     another device holds the key: "replace" (take it over), "refuse" (raise `key_in_use`) or "ask"
+    ask             for "ask": called with the holder {"started_at", "last_heartbeat", "generation", "device"}, returns
+                    whether to take the key over. Exactly the holder that was shown is replaced: where a third device
+                    has come in between, it is asked again with that one. May take its time.
+    storage         an object with get(), set(session_id) and remove(), such as FileStorage: an app that is started
+                    again then resumes its session instead of counting as a second device. If it raises, only that is
+                    lost. Called from the session's thread, so it should be quick.
+    on_live … on_lost   called with each event of that kind; on_event with every one, on_failed see `wait`
+    dispatch        hands a function to the thread that is to call it, for user interfaces: with Tk
+                    `lambda call: root.after(0, call)`. Without it callbacks are called, in order, from a thread of the
+                    session's own, and may take as long as they like.
+    wait            True: returns when the key is held, and `ask` is called in this thread. False: returns at once, in
+                    state "starting"; then comes on_live, or on_failed with the error; `ask` goes through `dispatch`.
+    start_timeout   for how long a start that gets no answer is tried again. Not counted while `ask` thinks.
+    request_timeout how long one request may take
+    end_at_exit     give the key back when the interpreter exits, in 3 s at most
+    ssl_context     for a certificate authority of your own; the system's otherwise
+    platform        for tests: stands in for clocks, network and threads
+
+    Raises KeybeatError, and then holds nothing; see there for the codes. Raises ValueError for a wrong argument.
+    """
+    options = types.SimpleNamespace(**locals())
+    address = urllib.parse.urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError("url must start with http:// or https://, and name a host")
+    if on_conflict not in ("replace", "refuse", "ask"):
+        raise ValueError('on_conflict must be "replace", "refuse" or "ask"')
+    if on_conflict == "ask" and ask is None:
+        raise ValueError('on_conflict="ask" needs the function ask')
+    session = Session(options, platform or _Platform(ssl_context))
+    session._begin()
+    return session
+
+
+class KeybeatError(Exception):
+    """
+    `code` is for the program, the message for a person, `data` the service's answer beyond them.
+
+    - invalid_key, key_expired, key_revoked: the key is no good.
+    - key_in_use: another device holds it, and on_conflict (or `ask`) said to leave it; data["holder"] tells who.
+    - session_id_used: this start went through, its answer was lost, and its session is over already.
+    - invalid_request: the request is malformed, see data["issues"].
+    - unreachable: no answer within start_timeout; the last try's trouble is the message.
+    """
+
+    def __init__(self, code: str, message: str, data: Optional[Json] = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.data: Json = data or {}
+
+
+@dataclass(frozen=True)
+class LiveEvent:
+    """
+    The device holds the key.
+
+    generation  the fencing token: only ever rises for a key, so a backend can refuse what an outdated holder sends
+    resumed     the session lived before this start: after a restart of the app, or after a start whose answer got lost
+    recovered   it was lost (expired, unreachable) and came back by itself; `session.signal` is a new one
+    previous    whom this start replaced, {"session_id" (masked), "started_at", "last_heartbeat", "device"}, or None
+    """
+
+    generation: int
+    resumed: bool
+    recovered: bool
+    previous: Optional[Json]
+    type: str = "live"
+
+
+@dataclass(frozen=True)
+class DegradedEvent:
+    """
+    Heartbeats fail. The device still holds the key until the local deadline.
+
+    error        what went wrong, for a log, such as "HTTP 503" or "no answer within 5 s"
+    deadline_in  seconds until the session counts as lost, unless a heartbeat gets through
+    """
+
+    error: str
+    deadline_in: float
+    type: str = "degraded"
+
+
+@dataclass(frozen=True)
+class RecoveredEvent:
+    """Heartbeats get through again; the device held the key all the time."""
+
+    type: str = "recovered"
+
+
+@dataclass(frozen=True)
+class LostEvent:
+    """
+    The device no longer holds the key, or may no longer hold it. `session.signal` was set just before.
+
+    reason    replaced: another device took the key; final.
+              ended: somebody ended this very session, the vendor's own backend say; final.
+              revoked: the operator withdrew the key or the session, or the key has run out; final.
+              expired: the service heard nothing for too long, after a sleep say.
+              unreachable: nothing was acknowledged until the local deadline, so somebody else may hold the key by now.
+    final     False: it comes back by itself if nobody else holds the key (then on_live, with `recovered`, follows)
+    by        with replaced, the device that holds the key now: {"started_at", "device"}
+    ended_at  when, by the service's clock (RFC 3339); None where the service did not say
+    code      the service's own code, such as session_replaced, key_in_use, key_expired; None with unreachable
+    """
+
+    reason: str
+    final: bool
+    by: Optional[Json] = None
+    ended_at: Optional[str] = None
+    code: Optional[str] = None
+    type: str = "lost"
+
+
+Event = Union[LiveEvent, DegradedEvent, RecoveredEvent, LostEvent]
+
+
+class Session:
+    """One hold on an access key, as the app sees it. Made by start_session. Every member may be used by any thread."""
+
+    def __init__(self, options: Any, platform: Any) -> None:
+        self._options = options
+        self._platform = platform
+        self._keeper = _Keeper(options, self, platform)
+        self._state = "starting"
+        self._generation = 0
+        self._lost: Optional[LostEvent] = None
+        self._error: Optional[Exception] = None
+        self._session_id = ""
+        self._signal = threading.Event()
+        self._finished = threading.Event()
+        # What the thread that waits in start_session is to call.
+        self._start_calls: "queue.SimpleQueue[Callable[[], None]]" = queue.SimpleQueue()
+
+    @property
+    def state(self) -> str:
+        """
+        "starting", "live", "degraded" (heartbeats fail), "lost", "ended" (only by this app's own end()), "failed" (the
+        start did; see `error`). The device holds the key while it is live or degraded.
+        """
+        return self._state
+
+    @property
+    def generation(self) -> int:
+        """The fencing token. A session that comes back after it was lost has, as a rule, a higher one."""
+        return self._generation
+
+    @property
+    def lost(self) -> Optional[LostEvent]:
+        """Why it is lost; None while it is not."""
+        return self._lost
+
+    @property
+    def error(self) -> Optional[Exception]:
+        """Why the start failed; None if it did not."""
+        return self._error
+
+    @property
+    def session_id(self) -> str:
+        """This session's secret, as `Authorization` for your own backend say. Never print it."""
+        return self._session_id
+
+    @property
+    def signal(self) -> threading.Event:
+        """
+        Is set when the device may no longer act as the key's holder: with `lost`, with end(), and when the start fails.
+        Stays set; a session that comes back has a new one, so read it anew with every piece of work.
+        """
+        return self._signal
+
+    def wait_lost(self, timeout: Optional[float] = None) -> bool:
+        """Waits for the signal. True once it is set (`lost` says why, None after end()), False after `timeout` s."""
+        signal = self._signal
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        # In slices, as Windows lets no Ctrl-C through to a thread that waits.
+        while not signal.wait(max(0.0, min(until - time.monotonic(), _WAIT_SLICE))):
+            if time.monotonic() >= until:
+                return False
+        return True
+
+    def end(self, wait: bool = True) -> None:
+        """
+        Gives the key back. Safe to call twice, from any thread, in any state. Waits until the service knows, but 3 s at
+        most, and never raises: where the network is away, the service lets the session expire. With wait=False it
+        returns at once, for user interfaces. No event follows; `signal` is set.
+        """
+        if self._finished.is_set():
+            return
+        self._platform.post(self._keeper.end)
+        if wait:
+            self._finished.wait(_END_WITHIN + 0.5)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.end()
+
+    def __repr__(self) -> str:
+        return f"<keybeat.Session {_mask(self._session_id)} {self._state}, generation {self._generation}>"
+
+    def _begin(self) -> None:
+        self._platform.start(self._keeper.run, self._finish)
+        _end_at_exit(self)
+        if not self._options.wait:
+            return
+        try:
+            while self._state == "starting":
+                with contextlib.suppress(queue.Empty):
+                    self._start_calls.get(timeout=_WAIT_SLICE)()
+        except BaseException:
+            # Ctrl-C, or the app's own mistake in `ask`: nobody will ever end this session, if it comes to be.
+            self.end(wait=False)
+            raise
+        if self._error:
+            raise self._error
+
+    def _enter(self, state: str) -> None:
+        was, self._state = self._state, state
+        if was == "starting":
+            # Wakes the thread that waits in start_session.
+            self._start_calls.put(lambda: None)
+
+    def _tell(self, event: Event) -> None:
+        """Changes what the app sees, as the event says, then tells the app."""
+        if isinstance(event, LiveEvent):
+            self._generation = event.generation
+            if self._signal.is_set():
+                self._signal = threading.Event()
+        self._lost = event if isinstance(event, LostEvent) else None
+        self._enter("live" if event.type == "recovered" else event.type)
+        if self._lost:
+            self._signal.set()
+        log.log(_LEVELS[event.type], "session %s: %s", _mask(self._session_id), event)
+        for callback in (self._options.on_event, getattr(self._options, "on_" + event.type)):
+            if callback:
+                self._call(functools.partial(callback, event))
+
+    def _fail(self, error: Exception) -> None:
+        """The start has failed."""
+        self._error = error
+        self._enter("failed")
+        self._signal.set()
+        log.warning("no session: %s", getattr(error, "code", type(error).__name__))
+        if self._options.on_failed and not self._options.wait:
+            self._call(functools.partial(self._options.on_failed, error))
+
+    def _close(self) -> None:
+        """The app itself has ended it: no event."""
+        self._enter("ended")
+        self._signal.set()
+
+    def _call(self, call: Callable[[], None]) -> None:
+        dispatch = self._options.dispatch
+        self._platform.tell(functools.partial(dispatch, call) if dispatch else call)
+
+    async def _ask_app(self, holder: Json) -> Any:
+        """What the app's `ask` says. Raises what it raises."""
+        answered = asyncio.get_running_loop().create_future()
+
+        def ask() -> None:
+            try:
+                settle = functools.partial(answered.set_result, self._options.ask(holder))
+            except Exception as error:
+                settle = functools.partial(answered.set_exception, error)
+            self._platform.post(lambda: answered.done() or settle())
+
+        if self._options.wait:
+            self._start_calls.put(ask)
+        else:
+            self._call(ask)
+        return await answered
+
+    def _finish(self) -> None:
+        _sessions.discard(self)
+        self._finished.set()
+
+    def _forked(self) -> None:
+        """In the child: the threads are gone, and the session is the parent's. New events, as old locks may be held."""
+        self._state = "ended"
+        self._signal = threading.Event()
+        self._finished = threading.Event()
+        self._signal.set()
+        self._finished.set()
+
+
+class FileStorage:
+    """
+    Keeps the session id in a file that only this user can read, so that a restarted app resumes its session. It is a
+    secret, as the access key is. One file per running instance of the app: two that share one would share a session,
+    and the first to end it would end the other's.
+    """
+
+    def __init__(self, path: "Union[str, os.PathLike[str]]") -> None:
+        self._path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+    def get(self) -> Optional[str]:
+        with contextlib.suppress(FileNotFoundError), open(self._path, encoding="ascii") as file:
+            return file.read().strip()
+        return None
+
+    def set(self, session_id: str) -> None:
+        folder = os.path.dirname(self._path)
+        os.makedirs(folder, exist_ok=True)
+        # Written beside it and put in its place at once: a crash leaves the old id or the new one. mkstemp's are 0600.
+        descriptor, beside = tempfile.mkstemp(dir=folder, prefix=".keybeat-")
+        try:
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(session_id)
+            os.replace(beside, self._path)
+        except BaseException:
+            os.unlink(beside)
+            raise
+
+    def remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What follows is not for the app. Everything of _Keeper, _Watch and _Link runs on the session's loop. All times are in
+# seconds, by platform.now() where nothing else is said.
+
+_TICK = 2.0
+_WAIT_SLICE = 0.5
+_END_WITHIN = 3.0
+_END_RETRY = 0.5
+# A nap below this does no harm: the heartbeat that follows it is still in time.
+_ASLEEP = 20.0
+# The service writes a comment to a stream every 15 s.
+_STREAM_SILENCE = 45.0
+# A stream that lasted this long was a good one.
+_STREAM_STEADY = 30.0
+_BODY_BYTES_MAX = 65_536
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_FINAL_EVENTS = ("replaced", "expired", "ended", "revoked")
+_LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
+
+# What counts as the service's own word. A 404 of a proxy, a 403 of a hotel's login page do not.
+_REFUSAL = re.compile(
+    "400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found"
+    "|409 (key_in_use|holder_changed|session_id_used)|410 session_(replaced|expired|ended|revoked)"
+)
+_REASONS = {
+    "session_replaced": "replaced",
+    "key_in_use": "replaced",
+    "session_ended": "ended",
+    "session_revoked": "revoked",
+    "invalid_key": "revoked",
+    "key_revoked": "revoked",
+    "key_expired": "revoked",
+    "session_expired": "expired",
+    "session_not_found": "expired",
+}
+
+
+class _Keeper:
+    """
+    Keeps a session live, and finds out when it is not.
+
+    One function, _tick, looks at the clock and does what is due; timers, bytes on the stream and answers only call it.
+    So a timer that comes late needs no rules of its own.
+    """
+
+    def __init__(self, options: Any, session: Session, platform: Any) -> None:
+        self._options = options
+        self._session = session
+        self._platform = platform
+        self._link = _Link(options, platform)
+        self._watch = _Watch(self._link, platform, lambda: self._tick(stream_lives=True), self._stream_ended)
+        # When the clocks were last read: the monotonic one, and the wall clock.
+        self._read_at = (0.0, 0.0)
+        self._life: "Optional[asyncio.Task[None]]" = None
+        self._ending = False
+        self._session_id = ""
+        # Set: the session has expired, and this is the id to come back with.
+        self._return_id: Optional[str] = None
+        self._returns = 0
+        # From then on the key may be somebody else's.
+        self._deadline = 0.0
+        self._asking: "Optional[asyncio.Task[None]]" = None
+        self._ask_at = 0.0
+        self._failures = 0
+        self._timer: Optional[asyncio.TimerHandle] = None
+
+    async def run(self) -> None:
+        """The whole life of a session. Does not raise."""
+        loop = asyncio.get_running_loop()
+        self._over: "asyncio.Future[None]" = loop.create_future()
+        # A mistake of this file's. asyncio's own handler would print what was called, and with it a session id.
+        loop.set_exception_handler(lambda _, context: log.error("a mistake in keybeat", exc_info=context.get("exception")))
+        if self._ending:
+            return
+        self._life = loop.create_task(self._live())
+        await asyncio.wait([self._life])
+        self._stop()
+        if self._ending:
+            await self._give_back()
+
+    def end(self) -> None:
+        """Ends the session, unless it is over. May come before `run`."""
+        if self._ending or (self._life and (self._life.done() or self._over.done())):
+            return
+        if self._session.state != "failed":
+            self._ending = True
+            self._session._close()
+        if self._life:
+            self._life.cancel()
+
+    async def _live(self) -> None:
+        try:
+            self._started(*await self._claim())
+        except Exception as error:
+            is_unknown = getattr(error, "code", "") == "unreachable"
+            if not is_unknown:
+                self._store("remove")
+            self._session._fail(error)
+            if is_unknown and not self._options.storage:
+                # It may have got through all the same. With a storage the next start finds it, else nobody will.
+                await self._link.post("end", {"session_id": self._session_id})
+            return
+        self._read_at = self._platform.now(), self._platform.wall()
+        self._plan_tick(0)
+        await self._over
+
+    async def _claim(self) -> Tuple[str, Json, float]:
+        """
+        Asks until the outcome is known, always with the same session id, so that a start whose answer was lost is found
+        again (`resumed`) instead of made twice. Returns its id, the reply, and when the request was sent.
+        """
+        on_conflict = self._options.on_conflict
+        stored = self._store("get")
+        if not (isinstance(stored, str) and _SESSION_ID.fullmatch(stored)):
+            stored = None
+        self._session_id = stored or secrets.token_hex(16)
+        agreed: Optional[Json] = None
+        while True:
+            self._store("set", self._session_id)
+            answer, sent_at = await self._insist(
+                on_conflict="replace" if on_conflict == "replace" or agreed else "refuse",
+                expected_generation=agreed.get("generation") if agreed else None,
+            )
+            if answer.kind == "ok":
+                return self._session_id, answer.body, sent_at
+            code, holder = answer.body["code"], _as_dict(answer.body.get("holder"))
+            if code == "session_id_used" and stored:
+                stored = None
+                self._session_id = secrets.token_hex(16)
+            elif on_conflict == "ask" and holder and await self._session._ask_app(holder):
+                agreed = holder
+            else:
+                raise KeybeatError("key_in_use" if holder else code, str(answer.body.get("error")), answer.body)
+
+    async def _insist(self, **rule: Any) -> "Tuple[_Answer, float]":
+        """The same start until the service has answered it, for start_timeout."""
+        now = self._platform.now
+        give_up_at = now() + self._options.start_timeout
+        while True:
+            sent_at = now()
+            timeout = min(self._options.request_timeout, give_up_at - sent_at)
+            answer = await self._link.post("start", self._start_request(self._session_id, **rule), timeout)
+            if answer.kind != "failed":
+                return answer, sent_at
+            delay = self._link.retry_delay(answer)
+            if now() + delay >= give_up_at:
+                raise KeybeatError("unreachable", answer.error)
+            await asyncio.sleep(delay)
+
+    def _start_request(self, session_id: str, **rule: Any) -> Json:
+        key, device = self._options.access_key, self._options.device
+        return {"access_key": key, "session_id": session_id, "device": device, **rule}
+
+    async def _give_back(self) -> None:
+        """Tells the service that the session is over, in 3 s at most."""
+        now = self._platform.now
+        give_up_at = now() + _END_WITHIN
+        while self._session_id and now() < give_up_at:
+            request = {"session_id": self._return_id or self._session_id}
+            answer = await self._link.post("end", request, give_up_at - now())
+            if answer.kind == "ok":
+                self._store("remove")
+                return
+            await asyncio.sleep(min(_END_RETRY, max(0.0, give_up_at - now())))
+        # Its id is kept: an app that is started again then finds its own session instead of a stranger.
+
+    def _store(self, name: str, *arguments: str) -> Any:
+        """Uses the caller's storage, if there is one. Never raises."""
+        try:
+            return self._options.storage and getattr(self._options.storage, name)(*arguments)
+        except Exception as error:
+            log.warning("the storage failed to %s: %s", name, type(error).__name__)
+            return None
+
+    def _tick(self, stream_lives: bool = False) -> None:
+        if self._over.done() or self._ending:
+            return
+        # Whatever happens below, there is a next time.
+        self._plan_tick(_TICK)
+        now = self._platform.now()
+        self._notice_sleep(now, stream_lives)
+        if self._holds_key() and now >= self._deadline:
+            self._lose(LostEvent("unreachable", final=False))
+        if self._holds_key():
+            self._watch.keep_open(self._session_id)
+        if not self._asking and now >= self._ask_at:
+            self._asking = asyncio.ensure_future(self._ask(now))
+        due_at = min(math.inf if self._asking else self._ask_at, self._deadline if self._holds_key() else math.inf)
+        self._plan_tick(max(0.0, min(due_at - now, _TICK)))
+
+    def _plan_tick(self, delay: float) -> None:
+        self._cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _notice_sleep(self, now: float, stream_lives: bool) -> None:
+        """Compares the clocks with when they were last read. A wall clock that was set forward looks like a sleep."""
+        wall = self._platform.wall()
+        passed, passed_by_wall = now - self._read_at[0], wall - self._read_at[1]
+        self._read_at = now, wall
+        if max(passed, passed_by_wall) < _ASLEEP:
+            return
+        # Whatever was under way has not survived it.
+        self._cancel_asking()
+        if not stream_lives:
+            self._watch.close()
+        self._ask_at = now
+        # Some monotonic clocks stand still in a sleep. Where the wall clock says that the deadline has passed, one
+        # request's time is left to prove it wrong: if it was merely set forward, the first answer does.
+        if now + passed_by_wall - passed > self._deadline:
+            self._deadline = min(self._deadline, now + self._options.request_timeout)
+
+    async def _ask(self, sent_at: float) -> None:
+        """A heartbeat, or, where the session has expired, a start that harms nobody."""
+        return_id = self._return_id
+        if return_id:
+            answer = await self._link.post("start", self._start_request(return_id, on_conflict="refuse"))
+        else:
+            answer = await self._link.post("heartbeat", {"session_id": self._session_id})
+        self._asking = None
+        if answer.kind == "refused":
+            self._refused(answer.body)
+        elif answer.kind == "failed":
+            self._failed(answer)
+        elif return_id:
+            self._started(return_id, answer.body, sent_at)
+        else:
+            self._beaten(answer.body, sent_at)
+        self._tick()
+
+    def _started(self, session_id: str, reply: Json, sent_at: float) -> None:
+        recovered = self._return_id is not None
+        self._session_id = self._session._session_id = session_id
+        self._return_id = None
+        self._acknowledged(reply, sent_at)
+        previous = _as_dict(reply.get("previous_session"))
+        self._session._tell(LiveEvent(reply["generation"], reply.get("resumed") is True, recovered, previous))
+
+    def _beaten(self, reply: Json, sent_at: float) -> None:
+        state = self._session.state
+        self._returns = 0
+        self._acknowledged(reply, sent_at)
+        if state == "degraded":
+            self._session._tell(RecoveredEvent())
+        elif state == "lost":
+            # The service has forgiven the silence, after an outage of its own say: nobody else has held the key.
+            self._session._tell(LiveEvent(reply["generation"], resumed=True, recovered=True, previous=None))
+
+    def _acknowledged(self, reply: Json, sent_at: float) -> None:
+        timeout = reply["expires_in"]
+        self._deadline = sent_at + timeout - min(1.0, timeout / 10)
+        self._ask_at = sent_at + reply["heartbeat_in"]
+        self._failures = 0
+
+    def _failed(self, answer: "_Answer") -> None:
+        now = self._platform.now()
+        self._ask_at = now + self._link.retry_delay(answer, 0 if self._holds_key() else self._failures)
+        self._failures += 0 if self._holds_key() else 1
+        log.debug("session %s: %s", _mask(self._session_id), answer.error)
+        if self._session.state == "live":
+            self._session._tell(DegradedEvent(answer.error, self._deadline - now))
+
+    def _stream_ended(self, ending: Json) -> None:
+        self._refused(ending)
+        self._tick()
+
+    def _refused(self, refusal: Json) -> None:
+        loss = _read_loss(refusal)
+        self._cancel_asking()
+        if loss and loss.final:
+            self._stop()
+            self._store("remove")
+            self._session._tell(loss)
+        elif loss:
+            if self._holds_key():
+                self._lose(loss)
+            self._come_back()
+        elif refusal["code"] == "session_id_used" and self._return_id:
+            # That start got through, its answer was lost, and the session is over again. Its heartbeat tells how.
+            self._session_id, self._return_id = self._return_id, None
+            self._ask_at = self._platform.now()
+        else:
+            self._failed(_failed(refusal["code"]))
+
+    def _lose(self, loss: LostEvent) -> None:
+        self._watch.close()
+        self._session._tell(loss)
+
+    def _come_back(self) -> None:
+        self._return_id = secrets.token_hex(16)
+        self._store("set", self._return_id)
+        # At once, but not in a circle with a service that lets every session expire.
+        delay = self._link.retry_delay(_failed("expired again")) if self._returns else 0.0
+        self._returns += 1
+        self._ask_at = self._platform.now() + delay
+
+    def _holds_key(self) -> bool:
+        return self._session._state in ("live", "degraded")
+
+    def _stop(self) -> None:
+        """Stops looking after the session, without a word to anybody."""
+        if not self._over.done():
+            self._over.set_result(None)
+        self._cancel_timer()
+        self._cancel_asking()
+        self._watch.close()
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _cancel_asking(self) -> None:
+        # A task that is cancelled does not go on: an answer that comes later is about the past.
+        if self._asking:
+            self._asking.cancel()
+        self._asking = None
+
+
+class _Watch:
+    """
+    The watch stream: tells at once that the session is over. Only an accelerator: a service or a proxy without it, one
+    that buffers it for ever, one that cuts it, all mean no more than that an ending is learned with the next heartbeat.
+    """
+
+    def __init__(
+        self, link: "_Link", platform: Any, on_bytes: Callable[[], None], on_ending: Callable[[Json], None]
+    ) -> None:
+        self._link = link
+        self._now = platform.now
+        self._on_bytes = on_bytes
+        self._on_ending = on_ending
+        self._connection: "Optional[asyncio.Task[None]]" = None
+        self._opened_at = 0.0
+        self._open_at = 0.0
+        self._bytes_at = 0.0
+        self._failures = 0
+
+    def keep_open(self, session_id: str) -> None:
+        """Opens the stream if it is not open and its time has come. One that has fallen silent is given up."""
+        now = self._now()
+        if self._connection and now - self._bytes_at > _STREAM_SILENCE:
+            self._retry_later(_failed("silence"))
+        if not self._connection and now >= self._open_at:
+            self._opened_at = self._bytes_at = now
+            self._connection = asyncio.ensure_future(self._follow(session_id))
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.cancel()
+        self._connection = None
+
+    async def _follow(self, session_id: str) -> None:
+        """One connection, to its end: the service's last word, or anything else that cut it."""
+        endings: List[Json] = []
+
+        def read(exchange: _Exchange) -> None:
+            if exchange.status != 200:
+                return
+            self._bytes_at = self._now()
+            *blocks, rest = re.split(rb"\r?\n\r?\n", bytes(exchange.body))
+            exchange.body[:] = rest
+            endings.extend(filter(None, map(_read_ending, blocks)))
+            if endings:
+                exchange.end()
+            else:
+                self._on_bytes()
+
+        answer = await self._link.watch(session_id, read)
+        self._connection = None
+        if endings:
+            self._on_ending(endings[0])
+        elif answer.kind == "refused":
+            self._on_ending(answer.body)
+        else:
+            self._retry_later(answer)
+
+    def _retry_later(self, answer: "_Answer") -> None:
+        self.close()
+        now = self._now()
+        self._failures = 0 if now - self._opened_at > _STREAM_STEADY else self._failures + 1
+        self._open_at = now + self._link.retry_delay(answer, self._failures)
+
+
+def _read_ending(block: bytes) -> Optional[Json]:
+    """The body of a final event; None for anything else, a final event that is broken included."""
+    fields: Dict[bytes, bytes] = {}
+    for line in block.splitlines():
+        name, _, value = line.partition(b":")
+        fields.setdefault(name, value.strip())
+    event = fields.get(b"event", b"").decode("ascii", "replace")
+    body = _read_json(fields.get(b"data", b""))
+    return {**body, "code": "session_" + event} if event in _FINAL_EVENTS and body else None
+
+
+@dataclass(repr=False)
+class _Answer:
+    """
+    What came of a request, always in time:
+
+    ok       the service did it
+    refused  the service itself said no, in its own words: status and code together are known
+    failed   anything else: no connection, no answer in time, 5xx, 429, a login page, broken JSON. Says nothing about
+             the session.
+    """
+
+    kind: str
+    body: Json
+    error: str = ""
+    retry_after: float = 0.0
+
+
+def _failed(error: str, retry_after: str = "") -> _Answer:
+    # Whole seconds, as the service has them. A date would need the wall clock, which proves nothing. At most a minute.
+    seconds = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else 0.0
+    return _Answer("failed", {}, error, min(seconds, 60.0))
+
+
+class _Exchange:
+    """A request under way. The platform tells, on the loop, what comes back. After the first end nothing counts."""
+
+    def __init__(self, url: str, headers: Json, timeout: float, content: Optional[bytes] = None) -> None:
+        self.url = url
+        self.headers = {"User-Agent": "keybeat-python", **headers}
+        # For connecting, and for each read: no more than a bound for the thread that waits. The loop has its own.
+        self.timeout = timeout
+        # None: a GET.
+        self.content = content
+        self.on_data: "Optional[Callable[[_Exchange], None]]" = None
+        self.status = 0
+        self.retry_after = ""
+        self.body = bytearray()
+        # Resolves to what went wrong, "" if nothing did.
+        self.ended: "asyncio.Future[str]" = asyncio.get_running_loop().create_future()
+
+    def head(self, status: int, retry_after: str) -> None:
+        self.status = status
+        self.retry_after = retry_after
+
+    def data(self, chunk: bytes) -> None:
+        if self.ended.done():
+            return
+        self.body += chunk
+        if self.on_data:
+            self.on_data(self)
+        if len(self.body) > _BODY_BYTES_MAX:
+            self.end("too long an answer")
+
+    def end(self, error: str = "") -> None:
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+
+class _Link:
+    """The way to the service."""
+
+    def __init__(self, options: Any, platform: Any) -> None:
+        self._platform = platform
+        self._url = options.url.rstrip("/") + "/api/session/"
+        self._request_timeout = options.request_timeout
+
+    async def post(self, path: str, body: Json, timeout: Optional[float] = None) -> _Answer:
+        """One request, to its end. Neither raises nor takes longer than `timeout`; cut off if the task is cancelled."""
+        limit = timeout or self._request_timeout
+        text = json.dumps({name: value for name, value in body.items() if value is not None})
+        exchange = _Exchange(self._url + path, {"Content-Type": "application/json"}, limit + 1, text.encode())
+        timer = asyncio.get_running_loop().call_later(limit, exchange.end, f"no answer within {limit:.3g} s")
+        try:
+            return await self._send(exchange, path)
+        finally:
+            timer.cancel()
+
+    async def watch(self, session_id: str, on_data: Callable[[_Exchange], None]) -> _Answer:
+        """The stream, to its end; on_data is called with every piece."""
+        # In a header, as a URL is no place for a secret.
+        headers = {"Accept": "text/event-stream", "Authorization": "Bearer " + session_id}
+        exchange = _Exchange(self._url + "watch", headers, _STREAM_SILENCE)
+        exchange.on_data = on_data
+        return await self._send(exchange, "watch")
+
+    async def _send(self, exchange: _Exchange, path: str) -> _Answer:
+        cut = self._platform.send(exchange)
+        try:
+            error = await exchange.ended
+        finally:
+            cut()
+        return _failed(error) if error else _read_answer(exchange, path)
+
+    def retry_delay(self, answer: _Answer, failures: int = 0) -> float:
+        """When to ask again: what the service asked for and up to 1 s, else 1 to 3 s, more with each failure."""
+        jitter: float = self._platform.random()
+        if answer.retry_after > 0:
+            return answer.retry_after + jitter
+        return min(2.0 ** min(failures, 10), 10.0) * (1 + 2 * jitter)
+
+
+def _read_answer(exchange: _Exchange, path: str) -> _Answer:
+    body = _read_json(bytes(exchange.body))
+    if exchange.status == 200 and _is_reply(path, body):
+        return _Answer("ok", body)
+    if _REFUSAL.fullmatch(f"{exchange.status} {body.get('code')}"):
+        return _Answer("refused", body)
+    return _failed(f"HTTP {exchange.status}", exchange.retry_after)
+
+
+def _is_reply(path: str, body: Json) -> bool:
+    if path == "end":
+        return isinstance(body.get("success"), bool)
+    if path == "watch" or body.get("success") is not True or type(body.get("generation")) is not int:
+        return False
+    durations = (body.get("expires_in"), body.get("heartbeat_in"))
+    return all(isinstance(value, (int, float)) and 0 < value < math.inf for value in durations)
+
+
+def _read_loss(refusal: Json) -> Optional[LostEvent]:
+    """The event for a refusal; None for one that ends nothing, such as a malformed request."""
+    code = refusal["code"]
+    reason = _REASONS.get(code)
+    if reason is None:
+        return None
+    by, holder = _as_dict(refusal.get("replaced_by")), _as_dict(refusal.get("holder"))
+    if not by and holder:
+        by = {"started_at": holder.get("started_at"), "device": holder.get("device")}
+    return LostEvent(reason, reason != "expired", by, refusal.get("ended_at"), code)
+
+
+def _read_json(text: bytes) -> Json:
+    """The object that the text stands for; an empty one where it is none."""
+    try:
+        return _as_dict(json.loads(text)) or {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _as_dict(value: Any) -> Optional[Json]:
+    return value if isinstance(value, dict) else None
+
+
+def _mask(session_id: str) -> str:
+    return session_id[:8] + "…"
+
+
+def _pick_clock() -> Callable[[], float]:
+    """A monotonic clock that runs on while the device sleeps, where the system has one."""
+    # On macOS CLOCK_MONOTONIC does, and time.monotonic() does not. On Windows the latter does.
+    clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+    if clock is not None:
+        with contextlib.suppress(OSError):
+            time.clock_gettime(clock)
+            return functools.partial(time.clock_gettime, clock)
+    return time.monotonic
+
+
+class _Platform:
+    """What the client needs of the machine below. A test brings its own."""
+
+    now = staticmethod(_pick_clock())
+    wall = staticmethod(time.time)
+    random = staticmethod(random.random)
+
+    def __init__(self, ssl_context: Any = None) -> None:
+        self._ssl_context = ssl_context
+        # This kind, whatever the app has made the usual one. Its waits heed no change of the wall clock.
+        self._loop = asyncio.SelectorEventLoop()
+        # Or asyncio might print what it calls, and with it a session id.
+        self._loop.set_debug(False)
+        self._calls: "queue.SimpleQueue[Optional[Callable[[], None]]]" = queue.SimpleQueue()
+
+    def start(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[[], None]) -> None:
+        """Runs `main` on the loop, then calls `finished`."""
+        threading.Thread(target=self._run, args=(main, finished), name="keybeat", daemon=True).start()
+        threading.Thread(target=self._call_app, name="keybeat-callbacks", daemon=True).start()
+
+    def _run(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[[], None]) -> None:
+        try:
+            self._loop.run_until_complete(main())
+        finally:
+            self._calls.put(None)
+            self._loop.close()
+            finished()
+
+    def post(self, call: Callable[[], Any]) -> None:
+        """From any thread: has something called on the loop. Nothing happens when that is over."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """Has the app's functions called, one after another."""
+        self._calls.put(call)
+
+    def _call_app(self) -> None:
+        for call in iter(self._calls.get, None):
+            try:
+                call()
+            except Exception:
+                log.exception("a callback of the app has failed")
+
+    def send(self, exchange: _Exchange) -> Callable[[], None]:
+        """Sends a request. Returns a function that cuts it off; it may be called late and twice."""
+        line = _Line()
+        send = functools.partial(self._send, exchange, line)
+        try:
+            threading.Thread(target=send, name="keybeat-http", daemon=True).start()
+        except RuntimeError:
+            # While the interpreter exits, Python 3.12 starts no thread any more. Then only `end` is left to do.
+            if exchange.content:
+                send()
+            else:
+                self.post(functools.partial(exchange.end, "no thread"))
+        return line.cut
+
+    def _send(self, exchange: _Exchange, line: "_Line") -> None:
+        error = ""
+        try:
+            connection, target, headers = _prepare_connection(exchange, self._ssl_context)
+            with contextlib.closing(connection):
+                connection.connect()
+                line.hold(connection.sock)
+                connection.request("POST" if exchange.content else "GET", target, exchange.content, headers)
+                response = connection.getresponse()
+                self.post(functools.partial(exchange.head, response.status, response.getheader("Retry-After", "")))
+                # No redirect is followed: a login page must not be handed the key.
+                for chunk in iter(lambda: response.read1(_BODY_BYTES_MAX), b""):
+                    self.post(functools.partial(exchange.data, chunk))
+        except Exception as trouble:
+            error = f"{type(trouble).__name__}: {trouble}"[:200]
+        self.post(functools.partial(exchange.end, error))
+
+
+def _prepare_connection(exchange: _Exchange, ssl_context: Any) -> Tuple[http.client.HTTPConnection, str, Json]:
+    """A connection, not open yet, by the system's proxy if there is one; what to ask for on it, and the headers."""
+    url = urllib.parse.urlsplit(exchange.url)
+    proxy = _find_proxy(url)
+    first = proxy or url
+    host, timeout = first.hostname or "", exchange.timeout
+    if url.scheme == "https":
+        context = ssl_context or _system_authorities()
+        tls = http.client.HTTPSConnection(host, first.port or 443, timeout=timeout, context=context)
+        if proxy:
+            tls.set_tunnel(url.hostname or "", url.port or 443, _proxy_authorization(proxy))
+        return tls, url.path, exchange.headers
+    plain = http.client.HTTPConnection(host, first.port or 80, timeout=timeout)
+    if proxy:
+        return plain, exchange.url, {**exchange.headers, **_proxy_authorization(proxy)}
+    return plain, url.path, exchange.headers
+
+
+def _find_proxy(url: urllib.parse.SplitResult) -> Optional[urllib.parse.SplitResult]:
+    """By HTTPS_PROXY, HTTP_PROXY and NO_PROXY; on Windows and macOS by the system's settings. Read anew each time."""
+    proxy = urllib.request.getproxies().get(url.scheme)
+    if not proxy or urllib.request.proxy_bypass(url.netloc.rpartition("@")[2]):
+        return None
+    return urllib.parse.urlsplit(proxy if "://" in proxy else "//" + proxy)
+
+
+def _proxy_authorization(proxy: urllib.parse.SplitResult) -> Dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{urllib.parse.unquote(proxy.username)}:{urllib.parse.unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+# Reading them takes a moment.
+_system_authorities = functools.lru_cache(maxsize=None)(ssl.create_default_context)
+
+
+class _Line:
+    """The socket of one request, which another thread may cut."""
+
+    def __init__(self) -> None:
+        self._socket: Optional[socket.socket] = None
+        self._is_cut = False
+
+    def hold(self, its_socket: socket.socket) -> None:
+        self._socket = its_socket
+        # In this order, as `cut` has it the other way round: one of them sees the other.
+        if self._is_cut:
+            raise ConnectionAbortedError("not wanted any more")
+
+    def cut(self) -> None:
+        self._is_cut = True
+        if self._socket:
+            with contextlib.suppress(OSError):
+                # Wakes the thread that reads, which close() would not. Past TLS, which may be in the middle of a read.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+_sessions: Set[Session] = set()
+
+
+def _end_at_exit(session: Session) -> None:
+    _sessions.add(session)
+    _follow_process()
+
+
+@functools.lru_cache(maxsize=None)
+def _follow_process() -> None:
+    """Once: importing this file does nothing."""
+    atexit.register(_end_sessions)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_leave_sessions)
+
+
+def _end_sessions() -> None:
+    """The interpreter exits. Daemon threads still run now; all sessions are ended at the same time."""
+    ending = [session for session in list(_sessions) if session._options.end_at_exit or session.state == "ended"]
+    for session in ending:
+        session.end(wait=False)
+    until = time.monotonic() + _END_WITHIN + 0.5
+    for session in ending:
+        session._finished.wait(max(0.0, until - time.monotonic()))
+
+
+def _leave_sessions() -> None:
+    """In a forked child."""
+    for session in list(_sessions):
+        session._forked()
+    _sessions.clear()

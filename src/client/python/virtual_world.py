@@ -1,0 +1,252 @@
+"""
+The world of a scenario: time that passes only when nobody has anything left to do, and a server that replies by rules.
+
+Three clocks: the true time (the scenario's, in ms), the device's monotonic clock (in s), which may stand while it
+sleeps, and its wall clock (in s), which may be set. Timers fire by the monotonic one, and only while it is awake.
+"""
+
+import asyncio
+import functools
+import heapq
+import itertools
+import json
+import math
+import selectors
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+Json = Dict[str, Any]
+
+EPOCH = 1_893_456_000.0
+
+
+class VirtualTime:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._monotonic_ms = 1_000_000.0
+        self._wall_offset_ms = 0.0
+        self._order = itertools.count()
+        # What happens outside of the device, by true time.
+        self._world: "List[Tuple[float, int, Callable[[], Any]]]" = []
+        self._until = 0.0
+        self._restarting = False
+        self._loop: Any = None
+
+    def monotonic(self) -> float:
+        return self._monotonic_ms / 1000
+
+    def wall(self) -> float:
+        return EPOCH + (self.now + self._wall_offset_ms) / 1000
+
+    def at(self, true_time: float, run: Callable[[], Any]) -> None:
+        """Something outside of the device happens at that true time."""
+        heapq.heappush(self._world, (max(true_time, self.now), next(self._order), run))
+
+    def set_wall_clock(self, by: float) -> None:
+        self._wall_offset_ms += by
+
+    def sleep(self, duration: float, monotonic: str) -> None:
+        """The device sleeps: nothing of it runs. Its overdue timers fire when it wakes."""
+        self.now += duration
+        if monotonic == "runs":
+            self._monotonic_ms += duration
+
+    def restart(self) -> None:
+        """The process is killed."""
+        self._restarting = True
+        self._loop.stop()
+
+    def run_until(self, true_time: float, loop: asyncio.AbstractEventLoop) -> bool:
+        """Lets time pass up to that true time, everything in its order. True: a restart came before."""
+        self._until = true_time
+        self._loop = loop
+        self._restarting = False
+        loop.run_forever()
+        return self._restarting
+
+    def pass_on(self, timeout: Optional[float]) -> None:
+        """The device has nothing to do for so long (in s; None: for ever): time goes on to whatever comes next."""
+        # In whole microseconds, so that sums of fractions stay what they are meant to be; never before a timer is due.
+        timer_at = math.inf if timeout is None else self.now + max(1, math.ceil(timeout * 1e6 - 0.001)) / 1000
+        world_at = max(self._world[0][0], self.now) if self._world else math.inf
+        step_to = round(min(timer_at, world_at, self._until), 3)
+        self._monotonic_ms = round(self._monotonic_ms + step_to - self.now, 3)
+        self.now = step_to
+        if min(timer_at, world_at) > self._until:
+            self._loop.stop()
+        elif world_at <= timer_at:
+            heapq.heappop(self._world)[2]()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop that lives in virtual time: waiting for something is what lets time pass."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        super().__init__(NoSelector(time))
+        self._virtual_time = time
+
+    def time(self) -> float:
+        return self._virtual_time.monotonic()
+
+
+class NoSelector(selectors.SelectSelector):
+    def __init__(self, time: VirtualTime) -> None:
+        super().__init__()
+        self._time = time
+
+    def select(self, timeout: Optional[float] = None) -> List[Any]:
+        if timeout is None or timeout > 0:
+            self._time.pass_on(timeout)
+        return []
+
+
+class Connection:
+    """One request under way: what the client sees of it, and whether anything can still come."""
+
+    def __init__(self, exchange: Any, noted: Json) -> None:
+        self.exchange = exchange
+        self.noted = noted
+        self.dead = False
+        self.streams = False
+
+    def kill(self) -> None:
+        self.dead = True
+        self.noted["open"] = False
+
+    def write(self, text: str) -> None:
+        if not self.dead:
+            self.exchange.data(text.encode())
+
+    def close(self, error: str = "") -> None:
+        if not self.dead:
+            self.kill()
+            self.exchange.end(error)
+
+
+class ScriptedServer:
+    """The far side: replies by the scenario's rules, and notes what came."""
+
+    def __init__(self, time: VirtualTime, table: Json, scenario: Json) -> None:
+        self.requests: List[Json] = []
+        # What no scenario may see, found while it ran.
+        self.violations: List[str] = []
+        self.session_ids: List[str] = []
+        self._time = time
+        self._replies = table["replies"]
+        self._defaults = table["defaults"]
+        # Each with how often it fitted, and how often it was used.
+        self._rules = [{"rule": rule, "seen": 0, "used": 0} for rule in scenario.get("server", [])]
+        self._generations: Dict[str, int] = {}
+        self._connections: List[Connection] = []
+        for act in scenario.get("stream", []):
+            time.at(act["at"], functools.partial(self._act, act))
+
+    def name_of(self, session_id: str) -> str:
+        """ "A" for the first session id that was seen, "B" for the second, and so on."""
+        if session_id not in self.session_ids:
+            self.session_ids.append(session_id)
+        return chr(ord("A") + self.session_ids.index(session_id))
+
+    def lose_connections(self) -> None:
+        """The device sleeps or is killed: what is under way gets no answer any more, and no error either."""
+        for connection in self._connections:
+            connection.kill()
+        self._connections.clear()
+
+    def send(self, exchange: Any) -> Callable[[], None]:
+        """Stands in for keybeat._Platform.send."""
+        noted = self._note(exchange)
+        rule = self._find_rule(noted)
+        connection = Connection(exchange, noted)
+        self._connections.append(connection)
+        if not rule.get("hang"):
+            self._time.at(self._time.now + rule.get("delay", 0), lambda: self._answer(connection, rule))
+        return connection.kill
+
+    def _note(self, request: Any) -> Json:
+        name = request.url.rpartition("/")[2]
+        body = json.loads(request.content or b"{}")
+        authorization = request.headers.get("Authorization", "")
+        session_id = authorization[len("Bearer ") :] if name == "watch" else body["session_id"]
+        noted = {
+            **{"at": self._time.now, "request": name, "session": self.name_of(session_id)},
+            **{"body": body, "authorization": authorization, "open": True},
+        }
+        if name != "end" and any(one["open"] and one["request"] == name for one in self.requests):
+            self.violations.append(f"a second {name} under way at {self._time.now}")
+        if session_id in request.url or (body.get("access_key") or session_id) in request.url:
+            self.violations.append("a secret in a URL")
+        self.requests.append(noted)
+        return noted
+
+    def _find_rule(self, noted: Json) -> Json:
+        fields = {**noted["body"], "session": noted["session"]}
+        for entry in self._rules:
+            rule = entry["rule"]
+            if rule["to"] not in ("*", noted["request"]):
+                continue
+            if not rule.get("from", 0) <= noted["at"] < rule.get("until", math.inf):
+                continue
+            if any(fields.get(name) != value for name, value in rule.get("when", {}).items()):
+                continue
+            entry["seen"] += 1
+            if entry["seen"] % rule.get("every", 1) != 0 or entry["used"] >= rule.get("times", math.inf):
+                continue
+            entry["used"] += 1
+            return rule
+        return {}
+
+    def _answer(self, connection: Connection, rule: Json) -> None:
+        if connection.dead:
+            return
+        if "fail" in rule:
+            connection.close(rule["fail"])
+        elif connection.noted["request"] == "watch" and "reply" not in rule:
+            self._open_stream(connection)
+        else:
+            named = self._replies[rule["reply"]] if "reply" in rule else None
+            reply = named or self._usual(connection.noted, rule.get("with", {}))
+            connection.exchange.head(reply["status"], reply.get("headers", {}).get("Retry-After", ""))
+            connection.write(reply.get("text") or json.dumps(reply.get("body")))
+            connection.close()
+
+    def _usual(self, noted: Json, changes: Json) -> Json:
+        """What a healthy service says."""
+        if noted["request"] == "end":
+            return {"status": 200, "body": {"success": True, **changes}}
+        session = noted["session"]
+        known = self._generations.get(session)
+        generation = known or len(self._generations) + 1
+        body: Json = {"success": True, "generation": generation, **self._times()}
+        if noted["request"] == "start":
+            self._generations[session] = generation
+            started = {"session_id": noted["body"]["session_id"], "resumed": known is not None, "previous_session": None}
+            body = {**body, **started}
+        return {"status": 200, "body": {**body, **changes}}
+
+    def _times(self) -> Json:
+        return {name: self._defaults[name] for name in ("expires_in", "heartbeat_in")}
+
+    def _open_stream(self, connection: Connection) -> None:
+        connection.streams = True
+        connection.exchange.head(200, "")
+        connection.write(frame("live", {"success": True, "generation": 1, **self._times()}))
+        self._comment_later(connection)
+
+    def _comment_later(self, connection: Connection) -> None:
+        def comment() -> None:
+            if not connection.dead:
+                connection.write(": still here\n\n")
+                self._comment_later(connection)
+
+        self._time.at(self._time.now + self._defaults["comment_every"], comment)
+
+    def _act(self, act: Json) -> None:
+        for connection in [one for one in self._connections if one.streams]:
+            if "close" in act:
+                connection.close()
+            else:
+                connection.write(frame(act["event"], self._replies[act["reply"]]["body"]))
+
+
+def frame(event: str, data: Json) -> str:
+    return f"event: {event}\ndata: {json.dumps(data)}\n\n"
