@@ -480,8 +480,8 @@ class _Keeper:
         """The whole life of a session. Does not raise."""
         loop = asyncio.get_running_loop()
         self._over: "asyncio.Future[None]" = loop.create_future()
-        # A mistake of this file's. asyncio's own handler would print what was called, and with it a session id.
-        loop.set_exception_handler(lambda _, context: log.error("a mistake in keybeat", exc_info=context.get("exception")))
+        # For mistakes of this file. asyncio's own handler would print what was called, and with it a session id.
+        loop.set_exception_handler(lambda _, context: log.error("a mistake", exc_info=context.get("exception")))
         if self._ending:
             return
         self._life = loop.create_task(self._live())

@@ -219,8 +219,8 @@ class ScriptedServer:
         body: Json = {"success": True, "generation": generation, **self._times()}
         if noted["request"] == "start":
             self._generations[session] = generation
-            started = {"session_id": noted["body"]["session_id"], "resumed": known is not None, "previous_session": None}
-            body = {**body, **started}
+            body.update({"session_id": noted["body"]["session_id"], "resumed": known is not None})
+            body.update({"previous_session": None, "previous_session_terminated": False})
         return {"status": 200, "body": {**body, **changes}}
 
     def _times(self) -> Json:
