@@ -82,13 +82,17 @@ export async function runningPort(cluster: Cluster): Promise<number | undefined>
 
 /** Whether a server of the folder runs, starts or stops, by its mark. */
 export async function isMarked(cluster: Cluster): Promise<boolean> {
-  const pid = Number((await readFile(markOf(cluster), "utf8").catch(() => "")).split("\n")[0]);
+  const pid = await markedPid(cluster);
   return pid > 0 && isAlive(pid);
 }
 
+const markedPid = async (cluster: Cluster) =>
+  Number((await readFile(markOf(cluster), "utf8").catch(() => "")).split("\n")[0]);
+
 const markOf = (cluster: Cluster) => join(cluster.dir, "postmaster.pid");
 
-async function answers(cluster: Cluster, port: number): Promise<boolean> {
+/** Whether the server of the folder lets us in at that port. */
+export async function answers(cluster: Cluster, port: number): Promise<boolean> {
   const sql = connectTo(cluster, port, "probe");
   try {
     const [row] = await sql`SELECT current_setting('data_directory') AS dir`;
@@ -130,11 +134,22 @@ async function forgetDead(cluster: Cluster): Promise<void> {
   await rm(mark, { force: true });
 }
 
-/** Lets nobody in any more, rolls back what is under way, and waits until it is down. */
+/**
+ * Lets nobody in any more, rolls back what is under way, and waits until it is down. It waits for this very process:
+ * pg_ctl waits for any server in the folder, and would in the end kill the one that somebody else has started since.
+ */
 export async function stopServer(cluster: Cluster): Promise<void> {
-  const stop = (mode: string, seconds: number) =>
-    cluster.runAs.exec(cluster.pgCtl, ["stop", "-D", cluster.dir, "-m", mode, "-w", "-t", String(seconds), "-s"]);
-  await stop("fast", 8).catch(() => stop("immediate", 2));
+  const pid = await markedPid(cluster);
+  for (const [mode, seconds] of [
+    ["fast", 8],
+    ["immediate", 2],
+  ] as const) {
+    if (pid === 0 || (await markedPid(cluster)) !== pid) return;
+    await cluster.runAs.exec(cluster.pgCtl, ["stop", "-D", cluster.dir, "-m", mode, "-W", "-s"]).catch(() => {});
+    const giveUpAt = performance.now() + seconds * 1000;
+    while (isAlive(pid) && performance.now() < giveUpAt) await sleep(20);
+    if (!isAlive(pid)) return;
+  }
 }
 
 export function connectTo(cluster: Cluster, port: number, name: string): postgres.Sql {

@@ -19,6 +19,7 @@ import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import {
+  answers,
   type Cluster,
   connectTo,
   isMarked,
@@ -45,8 +46,9 @@ export interface EmbeddedDatabase {
 export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logger): Promise<EmbeddedDatabase> {
   const cluster = await prepareCluster(resolve(dataDir));
   const giveUpAt = performance.now() + WAIT_FOR_COMMAND_MS;
-  for (;;) {
-    const port = (await runningPort(cluster)) ?? (await startUnlessOthersDo(cluster, giveUpAt));
+  for (let failures = 0; ; ) {
+    const port = (await runningPort(cluster)) ?? (await startUnlessOthersDo(cluster, failures, giveUpAt));
+    failures = port === undefined ? failures + 1 : 0;
     const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
     if (port !== undefined && claim?.state === "ours") {
       return superviseOwned(cluster, port, claim.connection, purpose, log);
@@ -63,12 +65,16 @@ export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logge
   }
 }
 
-/** Undefined: it did not start, and as others may be at it too, it is worth to look again. Throws when time is up. */
-async function startUnlessOthersDo(cluster: Cluster, giveUpAt: number): Promise<number | undefined> {
+/**
+ * Undefined: it did not start. Others may be at it too, or have stopped theirs only now, so it is worth to look again;
+ * where nobody else is seen, the fourth failure in a row is believed.
+ */
+async function startUnlessOthersDo(cluster: Cluster, failures: number, giveUpAt: number): Promise<number | undefined> {
   try {
     return await startServer(cluster);
   } catch (error) {
-    if (!(await isMarked(cluster)) || performance.now() > giveUpAt) throw error;
+    const alone = failures >= 3 && !(await isMarked(cluster));
+    if (alone || performance.now() > giveUpAt) throw error;
     return undefined;
   }
 }
@@ -84,7 +90,9 @@ async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose):
   const connection = connectTo(cluster, port, `owner, ${purpose}, process ${process.pid}`);
   try {
     const [taken] = await connection`SELECT pg_try_advisory_lock(${OWNER_LOCK}) AS ok`;
-    if (taken?.ok) return { state: "ours", connection };
+    // A server that shuts down has let go of its owner's lock, but lets nobody in any more.
+    if (taken?.ok && (await answers(cluster, port))) return { state: "ours", connection };
+    if (taken?.ok) throw new Error("the server is stopping");
     const [owner] = await connection`
       SELECT a.application_name AS name, EXISTS (SELECT FROM pg_database WHERE datname = 'keybeat') AS ready
       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -139,8 +147,9 @@ async function superviseOwned(
       stopping = true;
       clearInterval(timer);
       await look;
-      await connection.end({ timeout: 1 });
+      // The lock goes down with the server: nobody may take over what is about to end.
       await stopServer(cluster);
+      await connection.end({ timeout: 1 });
     },
   };
 }
