@@ -11,7 +11,8 @@ WITH rule AS NOT MATERIALIZED ( -- so that months outside of the period are not 
   FROM rule JOIN session_history h ON h.ended_at > rule.since
   UNION ALL
   SELECT s.started_at,
-         CASE WHEN s.last_heartbeat <= session_cutoff(clock_timestamp()) THEN session_deadline(s.last_heartbeat) END
+         CASE WHEN s.last_heartbeat <= (SELECT session_cutoff(clock_timestamp()))
+              THEN session_deadline(s.last_heartbeat) END
   FROM active_sessions s
 ), changes AS (
   SELECT greatest(s.started_at, rule.since) AS at, 1 AS change, (s.started_at >= rule.since)::int AS start, 0 AS ending
