@@ -6,7 +6,8 @@ CREATE TABLE session_history_default PARTITION OF session_history DEFAULT;
 
 -- Makes the partitions of this month and the next three, drops the months that lie wholly before the retention, and
 -- takes at most 10,000 older rows out of the default partition. Returns the number of partitions made and dropped.
--- A reader or writer of the history may hold it up for a second at most; it is tried again at the next cleanup.
+-- A reader of the history may hold it up, and behind it every ending: so for a tenth of a second at most, and it is tried
+-- again at the next cleanup.
 CREATE FUNCTION maintain_history(retention_days integer, OUT made integer, OUT dropped integer)
 LANGUAGE plpgsql
 AS $$
@@ -17,7 +18,7 @@ DECLARE
 BEGIN
   made := 0;
   dropped := 0;
-  PERFORM set_config('lock_timeout', '1000', true);
+  PERFORM set_config('lock_timeout', '100', true);
   -- One at a time; whoever comes second has nothing left to do.
   IF NOT pg_try_advisory_xact_lock(1262834005, 0) THEN
     RETURN;
