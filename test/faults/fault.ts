@@ -1,0 +1,41 @@
+/** What a fault is: something is broken on purpose while load runs, and what Keybeat promises must hold all the same. */
+
+export interface Fault {
+  /** kebab-case; `npm run test:faults -- <name>` runs it alone. */
+  name: string;
+  /** What is broken, as the report's line says it. */
+  breaks: string;
+  /** What it needs of the machine beyond Node.js. Where that is missing it counts as not run, never as held. */
+  needs?: readonly Need[];
+  run(room: FaultRoom): Promise<Finding>;
+}
+
+/** A program on the PATH (or where Debian puts it), or the right to make network namespaces. */
+export type Need =
+  | "network namespaces"
+  | "pgbouncer"
+  | "patroni"
+  | "etcd"
+  | "postgresql server programs"
+  | "haproxy"
+  | "faketime";
+
+export interface FaultRoom {
+  /** True for the form that CI runs: the same fault, less long. */
+  short: boolean;
+  /** A folder of this run's own, removed after it. */
+  folder: string;
+  /** Progress, a line each. */
+  say(line: string): void;
+  /** Aborted by Ctrl-C: end what was started, then throw. */
+  signal: AbortSignal;
+}
+
+export interface Finding {
+  /** What must not happen and did, a sentence each; empty: the fault held. */
+  violations: string[];
+  /** What held, in a few words. */
+  held: string;
+  /** What was measured, with its unit. */
+  figure: string;
+}
