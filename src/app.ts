@@ -6,12 +6,13 @@ import { adminAuth } from "./http/admin-auth.ts";
 import { errorReply } from "./http/error-reply.ts";
 import { healthRoutes } from "./http/health.ts";
 import { notFound } from "./http/not-found.ts";
+import { type PostRoute, servePost } from "./http/post-route.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
 import { createHeartbeats } from "./sessions/device/index.ts";
-import { deviceSessionRoutes, type Watching } from "./sessions/device/routes.ts";
+import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
 
 export interface AppDeps extends Watching {
   database: Database;
@@ -24,17 +25,26 @@ export interface AppDeps extends Watching {
   log: Logger;
 }
 
-export function createApp(deps: AppDeps): Hono<HttpEnv> {
+export interface App {
+  hono: Hono<HttpEnv>;
+  /** Served by Hono as well; for whoever can answer it with less ado. */
+  heartbeat: PostRoute;
+}
+
+export function createApp(deps: AppDeps): App {
   const app = new Hono<HttpEnv>();
   app.use(requestId);
   app.onError(errorReply(deps.log));
   app.notFound(notFound(app));
 
   app.route("/", healthRoutes(deps.database, deps.version));
-  app.route("/api/session", deviceSessionRoutes({ ...deps, heartbeats: createHeartbeats(deps.database) }));
+  const devices = { ...deps, heartbeats: createHeartbeats(deps.database) };
+  const heartbeat = heartbeatRoute(devices);
+  for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route));
+  app.route("/api/session", watchRoutes(devices));
   if (deps.adminToken !== undefined) {
     app.use("/api/admin/*", adminAuth(deps.adminToken));
     app.route("/api/admin", adminRoutes(deps));
   }
-  return app;
+  return { hono: app, heartbeat };
 }

@@ -67,7 +67,7 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
         cleanUp: () => cleanUp(true),
         version: readVersion(),
       });
-      const listening = await listen(app.fetch, config);
+      const listening = await listen(app, config, log);
       server = {
         url: listening.url,
         // Streams never end by themselves; and none may be opened between their end and that of the server.

@@ -4,16 +4,21 @@ import { AppError } from "../errors.ts";
 
 export const BODY_BYTES_MAX = 16 * 1024;
 
-/**
- * Reads and checks a JSON body. Throws unsupported_media_type, payload_too_large or invalid_request (with
- * `issues: [{path, message}]`); then nothing has happened yet.
- */
+/** Reads and checks a JSON body; throws what isJson and parseJson ask for. Then nothing has happened yet. */
 export async function readJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
-  const type = c.req.header("content-type");
-  if (type === undefined || !/^application\/json\s*(;|$)/i.test(type)) {
+  if (!isJson(c.req.header("content-type"))) {
     throw new AppError("unsupported_media_type", "Please send JSON, with Content-Type: application/json");
   }
-  const parsed = schema.safeParse(parseJson(await readText(c)));
+  return parseJson(await readText(c), schema);
+}
+
+export function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
+}
+
+/** Throws invalid_request, with `issues: [{path, message}]`. */
+export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
+  const parsed = schema.safeParse(parseText(text));
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
   const [first] = issues;
@@ -38,7 +43,8 @@ async function readText(c: Context): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-function parseJson(text: string): unknown {
+function parseText(body: string): unknown {
+  const text = body.startsWith("\ufeff") ? body.slice(1) : body; // some tools on Windows begin with a byte order mark
   try {
     return JSON.parse(text);
   } catch {

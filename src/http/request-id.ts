@@ -7,10 +7,14 @@ export interface HttpEnv {
 
 const SANE = /^[\w.:=+/@-]{1,128}$/;
 
-/** Every answer names its request: by the caller's X-Request-Id where that is sane, else by a new one. */
+/** The caller's X-Request-Id where that is sane, else a new one. */
+export function chooseRequestId(given: string | undefined): string {
+  return given !== undefined && SANE.test(given) ? given : randomUUID();
+}
+
+/** Every answer names its request. */
 export const requestId: MiddlewareHandler<HttpEnv> = (c, next) => {
-  const given = c.req.header("x-request-id");
-  const id = given !== undefined && SANE.test(given) ? given : randomUUID();
+  const id = chooseRequestId(c.req.header("x-request-id"));
   c.set("requestId", id);
   c.header("X-Request-Id", id);
   return next();

@@ -1,10 +1,14 @@
 /** Listens, with limits on time and headers, and stops listening without cutting anybody off. */
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
 import { type ErrorCode, OperatorError, STATUS } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { answerDirectly } from "./direct.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
+import type { PostRoute } from "./post-route.ts";
 
 export interface HttpServer {
   url: string;
@@ -14,28 +18,34 @@ export interface HttpServer {
 
 /** Throws an OperatorError if the address cannot be had. */
 export async function listen(
-  fetch: (request: Request) => Response | Promise<Response>,
+  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute },
   address: { host: string; port: number },
+  log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
   let underWay = 0;
-  const server = createAdaptorServer({
-    fetch: (request: Request) => (draining ? refuse() : fetch(request)),
-    createServer,
-    serverOptions: {
-      maxHeaderSize: 16 * 1024,
-      headersTimeout: 5_000,
-      requestTimeout: 10_000,
-      // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
-      keepAliveTimeout: 75_000,
-      connectionsCheckingInterval: 1_000,
-    },
-  }) as Server;
-  // Before the application, which may have sent the headers by the time that it returns.
-  server.prependListener("request", (_request, response) => {
+  const ordinary = getRequestListener((request: Request) => (draining ? refuse() : app.hono.fetch(request)));
+  const direct = answerDirectly(app.heartbeat, log, ordinary);
+  const leave = () => {
+    underWay--;
+  };
+  const options = {
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: 5_000,
+    requestTimeout: 10_000,
+    // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
+    keepAliveTimeout: 75_000,
+    connectionsCheckingInterval: 1_000,
+  };
+  const server = createServer(options, (request, response) => {
     underWay++;
-    response.once("close", () => underWay--);
-    if (draining) response.setHeader("Connection", "close");
+    response.on("close", leave);
+    if (draining) {
+      response.setHeader("Connection", "close");
+      ordinary(request, response);
+    } else {
+      direct(request, response);
+    }
   });
   server.on("clientError", answerBrokenRequest);
 

@@ -4,6 +4,7 @@ import { createApp } from "../../src/app.ts";
 import { openListener } from "../../src/database/listener.ts";
 import { createEndings } from "../../src/events/endings.ts";
 import { createEventStreams } from "../../src/events/sse.ts";
+import { listen } from "../../src/http/server.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { lookForEndings } from "../../src/sessions/device/index.ts";
@@ -17,6 +18,8 @@ export const ADMIN_TOKEN = "an-admin-token-for-tests";
 
 export interface TestApp {
   fetch(request: Request): Response | Promise<Response>;
+  /** The same application behind a port, as it is served. */
+  url: string;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   get(path: string, headers?: Record<string, string>): Promise<Reply>;
   log: string[];
@@ -28,7 +31,7 @@ export function useApp(
 ): TestApp {
   const app = {} as TestApp;
   let close = async () => {};
-  beforeAll(() => {
+  beforeAll(async () => {
     const lines: string[] = [];
     const log = createLog("trace", { write: (line: string) => lines.push(line) });
     const streams = createEventStreams();
@@ -38,9 +41,9 @@ export function useApp(
       log,
     });
     close = async () => {
-      await Promise.all([streams.close(), endings.close()]);
+      await Promise.all([server.drain(1000), streams.close(), endings.close()]);
     };
-    const hono = createApp({
+    const application = createApp({
       ...{
         database: db.database,
         endings,
@@ -53,9 +56,12 @@ export function useApp(
       adminToken: options.adminToken,
       cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
     });
+    const { hono } = application;
+    const server = await listen(application, { host: "127.0.0.1", port: 0 }, log);
     const send = async (path: string, init: RequestInit): Promise<Reply> => readReply(await hono.request(path, init));
     Object.assign(app, {
       fetch: hono.fetch,
+      url: server.url,
       log: lines,
       post: (path: string, body: unknown, headers = {}) => send(path, postInit(body, headers)),
       get: (path: string, headers = {}) => send(path, { headers }),

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { AppError } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
-import { readJson } from "../../http/json-body.ts";
+import { type PostRoute, postRoute } from "../../http/post-route.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import { endRequest, heartbeatRequest, sessionId, startRequest, statusRequest } from "./contract.ts";
 import { endSession } from "./end.ts";
@@ -28,24 +28,28 @@ export interface Watching {
   streams: EventStreams;
 }
 
-export function deviceSessionRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
-  const routes = new Hono<HttpEnv>();
-
-  routes.post("/start", async (c) => c.json(await startSession(service, await readJson(c, startRequest))));
-
-  routes.post("/heartbeat", async (c) => {
-    const { session_id } = await readJson(c, heartbeatRequest);
+/** The one that every device calls twice a minute. */
+export function heartbeatRoute(service: DeviceSessions): PostRoute {
+  return postRoute("/api/session/heartbeat", heartbeatRequest, async ({ session_id }) => {
     const outcome = await beatSession(service, session_id);
-    if (outcome.live) return c.json(outcome.reply);
+    if (outcome.live) return outcome.reply;
     throw notLive(outcome.ending);
   });
+}
 
-  routes.post("/end", async (c) => {
-    const { session_id } = await readJson(c, endRequest);
-    return c.json({ success: await endSession(service, session_id) });
-  });
+export function otherRoutes(service: DeviceSessions): PostRoute[] {
+  return [
+    postRoute("/api/session/start", startRequest, (request) => startSession(service, request)),
+    postRoute("/api/session/end", endRequest, async ({ session_id }) => ({
+      success: await endSession(service, session_id),
+    })),
+    postRoute("/api/session/status", statusRequest, (request) => readStatus(service, request)),
+  ];
+}
 
-  routes.post("/status", async (c) => c.json(await readStatus(service, await readJson(c, statusRequest))));
+/** GET /api/session/watch */
+export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
+  const routes = new Hono<HttpEnv>();
 
   routes.get("/watch", async (c) => {
     const bearer = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
