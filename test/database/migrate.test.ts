@@ -94,7 +94,6 @@ describe("keybeat migrate", () => {
     try {
       await sql.begin(async (holder) => {
         await holder`LOCK TABLE drizzle.__drizzle_migrations IN SHARE MODE`;
-        const [own] = await holder`SELECT pg_backend_pid() AS pid`;
         await waitUntilAskedAgain();
         child.kill("SIGKILL");
         await gone;
