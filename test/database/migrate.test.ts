@@ -94,7 +94,8 @@ describe("keybeat migrate", () => {
     try {
       await sql.begin(async (holder) => {
         await holder`LOCK TABLE drizzle.__drizzle_migrations IN SHARE MODE`;
-        await waitUntilAskedAgain();
+        const [own] = await holder`SELECT pg_backend_pid() AS pid`;
+        await waitUntilBlockedBy(own?.pid);
         child.kill("SIGKILL");
         await gone;
       });
@@ -151,4 +152,13 @@ async function waitUntilAskedAgain(): Promise<void> {
     await sleep(5);
   }
   expect(asked.size).toBeGreaterThanOrEqual(3);
+}
+
+async function waitUntilBlockedBy(holder: number): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const waiting = await sql`SELECT FROM pg_stat_activity WHERE ${holder}::int = ANY (pg_blocking_pids(pid))`;
+    if (waiting.length > 0) return;
+    await sleep(20);
+  }
+  throw new Error("nobody waited for the lock");
 }
