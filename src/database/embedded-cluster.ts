@@ -1,8 +1,10 @@
 /** A PostgreSQL cluster on disk and its server process: made, started, found running, stopped. */
+
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
@@ -104,14 +106,31 @@ export async function answers(cluster: Cluster, port: number): Promise<boolean> 
   }
 }
 
+const SETTINGS = {
+  ...{ listen_addresses: "127.0.0.1", unix_socket_directories: "", max_connections: 200 },
+  // After each checkpoint the first heartbeat on a page writes the whole page to the log, 8 KiB instead of 200 bytes.
+  // So checkpoints are rare, at the price of more log to read after a crash.
+  ...{ checkpoint_timeout: "15min", max_wal_size: "4GB" },
+};
+
+/**
+ * An eighth of the memory, up to 1 GiB: a million sessions with their index take half of that, and where they do not fit
+ * every heartbeat waits for the disk. It is taken only as it is used.
+ */
+function sharedBuffersMiB(): number {
+  return Math.max(128, Math.min(1024, Math.floor(totalmem() / 8 / 2 ** 20)));
+}
+
 /** Starts the server on a free port and returns it. Throws an OperatorError, also if another process is just doing it. */
 export async function startServer(cluster: Cluster, wanted?: number): Promise<number> {
   const port = wanted ?? (await freePort());
   await forgetDead(cluster);
-  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200`;
+  const settings = Object.entries({ ...SETTINGS, shared_buffers: `${sharedBuffersMiB()}MB` })
+    .map(([name, value]) => ` -c ${name}=${value}`)
+    .join("");
   try {
     await cluster.runAs.exec(cluster.pgCtl, [
-      ...["start", "-D", cluster.dir, "-l", cluster.logFile, "-w", "-t", "60", "-s", "-o", settings],
+      ...["start", "-D", cluster.dir, "-l", cluster.logFile, "-w", "-t", "60", "-s", "-o", `-p ${port}${settings}`],
     ]);
     return port;
   } catch (error) {

@@ -1,4 +1,5 @@
 /** Brings the schema up to date. Any number of processes may call it at once: one does the work, the others wait. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
@@ -6,6 +7,7 @@ import { OperatorError } from "../errors.ts";
 import { packageRoot } from "../version.ts";
 
 const MIGRATION_LOCK = 1262834007;
+const LOCK_AGAIN_MS = 200;
 const OLDEST_VERSION = 150_000;
 
 /** Throws an OperatorError if the database cannot be reached, is too old, or refuses. */
@@ -20,17 +22,27 @@ export async function migrateDatabase(url: string): Promise<{ applied: number; s
     if (server?.number < OLDEST_VERSION) {
       throw new OperatorError(`PostgreSQL ${server?.version} is too old: Keybeat needs 15 or later`);
     }
-    return await guard.begin(async (lock) => {
-      await lock`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`;
-      const before = await countApplied(worker);
-      await migrate(drizzle(worker), { migrationsFolder: `${packageRoot()}/migrations` });
-      return { applied: (await countApplied(worker)) - before, serverVersion: String(server?.version) };
-    });
+    for (;;) {
+      const applied = await guard.begin(async (lock) => {
+        // Tried, not waited for: whoever waits holds a connection, and a small pool of a pooler would have none left
+        // for the one ahead.
+        const [row] = await lock`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS ours`;
+        return row?.ours ? applyMigrations(worker) : undefined;
+      });
+      if (applied !== undefined) return { applied, serverVersion: String(server?.version) };
+      await sleep(LOCK_AGAIN_MS);
+    }
   } catch (error) {
     throw explain(url, error);
   } finally {
     await Promise.all([guard.end({ timeout: 2 }), worker.end({ timeout: 2 })]);
   }
+}
+
+async function applyMigrations(sql: postgres.Sql): Promise<number> {
+  const before = await countApplied(sql);
+  await migrate(drizzle(sql), { migrationsFolder: `${packageRoot()}/migrations` });
+  return (await countApplied(sql)) - before;
 }
 
 async function countApplied(sql: postgres.Sql): Promise<number> {

@@ -1,5 +1,5 @@
 /** Listens, with limits on time and headers, and stops listening without cutting anybody off. */
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
@@ -9,6 +9,9 @@ import type { Logger } from "../log.ts";
 import { answerDirectly } from "./direct.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 import type { PostRoute } from "./post-route.ts";
+
+/** How long a drain waits for the rest of a request that has not wholly arrived. */
+const ARRIVAL_MS = 1_000;
 
 export interface HttpServer {
   url: string;
@@ -23,12 +26,12 @@ export async function listen(
   log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
-  let underWay = 0;
+  const underWay = new Set<IncomingMessage>();
   const ordinary = getRequestListener((request: Request) => (draining ? refuse() : app.hono.fetch(request)));
   const direct = answerDirectly(app.heartbeat, log, ordinary);
-  const leave = () => {
-    underWay--;
-  };
+  function leave(this: ServerResponse) {
+    underWay.delete(this.req);
+  }
   const options = {
     maxHeaderSize: 16 * 1024,
     headersTimeout: 5_000,
@@ -38,7 +41,7 @@ export async function listen(
     connectionsCheckingInterval: 1_000,
   };
   const server = createServer(options, (request, response) => {
-    underWay++;
+    underWay.add(request);
     response.on("close", leave);
     if (draining) {
       response.setHeader("Connection", "close");
@@ -61,15 +64,20 @@ export async function listen(
     async drain(deadlineMs) {
       draining = true;
       const closed = new Promise((resolve) => server.close(resolve));
-      const giveUpAt = performance.now() + deadlineMs;
-      while (underWay > 0 && performance.now() < giveUpAt) {
+      const began = performance.now();
+      while (underWay.size > 0 && performance.now() < began + deadlineMs) {
         server.closeIdleConnections();
+        if (performance.now() > began + ARRIVAL_MS) cutUnfinished(underWay);
         await sleep(20);
       }
       server.closeAllConnections();
       await closed;
     },
   };
+}
+
+function cutUnfinished(requests: Iterable<IncomingMessage>): void {
+  for (const request of requests) if (!request.complete) request.destroy();
 }
 
 function refuse(): Response {

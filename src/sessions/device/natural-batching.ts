@@ -19,6 +19,7 @@ interface Waiter<T> {
   since: number;
   /** Its batch has failed once. */
   failed?: boolean;
+  settled?: boolean;
   resolve(outcome: T): void;
   reject(error: unknown): void;
 }
@@ -30,6 +31,7 @@ export function createBatches<T>(rules: {
   isUnsettled(outcome: T): boolean;
 }): (id: string) => Promise<T> {
   let next = new Map<string, Waiter<T>[]>();
+  let sent = new Map<string, Waiter<T>[]>();
   let waiting = 0;
   let underWay = false;
   let sweep: NodeJS.Timeout | undefined;
@@ -56,13 +58,14 @@ export function createBatches<T>(rules: {
     sweep ??= setInterval(turnAwayLate, SWEEP_MS);
     while (next.size > 0) {
       const batch = takeBatch();
+      sent = batch;
       let unsettled = 0;
       try {
         const outcomeOf = await rules.send([...batch.keys()]);
         for (const [id, waiters] of batch) {
           const outcome = outcomeOf(id);
           if (rules.isUnsettled(outcome)) {
-            join(id, ...waiters);
+            joinAgain(id, waiters);
             unsettled++;
           } else {
             settle(waiters, (waiter) => waiter.resolve(outcome));
@@ -79,12 +82,18 @@ export function createBatches<T>(rules: {
     sweep = undefined;
   };
 
+  /** Whoever has been turned away meanwhile is not asked for again. */
+  const joinAgain = (id: string, waiters: Waiter<T>[]) => {
+    const open = waiters.filter((waiter) => !waiter.settled);
+    if (open.length > 0) join(id, ...open);
+  };
+
   /** Asking twice does no harm, and hides from the devices that a connection had died (a restart, a failover). */
   const askOnceMore = (id: string, waiters: Waiter<T>[], error: unknown) => {
     const first = waiters.filter((waiter) => !waiter.failed);
     const second = waiters.filter((waiter) => waiter.failed);
     for (const waiter of first) waiter.failed = true;
-    if (first.length > 0) join(id, ...first);
+    joinAgain(id, first);
     settle(second, (waiter) => waiter.reject(error));
   };
 
@@ -99,21 +108,23 @@ export function createBatches<T>(rules: {
     return first;
   };
 
+  /** Those under way too: the batch that carries them may take as long again. What becomes of them nobody knows then. */
   const turnAwayLate = () => {
     const tooOld = performance.now() - WAIT_MS_MAX;
-    for (const [id, waiters] of next) {
+    for (const waiters of [...next.values(), ...sent.values()]) {
       const late = waiters.filter((waiter) => waiter.since < tooOld);
-      if (late.length === 0) continue;
-      const inTime = waiters.filter((waiter) => waiter.since >= tooOld);
-      if (inTime.length > 0) next.set(id, inTime);
-      else next.delete(id);
       settle(late, (waiter) => waiter.reject(unavailable(new Error("the heartbeat waited too long"))));
     }
+    for (const [id, waiters] of next) if (waiters.every((waiter) => waiter.settled)) next.delete(id);
   };
 
   const settle = (waiters: Waiter<T>[], how: (waiter: Waiter<T>) => void) => {
-    waiting -= waiters.length;
-    for (const waiter of waiters) how(waiter);
+    for (const waiter of waiters) {
+      if (waiter.settled) continue;
+      waiter.settled = true;
+      waiting--;
+      how(waiter);
+    }
   };
 
   return ask;

@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { createBatches } from "../../../src/sessions/device/natural-batching.ts";
+
+const gather = (send: (ids: string[]) => Promise<(id: string) => string>) =>
+  createBatches({ send, isUnsettled: (outcome) => outcome === "locked" });
+
+describe("natural batching", () => {
+  it("what comes while a batch is under way is the next one, each id once in it, and everybody gets an answer", async () => {
+    const sizes: string[][] = [];
+    const ask = gather(async (ids) => {
+      sizes.push(ids);
+      await sleep(20);
+      return (id) => `${id}!`;
+    });
+    const first = ask("a");
+    await sleep(5);
+    const rest = Promise.all(["b", "c", "b", "d"].map(ask));
+    expect([await first, ...(await rest)]).toEqual(["a!", "b!", "c!", "b!", "d!"]);
+    expect(sizes).toEqual([["a"], ["b", "c", "d"]]);
+  });
+
+  it("an unsettled one is asked again while the others have their answer", async () => {
+    let asked = 0;
+    const ask = gather(async () => {
+      asked++;
+      return (id) => (id === "held" && asked < 4 ? "locked" : "beaten");
+    });
+    const held = ask("held");
+    expect(await ask("free")).toBe("beaten");
+    expect(asked).toBe(1);
+    expect(await held).toBe("beaten");
+    expect(asked).toBe(4);
+  });
+
+  it("nobody waits 3 s (G8), whether the next batch or the one under way would carry the answer", async () => {
+    const ask = gather(async () => {
+      await sleep(1_200);
+      throw new Error("the connection died");
+    });
+    const outcome = async (id: string) => {
+      const began = performance.now();
+      const code = await ask(id).catch((error) => error.code);
+      return { code, inTime: performance.now() - began < 3_000 };
+    };
+    const first = outcome("first");
+    await sleep(50);
+    // Its own batch begins after the first one's, and fails twice: 3.6 s in all.
+    const second = outcome("second");
+    expect(await second).toEqual({ code: "unavailable", inTime: true });
+    expect(await first).toMatchObject({ inTime: true });
+  });
+
+  it("goes on after everybody was turned away", async () => {
+    let broken = true;
+    const ask = gather(async () => {
+      if (broken) await sleep(2_700);
+      return () => "beaten";
+    });
+    await expect(ask("a")).rejects.toMatchObject({ code: "unavailable" });
+    broken = false;
+    expect(await ask("a")).toBe("beaten");
+  });
+});
