@@ -8,16 +8,21 @@ import { healthRoutes } from "./http/health.ts";
 import { notFound } from "./http/not-found.ts";
 import { type PostRoute, servePost } from "./http/post-route.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
+import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
 import { createHeartbeats } from "./sessions/device/index.ts";
 import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
+import type { RoomEvents } from "./sessions/waiting-room/index.ts";
+import { waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
 
 export interface AppDeps extends Watching {
   database: Database;
   hashKey: HashKey;
   heartbeatSeconds: number;
+  roomEvents: RoomEvents;
+  userAuth: UserAuth;
   /** Undefined: there is nothing under /api/admin. */
   adminToken: string | undefined;
   cleanUp(): Promise<CleanupReport>;
@@ -42,6 +47,7 @@ export function createApp(deps: AppDeps): App {
   const heartbeat = heartbeatRoute(devices);
   for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route));
   app.route("/api/session", watchRoutes(devices));
+  app.route("/api/v1/session", waitingRoomRoutes(deps));
   if (deps.adminToken !== undefined) {
     app.use("/api/admin/*", adminAuth(deps.adminToken));
     app.route("/api/admin", adminRoutes(deps));

@@ -29,6 +29,16 @@ const environment = z.object({
   KEY_PEPPER: z.string().optional(),
   HISTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(90),
   WORKERS: z.union([z.literal("auto").transform(() => availableParallelism()), wholeNumber(1, 256)]).default(1),
+  QUEUE_MAX_ACTIVE: wholeNumber(0, 1_000_000).default(20),
+  QUEUE_MAX_REQUESTS: wholeNumber(0, 1_000_000).default(10),
+  QUEUE_SESSION_TIMEOUT_SECONDS: wholeNumber(1, 2_592_000).default(1800),
+  QUEUE_WAITER_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(60),
+  QUEUE_CLAIM_SECONDS: wholeNumber(1, 86_400).default(60),
+  QUEUE_MAX_WAITING: wholeNumber(0, 1_000_000).default(10_000),
+  QUEUE_REQUEST_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(300),
+  QUEUE_AUTH: z.enum(["none", "jwt"]).default("none"),
+  JWT_SECRET: z.string().optional(),
+  JWKS_URL: z.url({ protocol: /^https?$/, error: "must look like https://host/path" }).optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -46,6 +56,17 @@ export type Config = Readonly<{
   keyPepper: string | undefined;
   historyRetentionDays: number;
   workers: number;
+  waitingRoom: Readonly<{
+    maxActive: number;
+    maxRequests: number;
+    maxWaiting: number;
+    seatSeconds: number;
+    waiterSeconds: number;
+    claimSeconds: number;
+    requestSeconds: number;
+  }>;
+  /** How the waiting room knows its users. */
+  userAuth: { kind: "none" } | { kind: "jwt"; secret: string } | { kind: "jwt"; jwksUrl: string };
   logLevel: string;
 }>;
 
@@ -76,8 +97,28 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     keyPepper: read.KEY_PEPPER,
     historyRetentionDays: read.HISTORY_RETENTION_DAYS,
     workers: read.WORKERS,
+    waitingRoom: Object.freeze({
+      maxActive: read.QUEUE_MAX_ACTIVE,
+      maxRequests: read.QUEUE_MAX_REQUESTS,
+      maxWaiting: read.QUEUE_MAX_WAITING,
+      seatSeconds: read.QUEUE_SESSION_TIMEOUT_SECONDS,
+      waiterSeconds: read.QUEUE_WAITER_TIMEOUT_SECONDS,
+      claimSeconds: read.QUEUE_CLAIM_SECONDS,
+      requestSeconds: read.QUEUE_REQUEST_TIMEOUT_SECONDS,
+    }),
+    userAuth: chooseUserAuth(read),
     logLevel: read.LOG_LEVEL,
   });
+}
+
+function chooseUserAuth(read: z.infer<typeof environment>): Config["userAuth"] {
+  if (read.QUEUE_AUTH === "none") return { kind: "none" };
+  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
+    throw new UsageError("JWT_SECRET and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them");
+  }
+  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL };
+  if (read.JWT_SECRET !== undefined) return { kind: "jwt", secret: read.JWT_SECRET };
+  throw new UsageError("QUEUE_AUTH jwt needs JWT_SECRET or JWKS_URL");
 }
 
 /** As the driver will read it: several hosts may stand in it, of which a URL allows one. */

@@ -5,11 +5,14 @@
 export const STATUS = {
   invalid_request: 400,
   unauthorized: 401,
+  forbidden: 403,
   invalid_key: 403,
   key_expired: 403,
   key_revoked: 403,
+  not_active: 403,
   not_found: 404,
   session_not_found: 404,
+  user_not_found: 404,
   method_not_allowed: 405,
   request_timeout: 408,
   key_in_use: 409,
@@ -21,9 +24,11 @@ export const STATUS = {
   session_revoked: 410,
   payload_too_large: 413,
   unsupported_media_type: 415,
+  too_many_requests: 429,
   headers_too_large: 431,
   internal_error: 500,
   unavailable: 503,
+  queue_full: 503,
 } as const;
 
 export type ErrorCode = keyof typeof STATUS;

@@ -15,11 +15,13 @@ import { createEndings, type Endings } from "./events/endings.ts";
 import { createEventStreams } from "./events/sse.ts";
 import { welcome } from "./first-run.ts";
 import { type HttpServer, listen } from "./http/server.ts";
+import { createUserAuth } from "./http/user-auth.ts";
 import { runCleanup } from "./jobs/cleanup.ts";
 import { scheduleJobs } from "./jobs/schedule.ts";
 import { createHashKey } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
 import { type Ending, lookForEndings } from "./sessions/device/index.ts";
+import { configureRoom, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
@@ -61,9 +63,12 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       undo.push(async () => ticking.stop());
       const endings = openEndings(database, chosen.url, log);
       undo.push(endings.close);
+      const roomEvents = openRoom(config, database, chosen.url, log);
+      undo.push(roomEvents.close);
       const streams = createEventStreams();
       const app = createApp({
         ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
+        ...{ roomEvents, userAuth: createUserAuth(config.userAuth) },
         cleanUp: () => cleanUp(true),
         version: readVersion(),
       });
@@ -101,11 +106,19 @@ function openEndings(database: Database, url: string, log: Logger): Endings<Endi
   });
 }
 
+function openRoom(config: Config, database: Database, url: string, log: Logger): RoomEvents {
+  return openRoomEvents({
+    ...{ database, log, waiterSeconds: config.waitingRoom.waiterSeconds },
+    listen: (on) => openListener(url, "keybeat_room", on, log),
+  });
+}
+
 async function settle(config: Config, database: Database, log: Logger): Promise<void> {
   const before = await setSessionTimeout(database, config.sessionTimeoutSeconds);
   if (before !== undefined) {
     log.info({ before, now: config.sessionTimeoutSeconds }, "the session timeout of this installation has changed");
   }
+  await configureRoom(database, config.waitingRoom);
 }
 
 async function unwind(undo: Array<() => Promise<void>>, log: Logger): Promise<void> {

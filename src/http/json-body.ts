@@ -18,9 +18,14 @@ export function isJson(contentType: string | undefined): boolean {
 
 /** Throws invalid_request, with `issues: [{path, message}]`. */
 export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
-  const parsed = schema.safeParse(parseText(text));
+  return parseWith(schema, parseText(text));
+}
+
+/** The same for what came otherwise than in a body; `at` names it. */
+export function parseWith<T extends z.ZodType>(schema: T, value: unknown, at?: string): z.infer<T> {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
+  const issues = parsed.error.issues.map((issue) => ({ path: at ?? issue.path.join("."), message: issue.message }));
   const [first] = issues;
   const where = first?.path ? `${first.path}: ` : "";
   throw new AppError("invalid_request", `Invalid request: ${where}${first?.message}`, { issues });

@@ -1,6 +1,7 @@
 import type { Database } from "../database/database.ts";
 import type { Logger } from "../log.ts";
 import { countLiveSessions, expireSessions, maintainHistory } from "../sessions/device/expire.ts";
+import { cleanUpRoom } from "../sessions/waiting-room/index.ts";
 
 /** How many of the cleaned sessions are named in the log, a run. */
 const NAMED_MAX = 20;
@@ -40,6 +41,11 @@ export async function runCleanup(
   });
   if (deleted > named) log.info({ more: deleted - named }, "more expired sessions cleaned up");
   await tidyHistory(database, log, options.historyRetentionDays);
+  const places = await cleanUpRoom(database, {
+    retentionDays: options.historyRetentionDays,
+    untilMs: startedAt + options.budgetMs,
+  });
+  if (places > 0) log.info({ places }, "places of the waiting room cleaned up");
   const remaining = await countLiveSessions(database);
   log[level]({ deleted, remaining, ms: Math.round(performance.now() - startedAt) }, "cleanup finished");
   return { deleted, remaining };

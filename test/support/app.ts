@@ -5,9 +5,11 @@ import { openListener } from "../../src/database/listener.ts";
 import { createEndings } from "../../src/events/endings.ts";
 import { createEventStreams } from "../../src/events/sse.ts";
 import { listen } from "../../src/http/server.ts";
+import { createUserAuth, type UserAuthOptions } from "../../src/http/user-auth.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { lookForEndings } from "../../src/sessions/device/index.ts";
+import { openRoomEvents } from "../../src/sessions/waiting-room/index.ts";
 import type { TestDatabase } from "./database.ts";
 import { findSecrets } from "./secrets.ts";
 
@@ -27,7 +29,7 @@ export interface TestApp {
 
 export function useApp(
   db: TestDatabase,
-  options: { adminToken?: string | undefined } = { adminToken: ADMIN_TOKEN },
+  options: { adminToken?: string | undefined; userAuth?: UserAuthOptions } = { adminToken: ADMIN_TOKEN },
 ): TestApp {
   const app = {} as TestApp;
   let close = async () => {};
@@ -40,8 +42,12 @@ export function useApp(
       listen: (on) => openListener(db.url, "keybeat_ending", on, log),
       log,
     });
+    const roomEvents = openRoomEvents({
+      ...{ database: db.database, log, waiterSeconds: 60 },
+      listen: (on) => openListener(db.url, "keybeat_room", on, log),
+    });
     close = async () => {
-      await Promise.all([server.drain(1000), streams.close(), endings.close()]);
+      await Promise.all([roomEvents.close(), server.drain(1000), streams.close(), endings.close()]);
     };
     const application = createApp({
       ...{
@@ -53,6 +59,7 @@ export function useApp(
         log,
         version: "0.0.0-test",
       },
+      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }) },
       adminToken: options.adminToken,
       cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
     });

@@ -1,12 +1,6 @@
 /** The wire contract of device sessions: requests and responses as zod schemas. The clients take their types from here. */
 import { z } from "zod";
-
-/** Text that the database can keep: no NUL, no half of a surrogate pair. Lengths count characters, not UTF-16 units. */
-const text = (max: number) =>
-  z
-    .string()
-    .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
-    .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL");
+import { moment, text } from "../contract.ts";
 
 const accessKey = z.string().min(1).max(512);
 export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
@@ -28,8 +22,6 @@ export const startRequest = z.object({
 export const heartbeatRequest = z.object({ session_id: sessionId });
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
-
-const moment = z.iso.datetime({ precision: 3 });
 
 export const startReply = z.object({
   success: z.literal(true),

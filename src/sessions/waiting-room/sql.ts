@@ -1,0 +1,168 @@
+/** Every statement of the waiting room. What each guarantees stands with its function in migrations/. */
+import type { Database } from "../../database/database.ts";
+
+/** The calls that hold the room's lock go one after the other here, or they would take every connection to wait for it. */
+const ROOM = "waiting room";
+
+export interface PlaceRow {
+  outcome: "active" | "queued" | "queue_full" | "unknown_user" | "again";
+  session_id: string;
+  created_at: Date;
+  line_position: number;
+  wait_seconds: number | null;
+  active: number;
+  max_active: number;
+}
+
+/** A seat, a place in line, or the place that is the user's already. */
+export async function takePlaceRow(
+  database: Database,
+  place: { userId: string; sessionId: string; priority: number },
+): Promise<PlaceRow> {
+  const [row] = await database.requests.query(
+    (sql) => sql<PlaceRow[]>`SELECT * FROM take_place(${place.userId}, ${place.sessionId}, ${place.priority})`,
+    ROOM,
+  );
+  return row as PlaceRow;
+}
+
+/** Where the user stands; the place is kept by it. */
+export async function askPlaceRow(database: Database, userId: string): Promise<PlaceRow> {
+  const [row] = await database.requests.query((sql) => sql<PlaceRow[]>`SELECT * FROM ask_place(${userId})`);
+  if (row?.outcome !== "again") return row as PlaceRow;
+  const [locked] = await database.requests.query(
+    (sql) => sql<PlaceRow[]>`SELECT * FROM ask_place_again(${userId})`,
+    ROOM,
+  );
+  return locked as PlaceRow;
+}
+
+/** The next waiter is in when it resolves. Returns whether there was a place. */
+export async function leavePlaceRow(database: Database, userId: string): Promise<boolean> {
+  const [row] = await database.requests.query((sql) => sql`SELECT leave_place(${userId}) AS left`, ROOM);
+  return row?.left;
+}
+
+export interface RoomRow {
+  active_sessions: number;
+  max_sessions: number;
+  queue_length: number;
+  active_requests: number;
+  max_requests: number;
+  paused: boolean;
+}
+
+/** The counts, after whoever was due is gone. */
+export async function selectRoom(database: Database): Promise<RoomRow> {
+  const [row] = await database.requests.query((sql) => sql<RoomRow[]>`SELECT * FROM room_status()`);
+  return row as RoomRow;
+}
+
+/** Removes at most 1,000 places that are due and lets in whoever is next. Returns how many. */
+export async function settleRoom(database: Database): Promise<number> {
+  const [row] = await database.background.query((sql) => sql`SELECT settle_room() AS removed`);
+  return row?.removed;
+}
+
+export interface PermitRow {
+  outcome: "granted" | "waiting" | "full" | "not_active" | "gone";
+  expires_at: Date;
+}
+
+export async function requestPermitRow(
+  database: Database,
+  permit: { permitId: string; userId: string; waitMs: number },
+): Promise<PermitRow> {
+  const [row] = await database.requests.query(
+    (sql) => sql<PermitRow[]>`SELECT * FROM request_permit(${permit.permitId}, ${permit.userId}, ${permit.waitMs})`,
+    ROOM,
+  );
+  return row as PermitRow;
+}
+
+export async function takePermitRow(database: Database, permitId: string): Promise<PermitRow> {
+  const [row] = await database.requests.query((sql) => sql<PermitRow[]>`SELECT * FROM take_permit(${permitId})`, ROOM);
+  return row as PermitRow;
+}
+
+/** Gives it back, or stops waiting for it; the next request has it when it resolves. */
+export async function dropPermitRow(
+  database: Database,
+  permitId: string,
+  onlyOfUserId: string | undefined,
+): Promise<boolean> {
+  const [row] = await database.requests.query(
+    (sql) => sql`SELECT drop_permit(${permitId}, ${onlyOfUserId ?? null}) AS dropped`,
+    ROOM,
+  );
+  return row?.dropped;
+}
+
+export interface LineRow {
+  /** Everybody who waits, the next one first. */
+  waiting: string[];
+  seated: string[];
+  seconds_per_seat: number | null;
+}
+
+/** The whole line as it stood at one moment. Looking keeps nobody's place. */
+export async function selectLine(database: Database): Promise<LineRow> {
+  const [row] = await database.requests.query(
+    (sql) => sql<LineRow[]>`
+      SELECT (SELECT coalesce(json_agg(p.user_id ORDER BY p.priority DESC, p.ticket), '[]')
+              FROM waiting_room_places p WHERE p.seated_at IS NULL) AS waiting,
+             (SELECT coalesce(json_agg(p.user_id), '[]') FROM waiting_room_places p WHERE p.seated_at IS NOT NULL) AS seated,
+             (SELECT seconds_per_seat(r, clock_timestamp()) FROM waiting_room r) AS seconds_per_seat`,
+  );
+  return row as LineRow;
+}
+
+export interface DepartureRow {
+  user_id: string;
+  move: string;
+  at: Date;
+}
+
+/** The last move of each of these users: how those without a place lost it. */
+export async function selectDepartures(database: Database, userIds: string[]): Promise<DepartureRow[]> {
+  return database.requests.query(
+    (sql) => sql<DepartureRow[]>`
+      SELECT asked.user_id, last.move, last.at
+      FROM jsonb_array_elements_text(${sql.json(userIds)}) AS asked (user_id),
+      LATERAL (SELECT m.move, m.at FROM waiting_room_moves m WHERE m.user_id = asked.user_id ORDER BY m.id DESC LIMIT 1) last`,
+  );
+}
+
+/** Keeps the places in line of users whose event stream is open. */
+export async function keepWaiterRows(database: Database, userIds: string[]): Promise<void> {
+  await database.background.query((sql) => sql`SELECT keep_waiters(${sql.json(userIds)})`);
+}
+
+export interface RoomSettings {
+  maxActive: number;
+  maxRequests: number;
+  maxWaiting: number;
+  seatSeconds: number;
+  waiterSeconds: number;
+  claimSeconds: number;
+  requestSeconds: number;
+}
+
+/** Makes the settings those of the installation. An operator's number of seats stays until the setting changes. */
+export async function configureRoom(database: Database, room: RoomSettings): Promise<void> {
+  await database.background.query(
+    (sql) => sql`
+      SELECT configure_room(${room.maxActive}, ${room.maxRequests}, ${room.maxWaiting}, ${room.seatSeconds},
+                            ${room.waiterSeconds}, ${room.claimSeconds}, ${room.requestSeconds})`,
+  );
+}
+
+/** Forgets at most 10,000 moves that are older than the retention. */
+export async function forgetMoves(database: Database, retentionDays: number): Promise<void> {
+  await database.background.query(
+    (sql) => sql`
+      DELETE FROM waiting_room_moves m WHERE m.id IN (
+        SELECT old.id FROM waiting_room_moves old
+        WHERE old.at < clock_timestamp() - make_interval(days => ${retentionDays}) LIMIT 10000)`,
+  );
+}
