@@ -235,6 +235,10 @@ BEGIN
     (SELECT min(CASE WHEN p.seated_at IS NULL THEN p.last_seen - waiter_cutoff
                      WHEN p.claimed THEN p.last_seen - seat_cutoff
                      ELSE p.seated_at - claim_cutoff END) + at FROM waiting_room_places p),
+    -- When an outage stops being added to a timeout, the cutoff leaps forward.
+    (SELECT min(state.gap_ended + make_interval(secs => t.seconds))
+     FROM service_state state, unnest(ARRAY[room.waiter_seconds, room.claim_seconds, room.seat_seconds]) t (seconds)
+     WHERE state.gap_ended + make_interval(secs => t.seconds) > at),
     (SELECT min(p.expires_at) FROM waiting_room_permits p)), 'infinity') END;
   RETURN removed;
 END

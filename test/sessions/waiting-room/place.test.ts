@@ -210,6 +210,23 @@ describe("time", () => {
     await db.sql`UPDATE service_state SET last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
     expect(await standing(users)).toEqual([0, 0, "none", "none"]);
   });
+
+  it("in which nobody served is not given once more to those who came back after it", async () => {
+    const users = await come(3);
+    // Everybody has asked again since the outage; a look at the room then says when it is due next.
+    await db.sql`
+      UPDATE service_state SET last_tick = clock_timestamp(), gap_ended = clock_timestamp() - interval '1 second',
+                               gap_began = clock_timestamp() - interval '91 seconds'`;
+    await standing(users);
+    await db.sql`UPDATE waiting_room SET next_due = clock_timestamp()`;
+    await room.status();
+    await agePlaces(db, 61, users.slice(2));
+    await db.sql`
+      UPDATE service_state SET last_tick = clock_timestamp(), gap_ended = gap_ended - interval '61 seconds',
+                               gap_began = gap_began - interval '61 seconds'`;
+    expect((await room.status()).body.queue_length).toBe(0);
+    await db.sql`UPDATE service_state SET last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
+  });
 });
 
 describe("the number of seats", () => {

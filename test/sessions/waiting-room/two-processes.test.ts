@@ -1,6 +1,7 @@
 /** The room over HTTP through two processes: parallel creates, a random story with crashes, and the end of everybody. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Reply } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
 import { agePlaces, callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "./room.ts";
@@ -72,37 +73,51 @@ describe("2,000 random creates, closes, position calls, crashes and timeouts thr
   it("never seat more than 20, and the audit shows every promotion in the order of tickets", async () => {
     const random = createRandom(20261121);
     const servers = [await serve(), await serve()];
-    const everybody = users(120);
+    const everybody = users(60);
     const poll = pollCounts();
-    let calls = 0;
-    const fail = (error: unknown) => {
-      if (!(error instanceof TypeError)) throw error; // a process that was killed answers nothing
+    const seen = { calls: 0, cutOff: 0, strange: [] as Reply[] };
+    const send = async (call: Promise<Reply>) => {
+      // Of a process that is killed the callers hear nothing; everybody else has an answer.
+      const reply = await call.catch((error) => {
+        if (!(error instanceof TypeError)) throw error;
+        seen.cutOff++;
+      });
+      if (reply && reply.status !== 200 && reply.body.code !== "user_not_found") seen.strange.push(reply);
     };
     const act = async () => {
       const room = callRoom(servers[random(2)] as RunningServer);
       const user = everybody[random(everybody.length)] as string;
       const what = random(100);
-      calls++;
-      if (what < 50) await room.create(user, { priority: random(4) === 0 ? random(10) : 0 }).catch(fail);
-      else if (what < 75) await room.close(user).catch(fail);
-      else if (what < 92) await room.position(user).catch(fail);
+      seen.calls++;
+      if (what < 50) await send(room.create(user, { priority: random(4) === 0 ? random(10) : 0 }));
+      else if (what < 75) await send(room.close(user));
+      else if (what < 92) await send(room.position(user));
       else await agePlaces(db, [61, 30, 1801][random(3)] as number, [user]);
     };
-    while (calls < 2000) {
-      await Promise.all(Array.from({ length: 20 }, act));
-      if (calls % 500 === 0) {
-        const victim = random(2);
-        const [dead] = servers.splice(victim, 1, await serve());
-        const underWay = Promise.all(Array.from({ length: 20 }, act));
-        await kill(dead as RunningServer);
-        await underWay;
-      }
+    const actAll = (count: number) => Promise.all(Array.from({ length: count }, act));
+    const crashes = [];
+    while (seen.calls < 2000) {
+      await actAll(20);
+      if (seen.calls % 250 > 0) continue;
+      const victim = random(2);
+      const before = seen.cutOff;
+      const underWay = actAll(50);
+      // Somewhere in the middle of their calls.
+      await sleep(random(15));
+      const { child } = servers[victim] as RunningServer;
+      await kill(servers[victim] as RunningServer);
+      await underWay;
+      crashes.push({ signal: child.signalCode, cutOff: seen.cutOff - before });
+      servers[victim] = await serve();
     }
-    const seen = await poll.stop();
-    expect(seen.seated).toBe(20);
-    expect(seen.looks).toBeGreaterThan(50);
+    const counts = await poll.stop();
     const replay = await replayMoves(db);
-    console.log(`${calls} calls, ${seen.looks} looks, ${JSON.stringify(replay)}`);
+    console.log(`${seen.calls} calls, ${counts.looks} looks, ${JSON.stringify({ crashes, ...replay })}`);
+    expect(crashes.map(({ signal }) => signal)).toEqual(crashes.map(() => "SIGKILL"));
+    expect(crashes.filter(({ cutOff }) => cutOff > 0).length, "processes killed amid calls").toBeGreaterThan(2);
+    expect(seen.strange).toEqual([]);
+    expect(counts.seated).toBe(20);
+    expect(counts.looks).toBeGreaterThan(50);
     expect(replay).toMatchObject({ inversions: 0, mostSeated: 20 });
     expect(replay.promotions).toBeGreaterThan(100);
     await expectTrueCounts(db);
