@@ -3,7 +3,7 @@
  * `sub`, signed with a shared secret (HS256) or with a key of a published set.
  */
 import type { Context } from "hono";
-import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
 import { AppError, unavailable } from "../errors.ts";
 import type { HttpEnv } from "./request-id.ts";
 
@@ -64,7 +64,7 @@ function createVerify(
   };
   return async (token) => {
     try {
-      return (await jwtVerify(token, key, rules)).payload.sub;
+      return await verifySubject(token, key, rules);
     } catch (error) {
       const code = String((error as { code?: unknown }).code ?? "");
       // Only these say that the token is bad; anything else (a timeout, a refused connection) is trouble with the keys.
@@ -72,4 +72,24 @@ function createVerify(
       throw unavailable(error);
     }
   };
+}
+
+/** A token that does not say which key it is of is tried with every key that it may be of. */
+async function verifySubject(
+  token: string,
+  key: JWTVerifyGetKey,
+  rules: JWTVerifyOptions,
+): Promise<string | undefined> {
+  try {
+    return (await jwtVerify(token, key, rules)).payload.sub;
+  } catch (several) {
+    if (!(several instanceof errors.JWKSMultipleMatchingKeys)) throw several;
+    for await (const one of several) {
+      const verified = await jwtVerify(token, one, rules).catch((error) => {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      });
+      if (verified) return verified.payload.sub;
+    }
+    return undefined;
+  }
 }
