@@ -293,14 +293,16 @@ $$;
 --> statement-breakpoint
 
 -- The place in line: 1 for whoever is next. Counts the line of the same priority up to it, and knows the others' lengths.
+-- Who came last of all is the end of that line, so that whoever joins a long one does not count it under the lock.
 CREATE FUNCTION line_position(of_place waiting_room_places) RETURNS integer
 LANGUAGE sql STABLE
 SET enable_seqscan = off
 SET jit = off
 AS $$
   SELECT (coalesce((SELECT sum(n) FROM unnest(r.waiting) WITH ORDINALITY AS u (n, nth) WHERE nth - 1 > of_place.priority), 0)
-    + (SELECT count(*) FROM waiting_room_places p
-       WHERE p.seated_at IS NULL AND p.priority = of_place.priority AND p.ticket <= of_place.ticket))::integer
+    + CASE WHEN of_place.ticket = r.last_ticket THEN r.waiting[of_place.priority + 1]
+      ELSE (SELECT count(*) FROM waiting_room_places p
+            WHERE p.seated_at IS NULL AND p.priority = of_place.priority AND p.ticket <= of_place.ticket) END)::integer
   FROM waiting_room r
 $$;
 --> statement-breakpoint
