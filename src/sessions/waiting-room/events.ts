@@ -26,8 +26,8 @@ export type PlaceEvent =
   | { event: "closed" | "expired"; data: { user_id: string; reason: string; at: string } };
 
 export interface RoomEvents {
-  /** `tell` gets the place as it stands, soon, and then every change; closed and expired are the last. */
-  watch(userId: string, tell: (event: PlaceEvent) => void): () => void;
+  /** `tell` gets the place as it was read, and then every change since; closed and expired are the last. */
+  watch(place: PositionReply, tell: (event: PlaceEvent) => void): () => void;
   /** For a request that waits: `next` resolves when its permit is offered, when the time is over, or when `gone`. */
   awaitPermit(permitId: string): { next(ms: number, gone?: AbortSignal): Promise<void>; stop(): void };
   size(): number;
@@ -98,8 +98,11 @@ export function openRoomEvents(deps: {
   for (const timer of timers) timer.unref();
 
   return {
-    watch(userId, tell) {
+    watch(place, tell) {
+      const { user_id: userId } = place;
       const watcher: Watcher = { tell };
+      if (place.status === "active") tellSeated(watcher, userId);
+      else tellWaiter(watcher, place);
       const same = watchers.get(userId) ?? new Set();
       watchers.set(userId, same.add(watcher));
       look();

@@ -11,6 +11,5 @@ export async function watchPlace(
   userId: string,
   tell: (event: PlaceEvent) => void,
 ): Promise<() => void> {
-  await readPosition(room, userId);
-  return room.roomEvents.watch(userId, tell);
+  return room.roomEvents.watch(await readPosition(room, userId), tell);
 }

@@ -1,6 +1,9 @@
 /** The event streams: calls go to one process, streams are open at another. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { openListener } from "../../../src/database/listener.ts";
+import { createLog } from "../../../src/log.ts";
+import { openRoomEvents } from "../../../src/sessions/waiting-room/index.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
 import { type Watch, watchStream } from "../../support/watch.ts";
@@ -145,6 +148,24 @@ describe("GET /events/{user_id}", () => {
     expect((await room.position(silent)).status).toBe(404);
   });
 
+  it("says promoted also to who was let in between the reading of the place and the watch", async () => {
+    const log = createLog("silent");
+    const events = openRoomEvents({
+      ...{ database: db.database, log, waiterSeconds: 60 },
+      listen: (on) => openListener(db.url, "keybeat_room", on, log),
+    });
+    const [a, , c] = (await come(3)) as [string, string, string];
+    const { body } = await room.position(c);
+    await room.close(a);
+    const told: string[] = [];
+    const stop = events.watch(body, ({ event }) => told.push(event));
+    expect(told).toEqual(["position"]);
+    await expect.poll(() => told, { timeout: 5000 }).toEqual(["position", "promoted"]);
+    stop();
+    expect(events.size()).toBe(0);
+    await events.close();
+  });
+
   it("answers an unknown user with 404 user_not_found, and a HEAD without a stream", async () => {
     const stream = await watchPlace(newUser());
     expect([stream.status, stream.events[0]?.data.code]).toEqual([404, "user_not_found"]);
@@ -169,6 +190,8 @@ describe("80 watching waiters and 60 seats given up", () => {
     const everybody = await come(100);
     const waiters = everybody.slice(20);
     const streams = await Promise.all(waiters.map((user, n) => watchPlace(user, n % 2 ? here : there)));
+    // The look after so many have come at once is a slow one, and the next waits three times as long; not measured here.
+    await sleep(1000);
     const sentAt: number[] = [];
     for (const user of everybody.slice(0, 60)) {
       if (sentAt.length === 30) {
