@@ -9,7 +9,12 @@ export async function readJson<T extends z.ZodType>(c: Context, schema: T): Prom
   if (!isJson(c.req.header("content-type"))) {
     throw new AppError("unsupported_media_type", "Please send JSON, with Content-Type: application/json");
   }
-  return parseJson(await readText(c), schema);
+  const text = await readText(c).catch((error: unknown) => {
+    if (error instanceof AppError) throw error;
+    // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
+    throw new AppError("invalid_request", "The body broke off");
+  });
+  return parseJson(text, schema);
 }
 
 export function isJson(contentType: string | undefined): boolean {

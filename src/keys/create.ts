@@ -4,6 +4,7 @@ import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";
 import { type HashKey, KEY_LENGTH_MAX, keyPrefix, mintKey } from "./secret.ts";
 import { insertKeys } from "./sql.ts";
+import { isStorable } from "./text.ts";
 
 export interface CreatedKey {
   /** The whole key: this is the only time that anybody sees it. */
@@ -27,6 +28,7 @@ export async function createKey(
   if (key.length === 0 || key.length > KEY_LENGTH_MAX) {
     throw new UsageError(`a key has 1 to ${KEY_LENGTH_MAX} characters`);
   }
+  if (!isStorable(key)) throw new UsageError("the key is not well-formed text");
   const label = checkLabel(wanted.label);
   const expiresAt = wanted.expires === undefined ? null : parseExpiry(wanted.expires);
   const [row] = await insertKeys(database, [{ hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt }]);

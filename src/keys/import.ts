@@ -7,6 +7,7 @@ import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";
 import { type HashKey, KEY_LENGTH_MAX, keyPrefix } from "./secret.ts";
 import { insertKeys, type NewKey } from "./sql.ts";
+import { isStorable } from "./text.ts";
 
 const BATCH_SIZE = 2000;
 
@@ -65,6 +66,8 @@ export async function importKeys(
 function readKey([key = "", label = "", expires = ""]: string[], hashKey: HashKey): NewKey {
   if (key === "") throw new Error("the key is empty");
   if (key.length > KEY_LENGTH_MAX) throw new Error(`the key has over ${KEY_LENGTH_MAX} characters`);
+  // The decoder's sign for what is no UTF-8: a key read so is none that anybody holds.
+  if (!isStorable(key) || key.includes("\uFFFD")) throw new Error("the key is not well-formed UTF-8");
   return {
     hash: hashKey(key),
     prefix: keyPrefix(key),

@@ -8,7 +8,8 @@ const text = (max: number) =>
     .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
     .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL");
 
-const accessKey = z.string().min(1).max(512);
+/** Its first characters are kept too, for people. */
+const accessKey = text(512).min(1);
 export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
 
 export const device = z.object({
