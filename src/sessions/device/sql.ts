@@ -108,6 +108,8 @@ export async function endSessionRow(database: Database, sessionId: string): Prom
 }
 
 interface StatusRow {
+  /** False: it fell silent for too long, and nobody has taken it to the history yet. */
+  live: boolean;
   session_id: string;
   is_current: boolean;
   generation: number;
@@ -117,7 +119,7 @@ interface StatusRow {
   device: Device | null;
 }
 
-/** The live session of a key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
+/** The session that stands with a key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
 export async function selectStatus(
   database: Database,
   hash: Uint8Array,
@@ -125,13 +127,25 @@ export async function selectStatus(
 ): Promise<StatusRow | undefined> {
   const [row] = await database.requests.query(
     (sql) => sql<StatusRow[]>`
-      SELECT s.session_id = ${sessionId ?? ""} AS is_current,
+      SELECT s.last_heartbeat > session_cutoff(clock_timestamp()) AS live, s.session_id = ${sessionId ?? ""} AS is_current,
              CASE WHEN s.session_id = ${sessionId ?? ""} THEN s.session_id ELSE mask_session_id(s.session_id) END AS session_id,
              s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
       FROM keys k JOIN active_sessions s ON s.key_id = k.id
-      WHERE k.key_hash = ${hash} AND s.last_heartbeat > session_cutoff(clock_timestamp())`,
+      WHERE k.key_hash = ${hash}`,
   );
   return row;
+}
+
+/** Takes the key's session to the history if it fell silent; never one that is live. Returns whether it did. */
+export async function expireSessionOfKey(database: Database, hash: Uint8Array): Promise<boolean> {
+  const rows = await database.requests.query(
+    (sql) => sql`
+      SELECT record_expiry(silent.session) FROM (
+        SELECT s AS session FROM keys k JOIN active_sessions s ON s.key_id = k.id
+        WHERE k.key_hash = ${hash} AND s.last_heartbeat <= session_cutoff(clock_timestamp())
+        FOR UPDATE OF s SKIP LOCKED) silent`,
+  );
+  return rows.length > 0;
 }
 
 export interface ExpiredRow {
