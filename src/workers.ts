@@ -41,6 +41,9 @@ export async function startWorkers(
     HOST: shared.host,
     ...(shared.adminToken !== undefined && { ADMIN_TOKEN: shared.adminToken }),
   };
+  // The kernel gives a connection to a worker that takes it. Where the primary hands them on, one that it gives to a worker
+  // killed in that moment is never answered, nor cut.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ execArgv: [...new Set([...process.execArgv, COLLECT_ALONE])] });
   let ready = false;
   const start = (): Worker => {
