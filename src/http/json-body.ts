@@ -12,7 +12,7 @@ export async function readJson<T extends z.ZodType>(c: Context, schema: T): Prom
   const text = await readText(c).catch((error: unknown) => {
     if (error instanceof AppError) throw error;
     // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
-    throw new AppError("invalid_request", "The body broke off");
+    throw new AppError("invalid_request", "The body broke off", { issues: [{ path: "", message: "it broke off" }] });
   });
   return parseJson(text, schema);
 }
