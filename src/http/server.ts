@@ -5,7 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { admit, leave } from "./admission.ts";
+import { createAdmission } from "./admission.ts";
 import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
 import { answerDirectly } from "./direct.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
@@ -40,7 +40,7 @@ export async function listen(
   log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
-  const underWay = new Set<IncomingMessage>();
+  const { admit, underWay } = createAdmission();
   const ordinary = getRequestListener((request: Request) => (draining ? refuse() : app.hono.fetch(request)), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
     errorHandler: () => Response.json(...brokenRequest("invalid_request")),
@@ -48,11 +48,6 @@ export async function listen(
   const direct = answerDirectly(app.heartbeat, log, ordinary);
   const server = createServer(LIMITS, (request, response) => {
     if (!admit(request, response)) return;
-    underWay.add(request);
-    response.on("close", () => {
-      underWay.delete(request);
-      leave(request);
-    });
     if (draining) {
       response.setHeader("Connection", "close");
       ordinary(request, response);

@@ -84,7 +84,9 @@ async function sendRound(
 
 /** A stream is left as soon as it begins. */
 async function send(url: string, { method, headers, body }: Fuzzed) {
-  const answer = await fetch(url, { method, headers, body, redirect: "manual" });
+  const ask = () => fetch(url, { method, headers, body, redirect: "manual" });
+  // A kept connection that the server ends may have been chosen in that moment; every client tries again then.
+  const answer = await ask().catch(ask);
   const streams = answer.headers.get("content-type")?.startsWith("text/event-stream");
   if (streams) await answer.body?.cancel();
   return { status: answer.status, headers: answer.headers, text: streams ? "" : await answer.text() };
