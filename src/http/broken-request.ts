@@ -29,6 +29,7 @@ export function brokenRequest(code: ErrorCode) {
     invalid_request: "This is no valid HTTP request",
   };
   const request_id = crypto.randomUUID();
-  const body = { error: messages[code], code, request_id };
+  const issues = code === "invalid_request" ? [{ path: "", message: messages[code] }] : undefined;
+  const body = { error: messages[code], code, request_id, issues };
   return [body, { status: STATUS[code], headers: { "X-Request-Id": request_id } }] as const;
 }

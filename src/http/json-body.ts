@@ -21,9 +21,20 @@ export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
 }
 
+/** As readJson, for a body that may be left out. */
+export async function readOptionalJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
+  if (c.req.header("content-type") === undefined && (await readText(c)) === "") return parseShape({}, schema);
+  return readJson(c, schema);
+}
+
 /** Throws invalid_request, with `issues: [{path, message}]`. */
 export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
-  const parsed = schema.safeParse(parseText(text));
+  return parseShape(parseText(text), schema);
+}
+
+/** Throws invalid_request, as parseJson does. */
+export function parseShape<T extends z.ZodType>(value: unknown, schema: T): z.infer<T> {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
   const [first] = issues;

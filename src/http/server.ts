@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type Counts, countsOfRoute } from "../metrics/counts.ts";
 import { createAdmission } from "./admission.ts";
 import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
 import { answerDirectly } from "./direct.ts";
@@ -35,17 +36,21 @@ export interface HttpServer {
 
 /** Throws an OperatorError if the address cannot be had. */
 export async function listen(
-  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute },
+  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute | undefined; counts: Counts },
   address: { host: string; port: number },
   log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
   const { admit, underWay } = createAdmission();
-  const ordinary = getRequestListener((request: Request) => (draining ? refuse() : app.hono.fetch(request)), {
+  const ordinary = getRequestListener((request: Request, env) => (draining ? refuse() : app.hono.fetch(request, env)), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
     errorHandler: () => Response.json(...brokenRequest("invalid_request")),
   });
-  const direct = answerDirectly(app.heartbeat, log, ordinary);
+  const { heartbeat } = app;
+  const direct =
+    heartbeat === undefined
+      ? ordinary
+      : answerDirectly(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log, ordinary);
   const server = createServer(LIMITS, (request, response) => {
     if (!admit(request, response)) return;
     if (draining) {

@@ -6,7 +6,8 @@ const text = (max: number) =>
   z
     .string()
     .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
-    .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL");
+    .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL")
+    .meta({ maxLength: max }); // counts as JSON Schema does
 
 /** Its first characters are kept too, for people. */
 const accessKey = text(512).min(1);
@@ -32,15 +33,21 @@ export const statusRequest = z.object({ access_key: accessKey, session_id: sessi
 
 const moment = z.iso.datetime({ precision: 3 });
 
+/** The session that a start has ended, as its successor sees it. */
+export const previousSession = z.object({
+  session_id: z.string(),
+  started_at: moment,
+  last_heartbeat: moment,
+  device: device.nullable(),
+});
+
 export const startReply = z.object({
   success: z.literal(true),
   session_id: sessionId,
   generation: z.int(),
   resumed: z.boolean(),
   previous_session_terminated: z.boolean(),
-  previous_session: z
-    .object({ session_id: z.string(), started_at: moment, last_heartbeat: moment, device: device.nullable() })
-    .nullable(),
+  previous_session: previousSession.nullable(),
   started_at: moment,
   expires_at: moment,
   expires_in: z.number(),
@@ -55,6 +62,8 @@ export const holder = z.object({
   generation: z.int(),
   device: device.nullable(),
 });
+
+export const refusedByHolder = z.object({ holder });
 
 export const heartbeatReply = z.object({
   success: z.literal(true),
@@ -87,7 +96,13 @@ export const statusReply = z.discriminatedUnion("active", [
 export const ended = z.object({
   ended_at: moment,
   replaced_by: z.object({ started_at: moment, device: device.nullable() }).optional(),
+  /** What the operator who ended it says to the person at the device. */
+  reason: z.string().optional(),
 });
+/** Of session_replaced, of session_revoked, and of the others. */
+export const replacedBody = ended.pick({ ended_at: true, replaced_by: true }).required();
+export const revokedBody = ended.pick({ ended_at: true, reason: true });
+export const endedBody = ended.pick({ ended_at: true });
 
 export type Device = z.infer<typeof device>;
 export type StartRequest = z.infer<typeof startRequest>;
