@@ -79,7 +79,7 @@ function listening(worker: Worker): Promise<string> {
   return new Promise((resolve, reject) => {
     worker.on("message", (report: Report) => {
       if ("listening" in report) resolve(report.listening);
-      else reject(new OperatorError(report.failed));
+      else if ("failed" in report) reject(new OperatorError(report.failed));
     });
     worker.once("exit", (code, signal) => reject(new OperatorError(`a worker did not start (${signal ?? code})`)));
   });

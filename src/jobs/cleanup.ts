@@ -1,4 +1,5 @@
 import type { Database } from "../database/database.ts";
+import { deleteOldCounts } from "../limits/sql.ts";
 import type { Logger } from "../log.ts";
 import { countLiveSessions, expireSessions, maintainHistory } from "../sessions/device/expire.ts";
 
@@ -49,6 +50,7 @@ export async function runCleanup(
 /** Partitions wait for a long reader of the history; the sessions do not wait for them, and the next run tries again. */
 async function tidyHistory(database: Database, log: Logger, retentionDays: number): Promise<void> {
   try {
+    await deleteOldCounts(database);
     const history = await maintainHistory(database, retentionDays);
     if (history.made + history.dropped > 0) log.info(history, "history partitions made and dropped");
   } catch (err) {
