@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the faults need beyond Node.js, from Debian's packages. Run it again as often as you like.
+# Installs what the faults, the alert rules and test:host need beyond Node.js, from Debian's packages. Run it again as often as you like.
 set -euo pipefail
 
 # program:package
 wanted=(pgbouncer:pgbouncer patroni:patroni etcd:etcd-server haproxy:haproxy nft:nftables ip:iproute2 faketime:faketime
-  /usr/lib/postgresql/15/bin/postgres:postgresql-15)
+  /usr/lib/postgresql/15/bin/postgres:postgresql-15 promtool:prometheus systemd-analyze:systemd)
 
 missing=()
 for entry in "${wanted[@]}"; do
@@ -12,7 +12,7 @@ for entry in "${wanted[@]}"; do
   PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("${entry##*:}")
 done
 if [ ${#missing[@]} -eq 0 ]; then
-  echo "the faults have all they need"
+  echo "all that is needed is there"
   exit 0
 fi
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then

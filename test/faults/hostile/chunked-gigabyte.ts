@@ -54,11 +54,14 @@ function listUploads(): Upload[] {
       head: `POST ${path} HTTP/1.1\r\nHost: a\r\n${headers}${length}\r\n`,
       right,
     }));
-  const uploads = ROUTES.filter((route) => route.method === "POST").flatMap(({ path, wants }) =>
-    wants === "admin"
-      ? [...to(path, json, [401, 413]), ...to(path, `Authorization: Bearer ${ADMIN_TOKEN}\r\n`, [200, 413])]
-      : to(path, json, [413]),
-  );
+  const posts = ROUTES.filter((route) => route.method === "POST");
+  const uploads = posts.flatMap(({ path: template, wants }) => {
+    const path = template.replace("{id}", "0");
+    const token = `Authorization: Bearer ${ADMIN_TOKEN}\r\n`;
+    return wants === "operator"
+      ? [...to(path, json, [401, 413]), ...to(path, token + json, [200, 404, 413, 415])]
+      : to(path, json, [413]);
+  });
   return [
     ...uploads,
     ...to("/api/session/start", "Content-Type: text/plain\r\n", [413, 415]),

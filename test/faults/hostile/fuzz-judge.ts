@@ -1,5 +1,6 @@
-/** What is wrong with the answer to a fuzzed request: the route's own schemas say what it had to be. */
+/** What is wrong with the answer to a fuzzed request: the schemas and the OpenAPI document say what it had to be. */
 import { BODY_BYTES_MAX } from "../../../src/http/json-body.ts";
+import { checkAnswer } from "../../support/document-check.ts";
 import { parseJson } from "../load/call.ts";
 import type { Fuzzed } from "./fuzz-requests.ts";
 import type { HttpAnswer } from "./http-answers.ts";
@@ -9,23 +10,22 @@ export function judgeFuzzed(sent: Fuzzed, answer: HttpAnswer): string[] {
   const { status, text } = answer;
   const wrong = status >= 400 ? judgeRefusal(answer) : [];
   if (status >= 500) wrong.push(`answered ${status}`);
-  if (sent.proper) wrong.push(...judgeProper(sent, answer));
+  if (sent.known) wrong.push(...checkAnswer(describe(sent, answer)));
+  if (sent.proper) wrong.push(...judgeBody(sent, answer));
   const said = `${sent.method} ${sent.path.slice(0, 60)} ${JSON.stringify(sent.headers).slice(0, 200)} ${sent.body?.slice(0, 300) ?? ""}`;
   return wrong.map((each) => `${each}: ${said} was answered ${status} ${text.slice(0, 200)}`);
 }
 
-/** Everything beside the body was right. */
-function judgeProper({ route, body }: Fuzzed, { status, text }: HttpAnswer): string[] {
-  if (body !== undefined && Buffer.byteLength(body) > BODY_BYTES_MAX) return expect(status, 413);
-  if (body !== undefined && !route.request?.safeParse(parseJson(body)).success) {
-    return status === 400 ? judgeIssues(text) : expect(status, 400);
-  }
-  if (status === 200) return fits(route.reply, text);
-  const { code } = (parseJson(text) ?? {}) as { code?: string };
-  return route.refusals.some((known) => known === code) ? [] : [`a proper request was refused with ${code}`];
+function describe({ method, path }: Fuzzed, { status, headers, text }: HttpAnswer) {
+  return { method, url: path, status, headers: Object.fromEntries(headers), body: text };
 }
 
-const fits = (reply: Fuzzed["route"]["reply"], text: string): string[] =>
-  reply === undefined || reply.safeParse(parseJson(text)).success ? [] : ["a reply that its schema does not know"];
-
-const expect = (status: number, wanted: number): string[] => (status === wanted ? [] : [`not answered ${wanted}`]);
+/** Everything beside the body was right: whether the body is, the route's own schema knows. */
+function judgeBody({ route, body }: Fuzzed, { status, text }: HttpAnswer): string[] {
+  if (body === undefined || route.request === undefined) return [];
+  if (Buffer.byteLength(body) > BODY_BYTES_MAX) return status === 413 ? [] : ["not answered 413"];
+  const right = route.request.safeParse(parseJson(body)).success;
+  if (!right && status !== 400) return ["not answered 400"];
+  if (status !== 400) return [];
+  return right ? ["a proper body was answered 400"] : judgeIssues(text);
+}

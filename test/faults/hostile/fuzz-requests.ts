@@ -11,6 +11,8 @@ export interface Fuzzed {
   path: string;
   headers: Record<string, string>;
   body?: string;
+  /** Whether the document says what the answer may be. */
+  known: boolean;
   /** Whether everything beside the body is as the route wants it. */
   proper: boolean;
 }
@@ -25,7 +27,7 @@ interface JsonSchema {
 }
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-const SESSIONS_KEPT = 200;
+const IDS_KEPT = 200;
 const PATHS = [
   "/%00",
   "/..%2f..%2f",
@@ -52,6 +54,8 @@ const NONSENSE: unknown[] = [
 export function createFuzzer(by: { random: Random; accessKeys: string[]; adminToken: string }) {
   const { random } = by;
   const sessionIds = [newSessionId()];
+  // Never those of the honest devices: what an operator does to a key is no fault of the service.
+  const keyIds: unknown[] = [0, -1, 10 ** 9];
   const schemas = new Map(
     ROUTES.map((route) => [route, route.request && (z.toJSONSchema(route.request, { io: "input" }) as JsonSchema)]),
   );
@@ -69,6 +73,7 @@ export function createFuzzer(by: { random: Random; accessKeys: string[]; adminTo
     if (schema.enum) return random.pick(schema.enum);
     if ("const" in schema) return schema.const;
     if (schema.type === "object") return makeObject(schema);
+    if (name === "key_id") return random.pick(keyIds);
     if (schema.type === "integer" || schema.type === "number") return random.pick([0, 1, 7, 1_700_000_000_000_000]);
     if (schema.type === "boolean") return chance(50);
     if (schema.type === "null") return null;
@@ -99,34 +104,59 @@ export function createFuzzer(by: { random: Random; accessKeys: string[]; adminTo
 
   const authorize = ({ wants }: Route): { headers: Record<string, string>; proper: boolean } => {
     if (wants === undefined) return { headers: {}, proper: true };
-    const token = wants === "admin" ? by.adminToken : random.pick(sessionIds);
-    if (chance(60)) return { headers: { Authorization: `Bearer ${token}` }, proper: true };
+    const token = wants === "operator" ? by.adminToken : random.pick(sessionIds);
+    if (chance(80)) return { headers: { Authorization: `Bearer ${token}` }, proper: true };
     const wrong = ["Bearer", "Bearer x", `Basic ${token}`, `bearer  ${token}x`, `Bearer ${"x".repeat(2_000)}`, ""];
     return { headers: { Authorization: random.pick(wrong) }, proper: false };
+  };
+
+  const address = ({ path, query }: Route): { path: string; proper: boolean } => {
+    const filled = path.replace(/\{(\w+)\}/g, (_, name) => String(name === "id" ? random.pick(keyIds) : "none.js"));
+    const asked = query.filter(() => chance(20));
+    const values = asked.map(
+      ({ name }) => `${name}=${encodeURIComponent(asText(random.pick([...NONSENSE, 1, 50, "abc", "true"])))}`,
+    );
+    const proper = filled === path && values.length === 0;
+    return { path: values.length === 0 ? filled : `${filled}?${values.join("&").slice(0, 4_000)}`, proper };
   };
 
   return {
     make(): Fuzzed {
       const route = random.pick(ROUTES);
       const schema = schemas.get(route);
-      const { headers, proper } = authorize(route);
+      const authorized = authorize(route);
+      const addressed = address(route);
+      const { headers } = authorized;
       const method = chance(94) ? route.method : random.pick(METHODS);
-      const path = chance(96) ? route.path : route.path + random.pick(PATHS);
+      const straight = chance(96);
+      const path = straight ? addressed.path : addressed.path + random.pick(PATHS);
       const type = chance(96) ? "application/json" : random.pick(TYPES);
       const body = method !== "GET" && schema ? makeBody(schema) : undefined;
       if (body !== undefined && type !== "") headers["Content-Type"] = type;
       if (chance(5)) headers["X-Request-Id"] = random.pick(["ok-1", "x".repeat(300), "a b", "<script>"]);
-      if (chance(10)) headers.Origin = "https://elsewhere.example"; // no web page, no plain heartbeat
+      const foreign = chance(10); // no web page, no plain heartbeat
+      if (foreign) headers.Origin = "https://elsewhere.example";
       const asWanted =
-        method === route.method && path === route.path && (body === undefined || type === "application/json");
-      return { route, method, path, headers, body, proper: proper && asWanted };
+        method === route.method && straight && !foreign && (body === undefined || type === "application/json");
+      const proper = authorized.proper && addressed.proper && asWanted;
+      return { route, method, path, headers, body, known: method !== "OPTIONS" && straight, proper };
     },
 
-    /** Later requests ask about sessions that there are. */
-    learn({ route }: Fuzzed, status: number, text: string): void {
-      if (status !== 200 || !route.path.endsWith("/start")) return;
-      const { session_id } = parseJson(text) as { session_id: string };
-      sessionIds[sessionIds.length < SESSIONS_KEPT ? sessionIds.length : random.whole(SESSIONS_KEPT)] = session_id;
+    /** Later requests ask about the sessions and keys that these have made. */
+    learn({ route, method }: Fuzzed, status: number, text: string): void {
+      if (status >= 300 || method !== "POST") return;
+      const made = route.path.endsWith("/start") || route.path === "/api/admin/keys" ? parseJson(text) : {};
+      const { session_id, id, access_key } = made as { session_id?: string; id?: number; access_key?: string };
+      if (session_id) keep(sessionIds, session_id);
+      if (id) keep(keyIds, id);
+      if (access_key) keep(by.accessKeys, access_key);
     },
   };
+
+  function keep<T>(kept: T[], one: T): void {
+    kept[kept.length < IDS_KEPT ? kept.length : random.whole(IDS_KEPT)] = one;
+  }
 }
+
+/** As a query carries it; half a surrogate pair cannot be encoded. */
+const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value)).toWellFormed();
