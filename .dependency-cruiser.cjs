@@ -54,9 +54,16 @@ module.exports = {
       to: { pathNot: "^src/client/|/contract\\.ts$" },
     },
     {
+      name: "the-page-stands-alone",
+      comment: "The page runs in browsers: of ours it knows only the shapes of the contract.",
+      severity: "error",
+      from: { path: "^src/admin/page/client/" },
+      to: { pathNot: "^src/admin/(page/client/|contract\\.ts$)|node_modules/uplot/" },
+    },
+    {
       name: "no-dev-dependency-in-the-product",
       severity: "error",
-      from: { path: "^(src|drizzle)/" },
+      from: { path: "^(src|drizzle)/", pathNot: "^src/admin/page/client/" },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["type-only"] },
     },
     { name: "not-to-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },

@@ -5,3 +5,6 @@ export const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" 
 
 /** A moment, always with its time zone, as an RFC 3339 string. */
 export const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+
+/** The words of a text, for searching. */
+export const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });

@@ -1,21 +1,29 @@
 /** Mounts the routes. It never listens: main.ts does, and a test calls `fetch` on it as well. */
 import { Hono } from "hono";
+import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
 import type { Database } from "./database/database.ts";
-import { adminAuth } from "./http/admin-auth.ts";
+import { createAddressReader, type TrustProxy } from "./http/client-address.ts";
+import { crossOrigin, safeHeaders } from "./http/cross-origin.ts";
 import { errorReply } from "./http/error-reply.ts";
 import { healthRoutes } from "./http/health.ts";
+import { countRequests, metricsRoutes, traceRequests } from "./http/metrics.ts";
 import { notFound } from "./http/not-found.ts";
+import { openApiRoutes } from "./http/openapi/routes.ts";
 import { type PostRoute, servePost } from "./http/post-route.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
 import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
+import { createLimit, type LimitSettings } from "./limits/limit.ts";
+import { openLimitClient } from "./limits/sql.ts";
 import type { Logger } from "./log.ts";
-import { createHeartbeats } from "./sessions/device/index.ts";
+import type { Counts } from "./metrics/counts.ts";
+import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
 import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
 import type { RoomEvents } from "./sessions/waiting-room/index.ts";
 import { waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 export interface AppDeps extends Watching {
   database: Database;
@@ -25,32 +33,64 @@ export interface AppDeps extends Watching {
   userAuth: UserAuth;
   /** Undefined: there is nothing under /api/admin. */
   adminToken: string | undefined;
+  /** The web pages that may call; `*` stands for all. */
+  corsOrigins: readonly string[];
+  trustProxy: TrustProxy;
+  limits: LimitSettings;
   cleanUp(): Promise<CleanupReport>;
+  /** Is told the code of each start that is refused. */
+  countRefusal(code: string): void;
   version: string;
+  counts: Counts;
+  /** The metrics of the whole service, as Prometheus reads them. */
+  scrape(): Promise<string>;
+  tracing?: Tracing | undefined;
   log: Logger;
 }
 
 export interface App {
   hono: Hono<HttpEnv>;
   /** Served by Hono as well; for whoever can answer it with less ado. */
-  heartbeat: PostRoute;
+  /** Undefined: it must not, as every request is traced. */
+  heartbeat: PostRoute | undefined;
+  counts: Counts;
 }
 
 export function createApp(deps: AppDeps): App {
   const app = new Hono<HttpEnv>();
+  app.use(safeHeaders()); // outermost: a 404 is thrown through the innermost, whose second half it skips
+  app.use(countRequests(deps.counts));
+  if (deps.tracing) app.use(traceRequests(deps.tracing));
   app.use(requestId);
+  if (deps.corsOrigins.length > 0) app.use("/api/*", crossOrigin(deps.corsOrigins));
   app.onError(errorReply(deps.log));
   app.notFound(notFound(app));
 
   app.route("/", healthRoutes(deps.database, deps.version));
-  const devices = { ...deps, heartbeats: createHeartbeats(deps.database) };
+  app.route("/", metricsRoutes(deps.scrape));
+  app.route("/", openApiRoutes());
+  const readAddress = createAddressReader(deps.trustProxy);
+  const client = openLimitClient(deps.database);
+  const devices = {
+    ...{ ...deps, heartbeats: createHeartbeats(deps.database, deps.counts.batches) },
+    countUnknownKey: createLimit(client, {
+      ...{ name: "unknown-key", perMinute: deps.limits.unknownKeys },
+      message: "Too many unknown access keys from this address, please try again in a minute",
+    }),
+    takeoversMax: deps.limits.starts,
+    reportPingPong: createPingPongReport(deps.log, deps.counts),
+  };
   const heartbeat = heartbeatRoute(devices);
-  for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route));
+  for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route, readAddress));
   app.route("/api/session", watchRoutes(devices));
   app.route("/api/v1/session", waitingRoomRoutes(deps));
   if (deps.adminToken !== undefined) {
-    app.use("/api/admin/*", adminAuth(deps.adminToken));
-    app.route("/api/admin", adminRoutes(deps));
+    const countFailure = createLimit(client, {
+      ...{ name: "sign-in", perMinute: deps.limits.signIns },
+      message: "Too many wrong admin tokens from this address, please try again in a minute",
+    });
+    app.route("/api/admin", adminRoutes({ ...deps, readAddress, countFailure }, deps.adminToken));
+    app.route("/", adminPageRoutes());
   }
-  return { hono: app, heartbeat };
+  return { hono: app, heartbeat: deps.tracing ? undefined : heartbeat, counts: deps.counts };
 }

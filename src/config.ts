@@ -3,6 +3,9 @@ import { availableParallelism } from "node:os";
 import cron from "node-cron";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
+import { isNetwork, type TrustProxy } from "./http/client-address.ts";
+import type { LimitSettings } from "./limits/limit.ts";
+import type { TraceExporter } from "./tracing/tracing.ts";
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -29,6 +32,24 @@ const environment = z.object({
   KEY_PEPPER: z.string().optional(),
   HISTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(90),
   WORKERS: z.union([z.literal("auto").transform(() => availableParallelism()), wholeNumber(1, 256)]).default(1),
+  OTEL_SDK_DISABLED: z.string().optional(),
+  OTEL_TRACES_EXPORTER: z.enum(["otlp", "console", "none"]).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.string().optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: z.enum(["http/json", "http/protobuf"]).optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((list) => list.split(",").map((origin) => origin.trim()))
+    .refine((list) => list.every(isOrigin), "must be * or a list like https://app.example,http://localhost:5173")
+    .default([]),
+  LIMIT_UNKNOWN_KEYS: wholeNumber(0, 1_000_000).default(120),
+  LIMIT_SIGN_INS: wholeNumber(0, 1_000_000).default(60),
+  LIMIT_STARTS: wholeNumber(0, 10_000).default(600),
+  TRUST_PROXY: z
+    .string()
+    .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
+    .refine(isTrustProxy, "must be a number of proxies (1 to 20), or a list like 10.0.0.0/8,2001:db8::1")
+    .optional(),
   QUEUE_MAX_ACTIVE: wholeNumber(0, 1_000_000).default(20),
   QUEUE_MAX_REQUESTS: wholeNumber(0, 1_000_000).default(10),
   QUEUE_SESSION_TIMEOUT_SECONDS: wholeNumber(1, 2_592_000).default(1800),
@@ -56,6 +77,13 @@ export type Config = Readonly<{
   keyPepper: string | undefined;
   historyRetentionDays: number;
   workers: number;
+  /** Undefined: no traces. */
+  traceExporter: TraceExporter | undefined;
+  /** The web pages that may call; `*` stands for all. */
+  corsOrigins: readonly string[];
+  /** The proxies in front whose X-Forwarded-For is believed. */
+  trustProxy: TrustProxy;
+  limits: LimitSettings;
   waitingRoom: Readonly<{
     maxActive: number;
     maxRequests: number;
@@ -75,15 +103,13 @@ export type Config = Readonly<{
  * Throws a UsageError that names the variable.
  */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => value !== undefined && (value !== "" || name === "CLEANUP_CRON")),
-  );
-  const parsed = environment.safeParse(given);
-  if (!parsed.success) {
+  const parsed = environment.safeParse(given(env));
+  if (!parsed.success)
     throw new UsageError(
-      parsed.error.issues.map((issue) => `${issue.path[0]?.toString()} ${reason(issue)}`).join("; "),
+      listBad(parsed.error)
+        .map((bad) => `${bad.name} ${bad.reason}`)
+        .join("; "),
     );
-  }
   const read = parsed.data;
   return Object.freeze({
     databaseUrl: read.DATABASE_URL,
@@ -97,6 +123,10 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     keyPepper: read.KEY_PEPPER,
     historyRetentionDays: read.HISTORY_RETENTION_DAYS,
     workers: read.WORKERS,
+    traceExporter: chooseTraceExporter(read),
+    corsOrigins: read.CORS_ORIGINS,
+    trustProxy: read.TRUST_PROXY,
+    limits: { unknownKeys: read.LIMIT_UNKNOWN_KEYS, signIns: read.LIMIT_SIGN_INS, starts: read.LIMIT_STARTS },
     waitingRoom: Object.freeze({
       maxActive: read.QUEUE_MAX_ACTIVE,
       maxRequests: read.QUEUE_MAX_REQUESTS,
@@ -109,6 +139,30 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     userAuth: chooseUserAuth(read),
     logLevel: read.LOG_LEVEL,
   });
+}
+
+/** The variables that make no sense, each with the reason. */
+export function findBadSettings(
+  env: Record<string, string | undefined> = process.env,
+): Array<{ name: string; reason: string }> {
+  const parsed = environment.safeParse(given(env));
+  return parsed.success ? [] : listBad(parsed.error);
+}
+
+const listBad = (error: z.ZodError) =>
+  error.issues.map((issue) => ({ name: String(issue.path[0]), reason: reason(issue) }));
+
+const given = (env: Record<string, string | undefined>) =>
+  Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value !== undefined && (value !== "" || name === "CLEANUP_CRON")),
+  );
+
+/** By the standard variables of OpenTelemetry; what else they say its SDK reads itself. */
+function chooseTraceExporter(read: z.output<typeof environment>): TraceExporter | undefined {
+  if (read.OTEL_SDK_DISABLED?.toLowerCase() === "true") return undefined;
+  const asked = read.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? read.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const exporter = read.OTEL_TRACES_EXPORTER ?? (asked === undefined ? "none" : "otlp");
+  return exporter === "none" ? undefined : exporter;
 }
 
 function chooseUserAuth(read: z.infer<typeof environment>): Config["userAuth"] {
@@ -130,6 +184,15 @@ function isDatabaseUrl(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Exactly as browsers send it, or it would never match. */
+function isOrigin(text: string): boolean {
+  return text === "*" || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text);
+}
+
+function isTrustProxy(read: number | string[]): boolean {
+  return typeof read === "number" ? read >= 1 && read <= 20 : read.every(isNetwork);
 }
 
 function reason(issue: z.core.$ZodIssue): string {

@@ -9,21 +9,25 @@ export const STATUS = {
   invalid_key: 403,
   key_expired: 403,
   key_revoked: 403,
+  csrf_failed: 403,
   not_active: 403,
   not_found: 404,
   session_not_found: 404,
+  key_not_found: 404,
   user_not_found: 404,
   method_not_allowed: 405,
   request_timeout: 408,
   key_in_use: 409,
   holder_changed: 409,
   session_id_used: 409,
+  key_exists: 409,
   session_replaced: 410,
   session_expired: 410,
   session_ended: 410,
   session_revoked: 410,
   payload_too_large: 413,
   unsupported_media_type: 415,
+  rate_limited: 429,
   too_many_requests: 429,
   headers_too_large: 431,
   internal_error: 500,
@@ -37,12 +41,20 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   /** What the answer carries beyond error, code and request_id. */
   readonly data: Record<string, unknown>;
+  /** When the caller may try again, where that is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, message: string, data: Record<string, unknown> = {}, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    data: Record<string, unknown> = {},
+    options: ErrorOptions & { retryAfterSeconds?: number } = {},
+  ) {
     super(message, options);
     this.name = "AppError";
     this.code = code;
     this.data = data;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

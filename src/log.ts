@@ -1,6 +1,7 @@
 /** Logs as JSON lines, readable where a terminal looks on. Nothing secret: no key, no session id, no driver's detail. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
 import pretty from "pino-pretty";
+import { createLogOutput } from "./log-output.ts";
 
 export type { Logger };
 
@@ -14,7 +15,7 @@ export function createLog(level: string, destination: DestinationStream = standa
 function standardOutput(): DestinationStream {
   return process.stdout.isTTY
     ? pretty({ colorize: process.stdout.hasColors(), sync: true, translateTime: "HH:MM:ss", ignore: "pid,hostname" })
-    : pino.destination({ fd: 1, sync: true });
+    : createLogOutput(1);
 }
 
 /**

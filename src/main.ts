@@ -3,6 +3,7 @@
  *
  * With WORKERS over 1 this process keeps the database and the jobs, and its workers answer (see workers.ts).
  */
+import { openCounters } from "./admin/numbers/counters.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { chooseDatabase } from "./database/choose.ts";
@@ -20,8 +21,13 @@ import { runCleanup } from "./jobs/cleanup.ts";
 import { scheduleJobs } from "./jobs/schedule.ts";
 import { createHashKey } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
-import { type Ending, lookForEndings } from "./sessions/device/index.ts";
+import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts";
+import { countCleanup, createCounts } from "./metrics/counts.ts";
+import { createMetrics, writeText } from "./metrics/metrics.ts";
+import { createPopulationReader } from "./metrics/population.ts";
+import { countPopulation, type Ending, lookForEndings } from "./sessions/device/index.ts";
 import { configureRoom, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
+import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
@@ -41,22 +47,31 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
   const undo: Array<() => Promise<void>> = [chosen.stop];
   try {
     if (!worker) await migrateDatabase(chosen.url);
-    const database = openDatabase(chosen.url);
+    const tracing = await startTracing(config.traceExporter, readVersion(), log);
+    if (tracing) undo.push(tracing.close);
+    const database = openDatabase(chosen.url, tracing);
     undo.push(database.close);
     if (!worker) await settle(config, database, log);
 
     const hashKey = createHashKey(config.keyPepper);
     const greeting = worker ? undefined : await welcome(config, chosen, database, hashKey);
     const adminToken = config.adminToken ?? greeting?.adminToken;
+    const counts = createCounts();
+    const { historyRetentionDays } = config;
     const cleanUp = (asked: boolean) =>
-      runCleanup(database, log, {
-        historyRetentionDays: config.historyRetentionDays,
-        budgetMs: CLEANUP_BUDGET_MS,
-        asked,
-      });
+      countCleanup(counts, () =>
+        runCleanup(database, log, { historyRetentionDays, budgetMs: CLEANUP_BUDGET_MS, asked }),
+      );
+    let watchers = () => 0;
+    const collect = createMetrics({
+      ...{ counts, lanes: database.counts, version: readVersion(), watchers: () => watchers() },
+      population: worker ? undefined : createPopulationReader(() => countPopulation(database)),
+    });
 
     let server: HttpServer;
     if (config.workers > 1 && !worker) {
+      const stopAnswering = answerScrapes(collect, log);
+      undo.push(async () => stopAnswering());
       server = await startWorkers(config.workers, { databaseUrl: chosen.url, adminToken, host: config.host }, log);
     } else {
       const ticking = await startTicking(database, log);
@@ -66,11 +81,18 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       const roomEvents = openRoom(config, database, chosen.url, log);
       undo.push(roomEvents.close);
       const streams = createEventStreams();
+      const counters = openCounters(database, log);
+      undo.push(counters.close);
+      watchers = streams.size;
       const app = createApp({
         ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
+        ...{ corsOrigins: config.corsOrigins, trustProxy: config.trustProxy, limits: config.limits },
         ...{ roomEvents, userAuth: createUserAuth(config.userAuth) },
         cleanUp: () => cleanUp(true),
+        countRefusal: counters.countRefusal,
         version: readVersion(),
+        ...{ counts, tracing },
+        scrape: worker ? scrapeThroughPrimary(collect, log) : async () => writeText([await collect()]),
       });
       const listening = await listen(app, config, log);
       server = {

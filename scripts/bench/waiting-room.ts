@@ -6,13 +6,17 @@
  */
 import { Agent, request } from "node:http";
 import { parseArgs } from "node:util";
-import { round, startBench } from "./support.ts";
+import { clear, round, show } from "./progress.ts";
+import { buildProgram, openBenchDatabase, startService } from "./service.ts";
+import { runBenchmark } from "./teardown.ts";
 
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     waiting: { type: "string", default: "10000" },
     seconds: { type: "string", default: "10" },
     connections: { type: "string", default: "20" },
+    build: { type: "boolean", default: true },
     json: { type: "boolean", default: false },
   },
 });
@@ -22,30 +26,40 @@ const [waiting, seconds, connections] = [values.waiting, values.seconds, values.
   number,
 ];
 const SEATS = 20;
-// Or a user whose turn it is to be closed might still be in line, and no promotion would follow.
-if (connections > SEATS) throw new Error(`--connections is at most ${SEATS}, the number of seats`);
 const DAY = "86400";
-
-const say = (text: string) => values.json || console.error(text);
-const bench = await startBench(0, {
-  ...{ QUEUE_MAX_ACTIVE: String(SEATS), QUEUE_MAX_WAITING: "1000000", QUEUE_SESSION_TIMEOUT_SECONDS: DAY },
-  ...{ QUEUE_WAITER_TIMEOUT_SECONDS: DAY, QUEUE_CLAIM_SECONDS: DAY, LOG_LEVEL: "error" },
-});
 const agent = new Agent({ keepAlive: true, maxSockets: connections });
+let room = "";
 
-try {
-  say(`${SEATS} seated, ${waiting} waiting …`);
-  await bench.sql`SELECT count(take_place('u' || n, 's', 0)) FROM generate_series(0, ${SEATS + waiting - 1}::int) n`;
-  await bench.sql`VACUUM ANALYZE waiting_room_places, waiting_room`;
+await runBenchmark(async (teardown) => {
+  // Or a user whose turn it is to be closed might still be in line, and no promotion would follow.
+  if (connections > SEATS) throw new Error(`--connections is at most ${SEATS}, the number of seats`);
+  if (values.build) buildProgram();
+  const database = await openBenchDatabase(teardown);
+  const service = await startService(
+    database.url,
+    {
+      ...{ QUEUE_MAX_ACTIVE: String(SEATS), QUEUE_MAX_WAITING: "1000000", QUEUE_SESSION_TIMEOUT_SECONDS: DAY },
+      ...{ QUEUE_WAITER_TIMEOUT_SECONDS: DAY, QUEUE_CLAIM_SECONDS: DAY, LOG_LEVEL: "error" },
+    },
+    teardown,
+  );
+  teardown.add(async () => agent.destroy());
+  room = `${service.url}/api/v1/session`;
 
-  say(`position calls, ${seconds} s …`);
+  show(`${SEATS} seated, ${waiting} waiting …`);
+  await database.sql`SELECT count(take_place('u' || n, 's', 0)) FROM generate_series(0, ${SEATS + waiting - 1}::int) n`;
+  await database.sql`VACUUM ANALYZE waiting_room_places, waiting_room`;
+
+  show(`position calls, ${seconds} s …`);
   const polls = await load(() => call("GET", `/position/u${SEATS + Math.floor(Math.random() * waiting)}`));
-  say(`creates at the end of the line, and leaving again, ${seconds} s …`);
+  show(`creates at the end of the line, and leaving again, ${seconds} s …`);
   const { creates, leaves } = await createAndLeave();
-  say(`closes, each of which promotes the next, ${seconds} s …`);
+  show(`closes, each of which promotes the next, ${seconds} s …`);
   let next = 0;
   const closes = await load(() => call("DELETE", `/close/u${next++}`));
-  const [moved] = await bench.sql`SELECT count(*)::int AS promotions FROM waiting_room_moves WHERE move = 'promoted'`;
+  const [moved] =
+    await database.sql`SELECT count(*)::int AS promotions FROM waiting_room_moves WHERE move = 'promoted'`;
+  clear();
 
   const result = {
     waiting,
@@ -63,10 +77,7 @@ try {
   };
   if (values.json) console.log(JSON.stringify(result));
   else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)} ${value}`);
-} finally {
-  agent.destroy();
-  await bench.close();
-}
+});
 
 /** In rounds that are a twentieth of the line, so that about as many wait all the time. */
 async function createAndLeave(): Promise<{ creates: Load; leaves: Load }> {
@@ -124,7 +135,7 @@ function describe(took: number[], seconds: number): Load {
 function call(method: string, path: string, body?: string): Promise<number> {
   const began = performance.now();
   return new Promise((resolve, reject) => {
-    const sent = request(`${bench.url}/api/v1/session${path}`, {
+    const sent = request(`${room}${path}`, {
       method,
       agent,
       ...(body !== undefined && { headers: { "Content-Type": "application/json" } }),

@@ -5,9 +5,11 @@ import { AppError, OperatorError, UsageError } from "../errors.ts";
 import { readVersion } from "../version.ts";
 import { addCheckCommand } from "./check.ts";
 import { addDatabaseCommands } from "./database-commands.ts";
+import { addDoctorCommand } from "./doctor/index.ts";
 import { addKeysCommands } from "./keys-commands.ts";
 import { addServeCommand } from "./serve.ts";
 import { addSessionsCommands } from "./sessions-commands.ts";
+import { addTopCommand } from "./top/index.ts";
 
 const program = new Command("keybeat")
   .description("One live device per access key: a session service on PostgreSQL")
@@ -27,6 +29,8 @@ Examples:
   keybeat keys create --label "ACME" --expires 30d
   keybeat keys import keys.csv
   keybeat sessions list
+  keybeat top                                    who is on, and what happens, live
+  keybeat doctor                                 what is wrong, and how to mend it
   keybeat check http://127.0.0.1:3000 --key KEY  is that server right?`,
   );
 
@@ -35,10 +39,12 @@ addDatabaseCommands(program);
 addKeysCommands(program);
 addSessionsCommands(program);
 addCheckCommand(program);
+addDoctorCommand(program);
+addTopCommand(program);
 
-// A reader that has seen enough (`| head`) is no failure.
+// A reader that has seen enough (`| head`) is no failure, nor is a terminal that was closed.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
 });
 
 try {

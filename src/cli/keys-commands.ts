@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { OperatorError } from "../errors.ts";
 import { createKey, importKeys, type KeyRow, listKeys, revokeKey } from "../keys/index.ts";
 import { withDatabase } from "./context.ts";
-import { ago, type OutputOptions, printJson, printTable } from "./output.ts";
+import { ago, type Cell, type OutputOptions, printJson, printTable } from "./output.ts";
 
 export function addKeysCommands(program: Command): void {
   const keys = program.command("keys").description("access keys: create, import, list, revoke");
@@ -101,10 +101,12 @@ function printKeys(rows: KeyRow[]): void {
   );
 }
 
-function stateOf(key: KeyRow): string {
-  if (key.revokedAt) return "revoked";
-  if (key.expiresAt && new Date(key.expiresAt).getTime() <= Date.now()) return key.live ? "expired, in use" : "expired";
-  return key.live ? "in use" : "free";
+function stateOf(key: KeyRow): Cell {
+  if (key.revokedAt) return { text: "revoked", style: "red" };
+  if (key.expiresAt && new Date(key.expiresAt).getTime() <= Date.now()) {
+    return { text: key.live ? "expired, in use" : "expired", style: "yellow" };
+  }
+  return key.live ? { text: "in use", style: "green" } : "free";
 }
 
 function keyJson(key: KeyRow) {

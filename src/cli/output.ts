@@ -1,8 +1,14 @@
-/** How commands print: JSON for programs, tables for people. */
+/** How commands print: JSON for programs, tables for people, colours only where a terminal looks on. */
+import { styleText } from "node:util";
 
 export interface OutputOptions {
   json?: boolean;
 }
+
+export type Style = Parameters<typeof styleText>[0];
+
+/** A cell that is to stand out, or a plain one. */
+export type Cell = string | number | null | { text: string; style: Style };
 
 export function printJson(value: unknown): void {
   // JSON lets the second half of the control characters through; a terminal obeys them.
@@ -10,24 +16,78 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(value).replace(/[\x7f-\x9f]/g, escaped));
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
-export function printTable(head: string[], rows: Array<Array<string | number | null>>): void {
-  const cells = rows.map((row) => row.map((cell) => (cell === null ? "-" : clean(String(cell)))));
-  const widths = head.map((title, at) => Math.max(title.length, ...cells.map((row) => [...(row[at] ?? "")].length)));
+/** Coloured where standard output is a terminal that has colours and NO_COLOR does not forbid it. */
+export function paint(style: Style, text: string): string {
+  // hasColors goes by NO_COLOR and FORCE_COLOR too.
+  return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text;
+}
+
+/** Where no terminal looks on, or one that does not know its size (0), there is no width to keep to. */
+export function printTable(head: string[], rows: Cell[][]): void {
+  console.log(formatTable(head, rows, process.stdout.columns || undefined).join("\n"));
+}
+
+/** Columns as wide as their widest cell, numbers to the right; the widest give way until a line fits `width`. */
+export function formatTable(head: string[], rows: Cell[][], width = Number.POSITIVE_INFINITY): string[] {
+  const cells = rows.map((row) => row.map((cell) => clean(textOf(cell))));
+  const widths = head.map((title, at) => Math.max(title.length, ...cells.map((row) => widthOf(row[at] ?? ""))));
+  shrink(widths, width);
   const numeric = head.map((_, at) => rows.length > 0 && rows.every((row) => typeof row[at] === "number"));
-  const line = (row: string[]) =>
-    row
-      .map((cell, at) => {
-        const fill = " ".repeat(Math.max(0, (widths[at] ?? 0) - [...cell].length));
-        return numeric[at] ? fill + cell : cell + fill;
+  const line = (texts: string[], styles: Array<Style | undefined>) =>
+    texts
+      .map((text, at) => {
+        const fitted = shorten(text, widths[at] ?? 0);
+        const isLast = at === texts.length - 1;
+        const fill = isLast && !numeric[at] ? "" : " ".repeat((widths[at] ?? 0) - widthOf(fitted));
+        const style = styles[at];
+        const shown = style === undefined ? fitted : paint(style, fitted);
+        return numeric[at] ? fill + shown : shown + fill;
       })
       .join("  ")
       .trimEnd();
-  console.log([line(head), ...cells.map(line)].join("\n"));
+  const bold = head.map(() => "bold" as const);
+  return [line(head, bold), ...cells.map((texts, at) => line(texts, (rows[at] ?? []).map(styleOf)))];
 }
 
+const GAP = 2;
+const COLUMN_MIN = 4;
+
+/** Takes from the widest column, one by one, until the line fits or none is wide any more. */
+function shrink(widths: number[], width: number): void {
+  const total = () => widths.reduce((sum, each) => sum + each, 0) + GAP * (widths.length - 1);
+  while (total() > width) {
+    const widest = Math.max(...widths);
+    if (widest <= COLUMN_MIN) return;
+    widths[widths.indexOf(widest)] = widest - 1;
+  }
+}
+
+/** Cut to that many places of the terminal, with … where something is missing. */
+export function shorten(text: string, places: number): string {
+  if (widthOf(text) <= places) return text;
+  let kept = "";
+  for (const character of text) {
+    if (widthOf(kept + character) > places - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+/** How many places it takes on a terminal: marks that stand on another character none, Chinese and the like two. */
+function widthOf(text: string): number {
+  let places = 0;
+  for (const character of text) places += /\p{M}|\u200d/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  return places;
+}
+
+const textOf = (cell: Cell) => (cell === null ? "-" : typeof cell === "object" ? cell.text : String(cell));
+const styleOf = (cell: Cell) => (cell !== null && typeof cell === "object" ? cell.style : undefined);
+
 /** A label or a device's name comes from outside: no control character of it may reach the terminal. */
-function clean(text: string): string {
+export function clean(text: string): string {
   return text.replace(/\p{Cc}/gu, "�");
 }
 

@@ -2,6 +2,7 @@ import cluster from "node:cluster";
 import type { Command } from "commander";
 import { readConfig } from "../config.ts";
 import { createLog } from "../log.ts";
+import { createLogOutput } from "../log-output.ts";
 import { serve } from "../main.ts";
 import { reportFailure } from "../workers.ts";
 
@@ -23,12 +24,15 @@ export function addServeCommand(program: Command): void {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop());
       if (cluster.isWorker) process.once("disconnect", () => stop()); // the primary is gone
 
-      const service = await serve(config, log, (line) => console.log(line)).catch((error: Error) => {
+      // As the log: a full disk under it must not stop the service.
+      const output = createLogOutput(1);
+      const print = (line: string) => output.write(`${line}\n`);
+      const service = await serve(config, log, print).catch((error: Error) => {
         if (!cluster.isWorker) throw error;
         reportFailure(error);
       });
       if (!service) return;
-      if (options.json) console.log(JSON.stringify({ listening: service.url }));
+      if (options.json) print(JSON.stringify({ listening: service.url }));
       await asked;
       setTimeout(() => process.exit(1), STOP_MS).unref();
       if (!cluster.isWorker) log.info("stopping");

@@ -2,9 +2,7 @@ import type { Command } from "commander";
 import { OperatorError } from "../errors.ts";
 import { kickSession, listSessions } from "../sessions/device/index.ts";
 import { withDatabase } from "./context.ts";
-import { ago, type OutputOptions, printJson, printTable } from "./output.ts";
-
-type Cell = string | number | null;
+import { ago, type Cell, type OutputOptions, printJson, printTable } from "./output.ts";
 
 export function addSessionsCommands(program: Command): void {
   const sessions = program.command("sessions").description("live sessions: list, kick");
@@ -25,7 +23,7 @@ export function addSessionsCommands(program: Command): void {
               session.access_key,
               device.filter(Boolean).join(", ") || null,
               ago(session.started_at),
-              `${Math.round(session.seconds_since_heartbeat)} s ago`,
+              lastHeard(session.seconds_since_heartbeat),
             ]);
           }
         }
@@ -63,4 +61,12 @@ export function addSessionsCommands(program: Command): void {
         else console.log(`kicked the session of key ${access_key}`);
       }),
     );
+}
+
+/** Over a heartbeat's distance and a bit, somebody is not well. */
+const LATE_SECONDS = 35;
+
+function lastHeard(seconds: number): Cell {
+  const text = `${Math.round(seconds)} s ago`;
+  return { text, style: seconds > LATE_SECONDS ? "yellow" : "green" };
 }

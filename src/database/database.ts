@@ -1,49 +1,79 @@
-/** The database as the rest of the program sees it: three lanes, opened together and closed together. */
+/** The database as the rest of the program sees it: a few lanes, opened together and closed together. */
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import { type Lane, openLane } from "./lane.ts";
+import type { Tracing } from "../tracing/tracing.ts";
+import { type Lane, type LaneCounts, type LaneOptions, openLane } from "./lane.ts";
 
 export interface Database {
   /** Starts, ends and the like: one statement for one caller, answered within the 3 seconds we promise. */
   readonly requests: Lane;
   /** Batches of heartbeats: few at a time, half the deadline, as one may wait behind another. */
   readonly heartbeats: Lane;
-  /** Cleanup, administration and the command line: may take longer, and never stands in a client's way. */
+  /** Operators: bounded like clients, and never before them. */
+  readonly operators: Lane;
+  /** Cleanup, bulk work and the command line: may take longer, and never stands in a client's way. */
   readonly background: Lane;
   /** Administration: a query built by drizzle, under the same bounds. */
   tables<T>(query: (tables: PostgresJsDatabase) => PromiseLike<T>): Promise<T>;
+  /** What became of the calls, a lane each. */
+  readonly counts: readonly LaneCounts[];
   close(): Promise<void>;
 }
 
 export const REQUEST_DEADLINE_MS = 2500;
 
-export function openDatabase(url: string): Database {
-  const requests = openLane(url, {
+const CONNECTIONS_MAX = { requests: 10, heartbeats: 3, operators: 2, background: 2, administration: 2 } as const;
+const LISTENERS = 1;
+
+/** How many connections a service of so many processes opens at most; with several, the primary works in the background. */
+export function connectionsNeeded(processes: number): number {
+  const { requests, heartbeats, operators, background, administration } = CONNECTIONS_MAX;
+  const each = requests + heartbeats + operators + background + administration + LISTENERS;
+  return processes * each + (processes > 1 ? background + administration : 0);
+}
+
+export function openDatabase(url: string, tracing?: Tracing): Database {
+  const open = (options: LaneOptions) => openLane(url, options, tracing);
+  const requests = open({
     name: "requests",
-    connectionsMax: 10,
+    connectionsMax: CONNECTIONS_MAX.requests,
     waitingMax: 2000,
     deadlineMs: REQUEST_DEADLINE_MS,
   });
-  const heartbeats = openLane(url, {
+  const heartbeats = open({
     name: "heartbeats",
-    connectionsMax: 3,
+    connectionsMax: CONNECTIONS_MAX.heartbeats,
     waitingMax: 8,
     deadlineMs: REQUEST_DEADLINE_MS / 2,
   });
-  const background = openLane(url, { name: "background", connectionsMax: 2, waitingMax: 100, deadlineMs: 30_000 });
-  // drizzle changes how its client reads and writes dates and JSON, so it has one of its own.
-  const administration = openLane(url, {
-    name: "administration",
-    connectionsMax: 2,
+  const operators = open({
+    name: "operators",
+    connectionsMax: CONNECTIONS_MAX.operators,
+    waitingMax: 50,
+    deadlineMs: REQUEST_DEADLINE_MS,
+  });
+  const background = open({
+    name: "background",
+    connectionsMax: CONNECTIONS_MAX.background,
     waitingMax: 100,
     deadlineMs: 30_000,
   });
+  // drizzle changes how its client reads and writes dates and JSON, so it has one of its own.
+  const administration = open({
+    name: "administration",
+    connectionsMax: CONNECTIONS_MAX.administration,
+    waitingMax: 100,
+    deadlineMs: 30_000,
+  });
+  const lanes = [requests, heartbeats, operators, background, administration];
   return {
     requests,
     heartbeats,
+    operators,
     background,
     tables: (query) => administration.query((sql) => query(drizzle(sql))),
+    counts: lanes.map((lane) => lane.counts),
     async close() {
-      await Promise.all([requests, heartbeats, background, administration].map((lane) => lane.close()));
+      await Promise.all(lanes.map((lane) => lane.close()));
     },
   };
 }

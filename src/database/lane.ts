@@ -6,7 +6,10 @@
  * Calls of different temper have lanes of their own, so that a slow report never stands before a heartbeat.
  */
 import postgres from "postgres";
-import { unavailable } from "../errors.ts";
+import { AppError, unavailable } from "../errors.ts";
+import { createSecondsHistogram } from "../metrics/counts.ts";
+import { type Histogram, observe } from "../metrics/histogram.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { createGate } from "./gate.ts";
 import { createSocketFactory } from "./socket.ts";
 
@@ -21,7 +24,23 @@ export interface LaneOptions {
   deadlineMs: number;
 }
 
+export interface LaneCounts {
+  lane: string;
+  calls: {
+    ok: number;
+    /** The statement was wrong, or its data. */
+    failed: number;
+    /** The database was in trouble. */
+    unavailable: number;
+    late: number;
+    /** Too many were waiting. */
+    turned_away: number;
+  };
+  seconds: Histogram;
+}
+
 export interface Lane {
+  readonly counts: LaneCounts;
   /**
    * Runs one statement; those of one `turn` one after the other. Throws `unavailable` for any trouble of the database;
    * the outcome is then unknown.
@@ -30,13 +49,19 @@ export interface Lane {
   close(): Promise<void>;
 }
 
-export function openLane(url: string, options: LaneOptions): Lane {
+export function openLane(url: string, options: LaneOptions, tracing?: Tracing): Lane {
   let sql = openPool(url, options);
   const gate = createGate({
     insideMax: options.connectionsMax,
     waitingMax: options.waitingMax,
     turnWaitingMax: options.waitingMax / 4,
   });
+
+  const counts: LaneCounts = {
+    lane: options.name,
+    calls: { ok: 0, failed: 0, unavailable: 0, late: 0, turned_away: 0 },
+    seconds: createSecondsHistogram(),
+  };
 
   /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
   const replacePool = () => {
@@ -47,7 +72,18 @@ export function openLane(url: string, options: LaneOptions): Lane {
 
   const query = <T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T> =>
     new Promise<T>((resolve, reject) => {
-      const refuse = (why: string) => reject(unavailable(new Error(`${options.name}: ${why}`)));
+      const began = performance.now();
+      let counted = false;
+      const count = (outcome: keyof LaneCounts["calls"]) => {
+        if (counted) return;
+        counted = true;
+        counts.calls[outcome]++;
+        observe(counts.seconds, (performance.now() - began) / 1000);
+      };
+      const refuse = (outcome: "late" | "turned_away", why: string) => {
+        count(outcome);
+        reject(unavailable(new Error(`${options.name}: ${why}`)));
+      };
       let call: PromiseLike<T> | undefined;
       const begin = () => {
         Promise.resolve()
@@ -55,10 +91,18 @@ export function openLane(url: string, options: LaneOptions): Lane {
             call = statement(sql);
             return call;
           })
-          .then(resolve, (error: unknown) => {
-            if (codeOf(error) === "25006") replacePool();
-            reject(mapError(error));
-          })
+          .then(
+            (rows) => {
+              count("ok");
+              resolve(rows);
+            },
+            (error: unknown) => {
+              if (codeOf(error) === "25006") replacePool();
+              const mapped = mapError(error);
+              count(mapped instanceof AppError ? "unavailable" : "failed");
+              reject(mapped);
+            },
+          )
           .finally(() => {
             clearTimeout(deadline);
             gate.leave(turn);
@@ -68,16 +112,25 @@ export function openLane(url: string, options: LaneOptions): Lane {
       const deadline = setTimeout(() => {
         giveUp?.();
         defuse(call);
-        refuse(`no answer within ${options.deadlineMs} ms`);
+        refuse("late", `no answer within ${options.deadlineMs} ms`);
       }, options.deadlineMs);
       const giveUp = gate.enter(begin, turn);
       if (!giveUp) {
         clearTimeout(deadline);
-        refuse("too many calls are waiting");
+        refuse("turned_away", "too many calls are waiting");
       }
     });
 
-  return { query, close: () => sql.end({ timeout: 2 }) };
+  const traced: Lane["query"] = (statement, turn) =>
+    (tracing as Tracing).call(options.name, (seen) =>
+      query((sql) => {
+        const call = statement(sql);
+        seen(textOf(call));
+        return call;
+      }, turn),
+    );
+
+  return { counts, query: tracing ? traced : query, close: () => sql.end({ timeout: 2 }) };
 }
 
 function openPool(url: string, options: LaneOptions): Sql {
@@ -108,6 +161,17 @@ function defuse(call: unknown): void {
   if (query?.state !== null || !Array.isArray(query.strings)) return;
   query.strings = Object.assign(["SELECT 1"], { raw: ["SELECT 1"] });
   query.args = [];
+}
+
+/** What is sent as text; the parameters are not in it. A query that drizzle built does not say. */
+function textOf(call: unknown): string | undefined {
+  const { strings } = call as { strings?: unknown };
+  if (!Array.isArray(strings)) return undefined;
+  return strings
+    .map((part, at) => (at === 0 ? part : `$${at}${part}`))
+    .join("")
+    .replace(/\s+/g, " ")
+    .trim();
 }
 
 /**

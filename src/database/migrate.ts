@@ -8,6 +8,7 @@ import { packageRoot } from "../version.ts";
 
 const MIGRATION_LOCK = 1262834007;
 const LOCK_AGAIN_MS = 200;
+const DEADLOCKS_MAX = 5;
 const OLDEST_VERSION = 150_000;
 
 /** Throws an OperatorError if the database cannot be reached, is too old, or refuses. */
@@ -22,12 +23,13 @@ export async function migrateDatabase(url: string): Promise<{ applied: number; s
     if (server?.number < OLDEST_VERSION) {
       throw new OperatorError(`PostgreSQL ${server?.version} is too old: Keybeat needs 15 or later`);
     }
+    let attempts = DEADLOCKS_MAX;
     for (;;) {
       const applied = await guard.begin(async (lock) => {
         // Tried, not waited for: whoever waits holds a connection, and a small pool of a pooler would have none left
         // for the one ahead.
         const [row] = await lock`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS ours`;
-        return row?.ours ? applyMigrations(worker) : undefined;
+        return row?.ours ? applyMigrations(worker).catch((error) => giveWay(error, --attempts)) : undefined;
       });
       if (applied !== undefined) return { applied, serverVersion: String(server?.version) };
       await sleep(LOCK_AGAIN_MS);
@@ -37,6 +39,12 @@ export async function migrateDatabase(url: string): Promise<{ applied: number; s
   } finally {
     await Promise.all([guard.end({ timeout: 2 }), worker.end({ timeout: 2 })]);
   }
+}
+
+/** A deadlock with the version that serves meanwhile has changed nothing, so it is tried again. */
+function giveWay(error: unknown, attemptsLeft: number): undefined {
+  const { code, cause } = error as { code?: string; cause?: { code?: string } };
+  if ((cause?.code ?? code) !== "40P01" || attemptsLeft === 0) throw error;
 }
 
 async function applyMigrations(sql: postgres.Sql): Promise<number> {

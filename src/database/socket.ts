@@ -72,7 +72,17 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onF
     } else if (socket.bytesWritten === writtenAtRead && !socket.connecting) {
       waitingSince = performance.now();
     } else if (performance.now() - waitingSince > silenceMsMax) {
-      socket.destroy(Object.assign(new Error("the database did not answer in time"), { code: "ETIMEDOUT" }));
+      cut(socket);
     }
   }, TICK_MS).unref();
+}
+
+/**
+ * What was sent must not arrive later: the kernel would go on sending it for minutes after an ordinary close, and a start
+ * or a heartbeat would be carried out long after its caller was told 503. A reset takes it back.
+ */
+function cut(socket: Socket): void {
+  const isTcp = socket.remotePort !== undefined; // a path's socket never goes dark on the way
+  if (isTcp && !socket.connecting) socket.resetAndDestroy();
+  else socket.destroy(Object.assign(new Error("the database did not answer in time"), { code: "ETIMEDOUT" }));
 }

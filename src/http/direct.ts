@@ -5,25 +5,37 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Logger } from "../log.ts";
+import { countAnswer, type RouteCounts } from "../metrics/counts.ts";
 import { answerError } from "./error-reply.ts";
 import { BODY_BYTES_MAX, isJson, parseJson } from "./json-body.ts";
 import type { PostRoute } from "./post-route.ts";
 import { chooseRequestId } from "./request-id.ts";
 
-export function answerDirectly(route: PostRoute, log: Logger, otherwise: RequestListener): RequestListener {
+export function answerDirectly(
+  route: PostRoute,
+  counts: RouteCounts,
+  log: Logger,
+  otherwise: RequestListener,
+): RequestListener {
   return (request, response) => {
     if (request.url !== route.path || request.method !== "POST" || !isPlain(request)) {
       otherwise(request, response);
       return;
     }
+    const began = performance.now();
     const requestId = chooseRequestId(request.headers["x-request-id"] as string | undefined);
+    const succeed = (reply: object) => {
+      send(response, 200, requestId, reply);
+      countAnswer(counts, "ok", began);
+    };
     const fail = (error: unknown) => {
       const { status, body, headers } = answerError(error, requestId, log);
       send(response, status, requestId, body, Object.entries(headers).flat());
+      countAnswer(counts, body.code, began);
     };
     readText(request, (text) => {
       try {
-        route.run(parseJson(text, route.request)).then((reply) => send(response, 200, requestId, reply), fail);
+        route.run(parseJson(text, route.request)).then(succeed, fail);
       } catch (error) {
         fail(error);
       }

@@ -9,20 +9,31 @@ export async function readJson<T extends z.ZodType>(c: Context, schema: T): Prom
   if (!isJson(c.req.header("content-type"))) {
     throw new AppError("unsupported_media_type", "Please send JSON, with Content-Type: application/json");
   }
-  return parseJson(await readText(c), schema);
+  const text = await readText(c).catch((error: unknown) => {
+    if (error instanceof AppError) throw error;
+    // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
+    throw new AppError("invalid_request", "The body broke off", { issues: [{ path: "", message: "it broke off" }] });
+  });
+  return parseJson(text, schema);
 }
 
 export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
 }
 
-/** Throws invalid_request, with `issues: [{path, message}]`. */
-export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
-  return parseWith(schema, parseText(text));
+/** As readJson, for a body that may be left out. */
+export async function readOptionalJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
+  if (c.req.header("content-type") === undefined && (await readText(c)) === "") return parseShape({}, schema);
+  return readJson(c, schema);
 }
 
-/** The same for what came otherwise than in a body; `at` names it. */
-export function parseWith<T extends z.ZodType>(schema: T, value: unknown, at?: string): z.infer<T> {
+/** Throws invalid_request, with `issues: [{path, message}]`. */
+export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
+  return parseShape(parseText(text), schema);
+}
+
+/** Throws invalid_request, as parseJson does. `at` names what is no part of a body. */
+export function parseShape<T extends z.ZodType>(value: unknown, schema: T, at?: string): z.infer<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({ path: at ?? issue.path.join("."), message: issue.message }));

@@ -5,10 +5,12 @@ import type { HttpEnv } from "./request-id.ts";
 /** Unknown path: 404. A path that exists for other methods: 405, with what it allows. */
 export function notFound(app: Hono<HttpEnv>): NotFoundHandler<HttpEnv> {
   return (c) => {
+    const there = app.routes.filter((route) => route.method !== "ALL" && matches(route.path, c.req.path));
+    const plain = there.filter((route) => route.path === c.req.path);
     const allowed = new Set(
-      app.routes
-        .filter((route) => route.method !== "ALL" && matches(route.path, c.req.path))
-        .flatMap((route) => (route.method === "GET" ? ["GET", "HEAD"] : [route.method])),
+      (plain.length > 0 ? plain : there).flatMap((route) =>
+        route.method === "GET" ? ["GET", "HEAD"] : [route.method],
+      ),
     );
     if (allowed.size === 0) throw new AppError("not_found", "There is nothing at this address");
     c.header("Allow", [...allowed].join(", "));

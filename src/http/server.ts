@@ -1,17 +1,32 @@
 /** Listens, with limits on time and headers, and stops listening without cutting anybody off. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { createServer, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
-import { type ErrorCode, OperatorError, STATUS } from "../errors.ts";
+import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type Counts, countsOfRoute } from "../metrics/counts.ts";
+import { createAdmission } from "./admission.ts";
+import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
 import { answerDirectly } from "./direct.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 import type { PostRoute } from "./post-route.ts";
 
 /** How long a drain waits for the rest of a request that has not wholly arrived. */
 const ARRIVAL_MS = 1_000;
+
+/** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
+const IDLE_MS = 90_000;
+
+const LIMITS = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 1_000,
+  requireHostHeader: false, // Node would refuse without a body; see admit
+};
 
 export interface HttpServer {
   url: string;
@@ -21,28 +36,23 @@ export interface HttpServer {
 
 /** Throws an OperatorError if the address cannot be had. */
 export async function listen(
-  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute },
+  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute | undefined; counts: Counts },
   address: { host: string; port: number },
   log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
-  const underWay = new Set<IncomingMessage>();
-  const ordinary = getRequestListener((request: Request) => (draining ? refuse() : app.hono.fetch(request)));
-  const direct = answerDirectly(app.heartbeat, log, ordinary);
-  function leave(this: ServerResponse) {
-    underWay.delete(this.req);
-  }
-  const options = {
-    maxHeaderSize: 16 * 1024,
-    headersTimeout: 5_000,
-    requestTimeout: 10_000,
-    // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
-    keepAliveTimeout: 75_000,
-    connectionsCheckingInterval: 1_000,
-  };
-  const server = createServer(options, (request, response) => {
-    underWay.add(request);
-    response.on("close", leave);
+  const { admit, underWay } = createAdmission();
+  const ordinary = getRequestListener((request: Request, env) => (draining ? refuse() : app.hono.fetch(request, env)), {
+    hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
+    errorHandler: () => Response.json(...brokenRequest("invalid_request")),
+  });
+  const { heartbeat } = app;
+  const direct =
+    heartbeat === undefined
+      ? ordinary
+      : answerDirectly(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log, ordinary);
+  const server = createServer(LIMITS, (request, response) => {
+    if (!admit(request, response)) return;
     if (draining) {
       response.setHeader("Connection", "close");
       ordinary(request, response);
@@ -50,6 +60,9 @@ export async function listen(
       direct(request, response);
     }
   });
+  server.setTimeout(IDLE_MS);
+  // What else is expected is ours to ignore; Node would refuse it without a body.
+  server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   server.on("clientError", answerBrokenRequest);
 
   await new Promise<void>((resolve, reject) => {
@@ -90,31 +103,6 @@ function refuse(): Response {
     status: 503,
     headers: { "Retry-After": String(retryAfterSeconds()), Connection: "close", "X-Request-Id": body.request_id },
   });
-}
-
-/** What Node's parser refuses never reaches the application; it is answered in the same words all the same. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const code: ErrorCode =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? "headers_too_large"
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? "request_timeout"
-        : "invalid_request";
-  const messages: Partial<Record<ErrorCode, string>> = {
-    headers_too_large: "The headers are too large",
-    request_timeout: "The request did not arrive in time",
-    invalid_request: "This is no valid HTTP request",
-  };
-  const request_id = crypto.randomUUID();
-  const body = JSON.stringify({ error: messages[code], code, request_id });
-  socket.end(
-    `HTTP/1.1 ${STATUS[code]} ${code}\r\nContent-Type: application/json\r\nX-Request-Id: ${request_id}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }
 
 function explain(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {

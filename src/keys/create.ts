@@ -1,9 +1,11 @@
 import type { Database } from "../database/database.ts";
+import { type Operator, operatorOfCommandLine } from "../database/operator.ts";
 import { OperatorError, UsageError } from "../errors.ts";
 import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";
 import { type HashKey, KEY_LENGTH_MAX, keyPrefix, mintKey } from "./secret.ts";
-import { insertKeys } from "./sql.ts";
+import { insertKey } from "./sql.ts";
+import { isStorable } from "./text.ts";
 
 export interface CreatedKey {
   /** The whole key: this is the only time that anybody sees it. */
@@ -23,13 +25,33 @@ export async function createKey(
   hashKey: HashKey,
   wanted: { key?: string; label?: string; expires?: string } = {},
 ): Promise<CreatedKey> {
-  const key = wanted.key ?? mintKey();
-  if (key.length === 0 || key.length > KEY_LENGTH_MAX) {
+  if (wanted.key !== undefined && (wanted.key.length === 0 || wanted.key.length > KEY_LENGTH_MAX)) {
     throw new UsageError(`a key has 1 to ${KEY_LENGTH_MAX} characters`);
   }
-  const label = checkLabel(wanted.label);
-  const expiresAt = wanted.expires === undefined ? null : parseExpiry(wanted.expires);
-  const [row] = await insertKeys(database, [{ hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt }]);
-  if (!row) throw new OperatorError("that key exists already");
-  return { access_key: key, id: row.id, label, expires_at: expiresAt };
+  if (wanted.key !== undefined && !isStorable(wanted.key)) throw new UsageError("the key is not well-formed text");
+  const added = await addKey(
+    database,
+    hashKey,
+    {
+      key: wanted.key,
+      label: checkLabel(wanted.label),
+      expiresAt: wanted.expires === undefined ? null : parseExpiry(wanted.expires),
+    },
+    operatorOfCommandLine(),
+  );
+  if (!added) throw new OperatorError("that key exists already");
+  const { createdAt: _unsaid, ...created } = added;
+  return created;
+}
+
+/** As createKey, of values that were checked. Undefined: that key exists, and stays as it is. */
+export async function addKey(
+  database: Database,
+  hashKey: HashKey,
+  wanted: { key: string | undefined; label: string | null; expiresAt: string | null },
+  by: Operator,
+): Promise<(CreatedKey & { createdAt: Date }) | undefined> {
+  const { key = mintKey(), label, expiresAt } = wanted;
+  const row = await insertKey(database, { hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt }, by);
+  return row && { access_key: key, id: row.id, label, expires_at: expiresAt, createdAt: row.createdAt };
 }

@@ -1,14 +1,17 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Database } from "../database/database.ts";
+import { operatorOfCommandLine } from "../database/operator.ts";
 import { OperatorError } from "../errors.ts";
 import { splitCsvLine } from "./csv.ts";
 import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";
 import { type HashKey, KEY_LENGTH_MAX, keyPrefix } from "./secret.ts";
 import { insertKeys, type NewKey } from "./sql.ts";
+import { isStorable } from "./text.ts";
 
 const BATCH_SIZE = 2000;
+const LINE_LENGTH_MAX = 4096;
 
 export interface ImportReport {
   imported: number;
@@ -31,23 +34,22 @@ export async function importKeys(
   onProgress: (linesDone: number) => void = () => {},
 ): Promise<ImportReport> {
   const report: ImportReport = { imported: 0, existing: 0, rejected: [], rejectedCount: 0 };
+  const by = operatorOfCommandLine();
   let batch: NewKey[] = [];
   const flush = async () => {
     if (batch.length === 0) return;
-    const inserted = await insertKeys(database, batch);
-    report.imported += inserted.length;
-    report.existing += batch.length - inserted.length;
+    const imported = await insertKeys(database, batch, by);
+    report.imported += imported;
+    report.existing += batch.length - imported;
     batch = [];
   };
 
   let line = 0;
   for await (const text of linesOf(file)) {
     line++;
-    const fields = splitCsvLine(text);
-    if (fields?.every((field) => field === "") || (line === 1 && fields?.[0]?.toLowerCase() === "key")) continue;
     try {
-      if (!fields) throw new Error("a quotation mark is not closed");
-      batch.push(readKey(fields, hashKey));
+      const key = readKeyLine(text, line);
+      if (key) batch.push(hashed(key, hashKey));
     } catch (error) {
       report.rejectedCount++;
       if (report.rejected.length < 20) report.rejected.push({ line, reason: (error as Error).message });
@@ -62,15 +64,28 @@ export async function importKeys(
   return report;
 }
 
-function readKey([key = "", label = "", expires = ""]: string[], hashKey: HashKey): NewKey {
+export interface WrittenKey {
+  key: string;
+  label: string | null;
+  expiresAt: string | null;
+}
+
+/** The key that a line says; undefined for a blank one and the heading. Throws an Error that says nothing of the key. */
+export function readKeyLine(text: string, line: number): WrittenKey | undefined {
+  if (text.length > LINE_LENGTH_MAX) throw new Error(`the line has over ${LINE_LENGTH_MAX} characters`);
+  const fields = splitCsvLine(text);
+  if (!fields) throw new Error("a quotation mark is not closed");
+  const [key = "", label = "", expires = ""] = fields;
+  if (fields.every((field) => field === "") || (line === 1 && key.toLowerCase() === "key")) return undefined;
   if (key === "") throw new Error("the key is empty");
   if (key.length > KEY_LENGTH_MAX) throw new Error(`the key has over ${KEY_LENGTH_MAX} characters`);
-  return {
-    hash: hashKey(key),
-    prefix: keyPrefix(key),
-    label: checkLabel(label),
-    expiresAt: expires === "" ? null : parseExpiry(expires),
-  };
+  // The decoder's sign for what is no UTF-8: a key read so is none that anybody holds.
+  if (!isStorable(key) || key.includes("\uFFFD")) throw new Error("the key is not well-formed UTF-8");
+  return { key, label: checkLabel(label), expiresAt: expires === "" ? null : parseExpiry(expires) };
+}
+
+export function hashed({ key, label, expiresAt }: WrittenKey, hashKey: HashKey): NewKey {
+  return { hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt };
 }
 
 async function* linesOf(file: string): AsyncGenerator<string> {

@@ -5,9 +5,10 @@
  * which people speak of it. A revoked or expired key starts no session; revoking also ends its live session, while
  * one that expires lets its live session go on until that ends.
  */
-export { type CreatedKey, createKey } from "./create.ts";
+export { addKey, type CreatedKey, createKey } from "./create.ts";
 export { type ImportReport, importKeys } from "./import.ts";
+export { importKeyText, type TextImportReport } from "./import-text.ts";
 export { listKeys } from "./list.ts";
 export { type RevokeOutcome, revokeKey } from "./revoke.ts";
 export { createHashKey, type HashKey, KEY_LENGTH_MAX, maskKey } from "./secret.ts";
-export { countKeys, type KeyRow } from "./sql.ts";
+export { countKeys, eraseKeyRow, type KeyRow, patchKeyRow, restoreKeyRow, revokeKeyRow } from "./sql.ts";

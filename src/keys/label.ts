@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { isStorable } from "./text.ts";
 
 const LABEL_LENGTH_MAX = 200;
 
@@ -6,6 +7,6 @@ const LABEL_LENGTH_MAX = 200;
 export function checkLabel(text: string | undefined): string | null {
   if (text === undefined || text === "") return null;
   if ([...text].length > LABEL_LENGTH_MAX) throw new UsageError(`a label has at most ${LABEL_LENGTH_MAX} characters`);
-  if (text.includes("\0") || !text.isWellFormed()) throw new UsageError("the label is not well-formed text");
+  if (!isStorable(text)) throw new UsageError("the label is not well-formed text");
   return text;
 }

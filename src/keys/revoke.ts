@@ -1,4 +1,5 @@
 import type { Database } from "../database/database.ts";
+import { operatorOfCommandLine } from "../database/operator.ts";
 import type { HashKey } from "./secret.ts";
 import { findKeys, type KeyRow, revokeKeyRow } from "./sql.ts";
 
@@ -27,5 +28,6 @@ export async function revokeKey(database: Database, hashKey: HashKey, given: str
   const [key] = found;
   if (!key) return { outcome: "unknown" };
   if (found.length > 1) return { outcome: "ambiguous", keys: found };
-  return { outcome: "revoked", key, sessionRevoked: await revokeKeyRow(database, key.id) };
+  const { known, sessionRevoked } = await revokeKeyRow(database, key.id, null, operatorOfCommandLine());
+  return known ? { outcome: "revoked", key, sessionRevoked } : { outcome: "unknown" };
 }

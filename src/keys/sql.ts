@@ -1,8 +1,9 @@
-/** Every statement on access keys. */
+/** Every statement on access keys. A change is written into the audit log in its own statement, so never without it. */
 import { and, eq, like, or, sql } from "drizzle-orm";
 import { activeSessions } from "../../drizzle/active-sessions.ts";
 import { keys } from "../../drizzle/keys.ts";
 import type { Database } from "../database/database.ts";
+import type { Operator } from "../database/operator.ts";
 
 export interface KeyRow {
   id: number;
@@ -24,21 +25,50 @@ export interface NewKey {
   expiresAt: string | null;
 }
 
-/** Adds keys; those that exist already stay as they are. Returns the new ones, in no order. */
-export async function insertKeys(database: Database, rows: NewKey[]): Promise<Array<{ id: number; hash: Uint8Array }>> {
-  const values = rows.map((row) => ({
-    keyHash: row.hash,
-    keyPrefix: row.prefix,
-    label: row.label,
-    expiresAt: row.expiresAt,
-  }));
-  return database.tables((tables) =>
-    tables
-      .insert(keys)
-      .values(values)
-      .onConflictDoNothing({ target: keys.keyHash })
-      .returning({ id: keys.id, hash: keys.keyHash }),
+/** Adds a key. Undefined: it exists already, and stays as it is. */
+export async function insertKey(
+  database: Database,
+  key: NewKey,
+  by: Operator,
+): Promise<{ id: number; createdAt: Date } | undefined> {
+  const [row] = await database.operators.query(
+    (query) => query<Array<{ id: number; createdAt: Date }>>`
+      WITH added AS (
+        INSERT INTO keys (key_hash, key_prefix, label, expires_at)
+        VALUES (${key.hash}, ${key.prefix}, ${key.label}, ${key.expiresAt})
+        ON CONFLICT (key_hash) DO NOTHING RETURNING id, created_at, label, expires_at
+      )
+      SELECT id, created_at AS "createdAt",
+             record_audit(${by.who}, ${by.from}, 'key_created', id,
+                          jsonb_build_object('label', label, 'expires_at', expires_at)) AS entry
+      FROM added`,
   );
+  return row && { id: row.id, createdAt: row.createdAt };
+}
+
+/** Adds keys, with one entry in the audit log; those that exist already stay as they are. Returns how many are new. */
+export async function insertKeys(database: Database, rows: NewKey[], by: Operator): Promise<number> {
+  const given = rows.map((row) => ({
+    hash: Buffer.from(row.hash).toString("hex"),
+    prefix: row.prefix,
+    label: row.label,
+    expires_at: row.expiresAt,
+  }));
+  const [row] = await database.background.query(
+    (query) => query<Array<{ imported: number }>>`
+      WITH added AS (
+        INSERT INTO keys (key_hash, key_prefix, label, expires_at)
+        SELECT decode(given.hash, 'hex'), given.prefix, given.label, given.expires_at
+        FROM jsonb_to_recordset(${query.json(given)})
+          AS given (hash text, prefix text, label text, expires_at timestamptz)
+        ON CONFLICT (key_hash) DO NOTHING RETURNING id
+      ), counted AS (SELECT count(*)::int AS imported FROM added)
+      SELECT imported, CASE WHEN imported > 0 THEN
+        record_audit(${by.who}, ${by.from}, 'keys_imported', NULL,
+                     jsonb_build_object('imported', imported, 'skipped_known', ${rows.length}::int - imported)) END AS entry
+      FROM counted`,
+  );
+  return row?.imported as number;
 }
 
 /** One page of keys by id, `after` excluded. */
@@ -74,10 +104,65 @@ export async function findKeys(
   );
 }
 
-/** Revokes a key and ends its live session in one transaction. Returns whether a live session ended. */
-export async function revokeKeyRow(database: Database, id: number): Promise<boolean> {
-  const [row] = await database.background.query((query) => query`SELECT revoke_key(${id}) AS session_revoked`);
-  return row?.session_revoked === true;
+/** Changes what is given; undefined stays as it is. Returns whether there is such a key. */
+export async function patchKeyRow(
+  database: Database,
+  id: number,
+  patch: { label: string | null | undefined; expiresAt: string | null | undefined },
+  by: Operator,
+): Promise<boolean> {
+  const details = {
+    ...(patch.label !== undefined && { label: patch.label }),
+    ...(patch.expiresAt !== undefined && { expires_at: patch.expiresAt }),
+  };
+  const rows = await database.operators.query(
+    (query) => query`
+      WITH changed AS (
+        UPDATE keys SET
+          label = CASE WHEN ${patch.label !== undefined} THEN ${patch.label ?? null} ELSE label END,
+          expires_at = CASE WHEN ${patch.expiresAt !== undefined} THEN ${patch.expiresAt ?? null} ELSE expires_at END
+        WHERE id = ${id} RETURNING id
+      )
+      SELECT record_audit(${by.who}, ${by.from}, 'key_changed', id, ${query.json(details)}) FROM changed`,
+  );
+  return rows.length === 1;
+}
+
+/** Revokes a key and ends its live session in one transaction, which tells the device the note. */
+export async function revokeKeyRow(
+  database: Database,
+  id: number,
+  note: string | null,
+  by: Operator,
+): Promise<{ known: boolean; sessionRevoked: boolean }> {
+  const [row] = await database.operators.query(
+    (query) => query<Array<{ known: boolean; sessionRevoked: boolean }>>`
+      SELECT done.known, done.session_revoked AS "sessionRevoked", CASE WHEN done.known THEN
+        record_audit(${by.who}, ${by.from}, 'key_revoked', ${id},
+                     jsonb_build_object('reason', ${note}::text, 'session_ended', done.session_revoked)) END AS entry
+      FROM revoke_key_saying(${id}, ${note}) done`,
+  );
+  return { known: row?.known === true, sessionRevoked: row?.sessionRevoked === true };
+}
+
+/** Makes a revoked key good again. What ended stays ended. */
+export async function restoreKeyRow(database: Database, id: number, by: Operator): Promise<void> {
+  await database.operators.query(
+    (query) => query`
+      WITH restored AS (UPDATE keys SET revoked_at = NULL WHERE id = ${id} AND revoked_at IS NOT NULL RETURNING id)
+      SELECT record_audit(${by.who}, ${by.from}, 'key_restored', id, NULL) FROM restored`,
+  );
+}
+
+/** Takes a key away with all that is known of its devices. Returns whether there was such a key. */
+export async function eraseKeyRow(database: Database, id: number, by: Operator): Promise<boolean> {
+  const [row] = await database.operators.query(
+    (query) => query`
+      SELECT done.known, CASE WHEN done.known THEN
+        record_audit(${by.who}, ${by.from}, 'key_erased', ${id}, NULL) END AS entry
+      FROM erase_key(${id}) done`,
+  );
+  return row?.known === true;
 }
 
 export async function countKeys(database: Database): Promise<number> {

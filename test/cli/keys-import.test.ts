@@ -23,7 +23,7 @@ const labelOf = async (key: string) =>
   (await db.sql`SELECT label FROM keys WHERE key_hash = ${db.hashKey(key) as Buffer}`)[0]?.label;
 
 let files = 0;
-async function fileOf(content: string): Promise<string> {
+async function fileOf(content: string | Buffer): Promise<string> {
   const file = join(folder, `${files++}.csv`);
   await writeFile(file, content);
   return file;
@@ -85,6 +85,18 @@ describe("keybeat keys import", () => {
     expect(lines).toContainEqual(expect.stringMatching(/^line 2: .*no date/));
     expect(lines).toContainEqual(expect.stringMatching(/^line 3: the key has over 512 characters/));
     expect(lines.at(-1)).toBe("keybeat: 3 line(s) were not taken in");
+    expect(await statusOf(good)).toBe(200);
+  });
+
+  it("rejects what is no UTF-8 or holds a NUL, and takes in the lines beside it", async () => {
+    const good = newAccessKey();
+    const content = Buffer.concat([
+      Buffer.from(`a\0key\ncl\0${newAccessKey()}\n`),
+      Buffer.from("clé-in-latin-1\n", "latin1"),
+    ]);
+    const { code, stdout, stderr } = await run(await fileOf(Buffer.concat([content, Buffer.from(`${good}\n`)])));
+    expect([code, stdout]).toEqual([1, "imported 1, already there 0, rejected 3\n"]);
+    for (const line of [1, 2, 3]) expect(stderr).toContain(`line ${line}: the key is not well-formed UTF-8\n`);
     expect(await statusOf(good)).toBe(200);
   });
 

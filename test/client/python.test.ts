@@ -371,6 +371,28 @@ ${more}`,
     }
   });
 
+  it("lets a callback finish what it prints when the interpreter exits, and waits for none that never ends", async () => {
+    for (const middle of ["time.sleep(0.2)", "time.sleep(60)"]) {
+      const { key } = await db.makeKey();
+      const app = python(
+        `
+def slowly(event):
+    say("called")
+    ${middle}
+    if event.type == "live":
+        say("through")
+session = start_session(url, key, end_at_exit=${middle === "time.sleep(0.2)" ? "False" : "True"}, on_event=slowly)
+sys.stdin.readline()`,
+        [server.url, key],
+      );
+      const called = await app.next("called");
+      app.child.stdin?.write("\n");
+      await app.ended();
+      expect(performance.now() - called.at).toBeLessThan(3_000);
+      expect(app.said.some(({ what }) => what === "through")).toBe(middle === "time.sleep(0.2)");
+    }
+  });
+
   it("exits without giving it back where the app says so", async () => {
     const { key } = await db.makeKey();
     const app = python("session = start_session(url, key, end_at_exit=False)\nsay('live')", [server.url, key]);

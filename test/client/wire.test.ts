@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { type FakeServer, startFakeServer } from "../../src/client/testing/index.ts";
 import { endReply, heartbeatReply, holder, startReply, statusReply } from "../../src/sessions/device/contract.ts";
+import { watchResponse } from "../support/answers.ts";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newSessionId } from "../support/secrets.ts";
@@ -19,7 +20,9 @@ interface Subject {
 async function withFake(use: (subject: Subject) => Promise<void>): Promise<void> {
   const fake: FakeServer = await startFakeServer();
   try {
-    await use({ send: (path, init) => fetch(fake.url + path, init), makeKey: async () => randomUUID() });
+    const send: Subject["send"] = async (path, init) =>
+      watchResponse(new Request(fake.url + path, init), await fetch(fake.url + path, init));
+    await use({ send, makeKey: async () => randomUUID() });
   } finally {
     await fake.close();
   }

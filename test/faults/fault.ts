@@ -10,15 +10,17 @@ export interface Fault {
   run(room: FaultRoom): Promise<Finding>;
 }
 
-/** A program on the PATH (or where Debian puts it), or the right to make network namespaces. */
+/** A program on the PATH (or where Debian puts it), the right to make network namespaces, or Linux for its /proc. */
 export type Need =
   | "network namespaces"
+  | "nftables"
   | "pgbouncer"
   | "patroni"
   | "etcd"
   | "postgresql server programs"
   | "haproxy"
-  | "faketime";
+  | "faketime"
+  | "linux";
 
 export interface FaultRoom {
   /** True for the form that CI runs: the same fault, less long. */
@@ -38,4 +40,6 @@ export interface Finding {
   held: string;
   /** What was measured, with its unit. */
   figure: string;
+  /** What to look into where it did not hold, by file name: the runner keeps these files then. */
+  evidence?: Record<string, string>;
 }

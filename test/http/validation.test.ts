@@ -32,7 +32,18 @@ const sessionIds = [
   null,
   true,
 ];
-const accessKeys = ["", "k".repeat(513), 1, {}, [], null, true];
+const accessKeys = [
+  "",
+  "k".repeat(513),
+  "\0".repeat(40),
+  "a key with a \0 in it",
+  "\ud800 and a half",
+  1,
+  {},
+  [],
+  null,
+  true,
+];
 const ROUTES: Route[] = [
   {
     path: "/api/session/start",
@@ -193,23 +204,16 @@ describe("every answer", () => {
   });
 
   it("finds a key of any characters, and keeps hostile text as text", async () => {
-    for (const text of [
-      "'; DROP TABLE keys; --",
-      '<script>alert("x")</script>',
-      "ключ 鍵 🔑",
-      "a\u0000b",
-      "\\x00",
-      "%_",
-    ]) {
+    for (const text of ["'; DROP TABLE keys; --", '<script>alert("x")</script>', "ключ 鍵 🔑", "\\x00", "%_"]) {
       const hash = db.hashKey(text);
       await db.sql`INSERT INTO keys (key_hash, key_prefix) VALUES (${hash}, 'hostile')`;
       const { status, body } = await app.post("/api/session/start", {
         access_key: text,
-        device: { name: text.replaceAll("\0", "") },
+        device: { name: text },
       });
       expect([text, status, body.success]).toEqual([text, 200, true]);
       const seen = await app.post("/api/session/status", { access_key: text });
-      expect(seen.body.session.device.name).toBe(text.replaceAll("\0", ""));
+      expect(seen.body.session.device.name).toBe(text);
     }
   });
 

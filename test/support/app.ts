@@ -1,15 +1,22 @@
 /** The application in this process, on the test file's database, called without a network. */
 import { afterAll, beforeAll, expect } from "vitest";
+import { openCounters } from "../../src/admin/numbers/counters.ts";
 import { createApp } from "../../src/app.ts";
 import { openListener } from "../../src/database/listener.ts";
 import { createEndings } from "../../src/events/endings.ts";
 import { createEventStreams } from "../../src/events/sse.ts";
+import type { TrustProxy } from "../../src/http/client-address.ts";
 import { listen } from "../../src/http/server.ts";
 import { createUserAuth, type UserAuthOptions } from "../../src/http/user-auth.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
+import type { LimitSettings } from "../../src/limits/limit.ts";
 import { createLog } from "../../src/log.ts";
-import { lookForEndings } from "../../src/sessions/device/index.ts";
+import { createCounts } from "../../src/metrics/counts.ts";
+import { createMetrics, writeText } from "../../src/metrics/metrics.ts";
+import { createPopulationReader } from "../../src/metrics/population.ts";
+import { countPopulation, lookForEndings } from "../../src/sessions/device/index.ts";
 import { openRoomEvents } from "../../src/sessions/waiting-room/index.ts";
+import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
 import { findSecrets } from "./secrets.ts";
 
@@ -25,11 +32,21 @@ export interface TestApp {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   get(path: string, headers?: Record<string, string>): Promise<Reply>;
   log: string[];
+  /** What is mounted. */
+  routes(): Array<{ method: string; path: string }>;
 }
 
 export function useApp(
   db: TestDatabase,
-  options: { adminToken?: string | undefined; userAuth?: UserAuthOptions } = { adminToken: ADMIN_TOKEN },
+  options: {
+    adminToken?: string | undefined;
+    corsOrigins?: readonly string[];
+    trustProxy?: TrustProxy;
+    limits?: LimitSettings;
+    userAuth?: UserAuthOptions;
+  } = {
+    adminToken: ADMIN_TOKEN,
+  },
 ): TestApp {
   const app = {} as TestApp;
   let close = async () => {};
@@ -42,14 +59,22 @@ export function useApp(
       listen: (on) => openListener(db.url, "keybeat_ending", on, log),
       log,
     });
+    const counters = openCounters(db.database, log);
     const roomEvents = openRoomEvents({
       ...{ database: db.database, log, waiterSeconds: 60 },
       listen: (on) => openListener(db.url, "keybeat_room", on, log),
     });
     close = async () => {
-      await Promise.all([roomEvents.close(), server.drain(1000), streams.close(), endings.close()]);
+      await Promise.all([server.drain(1000), streams.close(), endings.close(), roomEvents.close(), counters.close()]);
     };
+    const counts = createCounts();
+    const collect = createMetrics({
+      ...{ counts, lanes: db.database.counts, watchers: streams.size, version: "0.0.0-test" },
+      population: createPopulationReader(() => countPopulation(db.database)),
+    });
     const application = createApp({
+      counts,
+      scrape: async () => writeText([await collect()]),
       ...{
         database: db.database,
         endings,
@@ -59,17 +84,25 @@ export function useApp(
         log,
         version: "0.0.0-test",
       },
+      countRefusal: counters.countRefusal,
       ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }) },
       adminToken: options.adminToken,
+      corsOrigins: options.corsOrigins ?? [],
+      trustProxy: options.trustProxy,
+      limits: options.limits ?? { unknownKeys: 0, signIns: 0, starts: 0 },
       cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
     });
     const { hono } = application;
     const server = await listen(application, { host: "127.0.0.1", port: 0 }, log);
-    const send = async (path: string, init: RequestInit): Promise<Reply> => readReply(await hono.request(path, init));
+    watchPort(server.url);
+    const fetch = async (request: Request) => watchResponse(request, await hono.fetch(request));
+    const send = async (path: string, init: RequestInit): Promise<Reply> =>
+      readReply(await fetch(new Request(`http://localhost${path}`, init)));
     Object.assign(app, {
-      fetch: hono.fetch,
+      fetch,
       url: server.url,
       log: lines,
+      routes: () => hono.routes,
       post: (path: string, body: unknown, headers = {}) => send(path, postInit(body, headers)),
       get: (path: string, headers = {}) => send(path, { headers }),
     });

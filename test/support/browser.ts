@@ -5,7 +5,17 @@
 import chromium from "@sparticuz/chromium";
 import { type Browser, chromium as playwright } from "playwright-core";
 
+/** The package is made for where a browser has no users: these take away what protects them, or join all pages in one. */
+const UNWANTED = [
+  "--disable-web-security",
+  "--allow-running-insecure-content",
+  "--disable-site-isolation-trials",
+  "--single-process",
+  "--no-zygote",
+];
+
 export async function openBrowser(): Promise<Browser> {
   if (process.platform !== "linux" || process.arch !== "x64") return playwright.launch({ channel: "chrome" });
-  return playwright.launch({ args: chromium.args, executablePath: await chromium.executablePath(), headless: true });
+  const args = chromium.args.filter((arg) => !UNWANTED.includes(arg));
+  return playwright.launch({ args, executablePath: await chromium.executablePath(), headless: true });
 }

@@ -8,6 +8,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildSync } from "esbuild";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import { openEmbedded } from "../../src/database/embedded.ts";
@@ -20,12 +22,15 @@ declare module "vitest" {
   export interface ProvidedContext {
     serverUrl: string;
     template: string;
+    /** What a server loads first so that its answers are checked, and where it may write them. */
+    recorder: { program: string; folder: string };
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   compile();
   const folder = mkdtempSync(join(tmpdir(), "keybeat-test-"));
+  project.provide("recorder", buildRecorder(folder));
   const given = process.env.TEST_DATABASE_URL;
   const embedded = given ? undefined : await openEmbedded(join(folder, "data"), "command", createLog("silent"));
   const serverUrl = given ?? (embedded?.url as string);
@@ -48,12 +53,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
+function buildRecorder(folder: string): { program: string; folder: string } {
+  const outfile = join(folder, "recorder.mjs");
+  const entryPoints = ["test/support/recorder-in-server.ts"];
+  buildSync({ entryPoints, outfile, bundle: true, format: "esm", platform: "node", target: "node20" });
+  return { program: pathToFileURL(outfile).href, folder };
+}
+
 /** Types are for `npm run check` to judge; here a complaint of the compiler is shown, and what it wrote is run. */
 function compile(): void {
-  const { status, stdout } = spawnSync(process.execPath, [
-    "node_modules/typescript/bin/tsc",
-    "-p",
-    "tsconfig.build.json",
-  ]);
-  if (status !== 0) console.error(String(stdout));
+  for (const args of [["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], ["scripts/build-assets.mjs"]]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    if (status !== 0) console.error(stdout + stderr);
+  }
 }

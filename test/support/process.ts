@@ -2,10 +2,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { recordedServer } from "./answers.ts";
 import { postInit, type Reply, readReply } from "./app.ts";
 import { findSecrets } from "./secrets.ts";
 
 const PROGRAM = "dist/src/cli/keybeat.js";
+
+/** Tests of other things start as often, and as wrongly, as they like. */
+const NO_LIMITS = { LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0" };
 
 export interface CommandResult {
   code: number | null;
@@ -38,9 +42,12 @@ export interface RunningServer {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts `keybeat serve` on a free port and waits until it is ready. Rejects with its output if it ends before. */
-export async function startServer(env: Record<string, string>): Promise<RunningServer> {
-  const child = spawn(process.execPath, [PROGRAM, "serve"], { env: { ...bareEnv(), PORT: "0", ...env } });
+/** Starts `keybeat serve`, on a free port unless one is set, and waits until it is ready. Rejects with its output if it ends before. */
+export async function startServer(env: Record<string, string>, program = PROGRAM): Promise<RunningServer> {
+  const recorded = recordedServer();
+  const child = spawn(process.execPath, [...recorded.args, program, "serve"], {
+    env: { ...bareEnv(), ...NO_LIMITS, PORT: "0", ...recorded.env, ...env },
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {

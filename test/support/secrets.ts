@@ -10,8 +10,10 @@ const SESSION_MARK = "-WHOLE-SESSION-";
 export const newAccessKey = (): string =>
   `${randomBytes(4).toString("hex")}${KEY_MARK}${randomBytes(8).toString("hex")}`;
 
-export const newSessionId = (): string =>
-  `${randomBytes(4).toString("hex")}${SESSION_MARK}${randomBytes(8).toString("hex")}`;
+export const newSessionId = (): string => sessionIdBeginning(randomBytes(4).toString("hex"));
+
+/** For whoever must know it again by what people see of it. */
+export const sessionIdBeginning = (head: string): string => `${head}${SESSION_MARK}${randomBytes(8).toString("hex")}`;
 
 /** The lines that hold a whole key or session id. */
 export function findSecrets(log: string): string[] {

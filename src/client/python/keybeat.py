@@ -979,7 +979,9 @@ class _Platform:
     def start(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[[], None]) -> None:
         """Runs `main` on the loop, then calls `finished`."""
         threading.Thread(target=self._run, args=(main, finished), name="keybeat", daemon=True).start()
-        threading.Thread(target=self._call_app, name="keybeat-callbacks", daemon=True).start()
+        self._caller = threading.Thread(target=self._call_app, name="keybeat-callbacks", daemon=True)
+        self._caller.start()
+        _calling.add(self)
 
     def _run(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[[], None]) -> None:
         try:
@@ -1004,6 +1006,12 @@ class _Platform:
                 call()
             except Exception:
                 log.exception("a callback of the app has failed")
+        _calling.discard(self)
+
+    def stop_calls(self, until: float) -> None:
+        """What is due is still called. A callback that takes longer than `until` (monotonic) is left alone."""
+        self._calls.put(None)
+        self._caller.join(max(0.0, until - time.monotonic()))
 
     def send(self, exchange: _Exchange) -> Callable[[], None]:
         """Sends a request. Returns a function that cuts it off; it may be called late and twice."""
@@ -1096,6 +1104,7 @@ class _Line:
 
 
 _sessions: Set[Session] = set()
+_calling: Set[_Platform] = set()
 
 
 def _end_at_exit(session: Session) -> None:
@@ -1119,6 +1128,10 @@ def _end_sessions() -> None:
     until = time.monotonic() + _END_WITHIN + 0.5
     for session in ending:
         session._finished.wait(max(0.0, until - time.monotonic()))
+    # A daemon thread that holds stdout while the interpreter finalizes is its "Fatal Python error".
+    until = time.monotonic() + 0.5
+    for platform in list(_calling):
+        platform.stop_calls(until)
 
 
 def _leave_sessions() -> None:
@@ -1126,3 +1139,4 @@ def _leave_sessions() -> None:
     for session in list(_sessions):
         session._forked()
     _sessions.clear()
+    _calling.clear()

@@ -169,7 +169,7 @@ export class FakeDeviceSessions {
 }
 
 export function refusal(status: number, code: string, error: string, data: object = {}): FakeReply {
-  return { status, body: { error, code, request_id: randomBytes(8).toString("hex"), ...data } };
+  return { status, body: { error, code, request_id: newRequestId(), ...data } };
 }
 
 function seen({ startedAt, lastHeartbeat, generation, device }: FakeSession): Holder {
@@ -178,3 +178,5 @@ function seen({ startedAt, lastHeartbeat, generation, device }: FakeSession): Ho
 
 const mask = (id: string) => `${id.slice(0, 8)}…`;
 const date = (time: number) => new Date(time).toISOString();
+
+export const newRequestId = () => randomBytes(8).toString("hex");

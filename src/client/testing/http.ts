@@ -1,6 +1,6 @@
 /** What the fake server needs of HTTP: JSON in, JSON out, event streams, and pages of other origins let in. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type FakeReply, refusal } from "./device-sessions.ts";
+import { type FakeReply, newRequestId, refusal } from "./device-sessions.ts";
 
 const BODY_BYTES_MAX = 16 * 1024;
 
@@ -17,10 +17,10 @@ export function sendPreflight(response: ServerResponse): void {
 }
 
 export function sendReply(response: ServerResponse, reply: FakeReply, headers: Record<string, string> = {}): void {
-  const { request_id } = reply.body as { request_id?: string };
+  const { request_id = newRequestId() } = reply.body as { request_id?: string };
   response.writeHead(reply.status, {
-    ...{ ...CROSS_ORIGIN, "Content-Type": "application/json" },
-    ...(request_id && { "X-Request-Id": request_id }),
+    ...{ ...CROSS_ORIGIN, "Content-Type": "application/json", "X-Request-Id": request_id },
+    ...(reply.status === 401 && { "WWW-Authenticate": 'Bearer realm="keybeat session"' }),
     ...headers,
   });
   response.end(JSON.stringify(reply.body));
@@ -74,7 +74,7 @@ function invalid(path: string, message: string): FakeReply {
 }
 
 export function openEvents(response: ServerResponse): void {
-  response.writeHead(200, { ...CROSS_ORIGIN, "Content-Type": "text/event-stream" });
+  response.writeHead(200, { ...CROSS_ORIGIN, "Content-Type": "text/event-stream", "X-Request-Id": newRequestId() });
 }
 
 export function writeEvent(response: ServerResponse, event: string, data: object): void {

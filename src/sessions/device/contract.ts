@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { moment, text } from "../contract.ts";
 
-const accessKey = z.string().min(1).max(512);
+/** Its first characters are kept too, for people. */
+const accessKey = text(512).min(1);
 export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
 
 export const device = z.object({
@@ -23,15 +24,21 @@ export const heartbeatRequest = z.object({ session_id: sessionId });
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
 
+/** The session that a start has ended, as its successor sees it. */
+export const previousSession = z.object({
+  session_id: z.string(),
+  started_at: moment,
+  last_heartbeat: moment,
+  device: device.nullable(),
+});
+
 export const startReply = z.object({
   success: z.literal(true),
   session_id: sessionId,
   generation: z.int(),
   resumed: z.boolean(),
   previous_session_terminated: z.boolean(),
-  previous_session: z
-    .object({ session_id: z.string(), started_at: moment, last_heartbeat: moment, device: device.nullable() })
-    .nullable(),
+  previous_session: previousSession.nullable(),
   started_at: moment,
   expires_at: moment,
   expires_in: z.number(),
@@ -46,6 +53,8 @@ export const holder = z.object({
   generation: z.int(),
   device: device.nullable(),
 });
+
+export const refusedByHolder = z.object({ holder });
 
 export const heartbeatReply = z.object({
   success: z.literal(true),
@@ -78,7 +87,13 @@ export const statusReply = z.discriminatedUnion("active", [
 export const ended = z.object({
   ended_at: moment,
   replaced_by: z.object({ started_at: moment, device: device.nullable() }).optional(),
+  /** What the operator who ended it says to the person at the device. */
+  reason: z.string().optional(),
 });
+/** Of session_replaced, of session_revoked, and of the others. */
+export const replacedBody = ended.pick({ ended_at: true, replaced_by: true }).required();
+export const revokedBody = ended.pick({ ended_at: true, reason: true });
+export const endedBody = ended.pick({ ended_at: true });
 
 export type Device = z.infer<typeof device>;
 export type StartRequest = z.infer<typeof startRequest>;

@@ -8,9 +8,14 @@ export interface Ending {
   data: Ended;
 }
 
-export function describeEnding(row: { reason: EndingReason; endedAt: Date; replacedBy: Device | null }): Ending {
+export function describeEnding(row: {
+  reason: EndingReason;
+  endedAt: Date;
+  replacedBy: Device | null;
+  note: string | null;
+}): Ending {
   const ended_at = row.endedAt.toISOString();
   // Whoever replaced it started at the very moment that it ended.
   const by = row.reason === "replaced" && { replaced_by: { started_at: ended_at, device: row.replacedBy } };
-  return { reason: row.reason, data: { ended_at, ...by } };
+  return { reason: row.reason, data: { ended_at, ...by, ...(row.note !== null && { reason: row.note }) } };
 }

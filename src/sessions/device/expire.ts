@@ -1,9 +1,9 @@
 import type { Database } from "../../database/database.ts";
-import { countLiveSessions, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
+import { countLiveSessions, countPopulation, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 5000;
 
-export { countLiveSessions, type ExpiredRow, maintainHistory };
+export { countLiveSessions, countPopulation, type ExpiredRow, maintainHistory };
 
 /**
  * Moves silent sessions into the history, batch after batch, until none is left or `untilMs` (on performance.now())

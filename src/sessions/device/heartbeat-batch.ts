@@ -3,6 +3,7 @@
  * Every caller is answered from its own row's outcome, after the database answered.
  */
 import type { Database } from "../../database/database.ts";
+import type { BatchCounts } from "../../metrics/counts.ts";
 import { createBatches } from "./natural-batching.ts";
 import { beatSessionRows, type OtherJson } from "./sql.ts";
 
@@ -19,10 +20,11 @@ interface Moment {
 export type Heartbeats = (sessionId: string) => Promise<Beat>;
 
 /** The gathering place of one process: all its heartbeats go through one. */
-export function createHeartbeats(database: Database): Heartbeats {
+export function createHeartbeats(database: Database, counts?: BatchCounts): Heartbeats {
   return createBatches({
     send: (sessionIds: string[]) => beatBatch(database, sessionIds),
     isUnsettled: (beat: Beat) => typeof beat === "object" && "outcome" in beat && beat.outcome === "locked",
+    counts,
   });
 }
 

@@ -26,6 +26,7 @@ export async function beatSession(service: DeviceSessions, sessionId: string): P
     reason: beat.outcome as EndingReason,
     endedAt: new Date(beat.ended_at),
     replacedBy: beat.replaced_by_device,
+    note: beat.note,
   });
   return { live: false, ending };
 }

@@ -16,11 +16,12 @@
  */
 export { endSession } from "./end.ts";
 export type { Ending } from "./ending.ts";
-export { expireSessions } from "./expire.ts";
+export { countPopulation, expireSessions } from "./expire.ts";
 export { beatSession } from "./heartbeat.ts";
 export { createHeartbeats } from "./heartbeat-batch.ts";
 export { type KickOutcome, kickSession } from "./kick.ts";
 export { listSessions } from "./list.ts";
+export { createPingPongReport } from "./ping-pong.ts";
 export { startSession } from "./start.ts";
 export { readStatus } from "./status.ts";
 export { lookForEndings, watchSession } from "./watch.ts";

@@ -1,5 +1,6 @@
 import type { Database } from "../../database/database.ts";
-import { type FoundSessionRow, findLiveSessions, revokeSessionRow } from "./sql.ts";
+import { operatorOfCommandLine } from "../../database/operator.ts";
+import { type FoundSessionRow, findLiveSessions, kickSessionRow } from "./sql.ts";
 
 const LIST_MAX = 20;
 
@@ -16,6 +17,7 @@ export async function kickSession(database: Database, sessionIdPrefix: string): 
   const [session] = found;
   if (!session) return { outcome: "unknown" };
   if (found.length > 1) return { outcome: "ambiguous", sessions: found };
-  const revoked = await revokeSessionRow(database, session.key_id, session.session_id);
+  const kick = { keyId: session.key_id, generation: session.generation, note: null };
+  const revoked = await kickSessionRow(database, kick, operatorOfCommandLine());
   return revoked ? { outcome: "kicked", session } : { outcome: "unknown" };
 }

@@ -7,6 +7,8 @@
  */
 import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
+import type { BatchCounts } from "../../metrics/counts.ts";
+import { observe } from "../../metrics/histogram.ts";
 
 const BATCH_SIZE_MAX = 1000;
 const WAITING_MAX = 20_000;
@@ -29,6 +31,7 @@ export function createBatches<T>(rules: {
   send(ids: string[]): Promise<(id: string) => T>;
   /** Whether an id must be asked again in the next batch. */
   isUnsettled(outcome: T): boolean;
+  counts?: BatchCounts | undefined;
 }): (id: string) => Promise<T> {
   let next = new Map<string, Waiter<T>[]>();
   let sent = new Map<string, Waiter<T>[]>();
@@ -37,7 +40,10 @@ export function createBatches<T>(rules: {
   let sweep: NodeJS.Timeout | undefined;
 
   const ask = (id: string): Promise<T> => {
-    if (waiting >= WAITING_MAX) return Promise.reject(unavailable(new Error(`${waiting} heartbeats are waiting`)));
+    if (waiting >= WAITING_MAX) {
+      if (rules.counts) rules.counts.shed++;
+      return Promise.reject(unavailable(new Error(`${waiting} heartbeats are waiting`)));
+    }
     waiting++;
     return new Promise<T>((resolve, reject) => {
       join(id, { since: performance.now(), resolve, reject });
@@ -59,6 +65,7 @@ export function createBatches<T>(rules: {
     while (next.size > 0) {
       const batch = takeBatch();
       sent = batch;
+      if (rules.counts) observe(rules.counts.sizes, batch.size);
       let unsettled = 0;
       try {
         const outcomeOf = await rules.send([...batch.keys()]);
@@ -113,9 +120,14 @@ export function createBatches<T>(rules: {
     const tooOld = performance.now() - WAIT_MS_MAX;
     for (const waiters of [...next.values(), ...sent.values()]) {
       const late = waiters.filter((waiter) => waiter.since < tooOld);
-      settle(late, (waiter) => waiter.reject(unavailable(new Error("the heartbeat waited too long"))));
+      settle(late, (waiter) => turnAway(waiter));
     }
     for (const [id, waiters] of next) if (waiters.every((waiter) => waiter.settled)) next.delete(id);
+  };
+
+  const turnAway = (waiter: Waiter<T>) => {
+    if (rules.counts) rules.counts.late++;
+    waiter.reject(unavailable(new Error("the heartbeat waited too long")));
   };
 
   const settle = (waiters: Waiter<T>[], how: (waiter: Waiter<T>) => void) => {

@@ -5,6 +5,7 @@ import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
 import { type PostRoute, postRoute } from "../../http/post-route.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
+import type { Counts } from "../../metrics/counts.ts";
 import { endRequest, heartbeatRequest, sessionId, startRequest, statusRequest } from "./contract.ts";
 import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
@@ -37,13 +38,18 @@ export function heartbeatRoute(service: DeviceSessions): PostRoute {
   });
 }
 
-export function otherRoutes(service: DeviceSessions): PostRoute[] {
+export function otherRoutes(service: DeviceSessions & { counts: Counts }): PostRoute[] {
   return [
-    postRoute("/api/session/start", startRequest, (request) => startSession(service, request)),
+    postRoute("/api/session/start", startRequest, async (request, from) => {
+      const reply = await startSession(service, request, from);
+      const found = reply.resumed ? "resumed" : reply.previous_session_terminated ? "takeover" : "new";
+      service.counts.starts[found]++;
+      return reply;
+    }),
     postRoute("/api/session/end", endRequest, async ({ session_id }) => ({
       success: await endSession(service, session_id),
     })),
-    postRoute("/api/session/status", statusRequest, (request) => readStatus(service, request)),
+    postRoute("/api/session/status", statusRequest, (request, from) => readStatus(service, request, from)),
   ];
 }
 

@@ -1,6 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import type { HashKey } from "../../keys/index.ts";
+import type { CountAgainst } from "../../limits/limit.ts";
 import type { Heartbeats } from "./heartbeat-batch.ts";
+import type { ReportPingPong } from "./ping-pong.ts";
 
 /** What the verbs of device sessions need. */
 export interface DeviceSessions {
@@ -9,6 +11,13 @@ export interface DeviceSessions {
   hashKey: HashKey;
   /** The longest time that a device is told to wait until its next heartbeat. */
   heartbeatSeconds: number;
+  /** Is told the code of each start that is refused. */
+  countRefusal?(code: string): void;
+  /** Counts a call with a key that does not exist. */
+  countUnknownKey?: CountAgainst;
+  /** How often a key may be taken over in a minute; 0, or none: as often as anybody likes. */
+  takeoversMax?: number;
+  reportPingPong?: ReportPingPong;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Every statement of device sessions. What each guarantees stands with its function in migrations/. */
 import type { Database } from "../../database/database.ts";
+import type { Operator } from "../../database/operator.ts";
 import type { Device } from "./contract.ts";
 
 /** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
@@ -19,7 +20,8 @@ export type StartOutcome =
   | "key_revoked"
   | "key_in_use"
   | "holder_changed"
-  | "session_id_used";
+  | "session_id_used"
+  | "rate_limited";
 
 interface StartRow {
   outcome: StartOutcome;
@@ -28,6 +30,10 @@ interface StartRow {
   at: Date;
   timeout_seconds: number;
   holder: HolderJson | null;
+  /** Of rate_limited. */
+  wait_seconds: number | null;
+  /** How often this device and the holder took the key from each other lately. */
+  swaps: number;
 }
 
 /** At most one session of the key is live afterwards, and its generation is the highest ever given out for it. */
@@ -40,12 +46,14 @@ export async function startSessionRow(
     device: Device | undefined;
     refuse: boolean;
     expectedGeneration: number | undefined;
+    takeoversMax: number;
   },
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql) => sql<StartRow[]>`
-      SELECT * FROM start_session(${start.hash}, ${start.maskedKey}, ${start.sessionId},
-        ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null})`,
+      SELECT * FROM start_session_in_turn(${start.hash}, ${start.maskedKey}, ${start.sessionId},
+        ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
+        ${start.takeoversMax})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
     Buffer.from(start.hash).toString("base64"),
   );
@@ -60,6 +68,8 @@ export interface OtherJson {
   outcome: EndingReason | "locked";
   ended_at: string;
   replaced_by_device: Device | null;
+  /** What the operator who ended it says. */
+  note: string | null;
 }
 
 interface BeatRow {
@@ -86,6 +96,8 @@ export interface LookRow {
   replaced_by_device: Device | null;
   /** Of a live one. */
   generation: number | null;
+  /** What the operator who ended it says. */
+  note: string | null;
   /** The database's clock. */
   at: Date;
 }
@@ -97,7 +109,9 @@ export interface LookRow {
 export async function lookAtSessions(database: Database, sessionIds: string[], withLive: boolean): Promise<LookRow[]> {
   return database.requests.query(
     (sql) =>
-      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM look_at_sessions(${sessionIds.join(",")}, ${withLive})`,
+      sql<
+        LookRow[]
+      >`SELECT *, clock_timestamp() AS at FROM look_at_watched_sessions(${sessionIds.join(",")}, ${withLive})`,
   );
 }
 
@@ -108,6 +122,8 @@ export async function endSessionRow(database: Database, sessionId: string): Prom
 }
 
 interface StatusRow {
+  /** False: it fell silent for too long, and nobody has taken it to the history yet. Null: the key has no session. */
+  live: boolean | null;
   session_id: string;
   is_current: boolean;
   generation: number;
@@ -117,7 +133,7 @@ interface StatusRow {
   device: Device | null;
 }
 
-/** The live session of a key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
+/** The session that stands with a key; undefined: there is no such key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
 export async function selectStatus(
   database: Database,
   hash: Uint8Array,
@@ -125,13 +141,25 @@ export async function selectStatus(
 ): Promise<StatusRow | undefined> {
   const [row] = await database.requests.query(
     (sql) => sql<StatusRow[]>`
-      SELECT s.session_id = ${sessionId ?? ""} AS is_current,
+      SELECT s.last_heartbeat > session_cutoff(clock_timestamp()) AS live, s.session_id = ${sessionId ?? ""} AS is_current,
              CASE WHEN s.session_id = ${sessionId ?? ""} THEN s.session_id ELSE mask_session_id(s.session_id) END AS session_id,
              s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
-      FROM keys k JOIN active_sessions s ON s.key_id = k.id
-      WHERE k.key_hash = ${hash} AND s.last_heartbeat > session_cutoff(clock_timestamp())`,
+      FROM keys k LEFT JOIN active_sessions s ON s.key_id = k.id
+      WHERE k.key_hash = ${hash}`,
   );
   return row;
+}
+
+/** Takes the key's session to the history if it fell silent; never one that is live. Returns whether it did. */
+export async function expireSessionOfKey(database: Database, hash: Uint8Array): Promise<boolean> {
+  const rows = await database.requests.query(
+    (sql) => sql`
+      SELECT record_expiry(silent.session) FROM (
+        SELECT s AS session FROM keys k JOIN active_sessions s ON s.key_id = k.id
+        WHERE k.key_hash = ${hash} AND s.last_heartbeat <= session_cutoff(clock_timestamp())
+        FOR UPDATE OF s SKIP LOCKED) silent`,
+  );
+  return rows.length > 0;
 }
 
 export interface ExpiredRow {
@@ -153,6 +181,21 @@ export async function countLiveSessions(database: Database): Promise<number> {
       WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))`,
   );
   return row?.live;
+}
+
+/** The whole table is read: not for every request. */
+export async function countPopulation(
+  database: Database,
+): Promise<{ live: number; silent: number; overdueSeconds: number }> {
+  const [row] = await database.background.query(
+    (sql) => sql`
+      WITH moment AS MATERIALIZED (SELECT session_cutoff(clock_timestamp()) AS cutoff)
+      SELECT count(*) FILTER (WHERE last_heartbeat > cutoff)::int AS live,
+             count(*) FILTER (WHERE last_heartbeat <= cutoff)::int AS silent,
+             coalesce(extract(epoch FROM max(cutoff - last_heartbeat)), 0)::float AS overdue
+      FROM active_sessions, moment`,
+  );
+  return { live: row?.live, silent: row?.silent, overdueSeconds: Math.max(0, row?.overdue) };
 }
 
 /** Makes the history's coming partitions and drops those past the retention. */
@@ -198,6 +241,7 @@ export interface FoundSessionRow {
   access_key: string;
   /** Whole: it stays inside the process. */
   session_id: string;
+  generation: number;
   started_at: Date;
   device: Device | null;
 }
@@ -206,14 +250,27 @@ export interface FoundSessionRow {
 export async function findLiveSessions(database: Database, prefix: string, limit: number): Promise<FoundSessionRow[]> {
   return database.background.query(
     (sql) => sql<FoundSessionRow[]>`
-      SELECT key_id, access_key, session_id, started_at, device FROM active_sessions
+      SELECT key_id, access_key, session_id, generation, started_at, device FROM active_sessions
       WHERE starts_with(session_id, ${prefix}) AND last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
       ORDER BY key_id LIMIT ${limit}`,
   );
 }
 
-/** Ends that session of that key as revoked if it is still live; a session that started since stays. */
-export async function revokeSessionRow(database: Database, keyId: number, sessionId: string): Promise<boolean> {
-  const [row] = await database.background.query((sql) => sql`SELECT revoke_session(${keyId}, ${sessionId}) AS revoked`);
-  return row?.revoked;
+/**
+ * Ends the session of that key, or only that generation of it, as revoked if it is still live, and tells its device the
+ * note; one that started since stays. What it did is in the audit log.
+ */
+export async function kickSessionRow(
+  database: Database,
+  kick: { keyId: number; generation: number | null; note: string | null },
+  by: Operator,
+): Promise<boolean> {
+  const [row] = await database.operators.query(
+    (sql) => sql<Array<{ revoked: boolean }>>`
+      SELECT done.revoked, CASE WHEN done.revoked THEN
+        record_audit(${by.who}, ${by.from}, 'session_kicked', ${kick.keyId},
+                     jsonb_build_object('reason', ${kick.note}::text)) END AS entry
+      FROM kick_session(${kick.keyId}, ${kick.generation}, ${kick.note}) done`,
+  );
+  return row?.revoked === true;
 }

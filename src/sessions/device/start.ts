@@ -5,7 +5,10 @@ import type { StartReply, StartRequest } from "./contract.ts";
 import { type DeviceSessions, heartbeatIn } from "./service.ts";
 import { type StartOutcome, startSessionRow } from "./sql.ts";
 
-type Refusal = Exclude<StartOutcome, "started" | "resumed">;
+type Refusal = Exclude<StartOutcome, "started" | "resumed" | "rate_limited">;
+
+/** As start_session_in_turn has it. */
+const PING_PONG_SWAPS = 20;
 
 const REFUSALS: Record<Refusal & ErrorCode, string> = {
   invalid_key: "Invalid access key",
@@ -21,18 +24,29 @@ const REFUSALS: Record<Refusal & ErrorCode, string> = {
  * that session is live it is given back (`resumed`), afterwards it is refused; it never takes over twice.
  *
  * Throws an AppError: invalid_key, key_expired, key_revoked, key_in_use, holder_changed, session_id_used (nothing has
- * changed), or unavailable (the outcome is unknown: retry with the same session_id).
+ * changed), rate_limited (nothing has changed: retry after that time), or unavailable (the outcome is unknown: retry with the same session_id).
  */
-export async function startSession(service: DeviceSessions, request: StartRequest): Promise<StartReply> {
+export async function startSession(
+  service: DeviceSessions,
+  request: StartRequest,
+  from?: () => string | null,
+): Promise<StartReply> {
   const sessionId = request.session_id ?? randomUUID();
+  const hash = service.hashKey(request.access_key);
+  const maskedKey = maskKey(request.access_key);
   const row = await startSessionRow(service.database, {
-    hash: service.hashKey(request.access_key),
-    maskedKey: maskKey(request.access_key),
+    ...{ hash, maskedKey },
     sessionId,
     device: request.device,
     refuse: request.on_conflict === "refuse",
     expectedGeneration: request.expected_generation,
+    takeoversMax: service.takeoversMax ?? 0,
   });
+  if (row.outcome === "rate_limited") {
+    service.countRefusal?.(row.outcome);
+    if (row.swaps > PING_PONG_SWAPS) service.reportPingPong?.({ hash, maskedKey, swaps: row.swaps });
+    throw tooOften(row.wait_seconds ?? 1);
+  }
   const holder = row.holder && {
     session_id: row.holder.session_id,
     generation: row.holder.generation,
@@ -41,6 +55,8 @@ export async function startSession(service: DeviceSessions, request: StartReques
     device: row.holder.device,
   };
   if (row.outcome !== "started" && row.outcome !== "resumed") {
+    service.countRefusal?.(row.outcome);
+    if (row.outcome === "invalid_key") await service.countUnknownKey?.(from?.() ?? null);
     const { session_id: _secret, ...seen } = holder ?? {};
     throw new AppError(row.outcome, REFUSALS[row.outcome], holder ? { holder: seen } : {});
   }
@@ -58,4 +74,9 @@ export async function startSession(service: DeviceSessions, request: StartReques
     heartbeat_in: heartbeatIn(service.heartbeatSeconds),
     server_time: row.at.toISOString(),
   };
+}
+
+function tooOften(retryAfterSeconds: number): AppError {
+  const message = "This access key is being taken over again and again, please try again in a moment";
+  return new AppError("rate_limited", message, {}, { retryAfterSeconds });
 }

@@ -1,11 +1,21 @@
 import type { StatusReply, StatusRequest } from "./contract.ts";
 import type { DeviceSessions } from "./service.ts";
-import { selectStatus } from "./sql.ts";
+import { expireSessionOfKey, selectStatus } from "./sql.ts";
 
 /** Who holds the key now. The session's id is whole only for the caller who already knows it. */
-export async function readStatus(service: DeviceSessions, request: StatusRequest): Promise<StatusReply> {
-  const row = await selectStatus(service.database, service.hashKey(request.access_key), request.session_id);
-  if (!row) return { active: false };
+export async function readStatus(
+  service: DeviceSessions,
+  request: StatusRequest,
+  from?: () => string | null,
+): Promise<StatusReply> {
+  const hash = service.hashKey(request.access_key);
+  const read = () => selectStatus(service.database, hash, request.session_id);
+  let row = await read();
+  // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
+  // If it is not to be had, somebody else has it in hand, or the outage has begun.
+  if (row?.live === false && !(await expireSessionOfKey(service.database, hash))) row = await read();
+  if (row === undefined) await service.countUnknownKey?.(from?.() ?? null);
+  if (!row?.live) return { active: false };
   return {
     active: true,
     session: {

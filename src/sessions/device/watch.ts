@@ -48,7 +48,7 @@ export async function lookForEndings(database: Database, sessionIds: string[]): 
 
 function endingOf(row: LookRow): Ending {
   const reason = row.outcome as EndingReason;
-  return describeEnding({ reason, endedAt: row.moment, replacedBy: row.replaced_by_device });
+  return describeEnding({ reason, endedAt: row.moment, replacedBy: row.replaced_by_device, note: row.note });
 }
 
 function replyOf(row: LookRow, heartbeatSeconds: number): HeartbeatReply {

@@ -44,6 +44,13 @@ export const positionReply = z.discriminatedUnion("status", [
   }),
 ]);
 
+/** How a place was lost: the data of the events `closed` and `expired`. */
+export const departureEvent = z.object({
+  user_id: userId,
+  reason: z.enum(["closed", "left", "removed", "expired", "abandoned", "unclaimed"]),
+  at: moment,
+});
+
 export const closeReply = z.object({ message: z.string(), user_id: userId });
 
 export const statusReply = z.object({
@@ -65,5 +72,6 @@ export type CreateRequest = z.infer<typeof createRequest>;
 export type PermitRequest = z.infer<typeof permitRequest>;
 export type CreateReply = z.infer<typeof createReply>;
 export type PositionReply = z.infer<typeof positionReply>;
+export type DepartureEvent = z.infer<typeof departureEvent>;
 export type StatusReply = z.infer<typeof statusReply>;
 export type PermitReply = z.infer<typeof permitReply>;

@@ -10,7 +10,7 @@
 import type { Database } from "../../database/database.ts";
 import type { Listener } from "../../database/listener.ts";
 import type { Logger } from "../../log.ts";
-import type { PositionReply } from "./contract.ts";
+import type { DepartureEvent, PositionReply } from "./contract.ts";
 import { expirePlaces } from "./expire.ts";
 import { describeWaiter } from "./place.ts";
 import { keepWaiterRows, selectDepartures, selectLine } from "./sql.ts";
@@ -23,7 +23,7 @@ const KEEP_SIZE_MAX = 1_000;
 
 export type PlaceEvent =
   | { event: "position" | "promoted"; data: PositionReply }
-  | { event: "closed" | "expired"; data: { user_id: string; reason: string; at: string } };
+  | { event: "closed" | "expired"; data: DepartureEvent };
 
 export interface RoomEvents {
   /** `tell` gets the place as it was read, and then every change since; closed and expired are the last. */
@@ -167,14 +167,14 @@ async function tellChanges(database: Database, watchers: Map<string, Set<Watcher
   for (const departure of await selectDepartures(database, [...present.keys()])) {
     for (const watcher of present.get(departure.user_id) ?? []) {
       // Back again since the look at the line: the next look tells.
-      if (!(departure.move in DEPARTURES)) continue;
+      if (!isDeparture(departure.move)) continue;
       const data = { user_id: departure.user_id, reason: departure.move, at: departure.at.toISOString() };
-      watcher.tell({ event: DEPARTURES[departure.move] as "closed" | "expired", data });
+      watcher.tell({ event: DEPARTURES[departure.move], data });
     }
   }
 }
 
-const DEPARTURES: Record<string, "closed" | "expired"> = {
+const DEPARTURES: Record<DepartureEvent["reason"], "closed" | "expired"> = {
   closed: "closed",
   left: "closed",
   removed: "closed",
@@ -182,6 +182,7 @@ const DEPARTURES: Record<string, "closed" | "expired"> = {
   abandoned: "expired",
   unclaimed: "expired",
 };
+const isDeparture = (move: string): move is DepartureEvent["reason"] => move in DEPARTURES;
 
 /** The first word to whoever is in already is where he stands; only a change is a promotion. */
 function tellSeated(watcher: Watcher, userId: string): void {

@@ -1,7 +1,7 @@
 /** /api/v1/session/…: parse, call the verb, reply. */
 import { type Context, Hono } from "hono";
 import type { EventStreams } from "../../events/sse.ts";
-import { parseWith, readJson } from "../../http/json-body.ts";
+import { parseShape, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
 import { closePlace } from "./close.ts";
@@ -27,7 +27,7 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
 
   /** The user in the path, who must be the one of the token where tokens are asked for. */
   const readUser = async (c: Context<HttpEnv>) => {
-    const id = parseWith(userId, c.req.param("user_id"), "user_id");
+    const id = parseShape(c.req.param("user_id"), userId, "user_id");
     await room.userAuth.expectUser(c, id);
     return id;
   };
@@ -70,7 +70,7 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
 
   routes.get("/events/:user_id", async (c) => {
     const id = await readUser(c);
-    if (c.req.method === "HEAD") return c.body(null);
+    if (c.req.method === "HEAD") return c.body(null, 200, { ...FRESH, "Content-Type": "text/event-stream" });
     let stop = () => {};
     const stream = room.streams.open(() => stop(), { "X-Request-Id": c.get("requestId") });
     const tell = ({ event, data }: PlaceEvent) => {

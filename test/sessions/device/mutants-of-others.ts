@@ -66,7 +66,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat does not tell why a session ended",
-    fn: "explain_sessions",
+    fn: "explain_endings",
     swaps: [["WHERE h.session_id = ANY (asked)", "WHERE false"]],
   },
 ];
@@ -108,20 +108,20 @@ const MUTANTS_OF_ENDS: Mutant[] = [
   { name: "an end leaves the session", fn: "end_session", swaps: [[/DELETE FROM active_sessions[^;]*;/, ""]] },
   {
     name: "a revocation leaves the session",
-    fn: "revoke_key",
-    swaps: [["session_revoked := revoke_session(of_key);", "session_revoked := false;"]],
+    fn: "revoke_key_saying",
+    swaps: [["session_revoked := kick_session(of_key, NULL, with_note);", "session_revoked := false;"]],
   },
   {
     name: "a revocation ends the session first and closes the door afterwards",
-    fn: "revoke_key",
+    fn: "revoke_key_saying",
     swaps: [
-      ["session_revoked := revoke_session(of_key);", ""],
-      [/PERFORM FROM keys[^;]*;/, "session_revoked := revoke_session(of_key); PERFORM pg_sleep(0.05);"],
+      ["session_revoked := kick_session(of_key, NULL, with_note);", ""],
+      [/PERFORM FROM keys[^;]*;/, "session_revoked := kick_session(of_key, NULL, with_note); PERFORM pg_sleep(0.05);"],
     ],
   },
   {
     name: "a revocation reads the clock before it has the lock",
-    fn: "revoke_session",
+    fn: "kick_session",
     swaps: [
       [CLOCK, ""],
       ["SELECT s.* INTO", `${CLOCK} SELECT s.* INTO`],
@@ -129,12 +129,12 @@ const MUTANTS_OF_ENDS: Mutant[] = [
   },
   {
     name: "a late kick ends the successor",
-    fn: "revoke_session",
-    swaps: [["coalesce(only_session_id, s.session_id)", "s.session_id"]],
+    fn: "kick_session",
+    swaps: [["coalesce(only_generation, s.generation)", "s.generation"]],
   },
   {
     name: "a revocation says revoked of a session that has expired",
-    fn: "revoke_session",
+    fn: "kick_session",
     swaps: [[/revoked := [^;]*;/, "revoked := present.key_id IS NOT NULL;"]],
   },
 ];
@@ -190,12 +190,12 @@ const MUTANTS_OF_THE_CLOCK: Mutant[] = [
 const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "a watch takes no notice of the timeout",
-    fn: "look_at_sessions",
+    fn: "look_at_watched_sessions",
     swaps: [["session_cutoff(clock_timestamp())", "'-infinity'"]],
   },
   {
     name: "a watch is a sign of life",
-    fn: "look_at_sessions",
+    fn: "look_at_watched_sessions",
     swaps: [
       [
         "RETURN QUERY",
@@ -206,7 +206,7 @@ const MUTANTS_OF_LOOKING: Mutant[] = [
   },
   {
     name: "status takes no notice of the timeout",
-    statement: ["AND s.last_heartbeat > session_cutoff(clock_timestamp())", ""],
+    statement: ["s.last_heartbeat > session_cutoff(clock_timestamp()) AS live", "true AS live"],
   },
   {
     name: "status tells everybody the holder's session id",

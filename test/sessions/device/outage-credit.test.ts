@@ -116,6 +116,15 @@ describe("the rule of session_cutoff", () => {
     expect(await isLive(session)).toBe(false);
   });
 
+  it("keeps what a status said final too, though the outage began just before", async () => {
+    const session = await silentFor(61);
+    await setClock({ lastTick: 2 });
+    expect(await isLive(session)).toBe(false);
+    await setClock({ lastTick: 5 });
+    expect(await isLive(session)).toBe(false);
+    expect(await beat(session)).toBe(410);
+  });
+
   it("is obeyed by the cleanup", async () => {
     const [waiting, dead] = [await silentFor(100), await silentFor(200)];
     await setClock({ lastTick: 45 });

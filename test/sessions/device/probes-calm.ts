@@ -1,7 +1,7 @@
 /** What holds where one caller comes after the other. */
 import { revokeKey } from "../../../src/keys/index.ts";
 import { beatSession, kickSession, readStatus } from "../../../src/sessions/device/index.ts";
-import { expireSessionRows, lookAtSessions, revokeSessionRow } from "../../../src/sessions/device/sql.ts";
+import { expireSessionRows, kickSessionRow, lookAtSessions } from "../../../src/sessions/device/sql.ts";
 import { maskSessionId } from "./chain.ts";
 import { afterSilence, type Held, newId, type Probe, type Subject } from "./probes.ts";
 
@@ -109,7 +109,8 @@ export const CALM_PROBES: Probe[] = [
       const due = { reason: "replaced", data: { ended_at: reply?.started_at, replaced_by: by } };
       on.expect("what it is told", beat.live ? "live" : beat.ending, due);
       await on.end(held.session);
-      await revokeSessionRow(on.next().database, held.id, held.session);
+      const lateKick = { keyId: held.id, generation: held.generation, note: null };
+      await kickSessionRow(on.next().database, lateKick, { who: "a probe", from: null });
       on.expect("the successor's heartbeat", await on.beat(successor), "live");
       on.expect("the successor holds the key", await on.holds(held.key, successor), true);
     },

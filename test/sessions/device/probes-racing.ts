@@ -5,6 +5,8 @@ import { beatSessionRows } from "../../../src/sessions/device/sql.ts";
 import { findChainFaults, type Link } from "./chain.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
+const OPERATOR = { who: "a probe", from: null };
+
 const times = <T>(count: number, make: (i: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 
@@ -74,7 +76,7 @@ export const RACING_PROBES: Probe[] = [
           for (let starts = 0; starts < 1000; starts++) if ((await on.start(key)).is !== "started") return;
         };
         const devices = times(2, startUntilRefused);
-        await Promise.all([devices, revokeKeyRow(on.next().database, id)]);
+        await Promise.all([devices, revokeKeyRow(on.next().database, id, null, OPERATOR)]);
         on.expect("live sessions", await readLive(on, id), []);
         on.expect("a start", (await on.start(key)).is, "key_revoked");
       });
@@ -113,7 +115,7 @@ async function outwaitDeadline(on: Subject): Promise<boolean> {
       watch(() => beatSessionRows(on.next().database, [beaten.session])),
       watch(() => on.end(ended.session)),
       watch(() => on.start(started.key, { session_id: started.session })),
-      watch(() => revokeKeyRow(on.next().database, revoked.id)),
+      watch(async () => (await revokeKeyRow(on.next().database, revoked.id, null, OPERATOR)).sessionRevoked),
     ];
     await settleOrWait(on, calls);
     const inTime = (await secondsToDeadline(on, all)).every((seconds) => seconds > 0);

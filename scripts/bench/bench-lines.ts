@@ -1,0 +1,66 @@
+/** What `npm run bench` measures, line by line, and what each line is held against. */
+import type { LoadJob } from "./generator/protocol.ts";
+
+export interface Line {
+  name: string;
+  connections: number;
+  does:
+    | { server: "bare" | "hono"; processes: number }
+    | { server: "keybeat"; processes: number; request: LoadJob["request"] }
+    | { server: "pgbench"; statement: "update" | "start" };
+  /** The names of the lines that it is divided by. */
+  pgbench?: string;
+  echo?: string;
+}
+
+const bare = (processes: number, connections: number): Line => ({
+  name: nameOf("bare echo", processes, connections),
+  connections,
+  does: { server: "bare", processes },
+});
+
+const hono = (processes: number, connections: number): Line => ({
+  name: nameOf("Hono + zod echo", processes, connections),
+  connections,
+  does: { server: "hono", processes },
+  echo: nameOf("bare echo", processes, connections),
+});
+
+const keybeat = (request: LoadJob["request"], processes: number, connections: number, pgbench?: string): Line => ({
+  name: nameOf(request, processes, connections),
+  connections,
+  does: { server: "keybeat", processes, request },
+  echo: nameOf("bare echo", processes, connections),
+  ...(pgbench && { pgbench }),
+});
+
+const pgbench = (statement: "update" | "start", name: string): Line => ({
+  name,
+  connections: 32,
+  does: { server: "pgbench", statement },
+});
+
+function nameOf(what: string, processes: number, connections: number): string {
+  return `${what}, ${processes} ${processes === 1 ? "process" : "processes"}, ${connections} connections`;
+}
+
+const UPDATE = "pgbench, one-row UPDATE";
+const START = "pgbench, start_session()";
+
+/** In the order in which they are measured: what is divided stands near what it is divided by. */
+export const LINES: Line[] = [
+  ...[1, 2].flatMap((processes) => [64, 256].map((connections) => bare(processes, connections))),
+  ...[1, 2].flatMap((processes) => [64, 256].map((connections) => hono(processes, connections))),
+  keybeat("heartbeat", 1, 64, UPDATE),
+  keybeat("heartbeat", 1, 256, UPDATE),
+  keybeat("start", 1, 64, START),
+  keybeat("status", 1, 64),
+  keybeat("end", 1, 64),
+  pgbench("update", UPDATE),
+  pgbench("start", START),
+  keybeat("heartbeat", 2, 64, UPDATE),
+  keybeat("heartbeat", 2, 256, UPDATE),
+  keybeat("start", 2, 64, START),
+  keybeat("status", 2, 64),
+  keybeat("end", 2, 64),
+];

@@ -1,0 +1,99 @@
+// Puts what browsers load into dist/assets, with its compressed forms beside it. Does only what is not done yet.
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
+const PAGE = "src/admin/page";
+
+/** Folder in dist/assets -> files. */
+const ASSETS = {
+  docs: [
+    ...["openapi.json", "openapi-3.0.json"].map((name) => `src/http/openapi/${name}`),
+    ...["index.html", "start.js", "page.css"].map((name) => `src/http/openapi/page/${name}`),
+    ...["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"].map((n) => `node_modules/swagger-ui-dist/${n}`),
+    "node_modules/swagger-ui-dist/LICENSE",
+    "node_modules/swagger-ui-dist/NOTICE",
+  ],
+  admin: [
+    ...["index.html", "page.css", "icon.svg"].map((name) => `${PAGE}/${name}`),
+    ...compilePage(),
+    "node_modules/uplot/dist/uPlot.iife.min.js",
+    "node_modules/uplot/dist/uPlot.min.css",
+    "node_modules/uplot/LICENSE",
+  ],
+};
+
+for (const [folder, files] of Object.entries(ASSETS)) {
+  mkdirSync(join(root, "dist/assets", folder), { recursive: true });
+  for (const file of files) build(resolve(root, file), join(root, "dist/assets", folder, basename(file)));
+}
+rmSync(compiled, { recursive: true });
+
+/** The page's modules, as browsers take them. Types are for `npm run check` to judge. */
+function compilePage() {
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  const args = ["-p", `${PAGE}/client/tsconfig.json`, "--outDir", compiled];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], { cwd: root, encoding: "utf8" });
+  if (status !== 0) console.error(stdout + stderr);
+  return listModules();
+}
+
+/** Without those that hold only types. */
+function listModules() {
+  const folder = join(compiled, "admin/page/client");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => join(folder, name))
+    .filter((file) => readFileSync(file, "utf8").trim() !== "export {};");
+}
+
+/** The identity comes last: once it is there, all of it is. */
+function build(source, target) {
+  const bytes = read(source);
+  if (existsSync(target) && statSync(target).size === bytes.length && readFileSync(target).equals(bytes)) return;
+  const params = { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+  write(`${target}.br`, brotliCompressSync(bytes, { params }));
+  write(`${target}.gz`, gzipSync(bytes, { level: 9 }));
+  write(target, bytes);
+}
+
+/** The references to source maps, which are not served, would only give a reader's console a 404. */
+function read(source) {
+  const bytes = readFileSync(source);
+  if (source.endsWith(`${PAGE}/index.html`)) return Buffer.from(preloadModules(bytes.toString("utf8")));
+  if (!/node_modules.*\.(js|css)$/.test(source)) return bytes;
+  return Buffer.from(
+    bytes.toString("utf8").replace(/\n?(\/\/# sourceMappingURL=\S+|\/\*# sourceMappingURL=\S+ ?\*\/)\s*$/, "\n"),
+  );
+}
+
+/** All modules are asked for at once, instead of each when the one before has named it. */
+function preloadModules(html) {
+  const links = listModules()
+    .map((file) => basename(file))
+    .filter((name) => name !== "main.js")
+    .map((name) => `    <link rel="modulepreload" href="/admin/${name}">\n`);
+  return html.replace("<!-- modulepreload -->\n", links.join(""));
+}
+
+/** Whole or not at all, also with two of these at once. */
+function write(target, bytes) {
+  const part = join(dirname(target), `.${basename(target)}.${process.pid}`);
+  writeFileSync(part, bytes);
+  renameSync(part, target);
+}

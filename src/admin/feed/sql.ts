@@ -1,0 +1,62 @@
+/** What happened lately, for those who look on. */
+import type { Database } from "../../database/database.ts";
+import type { Device } from "../../sessions/device/contract.ts";
+import type { HistoryItem } from "../contract.ts";
+
+export interface EndedRow {
+  key_id: number;
+  access_key: string;
+  label: string | null;
+  generation: number;
+  at: Date;
+  reason: NonNullable<HistoryItem["reason"]>;
+  device: Device | null;
+  replaced_by_generation: number | null;
+  replaced_by_device: Device | null;
+}
+
+/**
+ * Endings of the last so many seconds, at most `limit`, the newest first. An expiry is dated by its deadline and written
+ * down later, so whoever looks every second must look further back than that.
+ */
+export async function selectEndedLately(database: Database, seconds: number, limit: number): Promise<EndedRow[]> {
+  return database.operators.query(
+    (sql) => sql<EndedRow[]>`
+      SELECT h.key_id, h.access_key, k.label, h.generation, h.ended_at AS at, h.reason, h.device,
+             h.replaced_by_generation, h.replaced_by_device
+      FROM session_history h LEFT JOIN keys k ON k.id = h.key_id
+      WHERE h.ended_at > (SELECT clock_timestamp() - make_interval(secs => ${seconds}))
+      ORDER BY h.ended_at DESC LIMIT ${limit}`,
+  );
+}
+
+export interface StartedRow {
+  key_id: number;
+  access_key: string;
+  label: string | null;
+  generation: number;
+  at: Date;
+  device: Device | null;
+}
+
+/** Sessions that began in the last so many seconds and are still there, at most `limit`, the newest first. */
+export async function selectStartedLately(database: Database, seconds: number, limit: number): Promise<StartedRow[]> {
+  return database.operators.query(
+    (sql) => sql<StartedRow[]>`
+      SELECT s.key_id, s.access_key, k.label, s.generation, s.started_at AS at, s.device
+      FROM (
+        SELECT * FROM active_sessions
+        WHERE started_at > (SELECT clock_timestamp() - make_interval(secs => ${seconds}))
+        ORDER BY started_at DESC LIMIT ${limit}
+      ) s JOIN keys k ON k.id = s.key_id`,
+  );
+}
+
+export async function countLive(database: Database): Promise<{ live: number; at: Date }> {
+  const [row] = await database.operators.query(
+    (sql) => sql<Array<{ live: number; at: Date }>>`
+      SELECT count(*)::int AS live, clock_timestamp() AS at FROM active_sessions
+      WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))`,
+  );
+  return row as { live: number; at: Date };
+}

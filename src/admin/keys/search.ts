@@ -1,0 +1,51 @@
+import type { Database } from "../../database/database.ts";
+import { AppError } from "../../errors.ts";
+import type { HashKey } from "../../keys/index.ts";
+import type { KeyItem, SearchKeys } from "../contract.ts";
+import { pageOf } from "../page-of.ts";
+import { type KeyWithHolderRow, selectKeysWithHolder } from "./sql.ts";
+
+/** A page of the keys that fit all that is asked for, the newest first. */
+export async function searchKeys(database: Database, hashKey: HashKey, asked: SearchKeys) {
+  const rows = await selectKeysWithHolder(database, {
+    hash: asked.access_key === undefined ? undefined : hashKey(asked.access_key),
+    prefix: asked.prefix,
+    label: asked.label === "" ? undefined : asked.label,
+    state: asked.state,
+    before: asked.cursor ?? undefined,
+    limit: asked.limit + 1,
+  });
+  return pageOf(rows, asked.limit, { placeOf: (row) => row.id, item: itemOf });
+}
+
+/** Throws key_not_found. */
+export async function readKey(database: Database, id: number): Promise<KeyItem> {
+  const [row] = await selectKeysWithHolder(database, { id, limit: 1 });
+  if (!row) throw keyNotFound();
+  return itemOf(row);
+}
+
+export const keyNotFound = () => new AppError("key_not_found", "There is no such key");
+
+function itemOf(row: KeyWithHolderRow): KeyItem {
+  return {
+    id: row.id,
+    access_key: row.access_key,
+    label: row.label,
+    created_at: row.created_at.toISOString(),
+    expires_at: row.expires_at?.toISOString() ?? null,
+    revoked_at: row.revoked_at?.toISOString() ?? null,
+    last_used_at: row.last_used_at?.toISOString() ?? null,
+    generation: row.generation,
+    live: row.session_id === null ? null : holderOf(row),
+  };
+}
+
+function holderOf(row: KeyWithHolderRow): KeyItem["live"] {
+  return {
+    session_id: row.session_id as string,
+    started_at: (row.started_at as Date).toISOString(),
+    last_heartbeat: (row.last_heartbeat as Date).toISOString(),
+    device: row.device,
+  };
+}

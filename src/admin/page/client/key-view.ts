@@ -1,0 +1,131 @@
+/** One key: what it is, what can be done to it, and who used it when. */
+import { readHistory, readKey } from "./api.ts";
+import { type Child, el } from "./element.ts";
+import { age, dateTime, showDevice, showDeviceDetails } from "./format.ts";
+import { askToChange, askToErase, askToRestore, askToRevoke } from "./key-dialogs.ts";
+import { stateBadge } from "./key-state.ts";
+import { askToKick } from "./kick-dialog.ts";
+import type { HistoryItem, KeyItem } from "./shapes.ts";
+import { createTable } from "./table.ts";
+import { drawTimeline } from "./timeline.ts";
+import type { View } from "./view.ts";
+
+const ENDINGS: Record<string, string> = {
+  takeover: "taken over",
+  device: "ended by the device",
+  timeout: "fell silent",
+  operator: "ended by an operator",
+};
+
+export function createKeyView(id: number): View {
+  const heading = el("h1", { tabindex: "-1" }, `Key #${id}`);
+  const badge = el("span");
+  const actions = el("div", { class: "actions" });
+  const facts = el("dl", { class: "facts" });
+  const timeline = el("div");
+  const table = createTable<HistoryItem>({
+    label: "Sessions of this key",
+    keyOf: ({ generation }) => String(generation),
+    contentOf: ({ generation, ended_at }) => `${generation} ${ended_at}`,
+    async load(cursor) {
+      const page = await readHistory(id, cursor);
+      timeline.replaceChildren(drawTimeline(page.items));
+      return page;
+    },
+    columns: [
+      { title: "Device", cell: showDeviceCell },
+      { title: "From", cell: ({ started_at }) => dateTime(started_at) },
+      { title: "Until", cell: ({ ended_at }) => (ended_at === null ? "now" : dateTime(ended_at)) },
+      { title: "How it ended", cell: showEnding },
+      { title: "Generation", end: true, cell: ({ generation }) => String(generation) },
+    ],
+    emptyTitle: "Never used",
+    emptyHint: "No device has started with this key yet, or its history is past the retention.",
+  });
+
+  async function load(): Promise<void> {
+    try {
+      const key = await readKey(id);
+      heading.textContent = key.label || key.access_key;
+      badge.replaceChildren(stateBadge(key));
+      facts.replaceChildren(...tellFacts(key));
+      showActions(key);
+    } catch (error) {
+      facts.replaceChildren(el("div", {}, el("dt", {}, "Not to be had"), el("dd", {}, (error as Error).message)));
+      actions.replaceChildren();
+    }
+    await table.refresh();
+  }
+
+  function showActions(key: KeyItem): void {
+    const again = () => {
+      heading.focus();
+      void load();
+    };
+    const gone = () => {
+      location.hash = "#/keys";
+    };
+    const button = (text: string, onclick: () => void, kind = "") =>
+      el("button", { type: "button", class: kind, "data-action": text, onclick }, text);
+    const { live } = key;
+    const made = [
+      button("Change", () => askToChange(key, again)),
+      live && button("Kick", () => askToKick({ ...key, key_id: key.id, device: live.device }, again), "danger"),
+      key.revoked_at === null
+        ? button("Revoke", () => askToRevoke(key, again), "danger")
+        : button("Restore", () => askToRestore(key, again)),
+      button("Erase", () => askToErase(key, gone), "danger"),
+    ].filter((child): child is HTMLButtonElement => child !== null);
+    // The same buttons again would only take the focus away.
+    const texts = (all: Iterable<Element>) => [...all].map((one) => one.textContent).join();
+    const focused = document.activeElement?.getAttribute("data-action");
+    const same = texts(actions.children) === texts(made);
+    actions.replaceChildren(...made);
+    if (same && focused) made.find((one) => one.dataset.action === focused)?.focus();
+  }
+
+  const back = el("a", { href: "#/keys" }, "All keys");
+  const title = el("div", { class: "head" }, el("div", { class: "head" }, heading, badge), actions);
+  const card = (name: string, ...children: Child[]) =>
+    el("section", { class: "card", "aria-label": name }, el("h2", { tabindex: "-1" }, name), ...children);
+  return {
+    title: "Key",
+    element: el(
+      "div",
+      { class: "stack" },
+      el("p", {}, back),
+      title,
+      el("section", { class: "card", "aria-label": "Facts" }, facts),
+      card("Timeline", timeline),
+      card("Sessions", table.element),
+    ),
+    refresh: () => void load(),
+    onChange: () => void load(),
+  };
+}
+
+function tellFacts(key: KeyItem): HTMLElement[] {
+  const facts: [string, Child][] = [
+    ["Key", el("span", { class: "mono" }, key.access_key)],
+    ["Created", dateTime(key.created_at)],
+    ["Expires", key.expires_at === null ? "never" : dateTime(key.expires_at)],
+    ["Last used", key.last_used_at === null ? "never" : age(key.last_used_at)],
+    ["Used now by", key.live ? showDevice(key.live.device) : "nobody"],
+    ["Generation", String(key.generation)],
+  ];
+  if (key.revoked_at !== null) facts.push(["Revoked", dateTime(key.revoked_at)]);
+  return facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+}
+
+function showDeviceCell({ device }: HistoryItem): HTMLElement {
+  const details = showDeviceDetails(device);
+  return el("span", {}, showDevice(device), details ? el("span", { class: "sub" }, details) : null);
+}
+
+function showEnding({ ended_by, note, replaced_by }: HistoryItem): HTMLElement {
+  if (ended_by === null) return el("span", { class: "badge", "data-kind": "live" }, "live now");
+  const by = replaced_by ? ` by ${showDevice(replaced_by.device)}` : "";
+  const kind = ended_by === "takeover" ? "takeover" : ended_by === "operator" ? "revoked" : "quiet";
+  const told = el("span", { class: "badge", "data-kind": kind }, `${ENDINGS[ended_by] ?? ended_by}`);
+  return el("span", {}, told, by, note ? el("span", { class: "sub" }, note) : null);
+}

@@ -1,0 +1,31 @@
+/** What the admin API answers, by its own contract; and what the stream of events says. */
+import type { AuditItem, HistoryItem, KeyItem, NumbersReply, SessionItem } from "../../contract.ts";
+
+export type { AuditItem, HistoryItem, KeyItem, NumbersReply, SessionItem };
+export type Device = SessionItem["device"];
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface CreatedKey {
+  id: number;
+  access_key: string;
+  access_key_masked: string;
+}
+
+export interface ImportReport {
+  imported: number;
+  skipped_known: number;
+  invalid: { line: number; reason: string }[];
+}
+
+export interface TakeoverNews {
+  key_id: number;
+  access_key: string;
+  label: string | null;
+  at: string;
+  from_device: Device;
+  to_device: Device;
+}

@@ -1,0 +1,59 @@
+/** News of takeovers: the newest as a list, and read aloud, together where they come in swarms. */
+import { el } from "./element.ts";
+import { age, count, showDevice } from "./format.ts";
+import type { TakeoverNews } from "./shapes.ts";
+
+const SHOWN_MAX = 8;
+const ALOUD_EVERY_MS = 5_000;
+
+export interface TakeoverList {
+  element: HTMLElement;
+  add(news: TakeoverNews): void;
+}
+
+export function createTakeoverList(): TakeoverList {
+  const list = el("ul", { class: "plain" });
+  const nothing = el("p", { class: "note" }, "None since you opened this page.");
+  const heading = el("h2", { tabindex: "-1" }, "Newest takeovers");
+  return {
+    element: el("section", { class: "card", "aria-label": "Newest takeovers" }, heading, nothing, list),
+    add(news) {
+      nothing.hidden = true;
+      list.prepend(tell(news));
+      while (list.children.length > SHOWN_MAX) list.lastElementChild?.remove();
+    },
+  };
+}
+
+function tell(news: TakeoverNews): HTMLElement {
+  const key = el("a", { href: `#/keys/${news.key_id}` }, news.label || news.access_key);
+  const by = el("strong", {}, showDevice(news.to_device));
+  return el(
+    "li",
+    {},
+    key,
+    ": ",
+    by,
+    ` replaced ${showDevice(news.from_device)}`,
+    el("span", { class: "sub" }, age(news.at)),
+  );
+}
+
+let waiting: TakeoverNews[] = [];
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** The first at once, those within the next seconds as a number. */
+export function announceTakeover(region: HTMLElement, news: TakeoverNews): void {
+  if (timer !== undefined) {
+    waiting.push(news);
+    return;
+  }
+  region.textContent = `Takeover of ${news.label || news.access_key} by ${showDevice(news.to_device)}`;
+  timer = setTimeout(() => {
+    timer = undefined;
+    const [last, missed] = [waiting.at(-1), waiting.length];
+    waiting = [];
+    if (last && missed === 1) announceTakeover(region, last);
+    else if (missed > 1) region.textContent = `${count(missed, "more takeover")}`;
+  }, ALOUD_EVERY_MS);
+}

@@ -1,0 +1,122 @@
+/**
+ * Looks at the database, again and again, through outages: each look is a picture, or the reason why there is none.
+ * It has one connection and gives every statement 2 seconds, and starts no embedded database: it looks at what runs.
+ */
+import type { Config } from "../../config.ts";
+import { type Lane, openLane } from "../../database/lane.ts";
+import { findTarget } from "../target.ts";
+import { type Count, type Counters, countSessions, readCounters, readTakeovers, type Takeover } from "./sql.ts";
+
+const DEADLINE_MS = 2000;
+const COUNT_EVERY_MS = 5000;
+/** Over how long a rate is taken: a quiet process tells PostgreSQL's counters of its work only every 10 s. */
+const RATE_MS = 10_000;
+export const TAKEOVERS_MAX = 50;
+
+export interface Picture {
+  at: Date;
+  live: number;
+  overdue: number;
+  /** A second, over the last 10 s at most; undefined on the first look. */
+  rates: Rates | undefined;
+  /** How long ago a serving process was last heard of; null: never. */
+  serviceSilentSeconds: number | null;
+  connections: number;
+  connectionsMax: number;
+  takeovers: Takeover[];
+}
+
+export interface Rates {
+  heartbeats: number;
+  starts: number;
+  takeovers: number;
+  /** Sessions that ended otherwise: expired, ended, revoked. */
+  otherEndings: number;
+}
+
+export type Look = Picture | { at: Date; unavailable: string };
+
+export interface Watcher {
+  look(): Promise<Look>;
+  close(): Promise<void>;
+}
+
+export function openWatcher(config: Config): Watcher {
+  let lane: Lane | undefined;
+  let url: string | undefined;
+  let readings: Counters[] = [];
+  let count: { at: number; count: Count } | undefined;
+
+  /** The embedded database may come back at another port. */
+  const connect = async (): Promise<Lane> => {
+    const target = await findTarget(config);
+    if ("missing" in target) throw new Error(target.missing);
+    if (lane === undefined || target.url !== url) {
+      await lane?.close();
+      lane = openLane(target.url, { name: "top", connectionsMax: 1, waitingMax: 4, deadlineMs: DEADLINE_MS });
+      url = target.url;
+      readings = [];
+      count = undefined;
+    }
+    return lane;
+  };
+
+  const take = async (): Promise<Picture> => {
+    const open = await connect();
+    const counters = await readCounters(open);
+    const newest = readings.at(-1);
+    // Statistics that fell were reset, or are another server's.
+    if (newest && counters.session_updates < newest.session_updates) readings = [];
+    readings = [...readings.filter(({ at }) => at >= counters.at - RATE_MS), counters];
+    if (!count || performance.now() - count.at >= COUNT_EVERY_MS) {
+      count = { at: performance.now(), count: await countSessions(open) };
+    }
+    return {
+      at: new Date(counters.at),
+      ...count.count,
+      rates: ratesOf(readings),
+      serviceSilentSeconds: counters.tick_age_seconds,
+      connections: counters.connections,
+      connectionsMax: counters.connections_max,
+      takeovers: await readTakeovers(open, TAKEOVERS_MAX),
+    };
+  };
+
+  return {
+    look: () => take().catch((error: unknown) => ({ at: new Date(), unavailable: reasonOf(error) })),
+    close: async () => lane?.close(),
+  };
+}
+
+/**
+ * Every ending adds a row to the history. A takeover changes the row of the session, every other ending deletes it; so
+ * endings without a deletion are takeovers, insertions and takeovers are starts, and changes but takeovers are beats.
+ */
+function ratesOf(readings: Counters[]): Rates | undefined {
+  const [first] = readings;
+  const last = readings.at(-1);
+  if (!first || !last || last.at <= first.at) return undefined;
+  const seconds = (last.at - first.at) / 1000;
+  const grown = (of: (counters: Counters) => number) => (of(last) - of(first)) / seconds;
+  const otherEndings = grown((counters) => counters.session_deletes);
+  const takeovers = Math.max(0, grown((counters) => counters.endings) - otherEndings);
+  return {
+    heartbeats: Math.max(0, grown((counters) => counters.session_updates) - takeovers),
+    starts: grown((counters) => counters.session_inserts) + takeovers,
+    takeovers,
+    otherEndings,
+  };
+}
+
+const UNDEFINED_TABLE = "42P01";
+const UNDEFINED_FUNCTION = "42883";
+
+/** Of a lane's `unavailable` the cause says more. */
+function reasonOf(error: unknown): string {
+  const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
+  if (cause !== undefined) return reasonOf(cause);
+  if (code === UNDEFINED_TABLE || code === UNDEFINED_FUNCTION) {
+    return "it has no tables of Keybeat yet; keybeat migrate makes them";
+  }
+  return message || code || String(error);
+}

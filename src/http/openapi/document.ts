@@ -1,0 +1,74 @@
+/**
+ * Puts the document together from the parts of the rooms: OpenAPI 3.1, and 3.0.3 for tools that know no other. It only
+ * describes; no request is checked by it, so it stands in nobody's way.
+ */
+import type { z } from "zod";
+import type { ErrorCode } from "../../errors.ts";
+import { HEADERS } from "./headers.ts";
+import { codesOf, describeOperation, errorName, errorSchema, type Writer } from "./operation.ts";
+import type { ErrorDescription, Part } from "./part.ts";
+import { createSchemas, type Json, type Version } from "./schemas.ts";
+
+export interface DocumentSource {
+  parts: Part[];
+  errors: Record<ErrorCode, ErrorDescription>;
+  info: Json;
+  version: Version;
+}
+
+export function createDocument({ parts, errors, info, version }: DocumentSource): Json {
+  const named = Object.assign({}, ...parts.map((part) => part.schemas)) as Record<string, z.ZodType>;
+  const used = new Set(parts.flatMap((part) => part.routes.flatMap((route) => codesOf(route))));
+  for (const code of used) named[errorName(code)] = errorSchema(code, errors[code]);
+  const schemas = createSchemas(named, version);
+  const write: Writer = { schemas, errors, shared: {} };
+
+  const paths: Record<string, Json> = {};
+  for (const part of parts) {
+    for (const route of part.routes) {
+      paths[route.path] = { ...paths[route.path], [route.method]: describeOperation(route, part.tag.name, write) };
+    }
+  }
+  const components = {
+    ...{ securitySchemes: SECURITY_SCHEMES, headers: HEADERS },
+    ...{ responses: write.shared, schemas: schemas.components },
+  };
+  const tags = parts.map((part) => part.tag);
+  const head = { openapi: version === "3.1" ? "3.1.1" : "3.0.3", info, servers: SERVERS, tags };
+  return { ...head, paths, components: dropUnused(components, paths) };
+}
+
+const SERVERS = [{ url: "/", description: "The service that gives this document." }];
+
+/** In 3.0.3 a schema may have been repeated in each of its places; and not every header has come into use. */
+function dropUnused(components: Json & { headers: Json; schemas: Json }, paths: Json): Json {
+  const text = JSON.stringify({ ...components, paths });
+  const keepUsed = (kind: "headers" | "schemas") =>
+    Object.fromEntries(
+      Object.entries(components[kind]).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`)),
+    );
+  return { ...components, headers: keepUsed("headers"), schemas: keepUsed("schemas") };
+}
+
+const SECURITY_SCHEMES = {
+  sessionId: { type: "http", scheme: "bearer", description: "The id of a live device session." },
+  userToken: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "With `QUEUE_AUTH=jwt` only: a token whose `sub` is the user.",
+  },
+  adminToken: { type: "http", scheme: "bearer", description: "The operator's token (`ADMIN_TOKEN`)." },
+  adminPassword: {
+    type: "apiKey",
+    in: "header",
+    name: "X-Admin-Password",
+    description: "The same token, as older scripts send it.",
+  },
+  adminPage: {
+    type: "apiKey",
+    in: "cookie",
+    name: "keybeat_admin",
+    description: "The page's sign-in (see signIn). What changes something wants `X-CSRF-Token` beside it.",
+  },
+};

@@ -1,0 +1,204 @@
+/** One route as an operation of the document: what it takes, and every status with every code and an example. */
+import { z } from "zod";
+import { type ErrorCode, STATUS } from "../../errors.ts";
+import type {
+  Access,
+  AnswerDescription,
+  Content,
+  ErrorDescription,
+  HeaderName,
+  ParameterDescription,
+  RouteDescription,
+} from "./part.ts";
+import { type Json, refTo, type Schemas } from "./schemas.ts";
+
+export interface Writer {
+  schemas: Schemas;
+  errors: Record<ErrorCode, ErrorDescription>;
+  /** Answers that are the same wherever they come, by the name of their only error. */
+  shared: Json;
+}
+
+/** What any request can meet, whatever it asks for. */
+const ALWAYS: ErrorCode[] = [
+  ...(["invalid_request", "method_not_allowed", "request_timeout", "headers_too_large"] as const),
+  ...(["internal_error", "unavailable"] as const),
+];
+const WITH_BODY: ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
+const OPERATOR: ErrorCode[] = ["unauthorized", "not_found", "rate_limited"];
+
+/** What changes something for a browser with the page's cookie must prove that the page wants it. */
+const BY_PAGE: ErrorCode[] = ["csrf_failed"];
+const isByPage = (route: RouteDescription) => route.access === "operator" && route.method !== "get";
+
+const SECURITY: Record<Access, Json[]> = {
+  anybody: [],
+  session: [{ sessionId: [] }],
+  user: [{}, { userToken: [] }],
+  operator: [{ adminToken: [] }, { adminPassword: [] }, { adminPage: [] }],
+};
+
+const REQUEST_ID = "5b1f0c7e-3a52-4a4e-9c1d-0f6d2f6f8a11";
+
+export function codesOf(route: RouteDescription): ErrorCode[] {
+  const body = route.body ? WITH_BODY : [];
+  const operator = route.access === "operator" ? [...OPERATOR, ...(isByPage(route) ? BY_PAGE : [])] : [];
+  return [...new Set([...ALWAYS, ...body, ...operator, ...(route.errors ?? [])])];
+}
+
+export function describeOperation(route: RouteDescription, tag: string, write: Writer): Json {
+  const { operationId, summary, description, body } = route;
+  const shared = isByPage(route) ? [REQUEST_ID_PARAMETER, CSRF_PARAMETER] : [REQUEST_ID_PARAMETER];
+  const parameters = [...shared, ...(route.parameters ?? [])];
+  return {
+    operationId,
+    summary,
+    ...(description && { description }),
+    tags: [tag],
+    security: SECURITY[route.access],
+    parameters: parameters.map((parameter) => describeParameter(parameter, write)),
+    ...(body && {
+      requestBody: {
+        ...(body.description && { description: body.description }),
+        required: body.required ?? true,
+        content: Object.assign({}, ...body.content.map((content) => describeContent([content], write))),
+      },
+    }),
+    responses: responses(route, write),
+  };
+}
+
+const REQUEST_ID_PARAMETER: ParameterDescription = {
+  name: "X-Request-Id",
+  in: "header",
+  description: "A name for this request, taken over into the answer where it is sane; else one is made.",
+  schema: z.string().regex(/^[\w.:=+/@-]{1,128}$/),
+};
+
+const CSRF_PARAMETER: ParameterDescription = {
+  name: "X-CSRF-Token",
+  in: "header",
+  description: "Only beside the page's cookie: the `csrf_token` of its sign-in.",
+  schema: z.string(),
+};
+
+function describeParameter({ schema, required, ...rest }: ParameterDescription, write: Writer): Json {
+  return { ...rest, required: rest.in === "path" || (required ?? false), schema: write.schemas.use(schema) };
+}
+
+/** By status: first what the route says itself, then the errors that have this status. */
+function responses(route: RouteDescription, write: Writer): Json {
+  const codes = codesOf(route);
+  const statuses = new Set([...route.answers.map((answer) => answer.status), ...codes.map((code) => STATUS[code])]);
+  const answer = (status: number) => ({
+    own: route.answers.filter((candidate) => candidate.status === status),
+    codes: codes.filter((code) => STATUS[code] === status),
+  });
+  const ordered = [...statuses].sort((a, b) => a - b);
+  return Object.fromEntries(ordered.map((status) => [String(status), response(status, answer(status), write)]));
+}
+
+function response(status: number, from: { own: AnswerDescription[]; codes: ErrorCode[] }, write: Writer): Json {
+  const { own, codes } = from;
+  const [code, ...more] = codes;
+  if (code !== undefined && more.length === 0 && own.length === 0) {
+    const name = errorName(code);
+    write.shared[name] ??= describeResponse(status, from, write);
+    return { $ref: `#/components/responses/${name}` };
+  }
+  return describeResponse(status, from, write);
+}
+
+function describeResponse(status: number, from: { own: AnswerDescription[]; codes: ErrorCode[] }, write: Writer): Json {
+  const { own, codes } = from;
+  const events = Object.assign({}, ...own.map((answer) => answer.events ?? {})) as NonNullable<
+    AnswerDescription["events"]
+  >;
+  const contents = [
+    ...own.flatMap((answer) => answer.content ?? []),
+    ...codes.map((code) => errorContent(code, write)),
+  ];
+  return {
+    description: [
+      ...own.map((answer) => answer.description),
+      ...codes.map((code) => `\`${code}\`: ${write.errors[code].when}`),
+    ].join("\n\n"),
+    headers: describeHeaders([...own.flatMap((answer) => answer.headers ?? []), ...headersOf(status, codes)]),
+    ...(contents.length > 0 && { content: describeContent(contents, write) }),
+    ...(Object.keys(events).length > 0 && { "x-events": describeEvents(events, write) }),
+  };
+}
+
+/** Several schemas of one media type are alternatives, told apart by their code where all are errors. */
+function describeContent(contents: Array<Content | ErrorContent>, write: Writer): Json {
+  const types = [...new Set(contents.map((content) => content.type ?? "application/json"))];
+  return Object.fromEntries(
+    types.map((type) => {
+      const ofType = contents.filter((content) => (content.type ?? "application/json") === type);
+      const examples = Object.assign({}, ...ofType.map((content) => content.examples)) as Json;
+      return [type, { schema: oneOf(ofType, write), examples: mapExamples(examples) }];
+    }),
+  );
+}
+
+function oneOf(contents: Array<Content | ErrorContent>, write: Writer): Json {
+  const schemas = contents.map((content) =>
+    "code" in content ? refTo(errorName(content.code)) : write.schemas.use(content.schema),
+  );
+  if (schemas.length === 1) return schemas[0] as Json;
+  const codes = contents.flatMap((content) => ("code" in content ? [content.code] : []));
+  if (codes.length < contents.length) return { oneOf: schemas };
+  const mapping = Object.fromEntries(codes.map((code) => [code, refTo(errorName(code)).$ref]));
+  return { oneOf: schemas, discriminator: { propertyName: "code", mapping } };
+}
+
+const mapExamples = (examples: Json) =>
+  Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
+
+interface ErrorContent {
+  code: ErrorCode;
+  type?: undefined;
+  examples: Json;
+}
+
+function errorContent(code: ErrorCode, write: Writer): ErrorContent {
+  const { message, data } = write.errors[code];
+  return { code, examples: { [code]: { error: message, code, request_id: REQUEST_ID, ...data?.example } } };
+}
+
+export function errorSchema(code: ErrorCode, { data }: ErrorDescription): z.ZodType {
+  return z.object({
+    error: z.string().meta({ description: "A sentence for a person." }),
+    code: z.literal(code),
+    request_id: z.string(),
+    ...data?.schema.shape,
+  });
+}
+
+/** session_replaced -> SessionReplacedError */
+export function errorName(code: ErrorCode): string {
+  const name = code.replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+  return name.endsWith("Error") ? name : `${name}Error`;
+}
+
+function describeEvents(events: Record<string, z.ZodType | ErrorCode>, write: Writer): Json {
+  return Object.fromEntries(
+    Object.entries(events).map(([name, data]) => [
+      name,
+      typeof data === "string" ? refTo(errorName(data)) : write.schemas.use(data),
+    ]),
+  );
+}
+
+function headersOf(status: number, codes: ErrorCode[]): HeaderName[] {
+  return [
+    ...(status === 405 ? (["Allow"] as const) : []),
+    ...(status === 429 || status === 503 ? (["Retry-After"] as const) : []),
+    ...(codes.includes("unauthorized") ? (["WWW-Authenticate"] as const) : []),
+  ];
+}
+
+function describeHeaders(names: HeaderName[]): Json {
+  const all = ["X-Request-Id", ...new Set(names)];
+  return Object.fromEntries(all.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}

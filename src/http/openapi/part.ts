@@ -1,0 +1,101 @@
+/**
+ * How a room describes its routes, beside its contract: a part has the schemas by name, the errors by code and the
+ * routes. What every route has in common (broken requests, our own trouble, headers) is added when the document is put
+ * together, so that a part says only what is special.
+ */
+import type { z } from "zod";
+import type { ErrorCode } from "../../errors.ts";
+
+export interface Part {
+  tag: { name: string; description: string };
+  /** Every schema that has a name in the document. A schema inside another is referred to by its name. */
+  schemas: Record<string, z.ZodType>;
+  routes: RouteDescription[];
+}
+
+export type Errors = Partial<Record<ErrorCode, ErrorDescription>>;
+
+export interface ErrorDescription {
+  /** When it comes, as a sentence. */
+  when: string;
+  /** What `error` says. */
+  message: string;
+  /** What the body has beyond error, code and request_id; with an example of it. */
+  data?: { schema: z.ZodObject; example: Record<string, unknown> };
+}
+
+export interface RouteDescription {
+  method: "get" | "post" | "patch" | "put" | "delete";
+  /** `{name}` for a part that varies, each among the parameters. */
+  path: string;
+  operationId: string;
+  summary: string;
+  description?: string;
+  access: Access;
+  parameters?: ParameterDescription[];
+  body?: BodyDescription;
+  /** What it answers when it goes well, and what else is no error of the usual shape. */
+  answers: AnswerDescription[];
+  /** Codes of its own, beyond what every route can answer. */
+  errors?: ErrorCode[];
+}
+
+/** Who may: anybody, the holder of a live session's id, the user it is about (where tokens are asked for), the operator. */
+export type Access = "anybody" | "session" | "user" | "operator";
+
+export interface ParameterDescription {
+  name: string;
+  in: "path" | "query" | "header";
+  description: string;
+  required?: boolean;
+  schema: z.ZodType;
+  example?: unknown;
+}
+
+export interface BodyDescription {
+  description?: string;
+  /** Default true. */
+  required?: boolean;
+  content: Content[];
+}
+
+/** One media type; the examples by their name. */
+export interface Content {
+  /** Default application/json. */
+  type?: string;
+  schema: z.ZodType;
+  examples: Record<string, unknown>;
+}
+
+export interface AnswerDescription {
+  status: number;
+  description: string;
+  content?: Content[];
+  /** Of server-sent events: what the data of each is, as JSON. */
+  events?: Record<string, z.ZodType | ErrorCode>;
+  /** Beyond X-Request-Id. */
+  headers?: HeaderName[];
+}
+
+export type HeaderName =
+  | "Allow"
+  | "Cache-Control"
+  | "Content-Security-Policy"
+  | "ETag"
+  | "Location"
+  | "Retry-After"
+  | "Set-Cookie"
+  | "WWW-Authenticate";
+
+/** The parameters of a query from its schema: each has to be described, so that none is forgotten. */
+export function queryOf<Query extends z.ZodObject>(
+  query: Query,
+  about: {
+    [Name in keyof Query["shape"]]: Pick<ParameterDescription, "description" | "example"> & { schema?: z.ZodType };
+  },
+): ParameterDescription[] {
+  return Object.entries(about).map(([name, described]) => ({
+    ...{ name, in: "query", schema: query.shape[name] as z.ZodType },
+    ...(described as Omit<ParameterDescription, "name" | "in">),
+  }));
+}

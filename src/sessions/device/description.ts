@@ -1,0 +1,180 @@
+/** The part of device sessions in the OpenAPI document. */
+import type { Errors, Part } from "../../http/openapi/part.ts";
+import {
+  device,
+  endedBody,
+  endReply,
+  endRequest,
+  heartbeatReply,
+  heartbeatRequest,
+  holder,
+  previousSession,
+  refusedByHolder,
+  replacedBody,
+  revokedBody,
+  startReply,
+  startRequest,
+  statusReply,
+  statusRequest,
+} from "./contract.ts";
+import * as example from "./description-examples.ts";
+
+export const deviceErrors = {
+  invalid_key: { when: "no such access key.", message: "Invalid access key" },
+  key_expired: { when: "the key's time is over.", message: "This access key has expired" },
+  key_revoked: { when: "the operator has revoked the key.", message: "This access key has been revoked" },
+  session_not_found: {
+    when: "an id that this service never saw, or has forgotten after the retention.",
+    message: "Session not found or expired",
+  },
+  key_in_use: {
+    when: 'another session of the key is live, and `on_conflict` was `"refuse"`.',
+    message: "Another device is using this access key",
+    data: { schema: refusedByHolder, example: { holder: example.holder } },
+  },
+  holder_changed: {
+    when: "the live holder has another generation than `expected_generation`.",
+    message: "Another device has taken this access key over in the meantime",
+    data: { schema: refusedByHolder, example: { holder: example.holder } },
+  },
+  session_id_used: {
+    when: "that session id has ended, or belongs to another key. Take a new one.",
+    message: "This session id has been used before, please start with a new one",
+  },
+  session_replaced: {
+    when: "another device has started a session of the key. Final.",
+    message: "Another device has taken over this access key",
+    data: { schema: replacedBody, example: example.replaced },
+  },
+  session_expired: {
+    when: "no heartbeat came within the timeout. Final.",
+    message: "The session has expired",
+    data: { schema: endedBody, example: example.ended },
+  },
+  session_ended: {
+    when: "the session was ended by its device. Final.",
+    message: "The session has ended",
+    data: { schema: endedBody, example: example.ended },
+  },
+  session_revoked: {
+    when: "the operator has ended the session or revoked the key; `reason`, if one was given, is for the person at the device. Final.",
+    message: "The session was ended by the operator",
+    data: { schema: revokedBody, example: { ...example.ended, reason: "Please call us about your order" } },
+  },
+} satisfies Errors;
+
+export const devicePart: Part = {
+  tag: {
+    name: "Device sessions",
+    description:
+      "One live device per access key. Whoever starts last holds the key; the device before learns why it lost it, and by which device.",
+  },
+  schemas: {
+    Device: device,
+    Holder: holder,
+    PreviousSession: previousSession,
+    StartRequest: startRequest,
+    StartReply: startReply,
+    HeartbeatRequest: heartbeatRequest,
+    HeartbeatReply: heartbeatReply,
+    EndRequest: endRequest,
+    EndReply: endReply,
+    StatusRequest: statusRequest,
+    StatusReply: statusReply,
+  },
+  routes: [
+    {
+      ...{ method: "post", path: "/api/session/start", operationId: "startSession", access: "anybody" },
+      summary: "Start a session, taking the key over from the device that holds it",
+      description:
+        "Safe to retry with the same `session_id`: while that session is live it is given back (`resumed`), afterwards it is refused; it never takes over twice.",
+      body: { content: [{ schema: startRequest, examples: example.startRequests }] },
+      answers: [
+        {
+          status: 200,
+          description: "The session is live, and the key's only one.",
+          content: [{ schema: startReply, examples: example.startReplies }],
+        },
+      ],
+      errors: [
+        "invalid_key",
+        "key_expired",
+        "key_revoked",
+        "key_in_use",
+        "holder_changed",
+        "session_id_used",
+        "rate_limited",
+      ],
+    },
+    {
+      ...{ method: "post", path: "/api/session/heartbeat", operationId: "beatSession", access: "anybody" },
+      summary: "Keep a live session live",
+      description: "Send the next after `heartbeat_in` seconds. It never creates, revives or moves a session.",
+      body: { content: [{ schema: heartbeatRequest, examples: { heartbeat: example.mine } }] },
+      answers: [
+        {
+          status: 200,
+          description: "The session is live until `expires_at`.",
+          content: [{ schema: heartbeatReply, examples: { live: example.beat } }],
+        },
+      ],
+      errors: ["session_not_found", "session_replaced", "session_expired", "session_ended", "session_revoked"],
+    },
+    {
+      ...{ method: "post", path: "/api/session/end", operationId: "endSession", access: "anybody" },
+      summary: "End a session",
+      description: "A late call of a replaced device never ends its successor.",
+      body: { content: [{ schema: endRequest, examples: { end: example.mine } }] },
+      answers: [
+        {
+          status: 200,
+          description: "Whether this call ended it: `false` if it was not live.",
+          content: [{ schema: endReply, examples: { ended: { success: true }, not_live: { success: false } } }],
+        },
+      ],
+    },
+    {
+      ...{ method: "post", path: "/api/session/status", operationId: "readStatus", access: "anybody" },
+      summary: "Who holds the key now",
+      description: "The session id is whole only where the caller sent that same id. An unknown key is not active.",
+      body: { content: [{ schema: statusRequest, examples: example.statusRequests }] },
+      answers: [
+        {
+          status: 200,
+          description: "The live session, if there is one.",
+          content: [{ schema: statusReply, examples: example.statusReplies }],
+        },
+      ],
+      errors: ["rate_limited"],
+    },
+    {
+      ...{ method: "get", path: "/api/session/watch", operationId: "watchSession", access: "session" },
+      summary: "Be told within milliseconds how the session ends",
+      description:
+        "Server-sent events: first `live`, then comments every 15 seconds, then one final event after which the server closes. A stream that ends without a final event says nothing: open it again. Watching is no heartbeat.",
+      answers: [
+        {
+          status: 200,
+          description: "The stream. `x-events` names the schema of each event's data.",
+          content: [{ type: "text/event-stream", schema: example.stream, examples: example.streams }],
+          events: {
+            live: heartbeatReply,
+            replaced: "session_replaced",
+            expired: "session_expired",
+            ended: "session_ended",
+            revoked: "session_revoked",
+          },
+          headers: ["Cache-Control"],
+        },
+      ],
+      errors: [
+        "unauthorized",
+        "session_not_found",
+        "session_replaced",
+        "session_expired",
+        "session_ended",
+        "session_revoked",
+      ],
+    },
+  ],
+};

@@ -1,0 +1,193 @@
+/** Who may come in: every route of the admin API, from one table. */
+import { createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { ADMIN_TOKEN, postInit, readReply, useApp } from "../support/app.ts";
+import { useDatabase } from "../support/database.ts";
+import { byToken, callerWith, signIn } from "./support/admin.ts";
+
+const db = useDatabase();
+const app = useApp(db);
+const closed = useApp(db, { adminToken: undefined });
+
+const ROUTES: Array<[method: string, path: string]> = [
+  ["POST", "/sign-out"],
+  ["GET", "/me"],
+  ["GET", "/keys"],
+  ["POST", "/keys"],
+  ["POST", "/keys/search"],
+  ["POST", "/keys/import"],
+  ["GET", "/keys/1"],
+  ["PATCH", "/keys/1"],
+  ["POST", "/keys/1/revoke"],
+  ["POST", "/keys/1/restore"],
+  ["DELETE", "/keys/1"],
+  ["GET", "/keys/1/history"],
+  ["GET", "/sessions"],
+  ["POST", "/sessions/search"],
+  ["POST", "/sessions/kick"],
+  ["GET", "/numbers"],
+  ["GET", "/events"],
+  ["GET", "/audit"],
+  ["POST", "/cleanup-sessions"],
+];
+const CHANGES = ROUTES.filter(([method]) => method !== "GET");
+
+const state = async () => {
+  const [row] = await db.sql`
+    SELECT (SELECT json_agg(k ORDER BY id) FROM keys k)::text AS keys, (SELECT count(*) FROM audit_log) AS entries`;
+  return row;
+};
+const bodyOf = (method: string) => (method === "GET" || method === "DELETE" ? undefined : {});
+
+describe("the admin API", () => {
+  it("is in the table above with every route that it has", async () => {
+    for (const [method, path] of ROUTES.filter(([, path]) => path !== "/events")) {
+      const { status } = await byToken(app).send(method, path, bodyOf(method), { "X-Admin-Password": "" });
+      expect([method, path, status === 405 || status === 401]).toEqual([method, path, false]);
+    }
+  });
+
+  it.each(ROUTES)("%s %s wants the token, and does nothing without it", async (method, path) => {
+    await db.makeKey();
+    const before = await state();
+    const wrongs: Array<Record<string, string>> = [
+      {},
+      { Authorization: "Bearer wrong" },
+      { Authorization: `Basic ${ADMIN_TOKEN}` },
+      { "X-Admin-Password": "wrong" },
+      { Cookie: "keybeat_admin=0.9999999999999.wrong" },
+    ];
+    for (const headers of wrongs) {
+      const reply = await callerWith(app, headers).send(method, path, bodyOf(method));
+      expect([reply.status, reply.body.code]).toEqual([401, "unauthorized"]);
+      expect(reply.headers.get("www-authenticate")).toMatch(/^Bearer/);
+      expect(reply.headers.get("cache-control")).toBe("no-store");
+    }
+    expect(await state()).toEqual(before);
+  });
+
+  it.each([...ROUTES, ["POST", "/sign-in"]])(
+    "%s %s does not exist without a configured token",
+    async (method, path) => {
+      for (const headers of [{}, { Authorization: `Bearer ${ADMIN_TOKEN}` }, { "X-Admin-Password": "undefined" }]) {
+        const reply = await callerWith(closed, headers as Record<string, string>).send(method, path, bodyOf(method));
+        expect([reply.status, reply.body.code]).toEqual([404, "not_found"]);
+      }
+    },
+  );
+
+  it("says nothing of itself to who is not signed in: an unknown path is 401 too", async () => {
+    expect((await callerWith(app, {}).get("/nothing-here")).status).toBe(401);
+    expect((await byToken(app).get("/nothing-here")).status).toBe(404);
+  });
+});
+
+describe("the page's sign-in", () => {
+  it("gives a cookie that no script reads and no other site sends, for 12 hours, and a CSRF token", async () => {
+    const { reply, cookie, caller, csrf } = await signIn(app);
+    expect([reply.status, reply.body]).toEqual([200, { success: true, csrf_token: csrf }]);
+    expect(cookie).toMatch(/^keybeat_admin=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(cookie).not.toContain(ADMIN_TOKEN);
+    const me = await caller.get("/me");
+    expect(me.body).toEqual({ signed_in: true, by: "page", csrf_token: csrf, version: "0.0.0-test" });
+    expect((await byToken(app).get("/me")).body).toEqual({ signed_in: true, by: "token", version: "0.0.0-test" });
+  });
+
+  it("marks the cookie Secure where the page is asked for by https", async () => {
+    const headers = { "X-Forwarded-Proto": "https" };
+    const response = await fetch(`${app.url}/api/admin/sign-in`, postInit({ token: ADMIN_TOKEN }, headers));
+    expect(response.headers.get("set-cookie")).toMatch(/; Secure/);
+  });
+
+  it.each(["", "wrong", `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(1)])("refuses «%s», without a cookie", async (token) => {
+    const { reply, cookie } = await signIn(app, token);
+    expect([reply.status, reply.body.code, cookie]).toEqual([401, "unauthorized", ""]);
+  });
+
+  it("refuses a body that is no token, and one that comes as a form", async () => {
+    expect((await callerWith(app, {}).post("/sign-in", { token: 1 })).status).toBe(400);
+    const form = { method: "POST", body: new URLSearchParams({ token: ADMIN_TOKEN }) };
+    expect((await fetch(`${app.url}/api/admin/sign-in`, form)).status).toBe(415);
+  });
+
+  it("is refused to another site's page", async () => {
+    const headers = { Origin: "https://evil.example" };
+    const response = await fetch(`${app.url}/api/admin/sign-in`, postInit({ token: ADMIN_TOKEN }, headers));
+    expect([response.status, response.headers.get("set-cookie")]).toEqual([403, null]);
+  });
+
+  it("takes the cookie away at sign-out", async () => {
+    const { caller } = await signIn(app);
+    const reply = await caller.post("/sign-out");
+    expect([reply.status, reply.body]).toEqual([200, { success: true }]);
+    expect(reply.headers.get("set-cookie")).toMatch(/^keybeat_admin=; Max-Age=0; Path=\//);
+  });
+
+  it("does not take a cookie that was prolonged, made by another token, or has run out", async () => {
+    const { pair } = await signIn(app);
+    const [name, until, signature] = pair.replace("keybeat_admin=", "").split(".") as [string, string, string];
+    const signed = (token: string, payload: string) => {
+      const key = createHmac("sha256", token).update("keybeat page sign-in").digest();
+      return `${payload}.${createHmac("sha256", key).update(payload).digest("base64url")}`;
+    };
+    expect(`${name}.${until}.${signature}`).toBe(signed(ADMIN_TOKEN, `${name}.${until}`));
+    const cookies = [
+      `${name}.${Number(until) + 1}.${signature}`,
+      `${name}.${until}.`,
+      signed("another token", `${name}.${until}`),
+      signed(ADMIN_TOKEN, `${name}.${Date.now() - 1}`),
+    ];
+    for (const cookie of cookies) {
+      expect((await callerWith(app, { Cookie: `keybeat_admin=${cookie}` }).get("/me")).status).toBe(401);
+    }
+  });
+
+  it("holds in another process with the same token", async () => {
+    const { pair, csrf } = await signIn(app);
+    const other = await readReply(await fetch(`${beside.url}/api/admin/me`, { headers: { Cookie: pair } }));
+    expect(other.body).toMatchObject({ by: "page", csrf_token: csrf });
+  });
+});
+
+const beside = useApp(db);
+
+describe("a change by the page's cookie", () => {
+  it.each(CHANGES)(
+    "%s %s is refused without its CSRF token, with a wrong one, or from elsewhere",
+    async (method, path) => {
+      const { pair, csrf } = await signIn(app);
+      const other = await signIn(app);
+      const before = await state();
+      const attempts: Array<Record<string, string>> = [
+        {},
+        { "X-CSRF-Token": "" },
+        { "X-CSRF-Token": "wrong" },
+        { "X-CSRF-Token": other.csrf },
+        { "X-CSRF-Token": csrf, Origin: "https://evil.example" },
+        { "X-CSRF-Token": csrf, Origin: "null" },
+      ];
+      for (const headers of attempts) {
+        const reply = await callerWith(app, { Cookie: pair, ...headers }).send(method, path, bodyOf(method));
+        expect([reply.status, reply.body.code]).toEqual([403, "csrf_failed"]);
+      }
+      expect(await state()).toEqual(before);
+    },
+  );
+
+  it("passes with the token, from the page's own origin", async () => {
+    const { pair, csrf } = await signIn(app);
+    const headers = { Cookie: pair, "X-CSRF-Token": csrf, Origin: app.url };
+    expect((await callerWith(app, headers).post("/keys", {})).status).toBe(201);
+  });
+
+  it("needs no CSRF token to read", async () => {
+    const { pair } = await signIn(app);
+    expect((await callerWith(app, { Cookie: pair }).get("/keys")).status).toBe(200);
+  });
+
+  it("does not count beside a wrong token", async () => {
+    const { pair, csrf } = await signIn(app);
+    const headers = { Cookie: pair, "X-CSRF-Token": csrf, Authorization: "Bearer wrong" };
+    expect((await callerWith(app, headers).get("/me")).status).toBe(401);
+  });
+});

@@ -1,0 +1,71 @@
+/** What became of the calls to the database is counted once each, under the lane's name. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Database, openDatabase } from "../../src/database/database.ts";
+import type { LaneCounts } from "../../src/database/lane.ts";
+import { createCounts } from "../../src/metrics/counts.ts";
+import { createBatches } from "../../src/sessions/device/natural-batching.ts";
+import { useDatabase } from "../support/database.ts";
+
+const db = useDatabase();
+let database: Database;
+beforeAll(() => {
+  database = openDatabase(db.url);
+});
+afterAll(() => database.close());
+
+const countsOf = (lane: string) => database.counts.find((one) => one.lane === lane) as LaneCounts;
+const total = ({ calls }: LaneCounts) => Object.values(calls).reduce((sum, count) => sum + count, 0);
+
+it.each([
+  ["ok", "SELECT 1"],
+  ["failed", "SELECT 1 / 0"],
+  ["unavailable", "SELECT pg_terminate_backend(pg_backend_pid())"],
+] as const)("a call that ends as %s", async (outcome, statement) => {
+  const counts = countsOf("requests");
+  const before = { ...counts.calls };
+  await database.requests.query((sql) => sql.unsafe(statement)).catch(() => {});
+  expect(counts.calls).toEqual({ ...before, [outcome]: before[outcome] + 1 });
+});
+
+it("a call that is late is counted as that alone, also when its answer comes in the end", async () => {
+  const counts = countsOf("heartbeats");
+  const before = { ...counts.calls };
+  await expect(database.heartbeats.query((sql) => sql`SELECT pg_sleep(1.6)`)).rejects.toThrow();
+  expect(counts.calls).toEqual({ ...before, late: before.late + 1 });
+  // The answer comes on this connection; after it, whoever waited is let in.
+  await Promise.all(Array.from({ length: 3 }, () => database.heartbeats.query((sql) => sql`SELECT pg_sleep(0.6)`)));
+  expect(counts.calls).toEqual({ ...before, late: before.late + 1, ok: before.ok + 3 });
+});
+
+it("calls past the bounds are counted as turned away, and every call has a duration", async () => {
+  const counts = countsOf("heartbeats");
+  const before = counts.calls.turned_away;
+  const calls = Array.from({ length: 13 }, () => database.heartbeats.query((sql) => sql`SELECT pg_sleep(0.1)`));
+  const outcomes = await Promise.allSettled(calls);
+  expect(outcomes.filter((outcome) => outcome.status === "rejected")).toHaveLength(2);
+  expect(counts.calls.turned_away).toBe(before + 2);
+  expect(counts.seconds.counts.reduce((sum, count) => sum + count, 0)).toBe(total(counts));
+});
+
+it("heartbeats past the bound of the queue are counted as shed, and the size of each batch is", async () => {
+  const { batches } = createCounts();
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const ask = createBatches({
+    send: async () => {
+      await answered;
+      return () => "live";
+    },
+    isUnsettled: () => false,
+    counts: batches,
+  });
+  const asked = Array.from({ length: 20_003 }, (_, n) => ask(`id-${n}`));
+  const settled = Promise.allSettled(asked);
+  setTimeout(answer, 20);
+  await settled;
+  expect(batches.shed).toBe(3);
+  expect(batches.sizes.sum).toBe(20_000);
+  expect(batches.sizes.counts.at(-2)).toBe(20); // a thousand each
+});

@@ -1,0 +1,10 @@
+/**
+ * Violations to plant into a correct history, each as a broken service would have answered or stored. The checker must
+ * find each and call it by its rule; other rules may speak up too.
+ */
+import type { Plant } from "./plant.ts";
+import { plantsInAnswers } from "./plants-in-answers.ts";
+import { plantsInRows } from "./plants-in-rows.ts";
+import { plantsOfLiveness } from "./plants-of-liveness.ts";
+
+export const PLANTS: Plant[] = [...plantsOfLiveness, ...plantsInAnswers, ...plantsInRows];

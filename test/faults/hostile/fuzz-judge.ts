@@ -1,0 +1,31 @@
+/** What is wrong with the answer to a fuzzed request: the schemas and the OpenAPI document say what it had to be. */
+import { BODY_BYTES_MAX } from "../../../src/http/json-body.ts";
+import { checkAnswer } from "../../support/document-check.ts";
+import { parseJson } from "../load/call.ts";
+import type { Fuzzed } from "./fuzz-requests.ts";
+import type { HttpAnswer } from "./http-answers.ts";
+import { judgeIssues, judgeRefusal } from "./refusals.ts";
+
+export function judgeFuzzed(sent: Fuzzed, answer: HttpAnswer): string[] {
+  const { status, text } = answer;
+  const wrong = status >= 400 ? judgeRefusal(answer) : [];
+  if (status >= 500) wrong.push(`answered ${status}`);
+  if (sent.known) wrong.push(...checkAnswer(describe(sent, answer)));
+  if (sent.proper) wrong.push(...judgeBody(sent, answer));
+  const said = `${sent.method} ${sent.path.slice(0, 60)} ${JSON.stringify(sent.headers).slice(0, 200)} ${sent.body?.slice(0, 300) ?? ""}`;
+  return wrong.map((each) => `${each}: ${said} was answered ${status} ${text.slice(0, 200)}`);
+}
+
+function describe({ method, path }: Fuzzed, { status, headers, text }: HttpAnswer) {
+  return { method, url: path, status, headers: Object.fromEntries(headers), body: text };
+}
+
+/** Everything beside the body was right: whether the body is, the route's own schema knows. */
+function judgeBody({ route, body }: Fuzzed, { status, text }: HttpAnswer): string[] {
+  if (body === undefined || route.request === undefined) return [];
+  if (Buffer.byteLength(body) > BODY_BYTES_MAX) return status === 413 ? [] : ["not answered 413"];
+  const right = route.request.safeParse(parseJson(body)).success;
+  if (!right && status !== 400) return ["not answered 400"];
+  if (status !== 400) return [];
+  return right ? ["a proper body was answered 400"] : judgeIssues(text);
+}

@@ -1,0 +1,63 @@
+/** Plain HTTP to one of several servers, with connections that are kept and a deadline of one's own, as devices do it. */
+import { Agent, request } from "node:http";
+import { type Answer, type Asked, GIVE_UP_MS, parseJson, type Recorder, readAnswer } from "./call.ts";
+import { openWatch } from "./watch.ts";
+
+export interface Client {
+  servers: number;
+  /** Never rejects: what went wrong is an unknown answer. */
+  call(what: Asked, body: Record<string, unknown>): Promise<Answer>;
+  /** Opens a watch stream. Resolves when it is over: with the ending, or with why it was not opened or was cut. */
+  watch(what: Omit<Asked, "operation">, signal: AbortSignal): Promise<Answer>;
+  /** Closes the connections that are kept. */
+  close(): void;
+}
+
+export function createClient(servers: string[], record: Recorder): Client {
+  const agents = servers.map(() => new Agent({ keepAlive: true }));
+  return {
+    servers: servers.length,
+    async call(what, body) {
+      const sentAt = performance.now();
+      const reply = await post(`${servers[what.server]}/api/session/${what.operation}`, agents[what.server], body);
+      const answeredAt = performance.now();
+      const known = "status" in reply;
+      const answer = known ? readAnswer(what.operation, reply.status, reply.body) : reply;
+      record.call({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
+      return answer;
+    },
+    watch: (what, signal) => openWatch(`${servers[what.server]}/api/session/watch`, what, record, signal),
+    close: () => {
+      for (const agent of agents) agent.destroy();
+    },
+  };
+}
+
+type Reply = { status: number; body: unknown } | Extract<Answer, { is: "unknown" }>;
+
+function post(url: string, agent: Agent | undefined, body: unknown): Promise<Reply> {
+  const text = JSON.stringify(body);
+  const headers = { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) };
+  return new Promise((resolve) => {
+    const sent = request(url, { method: "POST", agent, headers });
+    const settle = (reply: Reply) => {
+      clearTimeout(timer);
+      resolve(reply);
+    };
+    const cut = () => settle({ is: "unknown", why: "cut" });
+    const timer = setTimeout(() => {
+      settle({ is: "unknown", why: "timeout" });
+      sent.destroy();
+    }, GIVE_UP_MS);
+    sent.on("error", cut);
+    sent.once("response", (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("error", cut);
+      response.once("end", () =>
+        settle({ status: response.statusCode as number, body: parseJson(Buffer.concat(parts).toString("utf8")) }),
+      );
+    });
+    sent.end(text);
+  });
+}

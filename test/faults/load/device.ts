@@ -1,0 +1,167 @@
+/**
+ * The life of one simulated device: start, beat, sometimes look, watch, fall silent or end; when told that the session is
+ * over wait a while and, as a new person would, start again with a new id.
+ *
+ *   start ──► hold: beat, look, watch ──► ended, or told that it ended ──► a last late call ──► wait ──► start …
+ *     └─ refused: wait ──► start …           └─ silent for longer than the timeout ──► beat again
+ *
+ * What has an unknown outcome is asked again, at another server if there is one, as a right client does.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Answer, deviceName } from "./call.ts";
+import type { Client } from "./client.ts";
+
+export interface Temper {
+  /** After an ending until the next start, at most. */
+  waitMs: number;
+  /** Between two heartbeats: half of it to all of it. */
+  beatMs: number;
+  /** How long silence lasts when a device falls silent. */
+  silenceMs: number;
+  /** Of the starts, how many leave a live holder alone, and how many replace only the one that they know of. */
+  refuses: number;
+  expects: number;
+  /** In each beat: the chance to end, to fall silent, to ask for the status. */
+  ends: number;
+  fallsSilent: number;
+  looks: number;
+  /** Of the sessions, how many are watched. */
+  watches: number;
+}
+
+export interface DeviceOptions {
+  client: Client;
+  key: { id: number; accessKey: string };
+  temper: Temper;
+  newSessionId(): string;
+  /** Until its very first start, at most. */
+  firstWaitMs: number;
+  /** Aborted: finish the call that is under way, and go. */
+  signal: AbortSignal;
+}
+
+/** How often one start or end is asked again before the device gives it up, its outcome for ever unknown. */
+const TRIES_MAX = 12;
+
+export async function liveAsDevice(options: DeviceOptions): Promise<void> {
+  const { temper, signal } = options;
+  const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {});
+  await pause(Math.random() * options.firstWaitMs);
+  let known: number | undefined;
+  while (!signal.aborted) {
+    const session = createSession(options, pause);
+    const started = await session.start(known);
+    if (started?.is === "started") {
+      known = started.generation;
+      await session.hold();
+      await session.callLate();
+    } else if (started?.is === "refused") {
+      known = started.holderGeneration ?? known;
+    }
+    await pause(temper.waitMs * (0.2 + 0.8 * Math.random()));
+  }
+}
+
+function createSession(
+  { client, key, temper, newSessionId, signal }: DeviceOptions,
+  pause: (ms: number) => Promise<void>,
+) {
+  const sessionId = newSessionId();
+  const about = { key: key.id, sessionId };
+  const chance = (share: number) => Math.random() < share;
+  let server = Math.floor(Math.random() * client.servers);
+  /** Mostly the one that answered before. */
+  const anyServer = () => (chance(0.6) ? server : Math.floor(Math.random() * client.servers));
+
+  /** Asks again until the answer is known; undefined: given up. */
+  const insist = async (ask: () => Promise<Answer>): Promise<Answer | undefined> => {
+    for (let tries = 0; tries < TRIES_MAX && !signal.aborted; tries++) {
+      const answer = await ask();
+      if (answer.is !== "unknown") return answer;
+      server = (server + 1) % client.servers;
+      await pause(100 + Math.random() * 300);
+    }
+    return undefined;
+  };
+
+  const start = async (known: number | undefined) => {
+    const asked = {
+      ...(chance(temper.refuses) && { refuse: true }),
+      ...(known !== undefined && chance(temper.expects) && { expectedGeneration: known }),
+    };
+    const body = {
+      ...{ access_key: key.accessKey, session_id: sessionId, device: { name: deviceName(sessionId) } },
+      ...(asked.refuse && { on_conflict: "refuse" }),
+      ...(asked.expectedGeneration !== undefined && { expected_generation: asked.expectedGeneration }),
+    };
+    const ask = (at: number) => client.call({ operation: "start", ...about, server: at, ...asked }, body);
+    // Now and then the same start goes to two servers at once: it must come out as one.
+    if (!chance(0.05)) return insist(() => ask(server));
+    return insist(async () => {
+      const answers = await Promise.all([ask(server), ask((server + 1) % client.servers)]);
+      return answers.find((answer) => answer.is === "started") ?? (answers[0] as Answer);
+    });
+  };
+
+  const beat = async () => {
+    const at = anyServer();
+    const answer = await client.call({ operation: "heartbeat", ...about, server: at }, { session_id: sessionId });
+    if (answer.is === "unknown") server = (at + 1) % client.servers;
+    return answer;
+  };
+
+  const end = () => insist(() => client.call({ operation: "end", ...about, server }, { session_id: sessionId }));
+
+  const look = () => {
+    const own = chance(0.7) ? sessionId : undefined;
+    return client.call(
+      { operation: "status", key: key.id, sessionId: own ?? "", server: anyServer() },
+      { access_key: key.accessKey, session_id: own },
+    );
+  };
+
+  const isOver = (answer: Answer) => answer.is !== "live" && answer.is !== "unknown";
+
+  /** Watches until the session is over, opening the stream again after every cut. */
+  const watchOn = async (told: AbortController, stop: AbortSignal) => {
+    while (!stop.aborted) {
+      const answer = await client.watch({ ...about, server: anyServer() }, stop);
+      if (isOver(answer)) return told.abort();
+      await pause(100 + Math.random() * 400);
+    }
+  };
+
+  /** Resolves when the session is over, as far as its device knows. */
+  const hold = async () => {
+    const told = new AbortController();
+    const left = new AbortController();
+    const nothingToWaitFor = AbortSignal.any([signal, told.signal]);
+    const watching = chance(temper.watches) ? watchOn(told, AbortSignal.any([signal, left.signal])) : undefined;
+    for (;;) {
+      await sleep(temper.beatMs * (0.5 + Math.random() / 2), undefined, { signal: nothingToWaitFor }).catch(() => {});
+      if (nothingToWaitFor.aborted) break;
+      if (chance(temper.looks)) await look();
+      if (chance(temper.fallsSilent)) {
+        await pause(temper.silenceMs * (0.8 + 0.4 * Math.random()));
+        // An app that wakes up may well begin with a start of what it had.
+        if (chance(0.5) && (await start(undefined))?.is !== "started") break;
+      }
+      if (chance(temper.ends)) {
+        await end();
+        break;
+      }
+      if (isOver(await beat())) break;
+    }
+    left.abort();
+    await watching;
+  };
+
+  /** Some devices do not take the ending for an answer; nothing may come of it. */
+  const callLate = async () => {
+    if (signal.aborted || !chance(0.3)) return;
+    const late = [beat, end, look, () => start(undefined)];
+    await late[Math.floor(Math.random() * late.length)]?.();
+  };
+
+  return { start, hold, callLate };
+}

@@ -1,0 +1,72 @@
+/** Figures of a fault, all taken from the recorded calls. */
+import type { Call } from "../load/call.ts";
+
+const ASKS_AGAIN_MS_MAX = 1_000;
+
+/** A server answered, if only with 503; or it did not, and the caller gave up. A cut connection is no answer. */
+const wasAnswered = ({ operation, status, answer }: Call): boolean =>
+  operation !== "kick" && (status > 0 || (answer.is === "unknown" && answer.why === "timeout"));
+
+const latencyMs = (call: Call): number => call.answeredAt - call.sentAt;
+
+/** A watch's last event comes when it comes; its first one must come in time. */
+const isPrompt = (call: Call): boolean =>
+  wasAnswered(call) && !(call.operation === "watch" && call.status === 410 && call.answer.is === "ended");
+
+export function slowestCall(calls: readonly Call[]): Call | undefined {
+  return calls.filter(isPrompt).reduce<Call | undefined>((slowest, call) => {
+    return slowest && latencyMs(slowest) >= latencyMs(call) ? slowest : call;
+  }, undefined);
+}
+
+export const slowestMs = (calls: readonly Call[]): number => {
+  const slowest = slowestCall(calls);
+  return slowest ? latencyMs(slowest) : 0;
+};
+
+export function p99Ms(calls: readonly Call[]): number {
+  const sorted = calls
+    .filter(isPrompt)
+    .map(latencyMs)
+    .sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
+}
+
+export const countUnknown = (calls: readonly Call[]): number =>
+  calls.filter(({ answer, operation }) => answer.is === "unknown" && operation !== "watch").length;
+
+/** When that server first gave a definite answer to a call sent from then on; undefined: it has not yet. */
+export function answeredAgainAt(calls: readonly Call[], server: number, from: number): number | undefined {
+  const first = calls.find((call) => call.server === server && call.sentAt >= from && call.answer.is !== "unknown");
+  return first?.answeredAt;
+}
+
+/** The longest time that any start, end or heartbeat had to be asked again until it had a definite answer. */
+export function longestTroubleMs(calls: readonly Call[]): number {
+  const troubles = new Map<string, { from: number; lastAt: number }>();
+  let longest = 0;
+  for (const call of calls.filter(({ operation }) => ["start", "end", "heartbeat"].includes(operation))) {
+    const what = `${call.operation} ${call.sessionId}`;
+    const trouble = troubles.get(what);
+    // A device that fell silent meanwhile has not asked.
+    const since = trouble && call.sentAt - trouble.lastAt < ASKS_AGAIN_MS_MAX ? trouble.from : call.sentAt;
+    if (call.answer.is === "unknown") troubles.set(what, { from: since, lastAt: call.answeredAt });
+    else if (troubles.delete(what)) longest = Math.max(longest, call.answeredAt - since);
+  }
+  return longest;
+}
+
+/** What the load did, in a few words. */
+export function tally(calls: readonly Call[]): string {
+  const fresh = calls.filter(({ answer }) => answer.is === "started" && !answer.resumed);
+  const takeovers = fresh.filter(({ answer }) => answer.is === "started" && answer.previous !== null).length;
+  const expired = new Set(
+    calls.filter(({ answer }) => answer.is === "ended" && answer.reason === "expired").map((call) => call.sessionId),
+  ).size;
+  return (
+    `${calls.length} calls, ${fresh.length} starts, ${takeovers} takeovers, ${expired} expiries, ` +
+    `${countUnknown(calls)} unknown outcomes`
+  );
+}
+
+export const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

@@ -1,0 +1,46 @@
+/** What is no request gets an answer all the same, in the shape that the document gives for its status. */
+import { connect } from "node:net";
+import { describe, expect, it } from "vitest";
+import { useApp } from "../support/app.ts";
+import { useDatabase } from "../support/database.ts";
+import { checkAnswer } from "../support/document-check.ts";
+
+const db = useDatabase();
+const app = useApp(db);
+
+/** Writes to a connection and gives what came back until the server closed it. */
+async function talk(text: string) {
+  const socket = connect(Number(new URL(app.url).port), "127.0.0.1");
+  socket.write(text);
+  let output = "";
+  for await (const part of socket) output += part;
+  const [head = "", body = ""] = output.split("\r\n\r\n");
+  const [first = "", ...lines] = head.split("\r\n");
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.split(": ")[0]?.toLowerCase(), line.split(": ").slice(1).join(": ")]),
+  );
+  return { status: Number(first.split(" ")[1]), headers, body };
+}
+
+describe("a request that is none", () => {
+  it.each([
+    ["no HTTP at all", "HELLO\r\n\r\n", 400, "invalid_request"],
+    [
+      "two lengths",
+      "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+      400,
+      "invalid_request",
+    ],
+    [
+      "headers over the limit",
+      `GET /health HTTP/1.1\r\nHost: x\r\nX-Big: ${"x".repeat(20_000)}\r\n\r\n`,
+      431,
+      "headers_too_large",
+    ],
+    ["headers that never end", "GET /health HTTP/1.1\r\nHost: x\r\n", 408, "request_timeout"],
+  ])("%s", async (_name, text, status, code) => {
+    const answer = await talk(text);
+    expect([answer.status, JSON.parse(answer.body).code, answer.headers.connection]).toEqual([status, code, "close"]);
+    expect(checkAnswer({ method: "GET", url: "/health", ...answer })).toEqual([]);
+  });
+});

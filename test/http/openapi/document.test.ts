@@ -1,0 +1,114 @@
+/** The OpenAPI documents say what the program does: every route, every code, with examples that are valid. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { STATUS } from "../../../src/errors.ts";
+import { describeApi } from "../../../src/http/openapi/parts.ts";
+import { readVersion } from "../../../src/version.ts";
+import { useApp } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { checkAnswer } from "../../support/document-check.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes
+type Json = any;
+
+const db = useDatabase();
+const app = useApp(db);
+
+const read = (file: string): Json => JSON.parse(readFileSync(`src/http/openapi/${file}`, "utf8"));
+const [document, older] = [read("openapi.json"), read("openapi-3.0.json")];
+
+const operations: Array<[name: string, operation: Json, path: string, method: string]> = Object.entries(
+  document.paths as Json,
+).flatMap(([path, item]) =>
+  Object.entries(item as Json).map(([method, operation]): [string, Json, string, string] => [
+    `${method.toUpperCase()} ${path}`,
+    operation,
+    path,
+    method,
+  ]),
+);
+const resolve = (node: Json): Json =>
+  node.$ref === undefined
+    ? node
+    : node.$ref
+        .slice(2)
+        .split("/")
+        .reduce((at: Json, part: string) => at[part], document);
+
+describe("the documents", () => {
+  it("are those that the schemas and descriptions give", () => {
+    expect(document).toEqual(JSON.parse(JSON.stringify(describeApi("3.1", readVersion()))));
+    expect(older).toEqual(JSON.parse(JSON.stringify(describeApi("3.0", readVersion()))));
+    expect([document.openapi, older.openapi]).toEqual(["3.1.1", "3.0.3"]);
+  });
+
+  it("have the same operations, statuses and examples", () => {
+    const outline = (of: Json) =>
+      JSON.parse(JSON.stringify(of.paths, (name, value) => (name === "schema" || name === "x-events" ? null : value)));
+    expect(outline(older)).toEqual(outline(document));
+  });
+
+  it("describe every route that is mounted, and no other", () => {
+    const mounted = app
+      .routes()
+      .filter(({ method, path }) => method !== "ALL" && !path.endsWith("*"))
+      .map(
+        ({ method, path }) =>
+          `${method} ${path.replace(/:(\w+)/g, "{$1}").replace(/^\/(docs|admin)\/.*/, "/$1/{file}")}`,
+      );
+    expect([...new Set(mounted)].sort()).toEqual(operations.map(([name]) => name).sort());
+  });
+
+  it("name every code that there is", () => {
+    const text = JSON.stringify(document.components.schemas);
+    for (const code of Object.keys(STATUS)) expect(text).toContain(`"const":"${code}"`);
+  });
+
+  it("show each of an answer's codes in an example of its own, under the status that it has", () => {
+    for (const [name, operation] of operations) {
+      for (const [status, response] of Object.entries(operation.responses as Json)) {
+        const content = resolve(response).content?.["application/json"];
+        if (content === undefined || Number(status) < 400) continue;
+        const codes = (content.schema.oneOf ?? [content.schema])
+          .map((schema: Json) => resolve(schema).properties.code?.const)
+          .filter(Boolean);
+        const shown = Object.values(content.examples as Json).map((example: Json) => example.value.code);
+        expect([name, status, shown.filter(Boolean)]).toEqual([name, status, codes]);
+        for (const code of codes) expect(STATUS[code as keyof typeof STATUS]).toBe(Number(status));
+      }
+    }
+  });
+
+  it("show only examples that could be answers", () => {
+    let shown = 0;
+    for (const [, operation, path, method] of operations) {
+      for (const [status, given] of Object.entries(operation.responses as Json)) {
+        const response = resolve(given);
+        const headers = Object.fromEntries(
+          Object.keys(response.headers).map((name) => [
+            name.toLowerCase(),
+            String(document.components.headers[name].example),
+          ]),
+        );
+        for (const [type, { examples }] of Object.entries((response.content ?? {}) as Json) as Array<[string, Json]>) {
+          for (const { value } of Object.values(examples) as Json[]) {
+            const body = typeof value === "string" ? value : JSON.stringify(value);
+            const answer = { method: method.toUpperCase(), url: path, status: Number(status), body };
+            expect(checkAnswer({ ...answer, headers: { ...headers, "content-type": type } })).toEqual([]);
+            shown++;
+          }
+        }
+      }
+    }
+    expect(shown).toBeGreaterThan(50);
+  });
+
+  it("show only requests that the service takes", async () => {
+    for (const [name, operation, path] of operations) {
+      const content = operation.requestBody?.content["application/json"];
+      for (const { value } of Object.values(content?.examples ?? {}) as Json[]) {
+        expect([name, (await app.post(path, value)).status]).not.toEqual([name, 400]);
+      }
+    }
+  });
+});

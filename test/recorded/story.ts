@@ -1,0 +1,133 @@
+/** What is asked of a release when it is recorded: every public route, every code that a client can be given. */
+import type { Step } from "./play.ts";
+
+const post = (path: string, body: unknown, headers?: Record<string, string>) =>
+  ({ method: "POST", path, body, ...(headers && { headers }) }) as Extract<Step, { request: unknown }>["request"];
+const start = (fields: object) => post("/api/session/start", fields);
+const beat = (session_id: string) => post("/api/session/heartbeat", { session_id });
+const end = (session_id: string) => post("/api/session/end", { session_id });
+const status = (fields: object) => post("/api/session/status", fields);
+
+const [a, b, c, d, e, f, never] = ["a", "b", "c", "d", "e", "f", "never"].map((name) => `{{id_${name}}}`) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const [one, two, three] = ["{{key_one}}", "{{key_two}}", "{{key_three}}"] as const;
+const CLEANUP = "/api/admin/cleanup-sessions";
+
+export const STORY: Step[] = [
+  { name: "health", request: { method: "GET", path: "/health" } },
+  { name: "health of the process alone", request: { method: "GET", path: "/health/live" } },
+
+  { name: "nobody is on", request: status({ access_key: one }) },
+  { name: "a bare start makes an id up", request: start({ access_key: three }), keep: { made_up: "session_id" } },
+  { name: "its end", request: end("{{made_up}}") },
+  {
+    name: "device A starts",
+    request: start({
+      access_key: one,
+      session_id: a,
+      device: { name: "Office PC", platform: "windows", app_version: "2.1" },
+    }),
+  },
+  { name: "unknown fields are ignored", request: post("/api/session/heartbeat", { session_id: a, colour: "red" }) },
+  { name: "A's heartbeat", request: beat(a) },
+  { name: "A starts again: resumed", request: start({ access_key: one, session_id: a }) },
+  { name: "who is on, asked by A", request: status({ access_key: one, session_id: a }) },
+  { name: "who is on, asked by another", request: status({ access_key: one }) },
+  { name: "B is polite", request: start({ access_key: one, session_id: b, on_conflict: "refuse" }) },
+  { name: "B knows an old holder", request: start({ access_key: one, session_id: b, expected_generation: 1 }) },
+  { name: "A watches", watch: a, stream: "a" },
+  { name: "B takes over", request: start({ access_key: one, session_id: b, device: { name: "Laptop" } }) },
+  { name: "A's stream", finish: "a" },
+  { name: "A's heartbeat after the takeover", request: beat(a) },
+  { name: "A watches after the takeover", watch: a, stream: "a too late" },
+  { name: "A's late end", request: end(a) },
+  { name: "A's id a second time", request: start({ access_key: one, session_id: a }) },
+  { name: "B's id with another key", request: start({ access_key: two, session_id: b }) },
+  { name: "B watches", watch: b, stream: "b" },
+  { name: "B ends", request: end(b) },
+  { name: "B's stream", finish: "b" },
+  { name: "B's heartbeat after its end", request: beat(b) },
+  { name: "B ends twice", request: end(b) },
+  {
+    name: "C starts where nobody is on, whatever it expected",
+    request: start({ access_key: one, session_id: c, expected_generation: 5 }),
+  },
+  { name: "C falls silent", silence: { session_id: c, seconds: 61 } },
+  { name: "C's heartbeat", request: beat(c) },
+  { name: "who is on after that", request: status({ access_key: one }) },
+
+  { name: "an unknown session", request: beat(never) },
+  { name: "end of an unknown session", request: end(never) },
+  { name: "watch of an unknown session", watch: never, stream: "never" },
+  { name: "an unknown key", request: start({ access_key: "no-such-key-anywhere" }) },
+  { name: "status of an unknown key", request: status({ access_key: "no-such-key-anywhere" }) },
+  { name: "an expired key", request: start({ access_key: "{{key_expired}}" }) },
+  { name: "a revoked key", request: start({ access_key: "{{key_revoked}}" }) },
+  { name: "D starts", request: start({ access_key: two, session_id: d }) },
+  { name: "D watches", watch: d, stream: "d" },
+  { name: "D's key is revoked", revoke: d },
+  { name: "D's stream", finish: "d" },
+  { name: "D's heartbeat after that", request: beat(d) },
+
+  { name: "a body of the wrong shape", request: start({ access_key: 7 }) },
+  { name: "a session id too short", request: beat("short") },
+  { name: "broken JSON", request: { method: "POST", path: "/api/session/heartbeat", body: "{" } },
+  {
+    name: "another content type",
+    request: {
+      method: "POST",
+      path: "/api/session/heartbeat",
+      body: "session_id=x",
+      headers: { "Content-Type": "text/plain" },
+    },
+  },
+  { name: "a body too large", request: { method: "POST", path: "/api/session/heartbeat", body: " ", repeat: 17_000 } },
+  { name: "headers too large", request: { method: "GET", path: "/health", headers: { "X-Pad": "x" }, repeat: 20_000 } },
+  { name: "a body that never comes", stall: "/api/session/end" },
+  { name: "an unknown path", request: { method: "GET", path: "/api/nothing" } },
+  { name: "a wrong method", request: { method: "GET", path: "/api/session/start" } },
+  { name: "a wrong method of watch", request: { method: "POST", path: "/api/session/watch" } },
+  { name: "watch without a session", request: { method: "GET", path: "/api/session/watch" } },
+  {
+    name: "the id of the request comes back",
+    request: post("/api/session/heartbeat", { session_id: never }, { "X-Request-Id": "a-request-of-mine" }),
+  },
+
+  { name: "cleanup without the token", request: { method: "POST", path: CLEANUP } },
+  {
+    name: "cleanup with a wrong token",
+    request: { method: "POST", path: CLEANUP, headers: { Authorization: "Bearer wrong" } },
+  },
+  { name: "E starts", request: start({ access_key: three, session_id: e }) },
+  { name: "E falls silent", silence: { session_id: e, seconds: 61 } },
+  { name: "cleanup", request: { method: "POST", path: CLEANUP, headers: { Authorization: "Bearer {{token}}" } } },
+  {
+    name: "cleanup as older scripts ask",
+    request: { method: "POST", path: CLEANUP, headers: { "X-Admin-Password": "{{token}}" } },
+  },
+  { name: "E's heartbeat after the cleanup", request: beat(e) },
+  {
+    name: "cleanup where no token is configured",
+    request: { method: "POST", path: CLEANUP, headers: { Authorization: "Bearer {{token}}" } },
+    to: "server without admin token",
+  },
+
+  { name: "F starts before the outage", request: start({ access_key: three, session_id: f }) },
+  { name: "the database goes away", database: "away" },
+  { name: "health in the outage", request: { method: "GET", path: "/health" } },
+  { name: "health of the process in the outage", request: { method: "GET", path: "/health/live" } },
+  { name: "start in the outage", request: start({ access_key: one }) },
+  { name: "heartbeat in the outage", request: beat(f) },
+  { name: "end in the outage", request: end(f) },
+  { name: "status in the outage", request: status({ access_key: one }) },
+  { name: "the database comes back", database: "back" },
+  { name: "F's heartbeat after the outage", request: beat(f) },
+  { name: "F ends", request: end(f) },
+];
