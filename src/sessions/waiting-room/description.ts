@@ -82,7 +82,6 @@ export const waitingRoomPart: Part = {
     PermitRequest: permitRequest,
     PermitReply: permitReply,
     PermitReturnReply: permitReturnReply,
-    PlaceDeparture: departureEvent,
   },
   routes: [
     {
