@@ -24,9 +24,9 @@ import type { Logger } from "./log.ts";
 import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts";
 import { countCleanup, createCounts } from "./metrics/counts.ts";
 import { createMetrics, writeText } from "./metrics/metrics.ts";
-import { createPopulationReader } from "./metrics/population.ts";
+import { createPopulationReader, type PopulationReader } from "./metrics/population.ts";
 import { countPopulation, type Ending, lookForEndings } from "./sessions/device/index.ts";
-import { configureRoom, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
+import { configureRoom, createRoomNumbers, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
 import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
@@ -65,7 +65,7 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     let watchers = () => 0;
     const collect = createMetrics({
       ...{ counts, lanes: database.counts, version: readVersion(), watchers: () => watchers() },
-      population: worker ? undefined : createPopulationReader(() => countPopulation(database)),
+      population: worker ? undefined : openPopulation(database),
     });
 
     let server: HttpServer;
@@ -118,6 +118,11 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     await unwind(undo, log);
     throw error;
   }
+}
+
+function openPopulation(database: Database): PopulationReader {
+  const countRoom = createRoomNumbers(database);
+  return createPopulationReader(async () => ({ ...(await countPopulation(database)), room: await countRoom() }));
 }
 
 function openEndings(database: Database, url: string, log: Logger): Endings<Ending> {

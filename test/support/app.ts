@@ -15,7 +15,7 @@ import { createCounts } from "../../src/metrics/counts.ts";
 import { createMetrics, writeText } from "../../src/metrics/metrics.ts";
 import { createPopulationReader } from "../../src/metrics/population.ts";
 import { countPopulation, lookForEndings } from "../../src/sessions/device/index.ts";
-import { openRoomEvents } from "../../src/sessions/waiting-room/index.ts";
+import { createRoomNumbers, openRoomEvents } from "../../src/sessions/waiting-room/index.ts";
 import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
 import { findSecrets } from "./secrets.ts";
@@ -68,9 +68,13 @@ export function useApp(
       await Promise.all([server.drain(1000), streams.close(), endings.close(), roomEvents.close(), counters.close()]);
     };
     const counts = createCounts();
+    const countRoom = createRoomNumbers(db.database);
     const collect = createMetrics({
       ...{ counts, lanes: db.database.counts, watchers: streams.size, version: "0.0.0-test" },
-      population: createPopulationReader(() => countPopulation(db.database)),
+      population: createPopulationReader(async () => ({
+        ...(await countPopulation(db.database)),
+        room: await countRoom(),
+      })),
     });
     const application = createApp({
       counts,

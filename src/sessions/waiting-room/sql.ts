@@ -138,6 +138,44 @@ export async function keepWaiterRows(database: Database, userIds: string[]): Pro
   await database.background.query((sql) => sql`SELECT keep_waiters(${sql.json(userIds)})`);
 }
 
+export interface RoomNow {
+  active: number;
+  seats: number;
+  waiting: number;
+  waitingMax: number;
+  /** Under way. */
+  requests: number;
+  requestsMax: number;
+  paused: boolean;
+  /** The id of the last move; 0 before the first. */
+  lastMove: number;
+}
+
+/** The room as it is; takes no lock and removes nobody. */
+export async function selectRoomNow(database: Database): Promise<RoomNow> {
+  const [row] = await database.background.query(
+    (sql) => sql`
+      SELECT r.active, r.max_active AS seats, (SELECT sum(n)::int FROM unnest(r.waiting) n) AS waiting,
+             r.max_waiting AS "waitingMax", r.max_requests AS "requestsMax", r.paused,
+             (SELECT count(*)::int FROM waiting_room_permits p WHERE p.granted AND p.expires_at > clock_timestamp()) AS requests,
+             coalesce((SELECT max(m.id) FROM waiting_room_moves m), 0)::float AS "lastMove"
+      FROM waiting_room r`,
+  );
+  return row as RoomNow;
+}
+
+/** The moves after one, in heaps of the same kind and amount; `last` is the highest id among them. */
+export async function countMoves(
+  database: Database,
+  after: number,
+): Promise<Array<{ move: string; amount: number | null; count: number; last: number }>> {
+  return database.background.query(
+    (sql) => sql<Array<{ move: string; amount: number | null; count: number; last: number }>>`
+      SELECT m.move, m.amount, count(*)::int AS count, max(m.id)::float AS last
+      FROM waiting_room_moves m WHERE m.id > ${after} GROUP BY m.move, m.amount`,
+  );
+}
+
 export interface RoomSettings {
   maxActive: number;
   maxRequests: number;
