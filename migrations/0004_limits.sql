@@ -33,7 +33,9 @@ BEGIN
   IF takeovers_max > 0 AND NOT refuse THEN
     SELECT s.* INTO present FROM keys k JOIN active_sessions s ON s.key_id = k.id
     WHERE k.key_hash = hash AND k.revoked_at IS NULL AND (k.expires_at > looked_at) IS NOT FALSE;
-    IF present.session_id <> id AND present.last_heartbeat > session_cutoff(looked_at)
+    -- Whoever has had the key for a minute is never in the way of the next: nothing to look up.
+    IF present.session_id <> id AND present.started_at > looked_at - interval '1 minute'
+       AND present.last_heartbeat > session_cutoff(looked_at)
        AND (expected_generation = present.generation) IS NOT FALSE THEN
       SELECT (array_agg(recent.ended_at ORDER BY recent.ended_at DESC))[takeovers_max] + interval '1 minute',
              count(*) FILTER (WHERE with_device <> present.device AND
