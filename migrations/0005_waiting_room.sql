@@ -683,3 +683,45 @@ BEGIN
   END IF;
 END
 $$;
+--> statement-breakpoint
+
+-- Pauses or resumes, and changes the number of seats; null leaves as it is. Where both change, nobody slips in who is
+-- let in by one of them only. Returns what has changed, for the audit log; {} is nothing.
+CREATE FUNCTION change_room(pause boolean, seats integer, OUT changed jsonb)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  room waiting_room;
+BEGIN
+  PERFORM enter_room();
+  SELECT r.* INTO room FROM waiting_room r;
+  changed := jsonb_strip_nulls(jsonb_build_object(
+    'paused', nullif(pause, room.paused),
+    'max_active', nullif(seats, room.max_active),
+    'max_active_before', CASE WHEN seats <> room.max_active THEN room.max_active END));
+  IF pause AND NOT room.paused THEN
+    PERFORM pause_room(true);
+  END IF;
+  IF seats <> room.max_active THEN
+    PERFORM set_capacity(seats);
+  END IF;
+  IF NOT pause AND room.paused THEN
+    PERFORM pause_room(false);
+  END IF;
+END
+$$;
+--> statement-breakpoint
+
+-- Takes away all that is known of a user: the place, the moves, and what the audit log says of them beyond who did what
+-- and when. Whoever is next is in when it returns. known: whether there was anything.
+CREATE FUNCTION erase_user(who text, OUT known boolean)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  known := leave_place(who, true);
+  DELETE FROM waiting_room_moves m WHERE m.user_id = who;
+  known := known OR FOUND;
+  UPDATE audit_log a SET details = NULL WHERE a.details->>'user_id' = erase_user.who;
+  known := known OR FOUND;
+END
+$$;
