@@ -55,10 +55,10 @@ module.exports = {
     },
     {
       name: "the-page-stands-alone",
-      comment: "The page runs in browsers: of ours it knows only the shapes of the contract.",
+      comment: "The page runs in browsers: of ours it knows only the shapes of the contracts.",
       severity: "error",
       from: { path: "^src/admin/page/client/" },
-      to: { pathNot: "^src/admin/(page/client/|contract\\.ts$)|node_modules/uplot/" },
+      to: { pathNot: "^src/admin/(page/client/|waiting-room/contract\\.ts$|contract\\.ts$)|node_modules/uplot/" },
     },
     {
       name: "no-dev-dependency-in-the-product",

@@ -21,6 +21,8 @@ export const STATUS = {
   holder_changed: 409,
   session_id_used: 409,
   key_exists: 409,
+  not_waiting: 409,
+  room_full: 409,
   session_replaced: 410,
   session_expired: 410,
   session_ended: 410,

@@ -123,13 +123,14 @@ export interface DepartureRow {
   at: Date;
 }
 
-/** The last move of each of these users: how those without a place lost it. */
+/** The last move of each of these users: how those without a place lost it. Whoever is erased has none, and was removed. */
 export async function selectDepartures(database: Database, userIds: string[]): Promise<DepartureRow[]> {
   return database.requests.query(
     (sql) => sql<DepartureRow[]>`
-      SELECT asked.user_id, last.move, last.at
-      FROM jsonb_array_elements_text(${sql.json(userIds)}) AS asked (user_id),
-      LATERAL (SELECT m.move, m.at FROM waiting_room_moves m WHERE m.user_id = asked.user_id ORDER BY m.id DESC LIMIT 1) last`,
+      SELECT asked.user_id, coalesce(last.move, 'removed') AS move, coalesce(last.at, clock_timestamp()) AS at
+      FROM jsonb_array_elements_text(${sql.json(userIds)}) AS asked (user_id)
+      LEFT JOIN LATERAL (
+        SELECT m.move, m.at FROM waiting_room_moves m WHERE m.user_id = asked.user_id ORDER BY m.id DESC LIMIT 1) last ON true`,
   );
 }
 
