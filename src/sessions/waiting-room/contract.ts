@@ -6,6 +6,10 @@ export const WAIT_MS_MAX = 30_000;
 
 const filled = (max: number) => text(max).refine((value) => value !== "", "must not be empty");
 
+export const GRACE_SECONDS_MAX = 60;
+
+export const graceSeconds = z.coerce.number().int().min(0).max(GRACE_SECONDS_MAX).default(0);
+
 export const userId = filled(128);
 
 export const createRequest = z.object({

@@ -8,6 +8,7 @@ import {
   createReply,
   createRequest,
   departureEvent,
+  graceSeconds,
   permitReply,
   permitRequest,
   permitReturnReply,
@@ -122,7 +123,15 @@ export const waitingRoomPart: Part = {
     { ...close, method: "delete", path: "/api/v1/session/close/{user_id}", operationId: "closePlace" },
     {
       ...{ ...close, method: "post", path: "/api/v1/session/close/{user_id}", operationId: "closePlaceByPost" },
-      description: "The same as DELETE, which a page that closes cannot send.",
+      description:
+        "The same as DELETE, which a page that closes cannot send. With `grace_seconds` the place is given up only then, and kept if the user asks until then: a page that goes away may be reloading.",
+      parameters: [
+        USER,
+        {
+          ...{ name: "grace_seconds", in: "query", schema: graceSeconds, example: 20 },
+          description: "How long the user may take to come back; 0, the default: not at all.",
+        },
+      ],
     },
     {
       ...{ method: "get", path: "/api/v1/session/position/{user_id}", operationId: "readPosition", access: "user" },

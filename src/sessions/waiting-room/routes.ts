@@ -4,8 +4,8 @@ import type { EventStreams } from "../../events/sse.ts";
 import { parseShape, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
-import { closePlace } from "./close.ts";
-import { createRequest, permitRequest, userId } from "./contract.ts";
+import { closePlace, closePlaceSoon } from "./close.ts";
+import { createRequest, graceSeconds, permitRequest, userId } from "./contract.ts";
 import { createPlace } from "./create.ts";
 import type { PlaceEvent } from "./events.ts";
 import { expirePlaces } from "./expire.ts";
@@ -41,10 +41,18 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   const close = async (c: Context<HttpEnv>) => {
     const user_id = await readUser(c);
     const had = await closePlace(room, user_id);
-    return c.json({ message: had ? "Session closed" : "There was no session to close", user_id });
+    return c.json({ message: had ? "Session closed" : NO_SESSION, user_id });
   };
   routes.delete("/close/:user_id", close);
-  routes.post("/close/:user_id", close); // a page that closes can only send that
+  // A page that closes can only send that, and does not know whether it is closed or reloaded.
+  routes.post("/close/:user_id", async (c) => {
+    const seconds = parseShape(c.req.query("grace_seconds"), graceSeconds, "grace_seconds");
+    if (seconds === 0) return close(c);
+    const user_id = await readUser(c);
+    const had = await closePlaceSoon(room, user_id, seconds);
+    const message = had ? `The session closes in ${seconds} seconds, unless the user asks again` : NO_SESSION;
+    return c.json({ message, user_id });
+  });
 
   routes.get("/status", async (c) => c.json(await readRoomStatus(room), 200, FRESH));
   routes.get("/position/:user_id", async (c) => c.json(await readPosition(room, await readUser(c)), 200, FRESH));
@@ -90,4 +98,5 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   return routes;
 }
 
+const NO_SESSION = "There was no session to close";
 const FRESH = { "Cache-Control": "no-store" };

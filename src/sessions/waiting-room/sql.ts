@@ -43,6 +43,26 @@ export async function leavePlaceRow(database: Database, userId: string): Promise
   return row?.left;
 }
 
+/**
+ * The place falls due in so many seconds, unless the user is heard of until then. Never puts it off. A seat that is
+ * not claimed yet is left to its own, short, time. Returns whether there was a place.
+ */
+export async function leavePlaceRowSoon(database: Database, userId: string, seconds: number): Promise<boolean> {
+  // The room's row comes first, as everywhere; the place that is found is the one after its lock was had.
+  const rows = await database.requests.query(
+    (sql) => sql`
+      WITH room AS MATERIALIZED (SELECT r.* FROM waiting_room r FOR UPDATE),
+      place AS (
+        UPDATE waiting_room_places p
+        SET last_seen = least(p.last_seen, make_interval(secs => ${seconds}) + room_cutoff(clock_timestamp(),
+              CASE WHEN p.seated_at IS NULL THEN room.waiter_seconds ELSE room.seat_seconds END))
+        FROM room WHERE p.user_id = ${userId} RETURNING p.user_id)
+      SELECT fall_due(clock_timestamp() + make_interval(secs => ${seconds})) FROM place`,
+    ROOM,
+  );
+  return rows.length > 0;
+}
+
 export interface RoomRow {
   active_sessions: number;
   max_sessions: number;
