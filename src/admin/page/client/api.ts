@@ -11,6 +11,9 @@ import type {
   KeyItem,
   NumbersReply,
   Page,
+  PatchRoom,
+  PlaceItem,
+  RoomReply,
   SessionItem,
 } from "./shapes.ts";
 
@@ -68,6 +71,15 @@ export const readHistory = (id: number, cursor: string | null) =>
   ask<Page<HistoryItem>>("GET", `keys/${id}/history?limit=200${cursor ? `&cursor=${cursor}` : ""}`);
 export const readAudit = (cursor: string | null) =>
   ask<Page<AuditItem>>("GET", `audit?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
+export const readRoom = () => ask<RoomReply>("GET", "waiting-room");
+export const changeRoom = (patch: PatchRoom) => ask<RoomReply>("PATCH", "waiting-room", patch);
+export const listPlaces = (filter: Record<string, string>) =>
+  ask<Page<PlaceItem>>("GET", `waiting-room/places?${new URLSearchParams(filter)}`);
+export const prioritise = (userId: string, priority: number) => ask("PATCH", placePath(userId), { priority });
+export const admit = (userId: string) => ask("POST", `${placePath(userId)}/admit`, {});
+export const removePlace = (userId: string, reason: string) =>
+  ask("POST", `${placePath(userId)}/remove`, reason ? { reason } : {});
+const placePath = (userId: string) => `waiting-room/places/${encodeURIComponent(userId)}`;
 export const importKeys = (text: string, { partial }: { partial: boolean }) =>
   ask<ImportReport>("POST", `keys/import${partial ? "?partial=true" : ""}`, text, "text/csv");
 

@@ -10,8 +10,9 @@ import { createKeysView } from "./keys-view.ts";
 import { createNowView } from "./now-view.ts";
 import { announceTakeover } from "./takeovers.ts";
 import type { View } from "./view.ts";
+import { createWaitingRoomView } from "./waiting-room-view.ts";
 
-const PLACES = { "#/": "Now", "#/keys": "Keys", "#/audit": "Audit" };
+const PLACES = { "#/": "Now", "#/keys": "Keys", "#/waiting-room": "Waiting room", "#/audit": "Audit" };
 const STATES: Record<LinkState, string> = {
   connecting: "Connecting",
   live: "Live",
@@ -114,6 +115,7 @@ function openView(hash: string): View {
   const key = /^#\/keys\/(\d+)$/.exec(hash)?.[1];
   if (key !== undefined) return createKeyView(Number(key));
   if (hash === "#/keys") return createKeysView();
+  if (hash === "#/waiting-room") return createWaitingRoomView();
   if (hash === "#/audit") return createAuditView();
   return createNowView();
 }
