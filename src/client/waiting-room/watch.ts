@@ -14,7 +14,7 @@ import { asKeybeatError, type RoomLink } from "./call.ts";
 import { readPlaceStream, type StreamEvent } from "./stream.ts";
 
 export type PlaceEvent =
-  /** Where the user stands: the first word, and every change. */
+  /** Where the user stands: the first word, every change, and the first word after an error. */
   | ({ type: "position" } & PositionReply)
   /** The seat has come up while this was watching, and is claimed. */
   | { type: "promoted"; user_id: string }
@@ -72,7 +72,6 @@ export class PlaceWatch {
 
   /** Asks now, whatever was planned: the page is looked at again, the network is back. */
   check(): void {
-    this.#paused = false;
     this.#askSoon = true;
     this.#askNotBefore = this.#openAt = 0;
     this.#tick();
@@ -85,11 +84,16 @@ export class PlaceWatch {
     this.#tick();
   }
 
-  /** Sends nothing until `check`; for a page that is put aside. */
+  /** Sends nothing until `resume`; for a page that is put aside. */
   pause(): void {
     this.#paused = true;
     this.#hangUp();
     clearTimeout(this.#timer);
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.check();
   }
 
   /** Stops watching. The place is kept, and passed over when the service has heard nothing for its time. */
@@ -168,8 +172,8 @@ export class PlaceWatch {
     if (this.#over) return;
     const before = this.#told;
     this.#told = place;
+    if (!this.#troubled && JSON.stringify(before) === JSON.stringify(place)) return;
     this.#troubled = false;
-    if (JSON.stringify(before) === JSON.stringify(place)) return;
     if (before?.status === "queued" && place.status === "active")
       this.#on({ type: "promoted", user_id: place.user_id });
     else this.#on({ type: "position", ...place });

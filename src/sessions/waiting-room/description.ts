@@ -1,6 +1,7 @@
 /** The part of the waiting room in the OpenAPI document. */
 import { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
+import { IF_NONE_MATCH, NOT_CHANGED, textContent } from "../../http/assets-description.ts";
 import type { Errors, ParameterDescription, Part, RouteDescription } from "../../http/openapi/part.ts";
 import {
   cleanupReply,
@@ -66,6 +67,17 @@ const close: Omit<RouteDescription, "method" | "path" | "operationId"> = {
   ],
   errors: TOKEN,
 };
+
+const widgetRoute = (name: string, summary: string, content: ReturnType<typeof textContent>): RouteDescription => ({
+  ...{ method: "get", path: `/api/v1/session/widget.${name}`, operationId: `readWidget${name}`, access: "anybody" },
+  summary,
+  parameters: [IF_NONE_MATCH],
+  answers: [
+    { status: 200, description: "The file.", content: [content], headers: ["ETag", "Cache-Control"] },
+    NOT_CHANGED,
+  ],
+  errors: ["not_found"],
+});
 
 export const waitingRoomPart: Part = {
   tag: {
@@ -258,5 +270,15 @@ export const waitingRoomPart: Part = {
       ],
       errors: ["unauthorized"],
     },
+    widgetRoute(
+      "js",
+      "The waiting room in a page: notices, and an element to put there",
+      textContent("text/javascript", "KeybeatWaitingRoom"),
+    ),
+    widgetRoute(
+      "css",
+      "How those notices look; the script loads it",
+      textContent("text/css", ".card { display: flex }"),
+    ),
   ],
 };

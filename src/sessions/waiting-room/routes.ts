@@ -1,6 +1,7 @@
 /** /api/v1/session/…: parse, call the verb, reply. */
 import { type Context, Hono } from "hono";
 import type { EventStreams } from "../../events/sse.ts";
+import { serveAsset } from "../../http/assets.ts";
 import { parseShape, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
@@ -95,8 +96,14 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
     return stream.response;
   });
 
+  for (const [name, type] of Object.entries(WIDGET)) {
+    routes.get(`/${name}`, serveAsset({ file: `waiting-room/${name}`, type }));
+  }
   return routes;
 }
+
+/** What other origins' pages load as well. */
+const WIDGET = { "widget.js": "text/javascript; charset=utf-8", "widget.css": "text/css; charset=utf-8" };
 
 const NO_SESSION = "There was no session to close";
 const FRESH = { "Cache-Control": "no-store" };

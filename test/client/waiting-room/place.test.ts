@@ -208,8 +208,9 @@ describe("watchPosition", () => {
     const before = asked;
     await clientOf(app).closeSession(b);
     await new Promise((resolve) => setTimeout(resolve, 6_000));
-    expect([asked, told]).toEqual([before, ["position 2"]]);
     place.check();
+    expect([asked, told]).toEqual([before, ["position 2"]]);
+    place.resume();
     await expectTold(told, ["position 2", "position 1"], 2_000);
   }, 15_000);
 
