@@ -9,6 +9,7 @@ import { createKeyView } from "./key-view.ts";
 import { createKeysView } from "./keys-view.ts";
 import { createNowView } from "./now-view.ts";
 import { announceTakeover } from "./takeovers.ts";
+import { createUserView } from "./user-view.ts";
 import type { View } from "./view.ts";
 import { createWaitingRoomView } from "./waiting-room-view.ts";
 
@@ -51,7 +52,7 @@ export function showShell({ version, leave }: { version: string; leave(): Promis
     view = openView(hash);
     document.title = `${view.title} · Keybeat`;
     for (const link of links) {
-      const here = link.hash === hash || (link.hash === "#/keys" && hash.startsWith("#/keys/"));
+      const here = link.hash === hash || hash.startsWith(`${link.hash}/`);
       if (here) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
@@ -115,6 +116,8 @@ function openView(hash: string): View {
   const key = /^#\/keys\/(\d+)$/.exec(hash)?.[1];
   if (key !== undefined) return createKeyView(Number(key));
   if (hash === "#/keys") return createKeysView();
+  const user = /^#\/waiting-room\/users\/(.+)$/.exec(hash)?.[1];
+  if (user !== undefined) return createUserView(decodeURIComponent(user));
   if (hash === "#/waiting-room") return createWaitingRoomView();
   if (hash === "#/audit") return createAuditView();
   return createNowView();
