@@ -168,6 +168,8 @@ describe("a user of the waiting room at the page", () => {
     await page.getByText("none now").waitFor();
     await page.reload();
     await row(page, "joined the line").waitFor();
+    await page.goto(`${app.url}/admin#/waiting-room/users/%E4`);
+    await page.getByRole("heading", { name: "Who is on now" }).waitFor();
   });
 
   it("is erased after a yes, and leaves nothing in the audit log but that it happened", async () => {

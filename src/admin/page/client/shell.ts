@@ -116,11 +116,21 @@ function openView(hash: string): View {
   const key = /^#\/keys\/(\d+)$/.exec(hash)?.[1];
   if (key !== undefined) return createKeyView(Number(key));
   if (hash === "#/keys") return createKeysView();
-  const user = /^#\/waiting-room\/users\/(.+)$/.exec(hash)?.[1];
-  if (user !== undefined) return createUserView(decodeURIComponent(user));
+  const user = readUser(hash);
+  if (user !== undefined) return createUserView(user);
   if (hash === "#/waiting-room") return createWaitingRoomView();
   if (hash === "#/audit") return createAuditView();
   return createNowView();
+}
+
+/** Undefined also where an address that was cut off is no text any more. */
+function readUser(hash: string): string | undefined {
+  const user = /^#\/waiting-room\/users\/(.+)$/.exec(hash)?.[1];
+  try {
+    return user && decodeURIComponent(user);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `#main` is no address of a view. */
