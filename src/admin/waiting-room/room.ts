@@ -1,9 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import type { Operator } from "../../database/operator.ts";
 import { waitMinutes } from "../../sessions/waiting-room/place.ts";
-import { settleRoom } from "../../sessions/waiting-room/sql.ts";
 import type { PatchRoom, RoomReply } from "./contract.ts";
-import { changeRoomRow, type RoomRow, selectRoom } from "./sql.ts";
+import { changeRoomRow, type RoomRow, selectRoom, settleRoom } from "./sql.ts";
 
 /** The room's settings and counts, after whoever was due is gone. */
 export async function readRoom(database: Database): Promise<RoomReply> {

@@ -19,6 +19,11 @@ export interface RoomRow {
   seconds_per_seat: number | null;
 }
 
+/** Takes away whoever is due, so that nobody is shown whose time is over. */
+export async function settleRoom(database: Database): Promise<void> {
+  await database.operators.query((sql) => sql`SELECT settle_room()`);
+}
+
 /** The settings and counts of one moment. */
 export async function selectRoom(database: Database): Promise<RoomRow> {
   const [row] = await database.operators.query(

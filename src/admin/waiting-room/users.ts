@@ -1,10 +1,9 @@
 import type { Database } from "../../database/database.ts";
 import type { Operator } from "../../database/operator.ts";
-import { settleRoom } from "../../sessions/waiting-room/sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { MoveItem } from "./contract.ts";
 import { readPlace, userNotFound } from "./places.ts";
-import { eraseUserRow, type MoveRow, selectMoves } from "./sql.ts";
+import { eraseUserRow, type MoveRow, selectMoves, settleRoom } from "./sql.ts";
 
 /** All that is kept of a user's moves, the newest first. Throws user_not_found. */
 export async function listMoves(

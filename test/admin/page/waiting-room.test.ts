@@ -149,6 +149,49 @@ describe("the waiting room at the page", () => {
   });
 });
 
+describe("a user of the waiting room at the page", () => {
+  it("has a view with every move, where what can be done fits the place", async () => {
+    const user = "a/b ü%41";
+    await come(["mina", "jun", user]);
+    const page = await open();
+    await page.getByRole("link", { name: user }).click();
+    await page.getByRole("heading", { name: user }).waitFor();
+    await row(page, "joined the line").waitFor();
+    await page.getByRole("button", { name: "Priority" }).waitFor();
+    expect(await page.getByRole("link", { name: "Waiting room" }).first().getAttribute("aria-current")).toBe("page");
+    await room.close("mina");
+    await row(page, "let in from the line").waitFor();
+    await page.getByRole("button", { name: "Priority" }).waitFor({ state: "detached" });
+    await press(page, "Remove");
+    await confirm(page, "Remove");
+    await row(page, "removed by an operator").waitFor();
+    await page.getByText("none now").waitFor();
+    await page.reload();
+    await row(page, "joined the line").waitFor();
+    await page.goto(`${app.url}/admin#/waiting-room/users/%E4`);
+    await page.getByRole("heading", { name: "Who is on now" }).waitFor();
+  });
+
+  it("is erased after a yes, and leaves nothing in the audit log but that it happened", async () => {
+    await come(["mina", "jun"]);
+    const page = await open();
+    await press(page, "Remove mina");
+    await confirm(page, "Remove");
+    await come(["mina"]);
+    await page.getByRole("link", { name: "mina" }).click();
+    await press(page, "Erase");
+    await confirm(page, "Erase");
+    expect(await dialog(page).count()).toBe(1);
+    await page.getByLabel("Yes, erase all of it").check();
+    await confirm(page, "Erase");
+    await expectUsers(seats(page), ["jun"]);
+    expect(await db.sql`SELECT FROM waiting_room_moves WHERE user_id = 'mina'`).toHaveLength(0);
+    await page.getByRole("link", { name: "Audit" }).click();
+    await row(page, "user erased").first().waitFor();
+    expect(await row(page, "mina").count()).toBe(0);
+  });
+});
+
 describe("the waiting room by keyboard alone", () => {
   it("is reached, and keeps the focus on a waiter while others come and poll", async () => {
     await come(["mina", "jun", "ada", "bob"]);
@@ -202,6 +245,11 @@ describe.each(["light", "dark"] as const)("axe finds nothing at the waiting room
         await page.keyboard.press("Escape");
         await dialog(page).waitFor({ state: "detached" });
       }
+      await page.getByRole("link", { name: "u".repeat(128) }).click();
+      await row(page, "joined the line").waitFor();
+      expect([width, await violations(page)]).toEqual([width, []]);
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+      await page.goBack();
     }
   });
 });

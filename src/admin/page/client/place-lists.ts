@@ -53,8 +53,7 @@ export function createSeatList({ readUser, changed }: PlaceListOptions): Table {
       { title: "User", cell: showUser },
       {
         title: "State",
-        cell: ({ claimed }) =>
-          el("span", { class: "badge", "data-kind": claimed ? "live" : "quiet" }, claimed ? "in" : "not here yet"),
+        cell: placeBadge,
       },
       { title: "Priority", cell: ({ priority }) => String(priority) },
       { title: "In for", cell: ({ seated_at, created_at }) => age(seated_at ?? created_at, "") },
@@ -62,6 +61,11 @@ export function createSeatList({ readUser, changed }: PlaceListOptions): Table {
       { title: "Actions", end: true, cell: (item) => removeButton(item, changed) },
     ],
   });
+}
+
+export function placeBadge({ state, claimed }: PlaceItem): HTMLElement {
+  const text = state === "waiting" ? "waiting" : claimed ? "in" : "not here yet";
+  return el("span", { class: "badge", "data-kind": text === "in" ? "live" : "quiet" }, text);
 }
 
 interface OfPlaces {
@@ -93,7 +97,8 @@ function createPlaceList({ title, state, readUser, ...rest }: OfPlaces): Table {
   return { ...table, element: el("section", { class: "card", "aria-label": title }, heading, table.element) };
 }
 
-const showUser = ({ user_id }: PlaceItem) => el("span", {}, user_id);
+const showUser = ({ user_id }: PlaceItem) =>
+  el("a", { href: `#/waiting-room/users/${encodeURIComponent(user_id)}` }, user_id);
 
 const removeButton = (item: PlaceItem, changed: () => void) =>
   button({ text: "Remove", name: `Remove ${item.user_id}`, kind: "danger" }, () => askToRemove(item, changed));

@@ -1,5 +1,5 @@
 /** What can be done to the waiting room and to a place in it, each as a question. */
-import { admit, changeRoom, prioritise, removePlace } from "./api.ts";
+import { admit, changeRoom, eraseUser, prioritise, removePlace } from "./api.ts";
 import { ask, reasonField, say } from "./dialog.ts";
 import { type Child, el, field } from "./element.ts";
 import { count } from "./format.ts";
@@ -93,5 +93,19 @@ export function askToRemove(item: PlaceItem, done: () => void): void {
   });
 }
 
-const about = ({ user_id }: PlaceItem, what: string): Child =>
+export function askToEraseUser(userId: string, done: () => void): void {
+  const sure = el("input", { type: "checkbox", required: true });
+  const what = ": the place, every move, and what the audit log says of this user is deleted. This cannot be undone.";
+  ask({
+    ...{ title: "Erase this user?", confirm: "Erase", danger: true, done },
+    content: [about({ user_id: userId }, what), el("label", { class: "field check" }, sure, "Yes, erase all of it")],
+    async run() {
+      await eraseUser(userId);
+      say("Erased");
+      return undefined;
+    },
+  });
+}
+
+const about = ({ user_id }: Pick<PlaceItem, "user_id">, what: string): Child =>
   el("p", { class: "breakable" }, el("strong", {}, user_id), what);
