@@ -21,6 +21,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
 const WIDGET = "src/client/waiting-room/widget";
+const DEMO = "src/sessions/waiting-room/demo";
 
 /** Folder in dist/assets -> files. */
 const ASSETS = {
@@ -38,7 +39,11 @@ const ASSETS = {
     "node_modules/uplot/dist/uPlot.min.css",
     "node_modules/uplot/LICENSE",
   ],
-  "waiting-room": bundle({ widget: `${WIDGET}/main.ts`, "widget.css": `${WIDGET}/widget.css` }),
+  "waiting-room": [
+    ...bundle({ "widget.js": `${WIDGET}/main.ts`, "widget.css": `${WIDGET}/widget.css` }),
+    ...bundle({ "demo.js": `${DEMO}/client/main.ts` }),
+    ...["demo.html", "demo.css"].map((name) => `${DEMO}/${name}`),
+  ],
 };
 
 for (const [folder, files] of Object.entries(ASSETS)) {
@@ -67,7 +72,7 @@ function bundle(entries) {
     charset: "utf8",
   };
   return Object.entries(entries).map(([name, entry]) => {
-    const outfile = join(compiled, name.includes(".") ? name : `${name}.js`);
+    const outfile = join(compiled, name);
     buildSync({ ...options, entryPoints: [join(root, entry)], outfile });
     return outfile;
   });

@@ -21,6 +21,7 @@ import type { Logger } from "./log.ts";
 import type { Counts } from "./metrics/counts.ts";
 import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
 import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
+import { waitingRoomDemoRoutes } from "./sessions/waiting-room/demo/routes.ts";
 import type { RoomEvents } from "./sessions/waiting-room/index.ts";
 import { waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
 import type { Tracing } from "./tracing/tracing.ts";
@@ -84,6 +85,7 @@ export function createApp(deps: AppDeps): App {
   for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route, readAddress));
   app.route("/api/session", watchRoutes(devices));
   app.route("/api/v1/session", waitingRoomRoutes(deps));
+  app.route("/", waitingRoomDemoRoutes());
   if (deps.adminToken !== undefined) {
     const countFailure = createLimit(client, {
       ...{ name: "sign-in", perMinute: deps.limits.signIns },

@@ -17,6 +17,7 @@ import {
   statusReply,
   userId,
 } from "./contract.ts";
+import { demoRoutes } from "./demo/description.ts";
 
 export const waitingRoomErrors = {
   forbidden: { when: "the token's `sub` is another user.", message: "This token belongs to another user" },
@@ -280,5 +281,6 @@ export const waitingRoomPart: Part = {
       "How those notices look; the script loads it",
       textContent("text/css", ".card { display: flex }"),
     ),
+    ...demoRoutes,
   ],
 };

@@ -103,5 +103,7 @@ export async function violations(page: Page): Promise<string[]> {
 /** Looks at pictures: SCREENSHOTS names a folder for them. */
 export async function takePicture(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+  if (!folder) return;
+  await page.waitForTimeout(500); // slid in
+  await page.screenshot({ path: `${folder}/${name}.png` });
 }
