@@ -53,6 +53,7 @@ CREATE TABLE "waiting_room_places" (
 ) WITH (fillfactor = 60);
 --> statement-breakpoint
 ALTER TABLE "waiting_room_permits" ADD CONSTRAINT "waiting_room_permits_user_id_waiting_room_places_user_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."waiting_room_places"("user_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "audit_log_user_id_index" ON "audit_log" USING btree (("details"->>'user_id')) WHERE "audit_log"."details"->>'user_id' IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "waiting_room_moves_user_id_index" ON "waiting_room_moves" USING btree ("user_id","id");--> statement-breakpoint
 CREATE INDEX "waiting_room_moves_at_index" ON "waiting_room_moves" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "waiting_room_permits_user_id_index" ON "waiting_room_permits" USING btree ("user_id");--> statement-breakpoint
