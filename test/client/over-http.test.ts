@@ -1,4 +1,5 @@
 /** The client over real HTTP and in real time, against the fake server that keybeat/testing gives to apps. */
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type StartOptions, startSession } from "../../src/client/index.ts";
@@ -151,5 +152,16 @@ describe("a session over HTTP", () => {
     const before = performance.now();
     await session.end();
     expect(performance.now() - before).toBeLessThan(3_600);
+  });
+});
+
+describe("the fake server", () => {
+  it("goes on when a device hangs up in the midst of a request", async () => {
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    socket.write('POST /api/session/start HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"access_key":');
+    await sleep(50);
+    socket.destroy();
+    await sleep(50); // an unhandled rejection would fail the run
+    expect((await start()).state).toBe("live");
   });
 });

@@ -32,9 +32,13 @@ export type ReadBody = { body: Record<string, unknown>; refused?: FakeReply };
 export async function readBody(request: IncomingMessage): Promise<ReadBody> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of request) {
-    parts.push(part);
-    bytes += part.length;
+  try {
+    for await (const part of request) {
+      parts.push(part);
+      bytes += part.length;
+    }
+  } catch {
+    return { body: {}, refused: invalid("", "the body broke off") }; // nobody is there to read that
   }
   if (bytes > BODY_BYTES_MAX) {
     return { body: {}, refused: refusal(413, "payload_too_large", "The body may have at most 16384 bytes") };
