@@ -86,10 +86,9 @@ export class Stay {
 
   #goAway(mayReturn: boolean): void {
     this.#streaming.abort();
-    if (mayReturn) {
-      this.#watch?.pause();
-      return;
-    }
+    // In either case: a timer that fires while the page is taken down would count as a return.
+    this.#watch?.pause();
+    if (mayReturn) return;
     this.#channel?.postMessage("bye");
     this.#options.room.closeSession(this.#options.userId, { graceSeconds: GRACE_SECONDS }).catch(() => {});
   }

@@ -53,7 +53,7 @@ describe("a page that is closed", () => {
   it("gives its seat to the next in line, 20 s later by the clock on the wall", async () => {
     await clientOf(app).closeSession(seated);
     const page = await visitors.open({ user });
-    await page.waitForTimeout(1_000);
+    await page.waitForTimeout(2_000);
     const closedAt = performance.now();
     await page.close();
     await expect.poll(() => placesOf(db).then(([first]) => first), { timeout: 30_000 }).toBe(behind);
