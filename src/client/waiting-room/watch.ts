@@ -32,6 +32,8 @@ const POLL_MS = 5_000;
 /** After one failure, and twice as much after each further one. */
 const POLL_MS_MAX = 40_000;
 const KEEP_SEAT_MS = 60_000;
+/** An answer may be faster than the stream, which knows how the place was lost. */
+const LAST_WORD_MS = 2_000;
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 const STREAM_RETRY_MS_MAX = 30_000;
@@ -185,7 +187,9 @@ export class PlaceWatch {
   #failed(error: KeybeatError): void {
     if (this.#over) return;
     if (error.code === "user_not_found") {
-      this.#finish({ type: "expired", user_id: this.#userId, reason: null, at: null });
+      const finish = () => this.#finish({ type: "expired", user_id: this.#userId, reason: null, at: null });
+      if (this.#streamLives) setTimeout(finish, LAST_WORD_MS);
+      else finish();
       return;
     }
     const retryAfterMs = 1000 * ((error.data.retry_after_seconds as number | undefined) ?? 0);

@@ -151,7 +151,7 @@ export class Users {
 
 function describePlace({ position, ...place }: Partial<PositionReply>): string {
   const minutes = "estimated_wait_minutes" in place ? place.estimated_wait_minutes : null;
-  return `number ${position}${minutes ? ` · about ${minutes} min` : ""}`;
+  return `number ${position}${minutes ? ` · ${minutes} min` : ""}`;
 }
 
 async function inGroups<T>(all: T[], run: (one: T) => Promise<void>): Promise<void> {
