@@ -61,6 +61,13 @@ module.exports = {
       to: { pathNot: "^src/admin/(page/client/|waiting-room/contract\\.ts$|contract\\.ts$)|node_modules/uplot/" },
     },
     {
+      name: "the-demo-stands-alone",
+      comment: "The waiting room's demo page runs in browsers: it knows the client, and the shapes of the contract.",
+      severity: "error",
+      from: { path: "^src/sessions/waiting-room/demo/client/" },
+      to: { pathNot: "^src/(client|sessions/waiting-room/demo/client)/|^src/sessions/waiting-room/contract\\.ts$" },
+    },
+    {
       name: "no-dev-dependency-in-the-product",
       severity: "error",
       from: { path: "^(src|drizzle)/", pathNot: "^src/admin/page/client/" },

@@ -86,14 +86,11 @@ function checkSeat(ask: () => ReturnType<Check>, abort: AbortController): () => 
   return () => clearInterval(timer);
 }
 
-/** Never throws: a permit that cannot be given back dies by itself. */
-async function returnPermit(link: RoomLink, permitId: string): Promise<void> {
-  for (let tries = 1; tries <= RETURN_TRIES; tries++) {
-    try {
-      await link.call("DELETE", `/requests/${permitId}`, { keepalive: true });
-      return;
-    } catch {
-      if (tries < RETURN_TRIES) await new Promise((resolve) => setTimeout(resolve, RETURN_PAUSE_MS * tries));
-    }
+/** Never throws, and waits for the first try only: a permit that cannot be given back dies by itself. */
+async function returnPermit(link: RoomLink, permitId: string, tries = RETURN_TRIES): Promise<void> {
+  try {
+    await link.call("DELETE", `/requests/${permitId}`, { keepalive: true });
+  } catch {
+    if (tries > 1) setTimeout(() => void returnPermit(link, permitId, tries - 1), RETURN_PAUSE_MS);
   }
 }

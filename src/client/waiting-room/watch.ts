@@ -1,8 +1,8 @@
 /**
  * Follows one user's place.
  *
- *   stream open ──── cut, refused, silent for 45 s ────► asks every 5 s, tries the stream again after 1 s, 2 s … 30 s
- *        ▲ └─ a seat: asks once a minute, to keep it                    │
+ *   stream open ──── cut, refused, silent for 45 s ────► asks every 5 s (5, 10 … 40 s while that fails too),
+ *        ▲ └─ a seat: asks once a minute, to keep it       tries the stream again after 1 s, 2 s … 30 s
  *        └──────────────────────────────────────────────────────────────┘
  *
  * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a page that wakes up
@@ -29,7 +29,11 @@ export interface WatchOptions {
 }
 
 const POLL_MS = 5_000;
+/** After one failure, and twice as much after each further one. */
+const POLL_MS_MAX = 40_000;
 const KEEP_SEAT_MS = 60_000;
+/** An answer may be faster than the stream, which knows how the place was lost. */
+const LAST_WORD_MS = 2_000;
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 const STREAM_RETRY_MS_MAX = 30_000;
@@ -43,7 +47,8 @@ export class PlaceWatch {
   #paused = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told: PositionReply | undefined;
-  #troubled = false;
+  /** In a row. */
+  #failures = 0;
 
   #wantsStream: boolean;
   #connection: AbortController | undefined;
@@ -172,8 +177,8 @@ export class PlaceWatch {
     if (this.#over) return;
     const before = this.#told;
     this.#told = place;
-    if (!this.#troubled && JSON.stringify(before) === JSON.stringify(place)) return;
-    this.#troubled = false;
+    if (this.#failures === 0 && JSON.stringify(before) === JSON.stringify(place)) return;
+    this.#failures = 0;
     if (before?.status === "queued" && place.status === "active")
       this.#on({ type: "promoted", user_id: place.user_id });
     else this.#on({ type: "position", ...place });
@@ -182,13 +187,15 @@ export class PlaceWatch {
   #failed(error: KeybeatError): void {
     if (this.#over) return;
     if (error.code === "user_not_found") {
-      this.#finish({ type: "expired", user_id: this.#userId, reason: null, at: null });
+      const finish = () => this.#finish({ type: "expired", user_id: this.#userId, reason: null, at: null });
+      if (this.#streamLives) setTimeout(finish, LAST_WORD_MS);
+      else finish();
       return;
     }
-    const retryAfterSeconds = (error.data.retry_after_seconds as number | undefined) ?? 0;
-    this.#askNotBefore = performance.now() + retryAfterSeconds * 1000 * (1 + Math.random() / 2);
-    if (!this.#troubled) this.#on({ type: "error", error });
-    this.#troubled = true;
+    const retryAfterMs = 1000 * ((error.data.retry_after_seconds as number | undefined) ?? 0);
+    const backoffMs = Math.min(POLL_MS * 2 ** this.#failures, POLL_MS_MAX);
+    this.#askNotBefore = performance.now() + Math.max(backoffMs, retryAfterMs) * (1 + Math.random() / 2);
+    if (this.#failures++ === 0) this.#on({ type: "error", error });
   }
 
   #finish(event: PlaceEvent): void {

@@ -176,6 +176,16 @@ describe("watchPosition", () => {
     await expectTold(told, ["expired null"], 2_000);
   });
 
+  it("tells how the place was lost also where an answer is faster than the stream", async () => {
+    for (const user of [b, c]) {
+      const { told, place } = watch(user);
+      await expectTold(told, ["position 1"]);
+      await clientOf(app).closeSession(user);
+      place.check();
+      await expectTold(told, ["position 1", "closed left"]);
+    }
+  });
+
   it("tells trouble once and goes on; what it missed is told when it is over", async () => {
     let away = false;
     const { told, place } = watch(c, {

@@ -137,7 +137,7 @@ function openShadow(styles: string): Element {
       list.hidden = false;
     };
     shadow.append(link, list);
-    document.body.append(host);
+    (document.body ?? document.documentElement).append(host);
   }
   return shadow.lastElementChild as Element;
 }

@@ -35,7 +35,8 @@ export class Stay {
   #createOptions: CreateOptions = {};
   #watch: PlaceWatch | undefined;
   #waited = false;
-  /** Fires when this stay is over. */
+  #creating: Promise<unknown> | undefined;
+  /** Fires when this stay is over; fired before it begins. */
   #over = new AbortController();
   /** Fires when this tab no longer wants the stream. */
   #streaming = new AbortController();
@@ -46,18 +47,24 @@ export class Stay {
     this.#texts = chooseTexts(options.lang);
     this.#notice = new Notice(this.#texts, options.styles);
     this.#name = `keybeat ${options.baseUrl} ${options.userId}`;
+    this.#over.abort();
   }
 
   async start(createOptions = this.#createOptions) {
     this.#createOptions = createOptions;
-    const { room, userId } = this.#options;
+    const first = this.#over.signal.aborted;
+    if (first) this.#joinPage();
+    const { signal } = this.#over;
+    const creating = this.#options.room.createSession(this.#options.userId, createOptions);
+    this.#creating = creating.catch(() => {});
     try {
-      const place = await room.createSession(userId, createOptions);
+      const place = await creating;
       this.#waited = place.status === "queued";
-      if (!this.#watch) this.#follow();
+      if (!signal.aborted && !this.#watch) this.#follow();
       return place;
     } catch (error) {
-      this.#showRefusal(error as KeybeatError);
+      if (!signal.aborted) this.#showRefusal(error as KeybeatError);
+      if (first) this.#leave();
       throw error;
     }
   }
@@ -65,37 +72,41 @@ export class Stay {
   async close(): Promise<void> {
     this.#leave();
     this.#notice.hide();
+    await this.#creating; // or the place that is on its way would be left behind
     await this.#options.room.closeSession(this.#options.userId);
     this.#tell("closed", { user_id: this.#options.userId, reason: "closed" });
   }
 
-  #follow(): void {
-    const { room, userId } = this.#options;
+  #joinPage(): void {
     this.#over = new AbortController();
-    this.#watch = room.watchPosition(userId, (event) => this.#hear(event), { stream: false });
+    const { signal } = this.#over;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = () => this.#askLater();
-    this.#askLater(); // the goodbye of the page before this one may still be on its way
-    this.#takeStream();
-    const { signal } = this.#over;
     addEventListener("pagehide", ({ persisted }) => this.#goAway(persisted), { signal });
     addEventListener("pageshow", ({ persisted }) => persisted && this.#comeBack(), { signal });
     addEventListener("online", () => this.#watch?.check(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.#watch?.check(), { signal });
   }
 
+  #follow(): void {
+    const { room, userId } = this.#options;
+    this.#watch = room.watchPosition(userId, (event) => this.#hear(event), { stream: false });
+    this.#askLater(); // the goodbye of the page before this one may still be on its way
+    this.#takeStream();
+  }
+
   #goAway(mayReturn: boolean): void {
     this.#streaming.abort();
-    if (mayReturn) {
-      this.#watch?.pause();
-      return;
-    }
+    // In either case: a timer that fires while the page is taken down would count as a return.
+    this.#watch?.pause();
+    if (mayReturn) return;
     this.#channel?.postMessage("bye");
     this.#options.room.closeSession(this.#options.userId, { graceSeconds: GRACE_SECONDS }).catch(() => {});
   }
 
   #comeBack(): void {
-    this.#watch?.resume();
+    if (!this.#watch) return;
+    this.#watch.resume();
     this.#takeStream();
   }
 

@@ -68,6 +68,21 @@ describe("<keybeat-waiting-room>", () => {
     expect(await notice(page, "").count()).toBe(0);
   });
 
+  it("taken out while its place is still asked for, it leaves none behind", async () => {
+    const page = await visitors.open({});
+    await page.route("**/create", async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await route.continue();
+    });
+    await put(page, { "user-id": user });
+    await page.waitForTimeout(100);
+    await page.evaluate(`document.querySelector("keybeat-waiting-room").remove()`);
+    const moves = () => db.sql`SELECT move FROM waiting_room_moves WHERE user_id = ${user} ORDER BY id`;
+    await expect.poll(() => moves().then((rows) => rows.map(({ move }) => move))).toEqual(["queued", "left"]);
+    await page.waitForTimeout(500);
+    expect([await placesOf(db), await notice(page, "").count()]).toEqual([[seated], 0]);
+  });
+
   it("goes with its attributes: another user, another language, none", async () => {
     const page = await visitors.open({ user });
     await notice(page, "number 1").waitFor();

@@ -53,7 +53,7 @@ describe("a page that is closed", () => {
   it("gives its seat to the next in line, 20 s later by the clock on the wall", async () => {
     await clientOf(app).closeSession(seated);
     const page = await visitors.open({ user });
-    await page.waitForTimeout(1_000);
+    await page.waitForTimeout(2_000);
     const closedAt = performance.now();
     await page.close();
     await expect.poll(() => placesOf(db).then(([first]) => first), { timeout: 30_000 }).toBe(behind);
@@ -167,6 +167,18 @@ describe("two tabs of one user", () => {
     await agePlaces(db, 30, [user]);
     expect(await clientOf(app).checkPosition(user)).toMatchObject({ status: "active" });
   }, 30_000);
+
+  it("keep the seat when the tab without the stream is closed, as the other one hears of it", async () => {
+    await clientOf(app).closeSession(seated);
+    const context = await visitors.context();
+    const first = await visitors.open({ user }, context);
+    await first.waitForTimeout(13_000); // by then it asks once a minute only
+    const second = await visitors.open({ user }, context);
+    await second.waitForTimeout(1_500);
+    await second.close();
+    await goodbye();
+    await expect.poll(silentSeconds, { timeout: 7_000 }).toBeLessThan(5);
+  }, 40_000);
 
   it("hold one stream between them; the other tab takes it when the first is gone", async () => {
     const context = await visitors.context();

@@ -62,8 +62,12 @@ describe("the demo page", () => {
     const page = await openFull();
     expect(await placesOf(db)).toHaveLength(26);
     expect(await card(page, "has a seat").count()).toBe(10);
-    await card(page, "User 11").filter({ hasText: "number 1 in line" }).waitFor();
-    await card(page, "User 25").filter({ hasText: "number 15 in line" }).waitFor();
+    await card(page, "User 11")
+      .filter({ hasText: /number 1\b/ })
+      .waitFor();
+    await card(page, "User 25")
+      .filter({ hasText: /number 15\b/ })
+      .waitFor();
     await notice(page, "You are number 16 in line").waitFor();
     await page.getByText("10 of 10").first().waitFor();
   });
@@ -72,7 +76,9 @@ describe("the demo page", () => {
     const page = await openFull();
     await press(page, "One leaves");
     await card(page, "User 11").filter({ hasText: "has a seat" }).waitFor();
-    await card(page, "User 12").filter({ hasText: "number 1 in line" }).waitFor();
+    await card(page, "User 12")
+      .filter({ hasText: /number 1\b/ })
+      .waitFor();
     expect(await card(page, "left").count()).toBe(1);
     await says(page, "10 have a seat, 14 wait in line.");
     await notice(page, "You are number 15 in line").waitFor();

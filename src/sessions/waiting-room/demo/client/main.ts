@@ -7,6 +7,7 @@ import { showYou } from "./you.ts";
 
 const LOOK_MS = 2_000;
 
+let timer: ReturnType<typeof setTimeout> | undefined;
 const room = createWaitingRoom({ baseUrl: location.origin });
 const users = new Users(room, { list: byId("users"), onChange: showUsers, onTrouble: showTrouble });
 
@@ -26,7 +27,9 @@ function showUsers(): void {
   byId<HTMLButtonElement>("start").disabled = here || users.starting;
   for (const id of ["leave", "stop"]) byId<HTMLButtonElement>(id).disabled = !here;
   const summary = here ? `${active} have a seat, ${waiting} wait in line.` : "None of them is here.";
-  if (byId("summary").textContent !== summary) byId("summary").textContent = summary;
+  if (byId("summary").textContent === summary) return;
+  byId("summary").textContent = summary;
+  lookSoon(200);
 }
 
 /** What went wrong, and what to do about it; nothing when all is well again. */
@@ -53,5 +56,10 @@ async function look(): Promise<void> {
   } catch {
     // The last counts stay; the users' own calls say what is wrong.
   }
-  setTimeout(() => void look(), LOOK_MS);
+  lookSoon(LOOK_MS);
+}
+
+function lookSoon(ms: number): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void look(), ms);
 }

@@ -82,7 +82,7 @@ export class Users {
 
   #makeUser(number: number, run: string): User {
     const card = document.createElement("li");
-    card.append(...["strong", "span", "span"].map((tag) => document.createElement(tag)));
+    card.append(...["strong", "span"].map((tag) => document.createElement(tag)));
     (card.firstChild as HTMLElement).textContent = `User ${number}`;
     const user: User = { id: `demo-${run}-${number}`, state: "coming", card };
     this.#show(user, "coming", "on the way");
@@ -127,7 +127,7 @@ export class Users {
         return true;
       }
       if (place.status === "active") this.#show(user, "active", "has a seat");
-      else this.#show(user, "waiting", `number ${place.position} in line`, describeWait(place));
+      else this.#show(user, "waiting", describePlace(place));
       this.#surroundings.onTrouble();
       return true;
     } catch (error) {
@@ -141,17 +141,17 @@ export class Users {
     }
   }
 
-  #show(user: User, state: State, ...lines: string[]): void {
+  #show(user: User, state: State, text: string): void {
     user.state = state;
     user.card.dataset.state = state;
-    user.card.querySelectorAll("span").forEach((span, n) => {
-      if (span.textContent !== (lines[n] ?? "")) span.textContent = lines[n] ?? "";
-    });
+    const line = user.card.lastChild as HTMLElement;
+    if (line.textContent !== text) line.textContent = text;
   }
 }
 
-function describeWait({ estimated_wait_minutes: minutes }: { estimated_wait_minutes?: number | null }): string {
-  return minutes ? `about ${minutes} min` : "";
+function describePlace({ position, ...place }: Partial<PositionReply>): string {
+  const minutes = "estimated_wait_minutes" in place ? place.estimated_wait_minutes : null;
+  return `number ${position}${minutes ? ` · ${minutes} min` : ""}`;
 }
 
 async function inGroups<T>(all: T[], run: (one: T) => Promise<void>): Promise<void> {
