@@ -2,7 +2,7 @@
  * Follows one user's place.
  *
  *   stream open ──── cut, refused, silent for 45 s ────► asks every 5 s (5, 10 … 40 s while that fails too),
- *        ▲ └─ a seat: asks once a minute, to keep it       tries the stream again after 1 s, 2 s … 30 s
+ *        ▲ └─ a seat: asks every 15 s, to keep it          tries the stream again after 1 s, 2 s … 30 s
  *        └──────────────────────────────────────────────────────────────┘
  *
  * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a page that wakes up
@@ -31,7 +31,8 @@ export interface WatchOptions {
 const POLL_MS = 5_000;
 /** After one failure, and twice as much after each further one. */
 const POLL_MS_MAX = 40_000;
-const KEEP_SEAT_MS = 60_000;
+/** Less than the grace of a page that goes: the same user may be on another device. */
+const KEEP_SEAT_MS = 15_000;
 /** An answer may be faster than the stream, which knows how the place was lost. */
 const LAST_WORD_MS = 2_000;
 /** The service writes every 15 s. */

@@ -172,7 +172,7 @@ describe("two tabs of one user", () => {
     await clientOf(app).closeSession(seated);
     const context = await visitors.context();
     const first = await visitors.open({ user }, context);
-    await first.waitForTimeout(13_000); // by then it asks once a minute only
+    await first.waitForTimeout(13_000); // by then it asks every 15 s only
     const second = await visitors.open({ user }, context);
     await second.waitForTimeout(1_500);
     await second.close();
@@ -192,6 +192,18 @@ describe("two tabs of one user", () => {
     await first.close();
     await expect.poll(() => streams.length).toBe(2);
   });
+});
+
+describe("two devices of one user", () => {
+  it("share the seat: it stays when the page on one of them is closed", async () => {
+    await clientOf(app).closeSession(seated);
+    const first = await visitors.open({ user }, await visitors.context());
+    const second = await visitors.open({ user }, await visitors.context());
+    await second.waitForTimeout(13_000); // by then it asks every 15 s only
+    await first.close();
+    await goodbye();
+    await expect.poll(silentSeconds, { timeout: 17_000 }).toBeLessThan(5);
+  }, 45_000);
 });
 
 describe("a page whose stream is cut", () => {
