@@ -10,31 +10,59 @@ const PIPELINED_MAX = 32;
 export interface Admission {
   /** Whether the application shall see it; else it has been answered, or its connection cut. */
   admit(request: IncomingMessage, response: ServerResponse): boolean;
-  underWay: ReadonlySet<IncomingMessage>;
+  /** How many requests are under way. */
+  underWay(): number;
+  /** Cuts the connections of requests that have not wholly arrived. */
+  cutUnfinished(): void;
 }
 
-type Asking = Socket & { asked?: Set<IncomingMessage> };
+/**
+ * Counted, not collected: a Set that requests come to and leave all the time leads from each of its outgrown tables to
+ * the next (V8 keeps them so for iterators), and one table that has grown old keeps all later requests from being young garbage.
+ */
+interface Connection {
+  asking: number;
+  /** Only the last of several requests can still be arriving. */
+  newest: IncomingMessage | undefined;
+}
+
+type Asking = Socket & { connection?: Connection };
 
 export function createAdmission(): Admission {
-  const underWay = new Set<IncomingMessage>();
+  const connections = new Set<Connection>();
+  let underWay = 0;
 
   /** Of requests that were still in line for their answers when the connection broke, Node says nothing. */
-  const follow = (socket: Asking): Set<IncomingMessage> => {
-    const asked = new Set<IncomingMessage>();
-    socket.asked = asked;
+  const follow = (socket: Asking): Connection => {
+    const connection: Connection = { asking: 0, newest: undefined };
+    socket.connection = connection;
+    connections.add(connection);
     socket.once("close", () => {
-      for (const request of asked) underWay.delete(request);
+      connections.delete(connection);
+      underWay -= connection.asking;
+      connection.asking = 0;
+      connection.newest = undefined;
     });
-    return asked;
+    return connection;
+  };
+
+  const leave = (connection: Connection) => {
+    if (connection.asking === 0) return; // it broke before
+    underWay--;
+    connection.asking--;
+    if (connection.asking === 0) connection.newest = undefined;
   };
 
   return {
-    underWay,
+    underWay: () => underWay,
+    cutUnfinished() {
+      for (const { newest } of connections) if (newest && !newest.complete) newest.destroy();
+    },
     admit(request, response) {
       const socket = request.socket as Asking;
       if (socket.destroyed) return false;
-      const asked = socket.asked ?? follow(socket);
-      if (asked.size >= PIPELINED_MAX) {
+      const connection = socket.connection ?? follow(socket);
+      if (connection.asking >= PIPELINED_MAX) {
         socket.destroy();
         return false;
       }
@@ -43,11 +71,11 @@ export function createAdmission(): Admission {
         return false;
       }
       if (isTooLarge(request)) response.setHeader("Connection", "close");
-      asked.add(request);
-      underWay.add(request);
+      underWay++;
+      connection.asking++;
+      connection.newest = request;
       response.on("close", () => {
-        asked.delete(request);
-        underWay.delete(request);
+        leave(connection);
         // What the application did not read must not be read to its end either, if that is far or unknown.
         if (!request.complete && (isTooLarge(request) || isChunked(request))) socket.destroySoon();
       });

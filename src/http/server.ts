@@ -41,7 +41,7 @@ export async function listen(
   log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
-  const { admit, underWay } = createAdmission();
+  const { admit, underWay, cutUnfinished } = createAdmission();
   const ordinary = getRequestListener((request: Request, env) => (draining ? refuse() : app.hono.fetch(request, env)), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
     errorHandler: () => Response.json(...brokenRequest("invalid_request")),
@@ -78,19 +78,15 @@ export async function listen(
       draining = true;
       const closed = new Promise((resolve) => server.close(resolve));
       const began = performance.now();
-      while (underWay.size > 0 && performance.now() < began + deadlineMs) {
+      while (underWay() > 0 && performance.now() < began + deadlineMs) {
         server.closeIdleConnections();
-        if (performance.now() > began + ARRIVAL_MS) cutUnfinished(underWay);
+        if (performance.now() > began + ARRIVAL_MS) cutUnfinished();
         await sleep(20);
       }
       server.closeAllConnections();
       await closed;
     },
   };
-}
-
-function cutUnfinished(requests: Iterable<IncomingMessage>): void {
-  for (const request of requests) if (!request.complete) request.destroy();
 }
 
 function refuse(): Response {
