@@ -55,10 +55,17 @@ module.exports = {
     },
     {
       name: "the-page-stands-alone",
-      comment: "The page runs in browsers: of ours it knows only the shapes of the contract.",
+      comment: "The page runs in browsers: of ours it knows only the shapes of the contracts.",
       severity: "error",
       from: { path: "^src/admin/page/client/" },
-      to: { pathNot: "^src/admin/(page/client/|contract\\.ts$)|node_modules/uplot/" },
+      to: { pathNot: "^src/admin/(page/client/|waiting-room/contract\\.ts$|contract\\.ts$)|node_modules/uplot/" },
+    },
+    {
+      name: "the-demo-stands-alone",
+      comment: "The waiting room's demo page runs in browsers: it knows the client, and the shapes of the contract.",
+      severity: "error",
+      from: { path: "^src/sessions/waiting-room/demo/client/" },
+      to: { pathNot: "^src/(client|sessions/waiting-room/demo/client)/|^src/sessions/waiting-room/contract\\.ts$" },
     },
     {
       name: "no-dev-dependency-in-the-product",

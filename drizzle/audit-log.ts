@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { bigint, index, jsonb, pgTable, text } from "drizzle-orm/pg-core";
 import { moment } from "./columns.ts";
 
@@ -17,5 +18,11 @@ export const auditLog = pgTable(
     keyId: bigint("key_id", { mode: "number" }),
     details: jsonb("details"),
   },
-  (table) => [index("audit_log_key_id_index").on(table.keyId)],
+  (table) => [
+    index("audit_log_key_id_index").on(table.keyId),
+    // What is said of a user of the waiting room, for who erases it.
+    index("audit_log_user_id_index")
+      .on(sql`(${table.details}->>'user_id')`)
+      .where(sql`${table.details}->>'user_id' IS NOT NULL`),
+  ],
 );

@@ -15,10 +15,13 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
+const WIDGET = "src/client/waiting-room/widget";
+const DEMO = "src/sessions/waiting-room/demo";
 
 /** Folder in dist/assets -> files. */
 const ASSETS = {
@@ -36,6 +39,11 @@ const ASSETS = {
     "node_modules/uplot/dist/uPlot.min.css",
     "node_modules/uplot/LICENSE",
   ],
+  "waiting-room": [
+    ...bundle({ "widget.js": `${WIDGET}/main.ts`, "widget.css": `${WIDGET}/widget.css` }),
+    ...bundle({ "demo.js": `${DEMO}/client/main.ts` }),
+    ...["demo.html", "demo.css"].map((name) => `${DEMO}/${name}`),
+  ],
 };
 
 for (const [folder, files] of Object.entries(ASSETS)) {
@@ -51,6 +59,23 @@ function compilePage() {
   const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], { cwd: root, encoding: "utf8" });
   if (status !== 0) console.error(stdout + stderr);
   return listModules();
+}
+
+/** Each in one file of that name, as small as can be, for a classic script. */
+function bundle(entries) {
+  const options = {
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2022",
+    platform: "browser",
+    charset: "utf8",
+  };
+  return Object.entries(entries).map(([name, entry]) => {
+    const outfile = join(compiled, name);
+    buildSync({ ...options, entryPoints: [join(root, entry)], outfile });
+    return outfile;
+  });
 }
 
 /** Without those that hold only types. */

@@ -12,6 +12,7 @@ import { notFound } from "./http/not-found.ts";
 import { openApiRoutes } from "./http/openapi/routes.ts";
 import { type PostRoute, servePost } from "./http/post-route.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
+import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import { createLimit, type LimitSettings } from "./limits/limit.ts";
@@ -20,12 +21,17 @@ import type { Logger } from "./log.ts";
 import type { Counts } from "./metrics/counts.ts";
 import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
 import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
+import { waitingRoomDemoRoutes } from "./sessions/waiting-room/demo/routes.ts";
+import type { RoomEvents } from "./sessions/waiting-room/index.ts";
+import { waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
 export interface AppDeps extends Watching {
   database: Database;
   hashKey: HashKey;
   heartbeatSeconds: number;
+  roomEvents: RoomEvents;
+  userAuth: UserAuth;
   /** Undefined: there is nothing under /api/admin. */
   adminToken: string | undefined;
   /** The web pages that may call; `*` stands for all. */
@@ -78,6 +84,8 @@ export function createApp(deps: AppDeps): App {
   const heartbeat = heartbeatRoute(devices);
   for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route, readAddress));
   app.route("/api/session", watchRoutes(devices));
+  app.route("/api/v1/session", waitingRoomRoutes(deps));
+  app.route("/", waitingRoomDemoRoutes());
   if (deps.adminToken !== undefined) {
     const countFailure = createLimit(client, {
       ...{ name: "sign-in", perMinute: deps.limits.signIns },

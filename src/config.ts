@@ -50,6 +50,16 @@ const environment = z.object({
     .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
     .refine(isTrustProxy, "must be a number of proxies (1 to 20), or a list like 10.0.0.0/8,2001:db8::1")
     .optional(),
+  QUEUE_MAX_ACTIVE: wholeNumber(0, 1_000_000).default(20),
+  QUEUE_MAX_REQUESTS: wholeNumber(0, 1_000_000).default(10),
+  QUEUE_SESSION_TIMEOUT_SECONDS: wholeNumber(1, 2_592_000).default(1800),
+  QUEUE_WAITER_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(60),
+  QUEUE_CLAIM_SECONDS: wholeNumber(1, 86_400).default(60),
+  QUEUE_MAX_WAITING: wholeNumber(0, 1_000_000).default(10_000),
+  QUEUE_REQUEST_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(300),
+  QUEUE_AUTH: z.enum(["none", "jwt"]).default("none"),
+  JWT_SECRET: z.string().optional(),
+  JWKS_URL: z.url({ protocol: /^https?$/, error: "must look like https://host/path" }).optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -74,6 +84,17 @@ export type Config = Readonly<{
   /** The proxies in front whose X-Forwarded-For is believed. */
   trustProxy: TrustProxy;
   limits: LimitSettings;
+  waitingRoom: Readonly<{
+    maxActive: number;
+    maxRequests: number;
+    maxWaiting: number;
+    seatSeconds: number;
+    waiterSeconds: number;
+    claimSeconds: number;
+    requestSeconds: number;
+  }>;
+  /** How the waiting room knows its users. */
+  userAuth: { kind: "none" } | { kind: "jwt"; secret: string } | { kind: "jwt"; jwksUrl: string };
   logLevel: string;
 }>;
 
@@ -106,6 +127,16 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     corsOrigins: read.CORS_ORIGINS,
     trustProxy: read.TRUST_PROXY,
     limits: { unknownKeys: read.LIMIT_UNKNOWN_KEYS, signIns: read.LIMIT_SIGN_INS, starts: read.LIMIT_STARTS },
+    waitingRoom: Object.freeze({
+      maxActive: read.QUEUE_MAX_ACTIVE,
+      maxRequests: read.QUEUE_MAX_REQUESTS,
+      maxWaiting: read.QUEUE_MAX_WAITING,
+      seatSeconds: read.QUEUE_SESSION_TIMEOUT_SECONDS,
+      waiterSeconds: read.QUEUE_WAITER_TIMEOUT_SECONDS,
+      claimSeconds: read.QUEUE_CLAIM_SECONDS,
+      requestSeconds: read.QUEUE_REQUEST_TIMEOUT_SECONDS,
+    }),
+    userAuth: chooseUserAuth(read),
     logLevel: read.LOG_LEVEL,
   });
 }
@@ -132,6 +163,16 @@ function chooseTraceExporter(read: z.output<typeof environment>): TraceExporter 
   const asked = read.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? read.OTEL_EXPORTER_OTLP_ENDPOINT;
   const exporter = read.OTEL_TRACES_EXPORTER ?? (asked === undefined ? "none" : "otlp");
   return exporter === "none" ? undefined : exporter;
+}
+
+function chooseUserAuth(read: z.infer<typeof environment>): Config["userAuth"] {
+  if (read.QUEUE_AUTH === "none") return { kind: "none" };
+  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
+    throw new UsageError("JWT_SECRET and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them");
+  }
+  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL };
+  if (read.JWT_SECRET !== undefined) return { kind: "jwt", secret: read.JWT_SECRET };
+  throw new UsageError("QUEUE_AUTH jwt needs JWT_SECRET or JWKS_URL");
 }
 
 /** As the driver will read it: several hosts may stand in it, of which a URL allows one. */

@@ -16,6 +16,7 @@ import { createEndings, type Endings } from "./events/endings.ts";
 import { createEventStreams } from "./events/sse.ts";
 import { welcome } from "./first-run.ts";
 import { type HttpServer, listen } from "./http/server.ts";
+import { createUserAuth } from "./http/user-auth.ts";
 import { runCleanup } from "./jobs/cleanup.ts";
 import { scheduleJobs } from "./jobs/schedule.ts";
 import { createHashKey } from "./keys/index.ts";
@@ -23,8 +24,9 @@ import type { Logger } from "./log.ts";
 import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts";
 import { countCleanup, createCounts } from "./metrics/counts.ts";
 import { createMetrics, writeText } from "./metrics/metrics.ts";
-import { createPopulationReader } from "./metrics/population.ts";
+import { createPopulationReader, type PopulationReader } from "./metrics/population.ts";
 import { countPopulation, type Ending, lookForEndings } from "./sessions/device/index.ts";
+import { configureRoom, createRoomNumbers, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
 import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
@@ -63,7 +65,7 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     let watchers = () => 0;
     const collect = createMetrics({
       ...{ counts, lanes: database.counts, version: readVersion(), watchers: () => watchers() },
-      population: worker ? undefined : createPopulationReader(() => countPopulation(database)),
+      population: worker ? undefined : openPopulation(database),
     });
 
     let server: HttpServer;
@@ -76,6 +78,8 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       undo.push(async () => ticking.stop());
       const endings = openEndings(database, chosen.url, log);
       undo.push(endings.close);
+      const roomEvents = openRoom(config, database, chosen.url, log);
+      undo.push(roomEvents.close);
       const streams = createEventStreams();
       const counters = openCounters(database, log);
       undo.push(counters.close);
@@ -83,6 +87,7 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       const app = createApp({
         ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
         ...{ corsOrigins: config.corsOrigins, trustProxy: config.trustProxy, limits: config.limits },
+        ...{ roomEvents, userAuth: createUserAuth(config.userAuth) },
         cleanUp: () => cleanUp(true),
         countRefusal: counters.countRefusal,
         version: readVersion(),
@@ -115,6 +120,11 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
   }
 }
 
+function openPopulation(database: Database): PopulationReader {
+  const countRoom = createRoomNumbers(database);
+  return createPopulationReader(async () => ({ ...(await countPopulation(database)), room: await countRoom() }));
+}
+
 function openEndings(database: Database, url: string, log: Logger): Endings<Ending> {
   return createEndings({
     look: (sessionIds) => lookForEndings(database, sessionIds),
@@ -123,11 +133,19 @@ function openEndings(database: Database, url: string, log: Logger): Endings<Endi
   });
 }
 
+function openRoom(config: Config, database: Database, url: string, log: Logger): RoomEvents {
+  return openRoomEvents({
+    ...{ database, log, waiterSeconds: config.waitingRoom.waiterSeconds },
+    listen: (on) => openListener(url, "keybeat_room", on, log),
+  });
+}
+
 async function settle(config: Config, database: Database, log: Logger): Promise<void> {
   const before = await setSessionTimeout(database, config.sessionTimeoutSeconds);
   if (before !== undefined) {
     log.info({ before, now: config.sessionTimeoutSeconds }, "the session timeout of this installation has changed");
   }
+  await configureRoom(database, config.waitingRoom);
 }
 
 async function unwind(undo: Array<() => Promise<void>>, log: Logger): Promise<void> {

@@ -41,11 +41,24 @@ describe("the packed package in an empty project", () => {
     });
   });
 
+  it("gives a client of the waiting room, which says so where there is no service", () => {
+    writeFileSync(
+      join(folder, "room.mjs"),
+      `import { createWaitingRoom } from "keybeat/waiting-room";
+       const room = createWaitingRoom({ baseUrl: "http://127.0.0.1:1" });
+       await room.createSession("jun").catch((error) => console.log(error.name, error.code));`,
+    );
+    expect(run(process.execPath, "room.mjs")).toBe("KeybeatError unreachable\n");
+  });
+
   it("gives types that an app compiles with", () => {
     writeFileSync(
       join(folder, "app.ts"),
       `import { type LostEvent, startSession } from "keybeat/client";
        import { startFakeServer } from "keybeat/testing";
+       import { createWaitingRoom, type PlaceEvent } from "keybeat/waiting-room";
+       export const room = createWaitingRoom({ baseUrl: "u" });
+       export const type = ({ type }: PlaceEvent) => type;
        export async function main(url: string): Promise<number> {
          await using session = await startSession({ url, accessKey: "k", device: { name: "PC" }, onConflict: "ask", ask: (holder) => holder.device?.name === "PC" });
          session.on("lost", (event: LostEvent) => console.log(event.reason, event.by?.device?.name));

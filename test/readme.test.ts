@@ -22,7 +22,7 @@ afterAll(async () => {
 /** The blocks marked to be run, in their order, with the key and the address of this run put in. */
 function story(): string {
   const blocks = [...readme.matchAll(/<!-- run by test\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/g)].map((m) => m[1]);
-  expect(blocks).toHaveLength(3);
+  expect(blocks).toHaveLength(4);
   const key = /^demo key\s+(\S+)/m.exec(server.output())?.[1] as string;
   return blocks
     .join("\necho\necho --\n")
@@ -43,14 +43,18 @@ const sh = promisify((script: string, done: (error: Error | null, output: string
 });
 
 describe("the README", () => {
-  it("shows device A losing the key to device B with the commands as they stand", async () => {
-    const [starts, heartbeat, operator] = (await sh(story())).split("\n--\n");
+  it("shows a takeover and a line that moves up with the commands as they stand", async () => {
+    const [starts, heartbeat, operator, room] = (await sh(story())).split("\n--\n");
     expect(starts).toContain('"previous_session_terminated":true');
     expect(starts).toContain('"device":{"name":"Device A"}');
     expect(heartbeat).toContain('"code":"session_replaced"');
     expect(heartbeat).toContain('"device":{"name":"Device B"}');
     expect(operator).toMatch(/device-b….*Device B/);
     expect(operator).toMatch(/(\d+)\/\1 passed/);
+    expect(room?.match(/"status":"active","session_id"/g)).toHaveLength(20);
+    expect(room).toContain('"status":"queued","position":2,"estimated_wait_minutes":null');
+    expect(room).toContain('{"user_id":"user-21","position":0,"status":"active"}');
+    expect(room).toContain('"active_sessions":20,"max_sessions":20,"queue_length":1');
   });
 
   it("names every setting that the program reads, with its default", () => {

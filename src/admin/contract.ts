@@ -28,7 +28,7 @@ const prefix = z
     `must have at most ${PREFIX_LENGTH_MAX} characters; a whole key goes into access_key of a search`,
   );
 /** What the device is told. */
-const reason = text(200);
+export const reason = text(200);
 const givenMoment = z.iso.datetime({ offset: true });
 export const id = z.int().min(1);
 const generation = z.int().min(0);
@@ -45,7 +45,7 @@ const cursor = z
   .regex(/^\d{1,16}$/, "must be a next_cursor")
   .transform(Number);
 
-const inQuery = {
+export const inQuery = {
   limit: wholeNumber.pipe(limit).default(LIMIT_DEFAULT),
   cursor: cursor.optional(),
 };
@@ -122,7 +122,8 @@ export const moment = z.iso.datetime({ precision: 3 });
 export const device = z
   .object({ name: z.string().optional(), platform: z.string().optional(), app_version: z.string().optional() })
   .nullable();
-const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next_cursor: z.string().nullable() });
 
 export const signInReply = z.object({ success: z.literal(true), csrf_token: z.string() });
 export const done = z.object({ success: z.literal(true) });

@@ -16,6 +16,7 @@ import { feedDescription } from "./feed/description.ts";
 import { keyDescription } from "./keys/description.ts";
 import { pageRoutes } from "./page/description.ts";
 import { sessionDescription } from "./sessions/description.ts";
+import { roomDescription } from "./waiting-room/description.ts";
 
 export const adminErrors = {
   csrf_failed: {
@@ -24,6 +25,11 @@ export const adminErrors = {
   },
   key_not_found: { when: "no key has this id.", message: "There is no such key" },
   key_exists: { when: "that access key exists already.", message: "That key exists already" },
+  not_waiting: { when: "the user has a seat already.", message: "This user has a seat already" },
+  room_full: {
+    when: "every seat is taken; somebody may be removed, or a seat added.",
+    message: "Every seat is taken: remove somebody, or add a seat",
+  },
 } satisfies Errors;
 
 const CSRF_TOKEN = "q7Xn0bGd2nqk3tVwQ9m5rJpKc8aYz1eUo4hLs6iFxDE";
@@ -51,6 +57,7 @@ export const adminPart: Part = {
     ...keyDescription.schemas,
     ...sessionDescription.schemas,
     ...feedDescription.schemas,
+    ...roomDescription.schemas,
   },
   routes: [
     {
@@ -96,6 +103,7 @@ export const adminPart: Part = {
     ...keyDescription.routes,
     ...sessionDescription.routes,
     ...feedDescription.routes,
+    ...roomDescription.routes,
     ...pageRoutes,
     {
       ...{ method: "get", path: "/api/admin/audit", operationId: "listAudit", access: "operator" },

@@ -18,6 +18,7 @@ import { createNumbers } from "./numbers/read.ts";
 import { readQuery } from "./read-query.ts";
 import { sessionRoutes } from "./sessions/session-routes.ts";
 import { createSignIns, signOut } from "./sign-in.ts";
+import { roomRoutes } from "./waiting-room/room-routes.ts";
 
 export interface Administration {
   database: Database;
@@ -54,6 +55,7 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
 
   routes.route("/keys", keyRoutes(deps));
   routes.route("/sessions", sessionRoutes(deps));
+  routes.route("/waiting-room", roomRoutes(deps));
   const readNumbers = createNumbers(database);
   routes.get("/numbers", async (c) => c.json(await readNumbers(readQuery(c, numbersQuery).hours)));
   routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams));

@@ -8,6 +8,7 @@ import type { LostReason } from "./events.ts";
  * - `invalid_request`: the request is malformed, see `data.issues`.
  * - `unreachable`: no answer within `startTimeoutMs`; the last try's trouble is the message.
  * - The others are `session.signal.reason` of a session that is over.
+ * - Those of `keybeat/waiting-room` are RoomErrorCode.
  */
 export type KeybeatErrorCode =
   | "invalid_key"
@@ -16,7 +17,26 @@ export type KeybeatErrorCode =
   | "key_in_use"
   | "session_id_used"
   | "invalid_request"
-  | LostReason;
+  | LostReason
+  | RoomErrorCode;
+
+/**
+ * - `queue_full`: too many wait already. `user_not_found`: the user has no place, or has lost it.
+ * - `not_active`: the user has no seat, or has lost it while the work was under way.
+ * - `too_many_requests`: as many requests as allowed are under way, and none was given back in time.
+ * - `unauthorized`, `forbidden`: the token is missing, bad, or another user's.
+ * - `unavailable`: the service is in trouble itself. `unreachable`: no answer that could be the service's.
+ */
+export type RoomErrorCode =
+  | "queue_full"
+  | "user_not_found"
+  | "not_active"
+  | "too_many_requests"
+  | "unauthorized"
+  | "forbidden"
+  | "invalid_request"
+  | "unavailable"
+  | "unreachable";
 
 /** The service's answer beyond code and message; nothing of it for trouble on the way. */
 export interface KeybeatErrorData {

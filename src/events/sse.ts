@@ -17,6 +17,9 @@ export interface EventStream {
   send(event: string, data: unknown): void;
   /** Sends a last event and ends the stream. */
   finish(event: string, data: unknown): void;
+  /** Ends it without a last event. */
+  end(): void;
+  ended(): boolean;
 }
 
 export interface EventStreams {
@@ -73,6 +76,8 @@ export function createEventStreams(): EventStreams {
           send(event, data);
           stream.end();
         },
+        end: stream.end,
+        ended: () => !open.has(stream),
       };
     },
     size: () => open.size,

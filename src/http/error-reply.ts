@@ -17,13 +17,16 @@ export function answerError(thrown: unknown, request_id: string, log: Logger): E
   else if (error.code === "unavailable") log.warn({ err: error.cause, request_id }, "unavailable");
 
   const headers: Record<string, string> = { "Cache-Control": "no-store" }; // or a 404 to a GET would be kept
-  const wait = error.code === "unavailable" ? retryAfterSeconds() : error.retryAfterSeconds;
+  const wait = SOON.has(error.code) ? retryAfterSeconds() : error.retryAfterSeconds;
   if (wait !== undefined) headers["Retry-After"] = String(wait);
   // What is left of a body that was not read must not be taken for the next request.
   if (error.code === "payload_too_large") headers.Connection = "close";
   const body = { error: error.message, code: error.code, request_id, ...error.data };
   return { status: STATUS[error.code], body, headers };
 }
+
+/** What may well go better in a moment. */
+const SOON: ReadonlySet<ErrorCode> = new Set(["unavailable", "too_many_requests", "queue_full"]);
 
 export function errorReply(log: Logger): ErrorHandler<HttpEnv> {
   return (thrown, c) => {

@@ -32,11 +32,11 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer
   return parseShape(parseText(text), schema);
 }
 
-/** Throws invalid_request, as parseJson does. */
-export function parseShape<T extends z.ZodType>(value: unknown, schema: T): z.infer<T> {
+/** Throws invalid_request, as parseJson does. `at` names what is no part of a body. */
+export function parseShape<T extends z.ZodType>(value: unknown, schema: T, at?: string): z.infer<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
+  const issues = parsed.error.issues.map((issue) => ({ path: at ?? issue.path.join("."), message: issue.message }));
   const [first] = issues;
   const where = first?.path ? `${first.path}: ` : "";
   throw new AppError("invalid_request", `Invalid request: ${where}${first?.message}`, { issues });

@@ -2,6 +2,7 @@ import type { Database } from "../database/database.ts";
 import { deleteOldCounts } from "../limits/sql.ts";
 import type { Logger } from "../log.ts";
 import { countLiveSessions, expireSessions, maintainHistory } from "../sessions/device/expire.ts";
+import { cleanUpRoom } from "../sessions/waiting-room/index.ts";
 
 /** How many of the cleaned sessions are named in the log, a run. */
 const NAMED_MAX = 20;
@@ -41,6 +42,11 @@ export async function runCleanup(
   });
   if (deleted > named) log.info({ more: deleted - named }, "more expired sessions cleaned up");
   await tidyHistory(database, log, options.historyRetentionDays);
+  const places = await cleanUpRoom(database, {
+    retentionDays: options.historyRetentionDays,
+    untilMs: startedAt + options.budgetMs,
+  });
+  if (places > 0) log.info({ places }, "places of the waiting room cleaned up");
   // Of a million it takes a tenth of a second of all cores: too much to say it every ten seconds.
   const report = { deleted, ...(options.asked && { remaining: await countLiveSessions(database) }) };
   log[level]({ ...report, ms: Math.round(performance.now() - startedAt) }, "cleanup finished");

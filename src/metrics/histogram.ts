@@ -11,10 +11,10 @@ export function createHistogram(bounds: readonly number[]): Histogram {
   return { bounds, counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
 }
 
-export function observe(histogram: Histogram, value: number): void {
+export function observe(histogram: Histogram, value: number, times = 1): void {
   const { bounds, counts } = histogram;
   let at = 0;
   while (at < bounds.length && value > (bounds[at] as number)) at++;
-  (counts[at] as number)++;
-  histogram.sum += value;
+  (counts[at] as number) += times;
+  histogram.sum += value * times;
 }

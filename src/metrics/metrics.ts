@@ -7,7 +7,7 @@ import type { LaneCounts } from "../database/lane.ts";
 import { STATUS } from "../errors.ts";
 import type { AnswerCode, Counts, RouteCounts } from "./counts.ts";
 import type { Histogram } from "./histogram.ts";
-import type { PopulationReader } from "./population.ts";
+import type { PopulationReader, RoomNumbers } from "./population.ts";
 
 const HEARTBEAT = "/api/session/heartbeat";
 const START = "/api/session/start";
@@ -81,6 +81,27 @@ async function describePopulation(reader: PopulationReader | undefined): Promise
       "max",
       rows(population?.overdueSeconds),
     ),
+    ...(population === undefined ? [] : describeRoom(population.room)),
+  ];
+}
+
+function describeRoom(room: RoomNumbers): Samples {
+  const now = (name: string, help: string, value: number) =>
+    gauge(`keybeat_waiting_room_${name}`, help, "max", [[{}, value]]);
+  return [
+    now("active", "Users with a seat", room.active),
+    now("seats", "Seats", room.seats),
+    now("waiting", "Users in line", room.waiting),
+    now("waiting_max", "So many may wait", room.waitingMax),
+    now("requests", "Requests under way with a permit", room.requests),
+    now("requests_max", "So many may be under way", room.requestsMax),
+    now("paused", "1 while nobody is let in", room.paused ? 1 : 0),
+    counter(
+      "keybeat_waiting_room_moves_total",
+      "What became of users: in line, let in, given up, passed over",
+      Object.entries(room.moves).map(([move, count]) => [{ move }, count]),
+    ),
+    histogram("keybeat_waiting_room_wait_seconds", "In line, of those who were let in", [[{}, room.waitSeconds]]),
   ];
 }
 

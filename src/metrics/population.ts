@@ -2,6 +2,8 @@
  * The database's own numbers for a scrape: read at most every few seconds, one reading at a time, and a scrape waits
  * for it a moment only. While the database is away the scrape says so, instead of telling an old number for a new one.
  */
+import type { Histogram } from "./histogram.ts";
+
 const FRESH_MS = 5_000;
 const WAIT_MS_MAX = 700;
 /** How old a number may be that stands in while a reading takes long. */
@@ -13,6 +15,22 @@ export interface Population {
   silent: number;
   /** By how much the longest silent one is past its deadline. */
   overdueSeconds: number;
+  room: RoomNumbers;
+}
+
+/** The waiting room, and what has become of its users since this process was first asked. */
+export interface RoomNumbers {
+  active: number;
+  seats: number;
+  waiting: number;
+  waitingMax: number;
+  /** Under way. */
+  requests: number;
+  requestsMax: number;
+  paused: boolean;
+  moves: Record<string, number>;
+  /** In line, of those who were let in. */
+  waitSeconds: Histogram;
 }
 
 export interface PopulationReader {

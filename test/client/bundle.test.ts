@@ -20,6 +20,7 @@ function bundle(entry: string): string {
 
 const folder = mkdtempSync(join(tmpdir(), "keybeat-client-"));
 const core = bundle("src/client/index.ts");
+const room = bundle("src/client/waiting-room/index.ts");
 let server: FakeServer;
 
 beforeAll(async () => {
@@ -61,7 +62,15 @@ describe("the client as an app ships it", () => {
     expect(withTabs?.length).toBeLessThanOrEqual(BYTES_MAX + 1_536);
   });
 
+  it("is as small for the waiting room", () => {
+    const bytes = gzipSync(room, { level: 9 }).length;
+    console.log(`keybeat/waiting-room: ${bytes} bytes gzipped`);
+    expect(bytes).toBeLessThanOrEqual(BYTES_MAX);
+    expect(bytes).toBeGreaterThan(1_000);
+  });
+
   it("imports nothing, and has no trace of the server's libraries", () => {
+    expect(room).not.toMatch(/\bimport\b|\brequire\b|node:|\bzod\b|Buffer/);
     expect(core).not.toMatch(/\bimport\b|\brequire\b|node:|\bzod\b|Buffer/);
   });
 

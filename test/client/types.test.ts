@@ -45,6 +45,23 @@ export async function misuse(session: Session): Promise<void> {
 }
 `;
 
+const ROOM = `
+import { createWaitingRoom, KeybeatError, type PlaceEvent } from "keybeat/waiting-room";
+export async function wait(show: (text: string) => void): Promise<number> {
+  const room = createWaitingRoom({ baseUrl: "u", token: async () => "t" });
+  const place = await room.createSession("jun", { priority: 5 });
+  if (place.status === "queued") show(String(place.position + (place.estimated_wait_minutes ?? 0)));
+  const watch = room.watchPosition("jun", (event: PlaceEvent) => {
+    if (event.type === "position" && event.status === "queued") show(String(event.position));
+    if (event.type === "error" && event.error instanceof KeybeatError && event.error.code === "queue_full") show("full");
+  });
+  watch.stop();
+  // @ts-expect-error the work gets a signal
+  await room.processWithLimit("jun", (signal: number) => signal);
+  return room.processWithLimit("jun", (signal) => (signal.aborted ? 0 : 1), { waitMs: 1_000 });
+}
+`;
+
 const TABS = `
 import { startSharedSession, type Session } from "keybeat/client/tabs";
 export const shared: Promise<Session> = startSharedSession({ url: "u", accessKey: "k", shareTabs: true });
@@ -57,6 +74,8 @@ declare const accessKey: string;
 declare function showStopped(reason: string, by: string | undefined, final: boolean): void;
 declare function showInUse(holder: unknown): void;
 declare function doWork(signal: AbortSignal, generation: number): Promise<void>;
+declare const userId: string;
+declare function showPlace(position: number, minutes: number | null): void;
 declare function startMyApp(url: string): Promise<unknown>;
 `;
 
@@ -64,7 +83,7 @@ declare function startMyApp(url: string): Promise<unknown>;
 function compile(
   client: (name: string) => string,
   options: object,
-  files: Record<string, string> = { "app.ts": APP, "tabs.ts": TABS },
+  files: Record<string, string> = { "app.ts": APP, "tabs.ts": TABS, "room.ts": ROOM },
 ): string {
   const config = {
     compilerOptions: {
@@ -72,6 +91,7 @@ function compile(
       paths: {
         "keybeat/client": [client("index")],
         "keybeat/client/tabs": [client("tabs/index")],
+        "keybeat/waiting-room": [client("waiting-room/index")],
         "keybeat/testing": [client("testing/index")],
       },
       ...options,

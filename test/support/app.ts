@@ -7,6 +7,7 @@ import { createEndings } from "../../src/events/endings.ts";
 import { createEventStreams } from "../../src/events/sse.ts";
 import type { TrustProxy } from "../../src/http/client-address.ts";
 import { listen } from "../../src/http/server.ts";
+import { createUserAuth, type UserAuthOptions } from "../../src/http/user-auth.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import type { LimitSettings } from "../../src/limits/limit.ts";
 import { createLog } from "../../src/log.ts";
@@ -14,6 +15,7 @@ import { createCounts } from "../../src/metrics/counts.ts";
 import { createMetrics, writeText } from "../../src/metrics/metrics.ts";
 import { createPopulationReader } from "../../src/metrics/population.ts";
 import { countPopulation, lookForEndings } from "../../src/sessions/device/index.ts";
+import { createRoomNumbers, openRoomEvents } from "../../src/sessions/waiting-room/index.ts";
 import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
 import { findSecrets } from "./secrets.ts";
@@ -41,6 +43,7 @@ export function useApp(
     corsOrigins?: readonly string[];
     trustProxy?: TrustProxy;
     limits?: LimitSettings;
+    userAuth?: UserAuthOptions;
   } = {
     adminToken: ADMIN_TOKEN,
   },
@@ -57,13 +60,21 @@ export function useApp(
       log,
     });
     const counters = openCounters(db.database, log);
+    const roomEvents = openRoomEvents({
+      ...{ database: db.database, log, waiterSeconds: 60 },
+      listen: (on) => openListener(db.url, "keybeat_room", on, log),
+    });
     close = async () => {
-      await Promise.all([server.drain(1000), streams.close(), endings.close(), counters.close()]);
+      await Promise.all([server.drain(1000), streams.close(), endings.close(), roomEvents.close(), counters.close()]);
     };
     const counts = createCounts();
+    const countRoom = createRoomNumbers(db.database);
     const collect = createMetrics({
       ...{ counts, lanes: db.database.counts, watchers: streams.size, version: "0.0.0-test" },
-      population: createPopulationReader(() => countPopulation(db.database)),
+      population: createPopulationReader(async () => ({
+        ...(await countPopulation(db.database)),
+        room: await countRoom(),
+      })),
     });
     const application = createApp({
       counts,
@@ -78,6 +89,7 @@ export function useApp(
         version: "0.0.0-test",
       },
       countRefusal: counters.countRefusal,
+      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }) },
       adminToken: options.adminToken,
       corsOrigins: options.corsOrigins ?? [],
       trustProxy: options.trustProxy,

@@ -1,4 +1,4 @@
-/** Reads a watch stream, as a device does. */
+/** Reads streams of server-sent events, as a device or a page does. */
 export interface WatchedEvent {
   event: string;
   // biome-ignore lint/suspicious/noExplicitAny: whatever the server says; the tests look at it
@@ -15,13 +15,15 @@ export interface Watch {
   stop(): void;
 }
 
+/** Watches a device session. */
+export function watch(url: string, sessionId: string): Promise<Watch> {
+  return watchStream(`${url}/api/session/watch`, { Authorization: `Bearer ${sessionId}` });
+}
+
 /** Resolves when the stream is open and its first event is there, or with the refusal. */
-export async function watch(url: string, sessionId: string): Promise<Watch> {
+export async function watchStream(address: string, headers: Record<string, string> = {}): Promise<Watch> {
   const abort = new AbortController();
-  const response = await fetch(`${url}/api/session/watch`, {
-    headers: { Authorization: `Bearer ${sessionId}` },
-    signal: abort.signal,
-  });
+  const response = await fetch(address, { headers, signal: abort.signal });
   const events: WatchedEvent[] = [];
   const watched = { status: response.status, events, stop: () => abort.abort() };
   if (response.status !== 200) {

@@ -52,6 +52,12 @@ function dropUnused(components: Json & { headers: Json; schemas: Json }, paths: 
 
 const SECURITY_SCHEMES = {
   sessionId: { type: "http", scheme: "bearer", description: "The id of a live device session." },
+  userToken: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "With `QUEUE_AUTH=jwt` only: a token whose `sub` is the user.",
+  },
   adminToken: { type: "http", scheme: "bearer", description: "The operator's token (`ADMIN_TOKEN`)." },
   adminPassword: {
     type: "apiKey",

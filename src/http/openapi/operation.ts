@@ -34,6 +34,7 @@ const isByPage = (route: RouteDescription) => route.access === "operator" && rou
 const SECURITY: Record<Access, Json[]> = {
   anybody: [],
   session: [{ sessionId: [] }],
+  user: [{}, { userToken: [] }],
   operator: [{ adminToken: [] }, { adminPassword: [] }, { adminPage: [] }],
 };
 

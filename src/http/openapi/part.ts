@@ -40,8 +40,8 @@ export interface RouteDescription {
   errors?: ErrorCode[];
 }
 
-/** Who may: anybody, the holder of a live session's id, the operator. */
-export type Access = "anybody" | "session" | "operator";
+/** Who may: anybody, the holder of a live session's id, the user it is about (where tokens are asked for), the operator. */
+export type Access = "anybody" | "session" | "user" | "operator";
 
 export interface ParameterDescription {
   name: string;

@@ -2,15 +2,18 @@
 import { adminErrors, adminPart } from "../../admin/description.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { deviceErrors, devicePart } from "../../sessions/device/description.ts";
+import { waitingRoomErrors, waitingRoomPart } from "../../sessions/waiting-room/description.ts";
 import { serviceErrors, servicePart } from "../description.ts";
 import { createDocument } from "./document.ts";
 import type { ErrorDescription } from "./part.ts";
 import type { Json, Version } from "./schemas.ts";
 
-export const PARTS = [devicePart, servicePart, adminPart];
+export const PARTS = [devicePart, waitingRoomPart, servicePart, adminPart];
 
 /** Complete by type: a code that no room describes does not compile. */
-const ERRORS: Record<ErrorCode, ErrorDescription> = { ...serviceErrors, ...deviceErrors, ...adminErrors };
+const ERRORS: Record<ErrorCode, ErrorDescription> = {
+  ...{ ...serviceErrors, ...deviceErrors, ...waitingRoomErrors, ...adminErrors },
+};
 
 export function describeApi(version: Version, release: string): Json {
   const info = {

@@ -1,13 +1,6 @@
 /** The wire contract of device sessions: requests and responses as zod schemas. The clients take their types from here. */
 import { z } from "zod";
-
-/** Text that the database can keep: no NUL, no half of a surrogate pair. Lengths count characters, not UTF-16 units. */
-const text = (max: number) =>
-  z
-    .string()
-    .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
-    .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL")
-    .meta({ maxLength: max }); // counts as JSON Schema does
+import { moment, text } from "../contract.ts";
 
 /** Its first characters are kept too, for people. */
 const accessKey = text(512).min(1);
@@ -30,8 +23,6 @@ export const startRequest = z.object({
 export const heartbeatRequest = z.object({ session_id: sessionId });
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
-
-const moment = z.iso.datetime({ precision: 3 });
 
 /** The session that a start has ended, as its successor sees it. */
 export const previousSession = z.object({

@@ -1,11 +1,11 @@
 /** For who uses the keyboard, a screen reader, a phone, or dark colours. */
-import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
 import { row, useOperators } from "./support/operator.ts";
+import { violations } from "./support/violations.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -21,13 +21,6 @@ beforeAll(async () => {
   for (const name of ["PC", "Mac"]) await start(key, name);
   for (let n = 2; n < 40; n++) await start((await db.makeKey({ label: `Order ${n}` })).key, `Device ${n}`);
 });
-
-/** The rules of WCAG 2.2 A and AA, and axe's own advice. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = (await page.evaluate("axe.run()")) as axe.AxeResults;
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
-}
 
 const VIEWS = () => ["#/", "#/keys", `#/keys/${keyId}`, "#/audit"];
 

@@ -1,6 +1,5 @@
 /** Every route of the application, as whoever attacks it must know it: from its description, so that none is left out. */
 import type { z } from "zod";
-import type { Access } from "../../../src/http/openapi/part.ts";
 import { PARTS } from "../../../src/http/openapi/parts.ts";
 
 export interface Route {
@@ -8,7 +7,7 @@ export interface Route {
   /** `{name}` for a part that varies. */
   path: string;
   /** Whose token it wants, if any. */
-  wants: Exclude<Access, "anybody"> | undefined;
+  wants: "session" | "operator" | undefined;
   /** The JSON that it reads; without one it reads none. */
   request: z.ZodType | undefined;
   query: Array<{ name: string; schema: z.ZodType }>;
@@ -18,7 +17,7 @@ export const ROUTES: Route[] = PARTS.flatMap((part) => part.routes).map((route) 
   const json = route.body?.content.find(({ type = "application/json" }) => type === "application/json");
   return {
     ...{ method: route.method.toUpperCase(), path: route.path, request: json?.schema },
-    wants: route.access === "anybody" ? undefined : route.access,
+    wants: route.access === "session" || route.access === "operator" ? route.access : undefined,
     query: (route.parameters ?? []).filter((parameter) => parameter.in === "query"),
   };
 });

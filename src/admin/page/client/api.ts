@@ -9,8 +9,12 @@ import type {
   HistoryItem,
   ImportReport,
   KeyItem,
+  MoveItem,
   NumbersReply,
   Page,
+  PatchRoom,
+  PlaceItem,
+  RoomReply,
   SessionItem,
 } from "./shapes.ts";
 
@@ -68,6 +72,28 @@ export const readHistory = (id: number, cursor: string | null) =>
   ask<Page<HistoryItem>>("GET", `keys/${id}/history?limit=200${cursor ? `&cursor=${cursor}` : ""}`);
 export const readAudit = (cursor: string | null) =>
   ask<Page<AuditItem>>("GET", `audit?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
+export const readRoom = () => ask<RoomReply>("GET", "waiting-room");
+export const changeRoom = (patch: PatchRoom) => ask<RoomReply>("PATCH", "waiting-room", patch);
+export const listPlaces = (filter: Record<string, string>) =>
+  ask<Page<PlaceItem>>("GET", `waiting-room/places?${new URLSearchParams(filter)}`);
+/** Undefined: the user has no place now. */
+export async function readPlace(userId: string): Promise<PlaceItem | undefined> {
+  try {
+    return await ask<PlaceItem>("GET", placePath(userId));
+  } catch (error) {
+    if (error instanceof Refused && error.code === "user_not_found") return undefined;
+    throw error;
+  }
+}
+export const readMoves = (userId: string, cursor: string | null) =>
+  ask<Page<MoveItem>>("GET", `${userPath(userId)}/moves?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
+export const eraseUser = (userId: string) => ask("DELETE", userPath(userId));
+export const prioritise = (userId: string, priority: number) => ask("PATCH", placePath(userId), { priority });
+export const admit = (userId: string) => ask("POST", `${placePath(userId)}/admit`, {});
+export const removePlace = (userId: string, reason: string) =>
+  ask("POST", `${placePath(userId)}/remove`, reason ? { reason } : {});
+const userPath = (userId: string) => `waiting-room/users/${encodeURIComponent(userId)}`;
+const placePath = (userId: string) => `waiting-room/places/${encodeURIComponent(userId)}`;
 export const importKeys = (text: string, { partial }: { partial: boolean }) =>
   ask<ImportReport>("POST", `keys/import${partial ? "?partial=true" : ""}`, text, "text/csv");
 

@@ -49,10 +49,22 @@ export function age(iso: string, suffix = " ago"): HTMLTimeElement {
 }
 
 /** For the same element with a later moment. */
-export function setAge(element: HTMLTimeElement, iso: string): void {
+function setAge(element: HTMLTimeElement, iso: string): void {
   if (element.dateTime === iso) return;
   element.dateTime = iso;
   element.title = showMoment(iso);
+}
+
+/** When somebody was heard of last: changes all the time, and a row is not made anew for it. */
+export function heard(iso: string): HTMLTimeElement {
+  const element = age(iso);
+  element.dataset.heard = "";
+  return element;
+}
+
+export function renewHeard(row: HTMLElement, iso: string): void {
+  const shown = row.querySelector<HTMLTimeElement>("time[data-heard]");
+  if (shown) setAge(shown, iso);
 }
 
 export function keepAges(): void {

@@ -1,4 +1,5 @@
 /** One key: what it is, what can be done to it, and who used it when. */
+import { actionButton, renewActions } from "./action-row.ts";
 import { readHistory, readKey } from "./api.ts";
 import { type Child, el } from "./element.ts";
 import { age, dateTime, showDevice, showDeviceDetails } from "./format.ts";
@@ -65,23 +66,15 @@ export function createKeyView(id: number): View {
     const gone = () => {
       location.hash = "#/keys";
     };
-    const button = (text: string, onclick: () => void, kind = "") =>
-      el("button", { type: "button", class: kind, "data-action": text, onclick }, text);
     const { live } = key;
-    const made = [
-      button("Change", () => askToChange(key, again)),
-      live && button("Kick", () => askToKick({ ...key, key_id: key.id, device: live.device }, again), "danger"),
+    renewActions(actions, [
+      actionButton("Change", () => askToChange(key, again)),
+      live && actionButton("Kick", () => askToKick({ ...key, key_id: key.id, device: live.device }, again), "danger"),
       key.revoked_at === null
-        ? button("Revoke", () => askToRevoke(key, again), "danger")
-        : button("Restore", () => askToRestore(key, again)),
-      button("Erase", () => askToErase(key, gone), "danger"),
-    ].filter((child): child is HTMLButtonElement => child !== null);
-    // The same buttons again would only take the focus away.
-    const texts = (all: Iterable<Element>) => [...all].map((one) => one.textContent).join();
-    const focused = document.activeElement?.getAttribute("data-action");
-    const same = texts(actions.children) === texts(made);
-    actions.replaceChildren(...made);
-    if (same && focused) made.find((one) => one.dataset.action === focused)?.focus();
+        ? actionButton("Revoke", () => askToRevoke(key, again), "danger")
+        : actionButton("Restore", () => askToRestore(key, again)),
+      actionButton("Erase", () => askToErase(key, gone), "danger"),
+    ]);
   }
 
   const back = el("a", { href: "#/keys" }, "All keys");

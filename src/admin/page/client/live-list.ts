@@ -1,7 +1,7 @@
 /** The live sessions: search, filter, pages, and the button that ends one. */
 import { searchSessions } from "./api.ts";
 import { el, field, select } from "./element.ts";
-import { age, setAge, showDevice, showDeviceDetails } from "./format.ts";
+import { age, heard, renewHeard, showDevice, showDeviceDetails } from "./format.ts";
 import { askToKick } from "./kick-dialog.ts";
 import { readSearch, searchField } from "./search-field.ts";
 import type { SessionItem } from "./shapes.ts";
@@ -24,10 +24,7 @@ export function createLiveList(): { element: HTMLElement; refresh(): Promise<voi
     label: "Live sessions",
     keyOf: ({ key_id }) => String(key_id),
     contentOf: (item) => JSON.stringify([item.generation, item.label, item.device]),
-    renew(row, item) {
-      const shown = row.querySelector<HTMLTimeElement>("time[data-heard]");
-      if (shown) setAge(shown, item.last_heartbeat);
-    },
+    renew: (row, item) => renewHeard(row, item.last_heartbeat),
     load: (cursor) =>
       searchSessions({
         ...{ limit: PAGE_SIZE, cursor },
@@ -72,10 +69,4 @@ function showKey({ key_id, label, access_key }: SessionItem): HTMLElement {
 function showDeviceCell({ device }: SessionItem): HTMLElement {
   const details = showDeviceDetails(device);
   return el("span", {}, showDevice(device), details ? el("span", { class: "sub" }, details) : null);
-}
-
-function heard(iso: string): HTMLTimeElement {
-  const element = age(iso);
-  element.dataset.heard = "";
-  return element;
 }

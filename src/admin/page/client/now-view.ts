@@ -6,6 +6,7 @@ import { count, dateTime, showNumber, showShare } from "./format.ts";
 import { createLiveList } from "./live-list.ts";
 import type { NumbersReply } from "./shapes.ts";
 import { createTakeoverList } from "./takeovers.ts";
+import { createTile } from "./tile.ts";
 import type { View } from "./view.ts";
 import { createWorthALook } from "./worth-a-look.ts";
 
@@ -59,18 +60,6 @@ export function createNowView(): View {
     leave() {
       clearInterval(timer);
       chart.close();
-    },
-  };
-}
-
-function createTile(title: string) {
-  const value = el("dd", { class: "value" }, "–");
-  const note = el("dd", { class: "note" });
-  return {
-    element: el("div", {}, el("dt", {}, title), value, note),
-    set(text: string, below?: string | HTMLElement) {
-      if (value.textContent !== text) value.textContent = text;
-      if (below !== undefined) note.replaceChildren(below);
     },
   };
 }

@@ -19,19 +19,24 @@ export interface SearchField {
 }
 
 export function searchField(ways: By[], changed: () => void): SearchField {
+  const text = searchInput(changed);
+  const by = select(
+    ways.map((way) => [way, TITLES[way]]),
+    { onchange: () => text.value && changed() },
+  );
+  return { fields: [field("Search for", text, "wide"), field("In", by)], by, text };
+}
+
+/** Says so once a pause comes in the typing. */
+export function searchInput(changed: () => void): HTMLInputElement {
   let timer: ReturnType<typeof setTimeout>;
-  const text = el("input", {
+  return el("input", {
     ...{ type: "search", autocomplete: "off", spellcheck: "false" },
     oninput() {
       clearTimeout(timer);
       timer = setTimeout(changed, TYPING_MS);
     },
   });
-  const by = select(
-    ways.map((way) => [way, TITLES[way]]),
-    { onchange: () => text.value && changed() },
-  );
-  return { fields: [field("Search for", text, "wide"), field("In", by)], by, text };
 }
 
 export function readSearch({ by, text }: SearchField): Partial<Record<By, string>> {

@@ -1,7 +1,8 @@
 /** What the admin API answers, by its own contract; and what the stream of events says. */
 import type { AuditItem, HistoryItem, KeyItem, NumbersReply, SessionItem } from "../../contract.ts";
+import type { MoveItem, PatchRoom, PlaceItem, RoomReply } from "../../waiting-room/contract.ts";
 
-export type { AuditItem, HistoryItem, KeyItem, NumbersReply, SessionItem };
+export type { AuditItem, HistoryItem, KeyItem, MoveItem, NumbersReply, PatchRoom, PlaceItem, RoomReply, SessionItem };
 export type Device = SessionItem["device"];
 
 export interface Page<T> {

@@ -9,9 +9,11 @@ import { createKeyView } from "./key-view.ts";
 import { createKeysView } from "./keys-view.ts";
 import { createNowView } from "./now-view.ts";
 import { announceTakeover } from "./takeovers.ts";
+import { createUserView } from "./user-view.ts";
 import type { View } from "./view.ts";
+import { createWaitingRoomView } from "./waiting-room-view.ts";
 
-const PLACES = { "#/": "Now", "#/keys": "Keys", "#/audit": "Audit" };
+const PLACES = { "#/": "Now", "#/keys": "Keys", "#/waiting-room": "Waiting room", "#/audit": "Audit" };
 const STATES: Record<LinkState, string> = {
   connecting: "Connecting",
   live: "Live",
@@ -50,7 +52,7 @@ export function showShell({ version, leave }: { version: string; leave(): Promis
     view = openView(hash);
     document.title = `${view.title} · Keybeat`;
     for (const link of links) {
-      const here = link.hash === hash || (link.hash === "#/keys" && hash.startsWith("#/keys/"));
+      const here = link.hash === hash || hash.startsWith(`${link.hash}/`);
       if (here) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
@@ -114,8 +116,21 @@ function openView(hash: string): View {
   const key = /^#\/keys\/(\d+)$/.exec(hash)?.[1];
   if (key !== undefined) return createKeyView(Number(key));
   if (hash === "#/keys") return createKeysView();
+  const user = readUser(hash);
+  if (user !== undefined) return createUserView(user);
+  if (hash === "#/waiting-room") return createWaitingRoomView();
   if (hash === "#/audit") return createAuditView();
   return createNowView();
+}
+
+/** Undefined also where an address that was cut off is no text any more. */
+function readUser(hash: string): string | undefined {
+  const user = /^#\/waiting-room\/users\/(.+)$/.exec(hash)?.[1];
+  try {
+    return user && decodeURIComponent(user);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `#main` is no address of a view. */

@@ -6,6 +6,7 @@ export interface View {
   element: HTMLElement;
   /** Loads all that it shows, again. */
   refresh(): void;
+  /** Comes every 3 s while the service and its database answer. */
   onNumbers?(numbers: { live: number }): void;
   onTakeover?(news: TakeoverNews): void;
   onChange?(): void;

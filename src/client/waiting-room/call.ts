@@ -1,0 +1,90 @@
+/** One call of the room: its reply, or a KeybeatError with the service's code. Never hangs. */
+import { KeybeatError, type RoomErrorCode } from "../error.ts";
+import type { RoomOptions } from "./options.ts";
+
+export interface CallOptions {
+  body?: object;
+  /** What the service was asked to wait, on top of the usual time. */
+  waitMs?: number;
+  /** The request outlives its page. */
+  keepalive?: boolean;
+}
+
+export type Call = <T>(method: string, path: string, options?: CallOptions) => Promise<T>;
+
+/** What sends a request below the room's address, with the user's token. */
+export interface RoomLink {
+  call: Call;
+  /** An answer as it comes, for the event stream. Rejects where there is none, or a refusal. */
+  open(path: string, signal: AbortSignal): Promise<Response>;
+}
+
+/** What counts as the service's own word. A 404 of a proxy, a 403 of a hotel's login page do not. */
+const REFUSAL =
+  /^(400 invalid_request|401 unauthorized|403 (forbidden|not_active)|404 user_not_found|429 too_many_requests|503 (queue_full|unavailable)|500 internal_error)$/;
+
+export function openRoomLink(options: RoomOptions): RoomLink {
+  const base = `${options.baseUrl.replace(/\/+$/, "")}/api/v1/session`;
+  // Not detached: browsers refuse a fetch that is called as a method of something else.
+  const send = options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init));
+  let lastToken: string | undefined;
+
+  const request = async (method: string, path: string, signal: AbortSignal, { body, keepalive }: CallOptions = {}) => {
+    const { token } = options;
+    // A page that closes cannot wait for a new one.
+    if (typeof token !== "function") lastToken = token;
+    else if (!keepalive || lastToken === undefined) lastToken = await token();
+    const headers: Record<string, string> = {};
+    if (body) headers["Content-Type"] = "application/json";
+    if (lastToken) headers.Authorization = `Bearer ${lastToken}`;
+    const init = { method, headers, signal, cache: "no-store", redirect: "error" };
+    const response = await send(base + path, {
+      ...init,
+      ...(body && { body: JSON.stringify(body) }),
+      ...(keepalive && { keepalive }),
+    } as RequestInit);
+    if (response.status !== 200) throw await readRefusal(response);
+    return response;
+  };
+
+  return {
+    async call<T>(method: string, path: string, callOptions: CallOptions = {}) {
+      const abort = new AbortController();
+      const timeoutMs = (options.requestTimeoutMs ?? 5_000) + (callOptions.waitMs ?? 0);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      // Raced, not only aborted: a fetch that does not heed its signal must not hold anybody up.
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          reject(unreachable(`no answer within ${timeoutMs} ms`));
+          abort.abort();
+        }, timeoutMs);
+      });
+      const answer = request(method, path, abort.signal, callOptions).then((response) => response.json() as Promise<T>);
+      return Promise.race([answer.catch(asKeybeatError), late]).finally(() => clearTimeout(timer));
+    },
+    open: (path, signal) => request("GET", path, signal).catch(asKeybeatError),
+  };
+}
+
+async function readRefusal(response: Response): Promise<KeybeatError> {
+  const body = Object(await response.json().catch(() => null));
+  if (!REFUSAL.test(`${response.status} ${body.code}`)) return unreachable(`HTTP ${response.status}`, response);
+  const { code, error, ...data } = body;
+  const known: RoomErrorCode = code === "internal_error" ? "unavailable" : code;
+  return new KeybeatError(known, String(error), { ...data, ...retryAfter(response) });
+}
+
+export function asKeybeatError(error: unknown): never {
+  if (error instanceof KeybeatError) throw error;
+  const { cause, message } = Object(error);
+  throw unreachable(String(cause?.code ?? message ?? error));
+}
+
+const unreachable = (message: string, response?: Response) =>
+  new KeybeatError("unreachable", message, response && retryAfter(response));
+
+/** Whole seconds as the contract has them, a minute at most. */
+function retryAfter(response: Response): { retry_after_seconds?: number } {
+  const seconds = Math.min(Number(response.headers.get("retry-after")) || 0, 60);
+  return seconds > 0 ? { retry_after_seconds: seconds } : {};
+}

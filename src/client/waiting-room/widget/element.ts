@@ -1,0 +1,60 @@
+import { createWaitingRoom } from "../room.ts";
+import { Stay } from "./stay.ts";
+import type { WidgetOptions } from "./widget-options.ts";
+
+const NAME = "keybeat-waiting-room";
+
+/**
+ * <keybeat-waiting-room user-id base-url lang token>: in the page, its user has a place; taken out of it, the place is
+ * given back. It is told by keybeat-position, -promoted, -closed, -expired and -error, whose `detail` has the rest.
+ */
+export function defineElement(readDefaults: () => WidgetOptions): void {
+  class WaitingRoomElement extends HTMLElement {
+    static observedAttributes = ["user-id", "base-url", "lang"];
+    #stay: Stay | undefined;
+    #current = "";
+
+    connectedCallback(): void {
+      this.#look();
+    }
+
+    disconnectedCallback(): void {
+      this.#look();
+    }
+
+    attributeChangedCallback(): void {
+      this.#look();
+    }
+
+    /** Later, as several attributes change, and an element moves, in one go. */
+    #look(): void {
+      queueMicrotask(() => {
+        const userId = this.isConnected ? this.getAttribute("user-id") : null;
+        const defaults = readDefaults();
+        const options = {
+          ...defaults,
+          baseUrl: this.getAttribute("base-url") ?? defaults.baseUrl,
+          lang: this.getAttribute("lang") ?? defaults.lang,
+        };
+        const wanted = userId ? JSON.stringify([userId, options.baseUrl, options.lang]) : "";
+        if (wanted === this.#current) return;
+        this.#current = wanted;
+        const before = this.#stay;
+        this.#stay = undefined;
+        // One after the other: only the language may be another.
+        const closed = before ? before.close().catch(() => {}) : undefined;
+        if (!userId) return;
+        // Read for every request, so that a page can renew it.
+        const readToken = () => this.getAttribute("token") ?? undefined;
+        const token = this.hasAttribute("token") ? readToken : defaults.token;
+        const room = createWaitingRoom({ ...options, token });
+        const stay = new Stay({ ...options, room, userId, target: this });
+        this.#stay = stay;
+        void Promise.resolve(closed).then(() => {
+          if (this.#stay === stay) stay.start().catch(() => {}); // told as keybeat-error
+        });
+      });
+    }
+  }
+  if (!customElements.get(NAME)) customElements.define(NAME, WaitingRoomElement);
+}

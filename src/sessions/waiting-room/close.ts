@@ -1,0 +1,15 @@
+import type { WaitingRoom } from "./service.ts";
+import { leavePlaceRow, leavePlaceRowSoon } from "./sql.ts";
+
+/** Leaves the seat or the line; whoever is next is in before this resolves. Returns whether there was a place. */
+export function closePlace(room: WaitingRoom, userId: string): Promise<boolean> {
+  return leavePlaceRow(room.database, userId);
+}
+
+/**
+ * For a page that goes away and may only be reloading: the place is given up in so many seconds, unless the user asks
+ * for it until then. Returns whether there was a place.
+ */
+export function closePlaceSoon(room: WaitingRoom, userId: string, graceSeconds: number): Promise<boolean> {
+  return leavePlaceRowSoon(room.database, userId, graceSeconds);
+}

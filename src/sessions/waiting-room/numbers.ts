@@ -1,0 +1,34 @@
+/**
+ * The room in numbers, for the metrics. What it is now the room's own row says; what has happened is counted from the
+ * moves, each once, from the first reading on: their ids are in the order in which they were committed, as all are
+ * written under the room's lock. Nobody who takes a place pays for being counted.
+ */
+import type { Database } from "../../database/database.ts";
+import { createHistogram, observe } from "../../metrics/histogram.ts";
+import type { RoomNumbers } from "../../metrics/population.ts";
+import { countMoves, selectRoomNow } from "./sql.ts";
+
+const WAIT_SECONDS_BOUNDS = [1, 5, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
+
+/** Those of users; each is there from the beginning, or its first one would be no increase. */
+const MOVES = [
+  ...(["seated", "queued", "promoted", "admitted", "claimed"] as const),
+  ...(["closed", "left", "expired", "abandoned", "unclaimed", "removed"] as const),
+];
+
+export function createRoomNumbers(database: Database): () => Promise<RoomNumbers> {
+  const moves: Record<string, number> = Object.fromEntries(MOVES.map((move) => [move, 0]));
+  const waitSeconds = createHistogram(WAIT_SECONDS_BOUNDS);
+  let countedTo: number | undefined;
+  return async () => {
+    const now = await selectRoomNow(database);
+    countedTo ??= now.lastMove;
+    for (const { move, amount, count, last } of await countMoves(database, countedTo)) {
+      countedTo = Math.max(countedTo, last);
+      if (!(move in moves)) continue;
+      moves[move] = (moves[move] ?? 0) + count;
+      if (move === "promoted" || move === "admitted") observe(waitSeconds, amount ?? 0, count);
+    }
+    return { ...now, moves, waitSeconds };
+  };
+}

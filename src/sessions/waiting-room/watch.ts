@@ -1,0 +1,15 @@
+import type { PlaceEvent } from "./events.ts";
+import { readPosition } from "./position.ts";
+import type { WaitingRoom } from "./service.ts";
+
+/**
+ * Watches a user's place: `tell` gets where it stands and then every change. The open watch keeps a place in line, but
+ * neither claims nor keeps a seat. Returns what stops it. Throws user_not_found, or unavailable.
+ */
+export async function watchPlace(
+  room: WaitingRoom,
+  userId: string,
+  tell: (event: PlaceEvent) => void,
+): Promise<() => void> {
+  return room.roomEvents.watch(await readPosition(room, userId), tell);
+}

@@ -1,0 +1,214 @@
+/** QUEUE_AUTH=jwt, as a deployment sets it: a shared secret, and a set of keys that a real server publishes. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Reply, readReply } from "../support/app.ts";
+import { useDatabase } from "../support/database.ts";
+import { type RunningServer, startServer } from "../support/process.ts";
+import { watchStream } from "../support/watch.ts";
+
+const db = useDatabase();
+const ROUTE = "/api/v1/session";
+const SECRET = "a-shared-secret-for-the-tests-of-tokens";
+const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** A token for `alice` that is good for a minute, unless said otherwise. */
+function sign(
+  key: CryptoKey | Uint8Array,
+  header: { alg: string; kid?: string },
+  claims: JWTPayload = {},
+): Promise<string> {
+  return new SignJWT({ sub: "alice", exp: inSeconds(60), ...claims }).setProtectedHeader(header).sign(key);
+}
+
+const call = async (server: RunningServer, method: string, path: string, token?: string, body?: unknown) => {
+  const response = await fetch(server.url + ROUTE + path, {
+    method,
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return readReply(response);
+};
+const outcome = ({ status, body }: Reply) => [status, body.code].filter((part) => part !== undefined).join(" ");
+
+describe("with JWT_SECRET", () => {
+  let server: RunningServer;
+  const tokenOf = (sub: string) => sign(utf8(SECRET), { alg: "HS256" }, { sub });
+  beforeAll(async () => {
+    server = await startServer({ DATABASE_URL: db.url, QUEUE_AUTH: "jwt", JWT_SECRET: SECRET });
+    await call(server, "POST", "/create", await tokenOf("alice"), { user_id: "alice", session_id: "s" });
+  });
+  afterAll(() => server.stop());
+
+  it.each([
+    ["POST", "/create", { user_id: "alice", session_id: "s" }],
+    ["GET", "/position/alice", undefined],
+    ["POST", "/requests", { user_id: "alice" }],
+    ["HEAD", "/events/alice", undefined],
+    ["POST", "/close/alice", undefined],
+    ["POST", "/create", { user_id: "alice", session_id: "s" }],
+    ["DELETE", "/close/alice", undefined],
+  ])("%s %s is for the user of the token alone", async (method, path, body) => {
+    const nobody = await call(server, method, path, undefined, body);
+    expect(nobody.status).toBe(401);
+    expect(nobody.headers.get("www-authenticate")).toMatch(/^Bearer /);
+    expect((await call(server, method, path, await tokenOf("mallory"), body)).status).toBe(403);
+    expect((await call(server, method, path, await tokenOf("alice"), body)).status).toBe(200);
+  });
+
+  it("says 401 unauthorized and 403 forbidden, and opens a stream for its user alone", async () => {
+    const events = `${server.url}${ROUTE}/events/bob`;
+    const bob = await tokenOf("bob");
+    await call(server, "POST", "/create", bob, { user_id: "bob", session_id: "s" });
+    const refusals = await Promise.all([
+      watchStream(events),
+      watchStream(events, { Authorization: `Bearer ${await tokenOf("alice")}` }),
+    ]);
+    expect(refusals.map(({ status, events: [only] }) => [status, only?.data.code])).toEqual([
+      [401, "unauthorized"],
+      [403, "forbidden"],
+    ]);
+    const stream = await watchStream(events, { Authorization: `Bearer ${bob}` });
+    expect(stream.events[0]).toMatchObject({ event: "position", data: { user_id: "bob", position: 0 } });
+    stream.stop();
+  });
+
+  it("takes a permit back from its holder alone", async () => {
+    const [bob, eve] = [await tokenOf("bob"), await tokenOf("eve")];
+    for (const [user_id, token] of [["bob", bob] as const, ["eve", eve] as const]) {
+      await call(server, "POST", "/create", token, { user_id, session_id: "s" });
+    }
+    const { permit_id } = (await call(server, "POST", "/requests", bob, { user_id: "bob" })).body;
+    const held = () => db.sql`SELECT FROM waiting_room_permits WHERE permit_id = ${permit_id}`;
+    expect((await call(server, "DELETE", `/requests/${permit_id}`)).status).toBe(401);
+    await call(server, "DELETE", `/requests/${permit_id}`, eve);
+    expect(await held()).toHaveLength(1);
+    await call(server, "DELETE", `/requests/${permit_id}`, bob);
+    expect(await held()).toHaveLength(0);
+  });
+
+  it("asks for no token where no user is named", async () => {
+    expect((await call(server, "GET", "/status")).status).toBe(200);
+    expect((await call(server, "POST", "/cleanup")).status).toBe(200);
+  });
+
+  it.each<[string, () => Promise<string> | string]>([
+    ["of another secret", () => sign(utf8("another-secret-of-the-same-length-or-so"), { alg: "HS256" })],
+    ["of another algorithm", () => sign(utf8(SECRET.repeat(2)), { alg: "HS512" })],
+    ["that ended 31 s ago", () => sign(utf8(SECRET), { alg: "HS256" }, { exp: inSeconds(-31) })],
+    ["that begins in 40 s", () => sign(utf8(SECRET), { alg: "HS256" }, { nbf: inSeconds(40) })],
+    ["without a subject", () => sign(utf8(SECRET), { alg: "HS256" }, { sub: undefined } as JWTPayload)],
+    ["without a signature", () => `${encode({ alg: "none" })}.${encode({ sub: "alice" })}.`],
+    ["that is none", () => "nonsense"],
+    ["whose claims were changed", async () => swapClaims(await tokenOf("mallory"), { sub: "alice" })],
+  ])("refuses a token %s", async (_, make) => {
+    expect(outcome(await call(server, "GET", "/position/alice", await make()))).toBe("401 unauthorized");
+  });
+
+  it("forgives clocks that differ by less than 30 s", async () => {
+    const late = await sign(utf8(SECRET), { alg: "HS256" }, { exp: inSeconds(-20), nbf: inSeconds(20) });
+    expect(outcome(await call(server, "GET", "/position/alice", late))).toBe("404 user_not_found");
+  });
+});
+
+describe("with JWKS_URL", () => {
+  let server: RunningServer;
+  let keys: Awaited<ReturnType<typeof publishKeys>>;
+  beforeAll(async () => {
+    keys = await publishKeys();
+    server = await startServer({ DATABASE_URL: db.url, QUEUE_AUTH: "jwt", JWKS_URL: keys.url });
+  });
+  afterAll(async () => {
+    await server.stop();
+    await keys.close();
+  });
+  const ask = async (token: string) => outcome(await call(server, "GET", "/position/alice", token));
+  /** The token is good: alice is known, and has no place. */
+  const GOOD = "404 user_not_found";
+
+  it("while the keys cannot be had is 503 unavailable, which is nobody's fault; afterwards all is well", async () => {
+    keys.answerWith(500);
+    const token = await sign(keys.rsa, { alg: "RS256", kid: "rsa" });
+    const refused = await call(server, "GET", "/position/alice", token);
+    expect(outcome(refused)).toBe("503 unavailable");
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    keys.answerWith(200);
+    expect(await ask(token)).toBe(GOOD);
+  });
+
+  it("takes tokens of every published key, and asks for the set once", async () => {
+    const before = keys.asked();
+    for (let n = 0; n < 5; n++) {
+      expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }))).toBe(GOOD);
+      expect(await ask(await sign(keys.ec, { alg: "ES256", kid: "ec" }))).toBe(GOOD);
+    }
+    expect(keys.asked()).toBe(before);
+    expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }, { sub: "bob" }))).toBe("403 forbidden");
+  });
+
+  it("takes a token that names no key, though several keys of its kind are published", async () => {
+    expect(await ask(await sign(keys.rsa, { alg: "RS256" }))).toBe(GOOD);
+    expect(await ask(await sign(keys.otherRsa, { alg: "RS256" }))).toBe(GOOD);
+    expect(await ask(await sign(keys.ec, { alg: "ES256" }))).toBe(GOOD);
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ["of a key that is not published", () => sign(keys.stranger, { alg: "RS256", kid: "stranger" })],
+    ["of such a key under a published name", () => sign(keys.stranger, { alg: "RS256", kid: "rsa" })],
+    ["of such a key, unnamed", () => sign(keys.stranger, { alg: "RS256" })],
+    ["signed with the public key as a shared secret", () => sign(utf8(keys.rsaPem), { alg: "HS256", kid: "rsa" })],
+    ["that has ended", () => sign(keys.ec, { alg: "ES256", kid: "ec" }, { exp: inSeconds(-31) })],
+    ["that has ended, unnamed", () => sign(keys.otherRsa, { alg: "RS256" }, { exp: inSeconds(-31) })],
+  ])("refuses a token %s", async (_, make) => {
+    expect(await ask(await make())).toBe("401 unauthorized");
+  });
+
+  it("goes on with the keys it has when their server is gone", async () => {
+    await keys.close();
+    expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }))).toBe(GOOD);
+  });
+});
+
+/** A server as an identity provider has it: two RSA keys and one of an elliptic curve. */
+async function publishKeys() {
+  const make = (alg: string) => generateKeyPair(alg, { extractable: true });
+  const [rsa, otherRsa, ec, stranger] = await Promise.all([make("RS256"), make("RS256"), make("ES256"), make("RS256")]);
+  const published = { rsa, "other-rsa": otherRsa, ec };
+  const set = {
+    keys: await Promise.all(
+      Object.entries(published).map(async ([kid, pair]) => ({ ...(await exportJWK(pair.publicKey)), kid, use: "sig" })),
+    ),
+  };
+  let asked = 0;
+  let status = 200;
+  const server: Server = createServer((_request, response) => {
+    asked++;
+    response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(set));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    ...{ rsa: rsa.privateKey, otherRsa: otherRsa.privateKey, ec: ec.privateKey, stranger: stranger.privateKey },
+    rsaPem: await exportSPKI(rsa.publicKey),
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
+    asked: () => asked,
+    answerWith(next: number) {
+      status = next;
+    },
+    async close() {
+      server.closeAllConnections();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+
+function swapClaims(token: string, claims: object): string {
+  const [header, , signature] = token.split(".");
+  return [header, encode({ exp: inSeconds(60), ...claims }), signature].join(".");
+}
