@@ -66,7 +66,7 @@ describe("the README", () => {
 
   it("names only npm scripts that exist", () => {
     const { scripts, scriptsHelp } = JSON.parse(readFileSync("package.json", "utf8"));
-    for (const [, name] of readme.matchAll(/npm run (?:--silent )?([\w:]+)/g))
+    for (const [, name] of readme.matchAll(/npm run (?:--silent )?([\w:-]+)/g))
       expect(scripts).toHaveProperty(name as string);
     for (const name of Object.keys(scriptsHelp)) expect(scripts).toHaveProperty(name);
     const help = execFileSync("npm", ["run", "--silent", "help"], { encoding: "utf8" });

@@ -1,5 +1,5 @@
 /** Listens, with limits on time and headers, and stops listening without cutting anybody off. */
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
