@@ -55,12 +55,12 @@ function listUploads(): Upload[] {
       right,
     }));
   const posts = ROUTES.filter((route) => route.method === "POST");
-  const uploads = posts.flatMap(({ path: template, wants }) => {
-    const path = template.replace("{id}", "0");
+  const uploads = posts.flatMap(({ path: template, wants, request }) => {
+    const path = template.replace(/\{\w+\}/, "0");
     const token = `Authorization: Bearer ${ADMIN_TOKEN}\r\n`;
     return wants === "operator"
       ? [...to(path, json, [401, 413]), ...to(path, token + json, [200, 404, 413, 415])]
-      : to(path, json, [413]);
+      : to(path, json, request ? [413] : [200, 413]);
   });
   return [
     ...uploads,
