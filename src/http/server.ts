@@ -8,8 +8,9 @@ import type { Logger } from "../log.ts";
 import { type Counts, countsOfRoute } from "../metrics/counts.ts";
 import { createAdmission } from "./admission.ts";
 import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
-import { answerDirectly } from "./direct.ts";
+import { answerDirectly, directRoute } from "./direct.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
+import { placeFront } from "./front.ts";
 import type { PostRoute } from "./post-route.ts";
 
 /** How long a drain waits for the rest of a request that has not wholly arrived. */
@@ -47,10 +48,8 @@ export async function listen(
     errorHandler: () => Response.json(...brokenRequest("invalid_request")),
   });
   const { heartbeat } = app;
-  const direct =
-    heartbeat === undefined
-      ? ordinary
-      : answerDirectly(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log, ordinary);
+  const route = heartbeat && directRoute(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log);
+  const direct = route ? answerDirectly(route, ordinary) : ordinary;
   const server = createServer(LIMITS, (request, response) => {
     if (!admit(request, response)) return;
     if (draining) {
@@ -64,6 +63,7 @@ export async function listen(
   // What else is expected is ours to ignore; Node would refuse it without a body.
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   server.on("clientError", answerBrokenRequest);
+  const front = route && placeFront(server, route);
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, address)));
@@ -78,11 +78,13 @@ export async function listen(
       draining = true;
       const closed = new Promise((resolve) => server.close(resolve));
       const began = performance.now();
-      while (underWay() > 0 && performance.now() < began + deadlineMs) {
+      front?.drain();
+      while (underWay() + (front?.underWay() ?? 0) > 0 && performance.now() < began + deadlineMs) {
         server.closeIdleConnections();
         if (performance.now() > began + ARRIVAL_MS) cutUnfinished();
         await sleep(20);
       }
+      front?.close();
       server.closeAllConnections();
       await closed;
     },

@@ -1,5 +1,6 @@
-/** Watches what node:http sends, whoever asked and whichever way of the program it came. It changes nothing. */
+/** Watches what is sent by node:http and by what stands before it, whoever asked. It changes nothing. */
 import { ServerResponse } from "node:http";
+import { Socket } from "node:net";
 
 export interface Answer {
   method: string;
@@ -16,7 +17,27 @@ export interface Recorder {
   keep(answer: Answer): void;
 }
 
-export function recordAnswers({ wants, keep }: Recorder): void {
+export function recordAnswers(recorder: Recorder): void {
+  recordResponses(recorder);
+  recordFront(recorder);
+}
+
+/** The front writes an answer as one text, to a socket that no response of Node's has; and it has one route. */
+function recordFront({ wants, keep }: Recorder): void {
+  const { write } = Socket.prototype;
+  Socket.prototype.write = function (this: Socket & { _httpMessage?: unknown }, ...args: unknown[]) {
+    const [text] = args;
+    if (typeof text === "string" && text.startsWith("HTTP/1.1 ") && !this._httpMessage && wants(this.localPort)) {
+      const at = text.indexOf("\r\n\r\n");
+      const [head, body] = [text.slice(0, at), text.slice(at + 4)];
+      const headers = headersOf(head);
+      keep({ method: "POST", url: "/api/session/heartbeat", status: Number(head.slice(9, 12)), headers, body });
+    }
+    return write.apply(this, args as Parameters<typeof write>);
+  } as typeof write;
+}
+
+function recordResponses({ wants, keep }: Recorder): void {
   const bodies = new WeakMap<ServerResponse, Buffer[]>();
   const { write, end } = ServerResponse.prototype;
 
@@ -37,7 +58,9 @@ export function recordAnswers({ wants, keep }: Recorder): void {
     if (parts === undefined || !bodies.delete(response)) return;
     const { method = "", url = "" } = response.req;
     const body = Buffer.concat(parts).toString("utf8");
-    keep({ method, url, status: response.statusCode, headers: headersOf(response), body });
+    // As sent: headers given to writeHead alone are known to nobody else.
+    const head = (response as unknown as { _header: string | null })._header ?? "";
+    keep({ method, url, status: response.statusCode, headers: headersOf(head), body });
   };
 
   ServerResponse.prototype.write = function (this: ServerResponse, ...args: unknown[]) {
@@ -52,9 +75,7 @@ export function recordAnswers({ wants, keep }: Recorder): void {
   } as typeof end;
 }
 
-/** As sent: headers given to writeHead alone are known to nobody else. */
-function headersOf(response: ServerResponse): Record<string, string> {
-  const head = (response as unknown as { _header: string | null })._header ?? "";
+function headersOf(head: string): Record<string, string> {
   const lines = head.split("\r\n").slice(1).filter(Boolean);
   return Object.fromEntries(
     lines.map((line) => {

@@ -104,7 +104,7 @@ describe("the answers of a test are all seen:", () => {
       ({ method, url, status }) => `${method} ${new URL(url, "http://test").pathname} ${status}`,
     );
 
-  it("of the application, called and served, on both its ways", async () => {
+  it("of the application, called and served, on each of its ways", async () => {
     await app.get("/health/live");
     expect(await seen()).toEqual(["GET /health/live 200"]);
     const { key } = await db.makeKey();
@@ -112,10 +112,10 @@ describe("the answers of a test are all seen:", () => {
     await app.post("/api/session/start", { access_key: key, session_id });
     const body = JSON.stringify({ session_id });
     const direct = { "Content-Type": "application/json" };
-    for (const headers of [direct, { ...direct, Origin: "https://app.example" }]) {
+    for (const headers of [direct, { ...direct, "X-Name": "Zoë" }, { ...direct, Origin: "https://app.example" }]) {
       await fetch(`${app.url}/api/session/heartbeat`, { method: "POST", body, headers });
     }
-    expect((await seen()).slice(2)).toEqual(Array(2).fill("POST /api/session/heartbeat 200"));
+    expect((await seen()).slice(2)).toEqual(Array(3).fill("POST /api/session/heartbeat 200"));
   });
 
   it("of servers of their own, their workers and streams, as soon as they have been sent", async () => {

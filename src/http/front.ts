@@ -1,0 +1,135 @@
+/**
+ * Stands before Node's HTTP parser. As long as a connection brings nothing but plain requests of the direct route, one
+ * after the other, they are answered here, for half the cost; with the first thing else it becomes an ordinary
+ * connection of the server, and stays one.
+ */
+import { type Server, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { answerBrokenRequest } from "./broken-request.ts";
+import type { DirectRoute } from "./direct.ts";
+import { readPlainPost } from "./plain-post.ts";
+
+export interface Front {
+  /** How many requests are under way here. */
+  underWay(): number;
+  /** Cuts the connections without a request under way, the others after their answer. */
+  drain(): void;
+  /** Cuts all of them. */
+  close(): void;
+}
+
+interface Connection {
+  socket: Socket;
+  busy: boolean;
+}
+
+/** Takes the new connections of a server, whose limits on time hold here as well. */
+export function placeFront(server: Server, route: DirectRoute): Front {
+  const connections = new Set<Connection>();
+  let underWay = 0;
+  let draining = false;
+  const ordinary = server.listeners("connection");
+  server.removeAllListeners("connection");
+
+  const leave = (connection: Connection) => {
+    if (connection.busy) underWay--;
+    connection.busy = false;
+  };
+
+  server.on("connection", (socket: Socket) => {
+    const connection: Connection = { socket, busy: false };
+    let [fresh, ended] = [true, false];
+    /** What came while a request was under way. */
+    let next: Buffer | undefined;
+
+    const handOver = (begun: Buffer) => {
+      connections.delete(connection);
+      for (const [event, listener] of listeners) socket.off(event, listener);
+      // Stopped and resumed, what is put back is read again before anything that comes.
+      socket.pause();
+      socket.setTimeout(0);
+      socket.unshift(begun);
+      for (const listener of ordinary) listener.call(server, socket);
+      socket.resume();
+    };
+
+    const onData = (chunk: Buffer) => {
+      if (connection.busy) {
+        next = chunk;
+        socket.pause();
+        return;
+      }
+      // Who does not take the answers is Node's to slow down.
+      const post = draining || socket.writableLength > 0 ? undefined : readPlainPost(chunk, route.path);
+      if (post === undefined) return handOver(chunk);
+      connection.busy = true;
+      underWay++;
+      route.answer(post.body, post.requestId, (...answer) => {
+        if (!connection.busy) return; // it broke before
+        leave(connection);
+        const last = draining || ended;
+        socket.write(writeAnswer(answer, last ? undefined : server.keepAliveTimeout));
+        if (last) return socket.end();
+        if (fresh) socket.setTimeout(server.keepAliveTimeout);
+        fresh = false;
+        if (next !== undefined) handOver(next);
+      });
+    };
+    const onEnd = () => {
+      ended = true;
+      if (!connection.busy) socket.end();
+    };
+    const onTimeout = () => {
+      if (connection.busy) return;
+      if (fresh) answerBrokenRequest(Object.assign(new Error(), { code: "ERR_HTTP_REQUEST_TIMEOUT" }), socket);
+      else socket.destroy();
+    };
+    const onClose = () => {
+      connections.delete(connection);
+      leave(connection);
+    };
+    const listeners: ReadonlyArray<[string, (chunk: Buffer) => void]> = [
+      ["data", onData],
+      ["end", onEnd],
+      ["timeout", onTimeout],
+      ["error", () => socket.destroy()],
+      ["close", onClose],
+    ];
+    connections.add(connection);
+    for (const [event, listener] of listeners) socket.on(event, listener);
+    socket.setTimeout(server.headersTimeout);
+  });
+
+  return {
+    underWay: () => underWay,
+    drain() {
+      draining = true;
+      for (const { socket, busy } of connections) if (!busy) socket.destroy();
+    },
+    close() {
+      for (const { socket } of connections) socket.destroy();
+    },
+  };
+}
+
+/** `keepMs` undefined: the connection ends with it. */
+function writeAnswer(
+  [status, requestId, body, headers]: Parameters<Parameters<DirectRoute["answer"]>[2]>,
+  keepMs: number | undefined,
+): string {
+  const text = JSON.stringify(body);
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const keep = keepMs === undefined ? "close" : `keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepMs / 1000)}`;
+  return (
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nX-Request-Id: ${requestId}\r\n` +
+    `Content-Length: ${Buffer.byteLength(text)}\r\n${more.join("")}Date: ${date()}\r\nConnection: ${keep}\r\n\r\n${text}`
+  );
+}
+
+let dated = { second: 0, text: "" };
+
+function date(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (dated.second !== second) dated = { second, text: new Date(second * 1000).toUTCString() };
+  return dated.text;
+}

@@ -1,0 +1,268 @@
+/** What stands before Node's parser, on a server of its own whose answers the test gives when it likes. */
+import { Agent, createServer, request as httpRequest, type Server } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { DirectRoute } from "../../src/http/direct.ts";
+import { type Front, placeFront } from "../../src/http/front.ts";
+
+const PATH = "/api/session/heartbeat";
+const ANSWER = { success: true };
+
+type Send = Parameters<DirectRoute["answer"]>[2];
+
+let server: Server;
+let front: Front;
+/** The requests before Node's parser that were not answered yet, in their order. */
+let asked: Array<{ body: string; send: Send }>;
+/** The addresses of those that Node's parser has seen. */
+let parsed: string[];
+let sockets: Socket[];
+
+beforeEach(async () => {
+  [asked, parsed, sockets] = [[], [], []];
+  server = createServer(
+    { headersTimeout: 300, keepAliveTimeout: 1500, connectionsCheckingInterval: 50 },
+    (request, response) => {
+      parsed.push(request.url as string);
+      request.resume().once("end", () => response.end("ordinary"));
+    },
+  );
+  front = placeFront(server, { path: PATH, answer: (body, _id, send) => asked.push({ body, send }) });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  front.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const port = () => (server.address() as AddressInfo).port;
+
+interface Talk {
+  socket: Socket;
+  received(): string;
+  closed: Promise<void>;
+}
+
+function open(options: { allowHalfOpen?: boolean } = {}): Talk {
+  const socket = connect({ port: port(), host: "127.0.0.1", ...options });
+  sockets.push(socket);
+  let text = "";
+  socket.on("data", (part) => {
+    text += part;
+  });
+  socket.on("error", () => {});
+  return { socket, received: () => text, closed: new Promise((resolve) => socket.once("close", () => resolve())) };
+}
+
+const plain = (body: string) =>
+  `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const GET = "GET /other HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/** Waits for it, and gives the answer to the request that came first. */
+async function answer(send: Parameters<Send> = [200, "r", ANSWER, {}]): Promise<string> {
+  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(0));
+  const [first] = asked.splice(0, 1) as [(typeof asked)[number]];
+  first.send(...send);
+  return first.body;
+}
+
+const answers = (talk: Talk) => talk.received().match(/HTTP\/1\.1 \d+|ordinary|\{[^}]*\}/g) ?? [];
+const waitForAnswers = (talk: Talk, ...expected: string[]) =>
+  vi.waitFor(() => expect(answers(talk)).toEqual(expected), 3000);
+
+describe("a plain request", () => {
+  it("is answered in a form that Node's own client reads, again and again on one connection", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ports = new Set<number | undefined>();
+    const send: Parameters<Send> = [410, "req-1", { note: "Zoë 🚀" }, { "Retry-After": "2" }];
+    for (let n = 0; n < 3; n++) {
+      const reply = new Promise((resolve, reject) => {
+        const call = httpRequest({
+          port: port(),
+          path: PATH,
+          method: "POST",
+          agent,
+          headers: { "Content-Type": "application/json" },
+        });
+        call.once("error", reject).once("response", (response) => {
+          ports.add(response.socket.localPort);
+          let body = "";
+          response.setEncoding("utf8").on("data", (part) => (body += part));
+          response.once("end", () =>
+            resolve({ status: response.statusCode, message: response.statusMessage, headers: response.headers, body }),
+          );
+        });
+        call.end(`{"n":${n}}`);
+      });
+      expect(await answer(send)).toBe(`{"n":${n}}`);
+      expect(await reply).toEqual({
+        ...{ status: 410, message: "Gone", body: '{"note":"Zoë 🚀"}' },
+        headers: {
+          ...{
+            "content-type": "application/json",
+            "content-length": "20",
+            "x-request-id": "req-1",
+            "retry-after": "2",
+          },
+          ...{
+            connection: "keep-alive",
+            "keep-alive": "timeout=1",
+            date: expect.stringMatching(/^\w{3}, \d{2} \w{3} \d{4} [\d:]{8} GMT$/),
+          },
+        },
+      });
+    }
+    agent.destroy();
+    expect([ports.size, parsed]).toEqual([1, []]);
+  });
+
+  it("is what fetch sends, and with it the client of ours", async () => {
+    const replied = fetch(`http://127.0.0.1:${port()}${PATH}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+    });
+    await answer();
+    expect(await (await replied).json()).toEqual(ANSWER);
+    expect(parsed).toEqual([]);
+  });
+});
+
+describe("a connection", () => {
+  it("becomes an ordinary one with the first request of another kind, which loses nothing, and stays one", async () => {
+    const talk = open();
+    talk.socket.write(plain("{}"));
+    await answer();
+    await waitForAnswers(talk, "HTTP/1.1 200", '{"success":true}');
+    talk.socket.write(GET);
+    await waitForAnswers(talk, "HTTP/1.1 200", '{"success":true}', "HTTP/1.1 200", "ordinary");
+    talk.socket.write(plain("{}"));
+    await vi.waitFor(() => expect(parsed).toEqual(["/other", PATH]));
+  });
+
+  it("may be an ordinary one from the start, whatever its first bytes are and in how many pieces", async () => {
+    const talk = open();
+    talk.socket.setNoDelay();
+    for (const letter of GET + plain("{}")) {
+      talk.socket.write(letter);
+      await sleep(1);
+    }
+    await vi.waitFor(() => expect(parsed).toEqual(["/other", PATH]));
+  });
+
+  it("on which the next request comes before the answer gets its answers in order", async () => {
+    const talk = open();
+    talk.socket.write(plain('{"n":1}'));
+    await vi.waitFor(() => expect(asked.length).toBe(1));
+    talk.socket.write(GET);
+    talk.socket.write(GET);
+    await sleep(100);
+    expect([talk.received(), parsed]).toEqual(["", []]);
+    await answer();
+    await waitForAnswers(
+      talk,
+      "HTTP/1.1 200",
+      '{"success":true}',
+      "HTTP/1.1 200",
+      "ordinary",
+      "HTTP/1.1 200",
+      "ordinary",
+    );
+  });
+
+  it("that sends on and on without a look at its answers is stopped, not collected", async () => {
+    const talk = open();
+    talk.socket.pause();
+    const flood = Buffer.from(plain("{}").repeat(500));
+    talk.socket.write(plain("{}"));
+    await vi.waitFor(() => expect(asked.length).toBe(1));
+    let waiting = false;
+    for (let n = 0; n < 400 && !waiting; n++)
+      waiting = !talk.socket.write(flood) && talk.socket.writableLength > 8 * 2 ** 20;
+    await sleep(200);
+    expect(waiting).toBe(true);
+    expect([asked.length, front.underWay(), parsed]).toEqual([1, 1, []]);
+  });
+
+  it("whose answers pile up goes to Node, which waits for whom it answers", async () => {
+    const talk = open();
+    talk.socket.pause();
+    const large: Parameters<Send> = [200, "r", { text: "x".repeat(4 * 2 ** 20) }, {}];
+    talk.socket.write(plain("{}"));
+    await answer(large);
+    talk.socket.write(plain("{}"));
+    await vi.waitFor(() => expect(parsed).toEqual([PATH]));
+    expect(asked).toEqual([]);
+  });
+
+  it("that says it is done with sending gets its answer still", async () => {
+    const talk = open({ allowHalfOpen: true });
+    talk.socket.end(plain("{}"));
+    await sleep(50);
+    await answer();
+    await talk.closed;
+    expect(answers(talk)).toEqual(["HTTP/1.1 200", '{"success":true}']);
+    expect(talk.received()).toContain("\r\nConnection: close\r\n");
+  });
+
+  it("that breaks while its request is under way leaves nothing behind", async () => {
+    const talk = open();
+    talk.socket.write(plain("{}"));
+    await vi.waitFor(() => expect(front.underWay()).toBe(1));
+    talk.socket.resetAndDestroy();
+    await vi.waitFor(() => expect(front.underWay()).toBe(0));
+    await answer();
+    expect(front.underWay()).toBe(0);
+  });
+
+  it("that brings nothing is answered 408 after the time for headers; one that was used is kept longer, and then cut", async () => {
+    const [silent, used] = [open(), open()];
+    used.socket.write(plain("{}"));
+    await answer();
+    await silent.closed;
+    expect(silent.received()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
+    await sleep(500);
+    used.socket.write(plain("{}"));
+    await answer();
+    await waitForAnswers(used, "HTTP/1.1 200", '{"success":true}', "HTTP/1.1 200", '{"success":true}');
+    await used.closed;
+    expect(answers(used).length).toBe(4);
+  });
+
+  it("with half of a request has the time for headers that any has", async () => {
+    const talk = open();
+    talk.socket.write(plain("{}").slice(0, 30));
+    await talk.closed;
+    expect(talk.received()).toMatch(/^HTTP\/1\.1 408 /);
+  });
+});
+
+describe("a drain", () => {
+  it("cuts who has nothing under way, and the others after their answer, which says so", async () => {
+    const [idle, busy] = [open(), open()];
+    for (const talk of [idle, busy]) talk.socket.write(plain("{}"));
+    await answer();
+    await answer();
+    busy.socket.write(plain("{}"));
+    await vi.waitFor(() => expect(front.underWay()).toBe(1));
+    front.drain();
+    await idle.closed;
+    expect(busy.socket.destroyed).toBe(false);
+    await answer();
+    await busy.closed;
+    expect(answers(busy).length).toBe(4);
+    expect(busy.received().match(/Connection: [\w-]+/g)).toEqual(["Connection: keep-alive", "Connection: close"]);
+    expect(front.underWay()).toBe(0);
+  });
+
+  it("leaves what still comes in to the server", async () => {
+    front.drain();
+    const talk = open();
+    talk.socket.write(plain("{}"));
+    await waitForAnswers(talk, "HTTP/1.1 200", "ordinary");
+  });
+});
