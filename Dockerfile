@@ -1,7 +1,7 @@
 # Keybeat without the embedded PostgreSQL: DATABASE_URL names yours. test/scripts/dockerfile.test.ts runs these steps.
 FROM node:22-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build && npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund

@@ -64,7 +64,9 @@ function take(stage: Stage, instruction: string, rest: string, rootOf: (stage?: 
     const to = resolve(folder, sources.pop() as string);
     for (const source of sources) copy(join(rootOf(from), source), to, paths.endsWith("/"));
   } else if (instruction === "RUN") {
-    execFileSync("sh", ["-ec", rest], { cwd: folder, env: envOf(stage), stdio: ["ignore", "pipe", "pipe"] });
+    // What this checkout was installed from is at hand; whether the registry has it still is not asked here.
+    const env = { ...envOf(stage), npm_config_prefer_offline: "true" };
+    execFileSync("sh", ["-ec", rest], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   } else if (instruction === "ENV") {
     for (const [, name = "", value = ""] of rest.matchAll(/(\w+)=(\S+)/g)) stage.env[name] = value;
   } else if (instruction === "USER") {
