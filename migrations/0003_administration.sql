@@ -79,26 +79,6 @@ AS $$
 $$;
 --> statement-breakpoint
 
--- Counts who is live and keeps it if it is the most of this hour.
-CREATE FUNCTION sample_live(OUT live integer, OUT at timestamptz)
-LANGUAGE plpgsql
-SET jit = off
-AS $$
-DECLARE
-  cutoff timestamptz;
-BEGIN
-  at := clock_timestamp();
-  cutoff := session_cutoff(at);
-  SELECT count(*) INTO live FROM active_sessions s WHERE s.last_heartbeat > cutoff;
-  INSERT INTO live_peaks AS p (hour, live, at, sampled_at)
-  VALUES (date_trunc('hour', sample_live.at, 'UTC'), sample_live.live, sample_live.at, sample_live.at)
-  ON CONFLICT (hour) DO UPDATE
-  SET live = greatest(p.live, excluded.live), at = CASE WHEN excluded.live > p.live THEN excluded.at ELSE p.at END,
-      sampled_at = excluded.sampled_at;
-END
-$$;
---> statement-breakpoint
-
 -- Keeps the words with the label. A start changes no label, so it pays nothing.
 CREATE FUNCTION keep_key_words() RETURNS trigger
 LANGUAGE plpgsql

@@ -9,6 +9,8 @@ import type { HttpServer } from "./http/server.ts";
 import type { Logger } from "./log.ts";
 
 const RESTART_MS = 500;
+/** For workers that do not even come to listen, the database being away: each try costs half a second of a core. */
+const RESTART_MS_MAX = 10_000;
 
 /**
  * V8 would collect garbage with a thread for each core, and there is a worker on each: they get in each other's way.
@@ -27,7 +29,8 @@ export function reportListening(url: string): void {
 
 /** A worker tells the primary, who speaks for all, why it cannot start, and goes. */
 export function reportFailure(error: Error): void {
-  process.send?.({ failed: error.message } satisfies Report, () => process.exit(1));
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  process.send?.({ failed: message } satisfies Report, () => process.exit(1));
 }
 
 export async function startWorkers(
@@ -46,12 +49,19 @@ export async function startWorkers(
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ execArgv: [...new Set([...process.execArgv, COLLECT_ALONE])] });
   let ready = false;
+  let pauseMs = RESTART_MS;
   const start = (): Worker => {
     const worker = cluster.fork(env);
+    let reason: string | undefined;
+    worker.on("message", (report: Report) => {
+      if ("listening" in report) pauseMs = RESTART_MS;
+      else if ("failed" in report) reason = report.failed;
+    });
     worker.once("exit", (code, signal) => {
       if (stopping || !ready) return;
-      log.error({ worker: worker.id, code, signal }, "a worker died, starting another");
-      setTimeout(() => !stopping && start(), RESTART_MS);
+      log.error({ worker: worker.id, code, signal, reason, pause_ms: pauseMs }, "a worker died, starting another");
+      setTimeout(() => !stopping && start(), pauseMs);
+      pauseMs = Math.min(pauseMs * 2, RESTART_MS_MAX);
     });
     return worker;
   };

@@ -7,6 +7,7 @@ import { createHashKey, createKey } from "../src/keys/index.ts";
 import { useDatabase } from "./support/database.ts";
 import { databaseUrl } from "./support/database-url.ts";
 import { type CommandResult, keybeat, type RunningServer, startServer } from "./support/process.ts";
+import { startProxy } from "./support/proxy.ts";
 import { newAccessKey, newSessionId } from "./support/secrets.ts";
 
 const NO_DATABASE = "postgres://nobody:a-secret-password@127.0.0.1:1/none";
@@ -339,6 +340,28 @@ describe("WORKERS=2", () => {
     expect(await server.stop("SIGTERM")).toBe(0);
     expect([...before, ...after].filter(isAlive)).toEqual([]);
     expect(server.output().match(/^listening on /gm)).toHaveLength(1);
+  });
+
+  it("one that cannot start again, the database being away, says why and is tried ever more rarely, until it can", async () => {
+    const proxy = await startProxy(db.url);
+    const server = await serve({ WORKERS: "2", DATABASE_URL: proxy.url });
+    await proxy.set("refuse");
+    signal(workersOf(server)[0] as number, "SIGKILL");
+    const deaths = () =>
+      [...server.output().matchAll(/^.*"msg":"a worker died, starting another".*$/gm)].map(([line]) =>
+        JSON.parse(line),
+      );
+    await waitUntil(() => deaths().length >= 3);
+    expect(deaths().map(({ pause_ms }) => pause_ms)).toEqual([500, 1000, 2000]);
+    expect(deaths().map(({ reason }) => reason)).toEqual([
+      undefined,
+      ...Array(2).fill(expect.stringMatching(/ECONNREFUSED/)),
+    ]);
+    await proxy.set("pass");
+    await waitUntil(() => workersOf(server).length === 2);
+    await waitUntil(async () => (await server.get("/health")).status === 200);
+    expect(await server.stop()).toBe(0);
+    await proxy.close();
   });
 
   it("a Ctrl-C, which reaches all of them at once, is an orderly stop", async () => {

@@ -47,7 +47,7 @@ export async function runCleanup(
     untilMs: startedAt + options.budgetMs,
   });
   if (places > 0) log.info({ places }, "places of the waiting room cleaned up");
-  // Of a million it takes a tenth of a second of all cores: too much to say it every ten seconds.
+  // The whole table is read for it once more.
   const report = { deleted, ...(options.asked && { remaining: await countLiveSessions(database) }) };
   log[level]({ ...report, ms: Math.round(performance.now() - startedAt) }, "cleanup finished");
   return report;

@@ -141,19 +141,21 @@ describe("the cleanup", () => {
     ]);
   });
 
-  it("takes batch after batch until none is left", async () => {
+  it("takes batch after batch, from every part of the table, until none is left", async () => {
+    await addSessions(20_000, 5);
     await addSessions(12_000, 61);
-    await addSessions(10, 5);
-    expect(await cleanUp()).toMatchObject({ deleted: 12_000, remaining: 10 });
-    expect(await count()).toEqual({ active: 10, history: 12_000, distinct: 12_000 });
+    await addSessions(60_000, 5); // beyond the first piece of the table, and the second
+    await addSessions(500, 61);
+    expect(await cleanUp()).toMatchObject({ deleted: 12_500, remaining: 80_000 });
+    expect(await count()).toEqual({ active: 80_000, history: 12_500, distinct: 12_500 });
   });
 
   it("stops after a batch when its time is over, and the next run does the rest", async () => {
     await addSessions(12_000, 61);
     const log = createLog("silent");
     const short = await runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 0, asked: true });
-    expect(short.deleted).toBe(5000);
-    expect((await cleanUp()).deleted).toBe(7000);
+    expect(short.deleted).toBe(1000);
+    expect((await cleanUp()).deleted).toBe(11_000);
   });
 
   it.each([2, 5])("writes each session once into the history when %i run at once", async (howMany) => {

@@ -5,7 +5,8 @@
  */
 import type { Database } from "../../database/database.ts";
 import type { Logger } from "../../log.ts";
-import { addRefusals, sampleLiveWhenDue } from "./sql.ts";
+import { countLiveSessions } from "../../sessions/device/index.ts";
+import { addRefusals, claimSample, keepLivePeak } from "./sql.ts";
 
 const FLUSH_MS = 2_000;
 const SAMPLE_MS = 15_000;
@@ -39,7 +40,12 @@ export function openCounters(database: Database, log: Logger): Counters {
   const sample = async () => {
     if (performance.now() - sampledAt < SAMPLE_MS) return;
     sampledAt = performance.now();
-    await sampleLiveWhenDue(database, SAMPLE_MS / 1000 - 1).catch((err) => log.debug({ err }, "nobody was counted"));
+    try {
+      if (!(await claimSample(database, SAMPLE_MS / 1000 - 1))) return;
+      await keepLivePeak(database, await countLiveSessions(database));
+    } catch (err) {
+      log.debug({ err }, "nobody was counted");
+    }
   };
 
   const timer = setInterval(() => {

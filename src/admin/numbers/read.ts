@@ -5,8 +5,9 @@
  */
 import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
+import { countLiveSessions } from "../../sessions/device/index.ts";
 import type { NumbersReply } from "../contract.ts";
-import { type HourRow, type SharingRow, sampleLive, selectHours, selectSharing } from "./sql.ts";
+import { type HourRow, keepLivePeak, type SharingRow, selectHours, selectSharing } from "./sql.ts";
 
 const KEYS_MAX = 20;
 const LIMITS = Array.from({ length: 10 }, (_, at) => at + 1);
@@ -44,7 +45,8 @@ async function withinDeadline<T>(reading: Promise<T>): Promise<T> {
 }
 
 async function readNumbers(database: Database, hours: number): Promise<NumbersReply> {
-  const { live } = await sampleLive(database);
+  const live = await countLiveSessions(database);
+  await keepLivePeak(database, live);
   // One after the other: the cleanup needs a connection of this lane, too.
   const rows = await selectHours(database, hours);
   const sharing = await selectSharing(database, hours, KEYS_MAX);

@@ -92,24 +92,32 @@ export async function selectSharing(database: Database, hours: number, keysMax: 
   return row as SharingRow;
 }
 
-/** Who is live now; kept if it is the most of this hour. */
-export async function sampleLive(database: Database): Promise<{ live: number; at: Date }> {
-  const [row] = await database.background.query(
-    (sql) => sql<Array<{ live: number; at: Date }>>`SELECT * FROM sample_live()`,
-  );
-  return row as { live: number; at: Date };
-}
-
-/** As sampleLive, unless some process has done so within the last so many seconds. */
-export async function sampleLiveWhenDue(database: Database, seconds: number): Promise<void> {
+/** Keeps so many as the peak of the present hour, if none were more. */
+export async function keepLivePeak(database: Database, live: number): Promise<void> {
   await database.background.query(
     (sql) => sql`
-      SELECT CASE WHEN NOT EXISTS (
-        SELECT FROM live_peaks
-        WHERE hour = date_trunc('hour', clock_timestamp(), 'UTC')
-          AND sampled_at > clock_timestamp() - make_interval(secs => ${seconds})
-      ) THEN (SELECT live FROM sample_live()) END`,
+      INSERT INTO live_peaks AS p (hour, live, at, sampled_at)
+      SELECT date_trunc('hour', at, 'UTC'), ${live}, at, at FROM clock_timestamp() AS at
+      ON CONFLICT (hour) DO UPDATE
+      SET live = greatest(p.live, excluded.live), at = CASE WHEN excluded.live > p.live THEN excluded.at ELSE p.at END,
+          sampled_at = excluded.sampled_at`,
   );
+}
+
+/** Whether this process is the one to count, as none has for so many seconds. In an hour's first seconds several are. */
+export async function claimSample(database: Database, seconds: number): Promise<boolean> {
+  const [row] = await database.background.query(
+    (sql) => sql<Array<{ claimed: boolean }>>`
+      WITH present AS (
+        SELECT hour FROM live_peaks WHERE hour = date_trunc('hour', clock_timestamp(), 'UTC')
+      ), claimed AS (
+        UPDATE live_peaks p SET sampled_at = clock_timestamp() FROM present
+        WHERE p.hour = present.hour AND p.sampled_at <= clock_timestamp() - make_interval(secs => ${seconds})
+        RETURNING p.hour
+      )
+      SELECT NOT EXISTS (SELECT FROM present) OR EXISTS (SELECT FROM claimed) AS claimed`,
+  );
+  return row?.claimed === true;
 }
 
 /** Adds to what was refused in the present hour. */

@@ -1,6 +1,7 @@
 /** Every statement of device sessions. What each guarantees stands with its function in migrations/. */
 import type { Database } from "../../database/database.ts";
 import type { Operator } from "../../database/operator.ts";
+import type { PageRange } from "../../database/page-ranges.ts";
 import type { Device } from "./contract.ts";
 
 /** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
@@ -170,15 +171,22 @@ export interface ExpiredRow {
 }
 
 /** Moves at most so many silent sessions into the history; never one that is live. */
-export async function expireSessionRows(database: Database, atMost: number): Promise<ExpiredRow[]> {
-  return database.background.query((sql) => sql<ExpiredRow[]>`SELECT * FROM expire_sessions(${atMost})`);
+export async function expireSessionRows(
+  database: Database,
+  { first, past }: PageRange,
+  atMost: number,
+): Promise<ExpiredRow[]> {
+  return database.background.query(
+    (sql) => sql<ExpiredRow[]>`SELECT * FROM expire_sessions_between(${first}::tid, ${past}::tid, ${atMost})`,
+  );
 }
 
-export async function countLiveSessions(database: Database): Promise<number> {
+export async function countLiveSessionsIn(database: Database, { first, past }: PageRange): Promise<number> {
   const [row] = await database.background.query(
     (sql) => sql`
       SELECT count(*)::int AS live FROM active_sessions
-      WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))`,
+      WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
+        AND ctid >= ${first}::tid AND ctid < ${past}::tid`,
   );
   return row?.live;
 }

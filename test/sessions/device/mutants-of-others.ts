@@ -142,16 +142,20 @@ const MUTANTS_OF_ENDS: Mutant[] = [
 const MUTANTS_OF_CLEANUP: Mutant[] = [
   {
     name: "the cleanup takes live sessions",
-    fn: "expire_sessions",
+    fn: "expire_sessions_between",
     swaps: [[/session_cutoff\(clock_timestamp\(\)\)/, "clock_timestamp()"]],
   },
   {
     name: "the cleanup takes sessions two seconds early",
-    fn: "expire_sessions",
+    fn: "expire_sessions_between",
     swaps: [[/session_cutoff\(clock_timestamp\(\)\)/, "session_cutoff(clock_timestamp()) + interval '2 seconds'"]],
   },
-  { name: "the cleanup takes nothing", fn: "expire_sessions", swaps: [["LIMIT at_most", "LIMIT 0"]] },
-  { name: "the cleanup keeps no record", fn: "expire_sessions", swaps: [["FROM gone g", "FROM gone g WHERE false"]] },
+  { name: "the cleanup takes nothing", fn: "expire_sessions_between", swaps: [["LIMIT at_most", "LIMIT 0"]] },
+  {
+    name: "the cleanup keeps no record",
+    fn: "expire_sessions_between",
+    swaps: [["FROM gone g", "FROM gone g WHERE false"]],
+  },
 ];
 
 const MUTANTS_OF_THE_CLOCK: Mutant[] = [

@@ -1,14 +1,14 @@
 /** What holds where one caller comes after the other. */
 import { revokeKey } from "../../../src/keys/index.ts";
-import { beatSession, kickSession, readStatus } from "../../../src/sessions/device/index.ts";
-import { expireSessionRows, kickSessionRow, lookAtSessions } from "../../../src/sessions/device/sql.ts";
+import { beatSession, expireSessions, kickSession, readStatus } from "../../../src/sessions/device/index.ts";
+import { kickSessionRow, lookAtSessions } from "../../../src/sessions/device/sql.ts";
 import { maskSessionId } from "./chain.ts";
 import { afterSilence, type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const LAPTOP = { name: "Laptop" };
 
 const revoke = (on: Subject, held: Held) => revokeKey(on.next().database, on.db.hashKey, `id:${held.id}`);
-const cleanUp = (on: Subject) => expireSessionRows(on.next().database, 10_000);
+const cleanUp = (on: Subject) => expireSessions(on.next().database, Number.POSITIVE_INFINITY);
 const look = async (on: Subject, session: string) =>
   (await lookAtSessions(on.next().database, [session], true))[0]?.outcome;
 
