@@ -109,8 +109,9 @@ export async function answers(cluster: Cluster, port: number): Promise<boolean> 
 const SETTINGS = {
   ...{ listen_addresses: "127.0.0.1", unix_socket_directories: "", max_connections: 200 },
   // After each checkpoint the first heartbeat on a page writes the whole page to the log, 8 KiB instead of 200 bytes.
-  // So checkpoints are rare, at the price of more log to read after a crash.
-  ...{ checkpoint_timeout: "15min", max_wal_size: "4GB" },
+  // So checkpoints are rare, at the price of more log to read after a crash. Of what a busy time has written a gigabyte is
+  // kept to be written over: a new file of the log is filled with zeros first, and the heartbeats wait for that.
+  ...{ checkpoint_timeout: "15min", max_wal_size: "4GB", min_wal_size: "1GB" },
 };
 
 /**
