@@ -22,7 +22,7 @@ let sockets: Socket[];
 beforeEach(async () => {
   [asked, parsed, sockets] = [[], [], []];
   server = createServer(
-    { headersTimeout: 300, keepAliveTimeout: 1500, connectionsCheckingInterval: 50 },
+    { headersTimeout: 300, keepAliveTimeout: 2500, connectionsCheckingInterval: 50 },
     (request, response) => {
       parsed.push(request.url as string);
       request.resume().once("end", () => response.end("ordinary"));
@@ -110,7 +110,7 @@ describe("a plain request", () => {
           },
           ...{
             connection: "keep-alive",
-            "keep-alive": "timeout=1",
+            "keep-alive": "timeout=2",
             date: expect.stringMatching(/^\w{3}, \d{2} \w{3} \d{4} [\d:]{8} GMT$/),
           },
         },
