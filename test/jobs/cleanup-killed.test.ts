@@ -10,9 +10,10 @@ import { keybeat } from "../support/process.ts";
 import { newSessionId } from "../support/secrets.ts";
 
 const SESSIONS = 12_000;
-/** The row at which the cleanup gets stuck: in the middle of its eighth batch of 1000. */
-const BEFORE = 7000;
-const STUCK_AT = 7500;
+/** The row at which the cleanup gets stuck: in the middle of its fourth batch of 2500. */
+const STUCK_AT = 8500;
+/** How many it has done then. */
+const BEFORE = 7500;
 
 const db = useDatabase();
 
@@ -111,7 +112,7 @@ describe("a cleanup that is killed in the middle of a batch", () => {
       child.kill("SIGKILL");
     }
     await waitUntilGone(orphan);
-    expect([BEFORE, BEFORE + 1000]).toContain(await expectNothingHalfDone());
+    expect([BEFORE, BEFORE + 2500]).toContain(await expectNothingHalfDone());
 
     const next = await keybeat(["cleanup", "--json"], { DATABASE_URL: db.url });
     expect(next.code).toBe(0);

@@ -154,8 +154,8 @@ describe("the cleanup", () => {
     await addSessions(12_000, 61);
     const log = createLog("silent");
     const short = await runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 0, asked: true });
-    expect(short.deleted).toBe(1000);
-    expect((await cleanUp()).deleted).toBe(11_000);
+    expect(short.deleted).toBe(2500);
+    expect((await cleanUp()).deleted).toBe(9500);
   });
 
   it.each([2, 5])("writes each session once into the history when %i run at once", async (howMany) => {

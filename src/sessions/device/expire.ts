@@ -2,7 +2,7 @@ import type { Database } from "../../database/database.ts";
 import { pageRanges } from "../../database/page-ranges.ts";
 import { countLiveSessionsIn, countPopulation, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
-const BATCH_SIZE = 1000;
+const BATCH_SIZE = 2500;
 
 export { countPopulation, type ExpiredRow, maintainHistory };
 
@@ -22,7 +22,10 @@ export async function expireSessions(
     do {
       batch = await expireSessionRows(database, range, BATCH_SIZE);
       expired += batch.length;
-      if (batch.length > 0) onBatch(batch);
+      if (batch.length > 0) {
+        range.rest = false;
+        onBatch(batch);
+      }
       if (performance.now() > untilMs) return expired;
     } while (batch.length === BATCH_SIZE);
   }

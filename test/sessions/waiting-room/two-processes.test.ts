@@ -126,6 +126,14 @@ describe("2,000 random creates, closes, position calls, crashes and timeouts thr
 
 describe("kill -9 of every process with 50 queued", () => {
   it("and a restart find the same order and the same positions", async () => {
+    const connected = async () => {
+      const rows = await db.sql`
+        SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND starts_with(application_name, 'keybeat ')`;
+      return rows.map(({ pid }) => pid as number);
+    };
+    const ours = await connected();
+    const theirs = async () => (await connected()).filter((pid) => !ours.includes(pid));
     const servers = await Promise.all([serve(), serve()]);
     const everybody = users(70);
     for (const user of everybody) await callRoom(servers[0]).create(user, { priority: everybody.indexOf(user) % 3 });
@@ -136,8 +144,9 @@ describe("kill -9 of every process with 50 queued", () => {
     const before = await positions(servers[1]);
     expect(before.filter((position) => position > 0)).toHaveLength(50);
     await Promise.all(servers.map(kill));
+    // What they had asked for last is done, and no tick of theirs comes any more.
+    await expect.poll(theirs, { timeout: 10_000 }).toEqual([]);
     // Away for longer than a waiter may be silent.
-    await sleep(200);
     await agePlaces(db, 90);
     await db.sql`UPDATE service_state SET last_tick = last_tick - interval '90 seconds'`;
     const again = await serve();

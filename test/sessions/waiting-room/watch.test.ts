@@ -208,8 +208,11 @@ describe("80 watching waiters and 60 seats given up", () => {
     for (const [n, stream] of streams.entries()) {
       const last = n < 40 ? "closed closed" : n < 60 ? "promoted 0" : `position ${n - 59}`;
       await expect.poll(() => said(stream).at(-1), { timeout: 10_000 }).toBe(last);
-      const positions = stream.events.filter(({ event }) => event !== "closed").map(({ data }) => data.position);
-      expect(positions).toEqual([...new Set(positions)].sort((a, b) => b - a));
+      const told = stream.events.filter(({ event }) => event !== "closed");
+      // The same position again is news only with another estimate, as on a machine that is slower for a while.
+      for (const [at, { data }] of told.entries()) expect(data).not.toEqual(told[at - 1]?.data);
+      const positions = told.map(({ data }) => data.position);
+      expect(positions).toEqual(positions.toSorted((a, b) => b - a));
       expect(positions.at(-1)).toBe(Math.max(0, n - 59));
     }
     report("undisturbed", delays(streams, sentAt, 0, 30));
