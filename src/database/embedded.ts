@@ -5,7 +5,8 @@
  * owner is, even after a kill -9, and it cannot be fooled by a process id that was given out again.
  *
  *   no server running        -> start it, take the lock
- *   server running, lock free -> its owner was killed: take the lock and go on with it
+ *   server running, lock free -> its owner was killed: take the lock and go on with it; or the server was reset and
+ *                                its `serve` comes back for the lock in a moment: a command leaves it running
  *   server running, lock held -> by `serve`: in use; the command line uses it as a guest
  *                                by a command: wait until it is done
  *
@@ -32,6 +33,9 @@ import {
 
 const OWNER_LOCK = 1262834006;
 const WAIT_FOR_COMMAND_MS = 20_000;
+/** How often a `serve` looks whether it holds the lock, and how long a command waits for one that has lost it. */
+const LOOK_MS = 500;
+const WAIT_FOR_SERVE_MS = 4 * LOOK_MS;
 
 export type Purpose = "serve" | "command";
 
@@ -47,11 +51,14 @@ export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logge
   const cluster = await prepareCluster(resolve(dataDir));
   const giveUpAt = performance.now() + WAIT_FOR_COMMAND_MS;
   for (let failures = 0; ; ) {
-    const port = (await runningPort(cluster)) ?? (await startUnlessOthersDo(cluster, failures, giveUpAt));
+    const running = await runningPort(cluster);
+    const port = running ?? (await startUnlessOthersDo(cluster, failures, giveUpAt));
     failures = port === undefined ? failures + 1 : 0;
     const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
     if (port !== undefined && claim?.state === "ours") {
-      return superviseOwned(cluster, port, claim.connection, purpose, log);
+      const owned = await superviseOwned(cluster, port, claim.connection, purpose, log);
+      if (purpose === "serve" || running === undefined) return owned;
+      return { ...owned, stop: async () => ((await isServed(claim.connection)) ? owned.leave() : owned.stop()) };
     }
     if (port !== undefined && claim?.state === "served" && purpose === "command") {
       return { url: urlOf(cluster, port), role: "guest", stop: async () => {} };
@@ -113,7 +120,7 @@ async function superviseOwned(
   connection: postgres.Sql,
   purpose: Purpose,
   log: Logger,
-): Promise<EmbeddedDatabase> {
+): Promise<EmbeddedDatabase & { leave(): Promise<void> }> {
   await connection`CREATE DATABASE keybeat`.catch((error) => {
     if (error.code !== "42P04") throw error; // it exists
   });
@@ -137,12 +144,17 @@ async function superviseOwned(
       .finally(() => {
         look = undefined;
       });
-  }, 500);
+  }, LOOK_MS);
   timer.unref();
 
   return {
     url,
     role: "owner",
+    /** Lets go of it, and leaves the server running. */
+    async leave() {
+      clearInterval(timer);
+      await connection.end({ timeout: 1 });
+    },
     async stop() {
       stopping = true;
       clearInterval(timer);
@@ -152,6 +164,18 @@ async function superviseOwned(
       await connection.end({ timeout: 1 });
     },
   };
+}
+
+/** Whether a `serve` that has lost the lock, as the server was reset, is there or comes within a moment. */
+async function isServed(connection: postgres.Sql): Promise<boolean> {
+  const giveUpAt = performance.now() + WAIT_FOR_SERVE_MS;
+  for (;;) {
+    const serves = connection`SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'keybeat owner, serve,')`;
+    // Reset again: whoever comes next finds it running.
+    if ((await serves.catch(() => ["unknown"])).length > 0) return true;
+    if (performance.now() > giveUpAt) return false;
+    await sleep(100);
+  }
 }
 
 async function holdsLock(connection: postgres.Sql): Promise<boolean> {

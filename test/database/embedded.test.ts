@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import postgres from "postgres";
 import { afterEach, describe, expect, it } from "vitest";
 import { keybeat, type RunningServer, startServer } from "../support/process.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
@@ -240,6 +241,40 @@ describe("what was acknowledged survives", () => {
     expect((await keybeat(["keys", "list"], { DATA_DIR: dataDir })).code).toBe(0);
     await expectLive(server, session);
     expect(await server.stop()).toBe(0);
+  });
+
+  it("a command that comes before the server to the hold on the folder, after such a reset, leaves PostgreSQL running", async () => {
+    const dataDir = await newDataDir();
+    const server = await serve(dataDir);
+    const session = await start(server, printed(server, "demo key"));
+    const postmaster = postmasterOf(dataDir);
+    const url = new URL(readIn(dataDir, "database-url").trim());
+    url.pathname = "/postgres"; // where the hold is
+    const sql = postgres(url.href, { max: 1, fetch_types: false });
+    const holder = async () => {
+      const rows = await sql`SELECT a.application_name AS name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = 'postgres')`;
+      return String(rows[0]?.name);
+    };
+    const seen = new Set<string>();
+    for (let round = 0; round < 4; round++) {
+      await waitUntil(async () => /owner, serve/.test(await holder()));
+      const [lock] = await sql`SELECT objid, pid FROM pg_locks WHERE locktype = 'advisory'`;
+      await sql`SELECT pg_terminate_backend(${lock?.pid})`;
+      await waitUntil(async () => (await sql`SELECT pg_try_advisory_lock(${lock?.objid}) AS ok`)[0]?.ok);
+      const command = keybeat(["keys", "list"], { DATA_DIR: dataDir });
+      await sleep(1000);
+      await sql`SELECT pg_advisory_unlock(${lock?.objid})`;
+      while (await Promise.race([command.then(() => false), sleep(20, true)]))
+        seen.add((await holder()).split(",")[1] ?? "");
+      expect((await command).code).toBe(0);
+      await expectLive(server, session);
+    }
+    expect([...seen]).toContain(" command");
+    expect(postmasterOf(dataDir)).toBe(postmaster);
+    await sql.end();
+    expect(await server.stop()).toBe(0);
+    expect(existsSync(markOf(dataDir))).toBe(false);
   });
 
   it("kill -9 of both: the next start recovers the folder, with everything in it", async () => {
