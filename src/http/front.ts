@@ -44,13 +44,16 @@ export function placeFront(server: Server, route: DirectRoute): Front {
 
     const handOver = (begun: Buffer) => {
       connections.delete(connection);
-      for (const [event, listener] of listeners) socket.off(event, listener);
-      // Stopped and resumed, what is put back is read again before anything that comes.
-      socket.pause();
       socket.setTimeout(0);
+      socket.pause();
       socket.unshift(begun);
-      for (const listener of ordinary) listener.call(server, socket);
-      socket.resume();
+      // What the stream still does about that comes first: else it would read on where Node has stopped it.
+      setImmediate(() => {
+        for (const [event, listener] of listeners) socket.off(event, listener);
+        if (socket.destroyed) return;
+        for (const listener of ordinary) listener.call(server, socket);
+        socket.resume();
+      });
     };
 
     const onData = (chunk: Buffer) => {

@@ -18,6 +18,8 @@ let asked: Array<{ body: string; send: Send }>;
 /** The addresses of those that Node's parser has seen. */
 let parsed: string[];
 let sockets: Socket[];
+/** The server's side of a connection with a body that it does not read. */
+let unread: Socket | undefined;
 
 beforeEach(async () => {
   [asked, parsed, sockets] = [[], [], []];
@@ -25,6 +27,8 @@ beforeEach(async () => {
     { headersTimeout: 300, keepAliveTimeout: 2500, connectionsCheckingInterval: 50 },
     (request, response) => {
       parsed.push(request.url as string);
+      if (request.url === "/unread") unread = request.socket;
+      if (request.url === "/unread") return;
       request.resume().once("end", () => response.end("ordinary"));
     },
   );
@@ -197,6 +201,25 @@ describe("a connection", () => {
     talk.socket.write(plain("{}"));
     await vi.waitFor(() => expect(parsed).toEqual([PATH]));
     expect(asked).toEqual([]);
+  });
+
+  it("with a body that nobody reads is stopped as any of Node's is, however much came with its head", async () => {
+    for (const before of [0, 1000, 60_000, 1_000_000]) {
+      unread = undefined;
+      const talk = open();
+      const head = Buffer.from(`POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: ${2 ** 30}\r\n\r\n`);
+      talk.socket.write(Buffer.concat([head, Buffer.alloc(before)]));
+      const piece = Buffer.alloc(65_536);
+      const pour = () => {
+        while (talk.socket.writable && talk.socket.write(piece));
+      };
+      talk.socket.on("drain", pour);
+      pour();
+      await vi.waitFor(() => expect(unread).toBeDefined());
+      await sleep(200);
+      expect((unread as Socket | undefined)?.bytesRead).toBeLessThan(2 ** 20);
+      talk.socket.destroy();
+    }
   });
 
   it("that says it is done with sending gets its answer still", async () => {
