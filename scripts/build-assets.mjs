@@ -112,7 +112,7 @@ function preloadModules(html) {
   const links = listModules()
     .map((file) => basename(file))
     .filter((name) => name !== "main.js")
-    .map((name) => `    <link rel="modulepreload" href="/admin/${name}">\n`);
+    .map((name) => `    <link rel="modulepreload" href="admin/${name}">\n`);
   return html.replace("<!-- modulepreload -->\n", links.join(""));
 }
 
