@@ -61,7 +61,7 @@ export function connect(listeners: Listeners): Connection {
     });
 
   function open(): void {
-    source = new EventSource("/api/admin/events");
+    source = new EventSource("api/admin/events");
     heard();
     source.onopen = () => {
       heard();
@@ -96,7 +96,7 @@ export function connect(listeners: Listeners): Connection {
   /** A stream that is open says nothing of the database behind it. */
   async function look(): Promise<void> {
     try {
-      const { status } = await fetch("/health", { cache: "no-store" });
+      const { status } = await fetch("health", { cache: "no-store" });
       if (status === 503) become("database");
       else if (source?.readyState === EventSource.OPEN) become("live");
       else if (isTrouble(state)) become("connecting");
