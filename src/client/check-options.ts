@@ -24,7 +24,7 @@ export function checkUrl(given: string, option: string): string {
   const url = String(given).trim().replace(/\/+$/, "");
   const { location } = globalThis as { location?: unknown };
   if (location && /^(\/[^/?#]|$)/.test(url)) return url;
-  const rest = url.replace(/^(\w*(:\/|\/\/)\/*)?(.*@)?|(\/api(\/v1)?\/session)?\/*([?#].*)?$/g, "");
+  const rest = url.replace(/^(\w*(:\/|\/\/)\/*)?([^/]*@)?|(\/api(\/v1)?\/session)?\/*([?#].*)?$/g, "");
   const scheme = /^https?(?=:)/i.exec(url)?.[0] ?? (/^(localhost|127\.|\[)/.test(rest) ? "http" : "https");
   const right = `${scheme}://${rest}`;
   expectThat(url === right, `${option} must be as in "${right}"`);
