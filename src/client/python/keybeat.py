@@ -377,6 +377,7 @@ class Session:
                     self._start_calls.get(timeout=max(0.01, min(_WAIT_SLICE, give_up_at - time.monotonic())))()
                 if not self._keeper.runs and time.monotonic() >= give_up_at:
                     self._finish(TimeoutError("its thread does not run"))
+                    self._platform.stop_calls(0.0)
         except BaseException:
             # Ctrl-C, or the app's own mistake in `ask`: nobody will ever end this session, if it comes to be.
             self.end(wait=False)
@@ -1118,6 +1119,7 @@ class _Platform:
             keeper.start()
         except BaseException:
             self._loop = None
+            self._calls.put(None)
             loop.close()
             raise
 
@@ -1199,7 +1201,7 @@ class _Platform:
                     total += len(chunk)
                     self.post(functools.partial(exchange.data, chunk))
         except Exception as trouble:
-            error, cause = f"{type(trouble).__name__}: {trouble}"[:200], trouble
+            error, cause = f"{type(trouble).__name__}: {trouble} ({exchange.url})"[:300], trouble
         self.post(functools.partial(exchange.end, error, cause))
 
 
