@@ -7,7 +7,7 @@ import type { StartOptions } from "./options.ts";
 
 const TEXT_MAX = { name: 100, platform: 50, app_version: 50 };
 /** What a person copies along with a key: blanks of every kind, and what cannot be seen. */
-const AROUND = /^[\s\p{Cc}\p{Cf}\p{DI}]+|[\s\p{Cc}\p{Cf}\p{DI}]+$/gu;
+const AROUND = /^[\s\p{C}\p{DI}]+|[\s\p{C}\p{DI}]+$/gu;
 
 /** The options as they are used: the key without what is invisible around it, the device's texts no longer than allowed. */
 export function checkOptions<T extends StartOptions>(options: T): T {
