@@ -8,7 +8,8 @@ const UNTAKEN_MAX = 16;
 
 const HEADERS = {
   "Content-Type": "text/event-stream; charset=utf-8",
-  "Cache-Control": "no-store",
+  // No-transform: a proxy that compresses would hold each event back until it has enough of them.
+  "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no", // or a proxy keeps it all until the end
 };
 
