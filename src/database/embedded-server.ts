@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import { type Cluster, connectTo, sayWhile } from "./embedded-cluster.ts";
 import { openPrivateLog } from "./private-files.ts";
@@ -21,6 +22,8 @@ const SETTINGS = {
   // Session ids travel as parameters, and the details of an error quote the row.
   ...{ log_parameter_max_length: "0", log_parameter_max_length_on_error: "0", log_error_verbosity: "terse" },
 };
+
+type Setting = [name: string, value: string | number];
 
 interface Mark {
   /** 0: there is none. */
@@ -72,6 +75,13 @@ export async function answers(cluster: Cluster, port: number): Promise<boolean> 
   }
 }
 
+/** Whether an earlier release has started it, with more rights and other settings. */
+export async function isOutdated(connection: postgres.Sql): Promise<boolean> {
+  if (process.platform === "win32") return false;
+  const [row] = await connection`SELECT current_setting('keybeat.data_folder', true) IS NULL AS yes`;
+  return row?.yes;
+}
+
 /**
  * An eighth of the memory, up to 1 GiB: a million sessions with their index take half of that, and where they do not fit
  * every heartbeat waits for the disk. It is taken only as it is used.
@@ -101,10 +111,10 @@ export async function startServer(cluster: Cluster, wanted?: number): Promise<nu
 }
 
 /** It goes on when we are gone. Resolves when it lets clients in; throws if it ends before. */
-async function launch(cluster: Cluster, settings: Array<[string, string | number]>, output: number): Promise<void> {
+async function launch(cluster: Cluster, settings: Setting[], output: number): Promise<void> {
   const { dir, programs, runAs } = cluster;
-  // As root its own name for the folder says nothing; this one is for people, and for `answers`.
-  const named = runAs.owner ? [...settings, ["keybeat.data_folder", dir] as const] : settings;
+  // As root the server's own name for the folder says nothing; this one is for people, and for `answers`.
+  const named: Setting[] = [...settings, ["keybeat.data_folder", dir]];
   const args = ["-D", runAs.nameOf(dir), ...named.flatMap(([name, value]) => ["-c", `${name}=${value}`])];
   const child = runAs.launch(dir, programs.postgres, args, output);
   child.unref();
@@ -124,7 +134,7 @@ async function launch(cluster: Cluster, settings: Array<[string, string | number
 }
 
 /** On Windows it gives the server a token without an administrator's rights. */
-async function startByPgCtl({ dir, logFile, programs, runAs }: Cluster, settings: Array<[string, string | number]>) {
+async function startByPgCtl({ dir, logFile, programs, runAs }: Cluster, settings: Setting[]) {
   const options = settings.map(([name, value]) => `-c ${name}=${value}`).join(" ");
   await runAs.exec(dir, programs.pgCtl, [
     ...["start", "-D", dir, "-l", logFile, "-w", "-t", FOREVER_SECONDS, "-s", "-o", options],

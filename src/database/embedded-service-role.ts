@@ -59,7 +59,7 @@ BEGIN
               SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('a', 'i'))
       UNION ALL
       SELECT 'pg_proc'::regclass, p.oid, p.proowner, format('ROUTINE %s', p.oid::regprocedure)
-      FROM pg_proc p JOIN ours s ON s.oid = p.pronamespace WHERE p.prokind <> 'a'
+      FROM pg_proc p JOIN ours s ON s.oid = p.pronamespace
       UNION ALL
       SELECT 'pg_type'::regclass, t.oid, t.typowner, format('TYPE %I.%I', s.nspname, t.typname)
       FROM pg_type t JOIN ours s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid

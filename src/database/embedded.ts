@@ -20,7 +20,7 @@ import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Cluster, connectTo, prepareCluster, type Say, superuserUrlOf, urlOf } from "./embedded-cluster.ts";
 import { forgetOtherCopies } from "./embedded-programs.ts";
-import { answers, isMarked, runningPort, startServer, stopServer } from "./embedded-server.ts";
+import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } from "./embedded-server.ts";
 import { IS_READY, prepareServiceRole } from "./embedded-service-role.ts";
 import { replacePrivate } from "./private-files.ts";
 
@@ -54,6 +54,11 @@ export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logge
     failures = port === undefined ? failures + 1 : 0;
     const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
     if (port !== undefined && claim?.state === "ours") {
+      if (purpose === "serve" && (await isOutdated(claim.connection))) {
+        await stopServer(cluster);
+        await claim.connection.end({ timeout: 1 });
+        continue;
+      }
       const owned = await superviseOwned(cluster, port, claim.connection, purpose, log);
       if (purpose === "serve" || running === undefined) return owned;
       return { ...owned, stop: async () => ((await isServed(claim.connection)) ? owned.leave() : owned.stop()) };
