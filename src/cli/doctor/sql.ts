@@ -85,6 +85,9 @@ export async function readFacts({ sql, heard }: Examined): Promise<Facts> {
 const SETTINGS = [
   ...["synchronous_commit", "fsync", "full_page_writes", "autovacuum", "track_counts", "statement_timeout"],
   ...["default_transaction_isolation", "default_transaction_read_only"],
+  ...["log_statement", "log_min_duration_statement", "log_min_duration_sample", "log_transaction_sample_rate"],
+  ...["log_parameter_max_length", "log_parameter_max_length_on_error"],
+  ...["auto_explain.log_min_duration", "auto_explain.log_parameter_max_length", "pgaudit.log_parameter"],
 ];
 
 async function readServer(sql: postgres.Sql): Promise<ServerFacts> {
