@@ -43,8 +43,9 @@ AS $$
                WHEN upper(state.gaps) = state.gap_ended THEN state.gaps
                ELSE state.gaps * tstzmultirange(tstzrange(NULL, state.gap_began))
                     + tstzmultirange(tstzrange(state.gap_began, state.gap_ended)) END
-          + CASE WHEN state.last_tick < at - interval '3 seconds' THEN tstzmultirange(tstzrange(state.last_tick, at))
-                 ELSE '{}' END)
+          + CASE WHEN state.last_tick < at - interval '3 seconds'
+                 -- least: the planner makes the range before it looks at the condition.
+                 THEN tstzmultirange(tstzrange(least(state.last_tick, at), at)) ELSE '{}' END)
          * tstzmultirange(tstzrange(NULL, at))
 $$;
 --> statement-breakpoint
@@ -390,11 +391,13 @@ SET jit = off
 AS $$
 BEGIN
   UPDATE waiting_room r
-  SET clock_steps = s.clock_steps, next_due = '-infinity', occupied_since = least(r.occupied_since, at),
+  SET clock_steps = s.clock_steps, next_due = '-infinity',
+      occupied_since = CASE WHEN r.occupied_since > at THEN at ELSE r.occupied_since END, -- null stays null
       vacated = ARRAY(SELECT least(v, at) FROM unnest(r.vacated) WITH ORDINALITY AS u (v, nth) ORDER BY nth)
   FROM service_state s;
   UPDATE waiting_room_places p
-  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at), seated_at = least(p.seated_at, at)
+  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at),
+      seated_at = CASE WHEN p.seated_at > at THEN at ELSE p.seated_at END
   WHERE greatest(p.last_seen, p.created_at, p.seated_at) > at;
   UPDATE waiting_room_permits p
   SET expires_at = least(p.expires_at, at + make_interval(secs => CASE WHEN p.granted THEN r.request_seconds ELSE 30 END))
