@@ -7,8 +7,8 @@ import type { TestDatabase } from "./database.ts";
 const YEAR_SECONDS = 31_536_000;
 export const JUMPS = { "a minute": 60, "an hour": 3600, "a year": YEAR_SECONDS } as const;
 
-/** The clock goes ahead by so many seconds, or back, and nobody has noticed yet. */
-export async function jumpClock(db: TestDatabase, seconds: number): Promise<void> {
+/** The clock goes ahead by so many seconds, or back, and nobody has noticed yet. `after`: SQL in the same transaction. */
+export async function jumpClock(db: TestDatabase, seconds: number, after = ""): Promise<void> {
   const columns = await db.sql`
     SELECT c.relname AS table, json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)))::text AS columns
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -26,13 +26,12 @@ export async function jumpClock(db: TestDatabase, seconds: number): Promise<void
   const updates = columns.map(
     ({ table, columns: list }) => `UPDATE ${table} SET ${JSON.parse(list).map(shifted).join()}`,
   );
-  await db.sql.unsafe(updates.join("; ")); // sent as one, they are one transaction
+  await db.sql.unsafe([...updates, after].join("; ")); // sent as one, they are one transaction
 }
 
 /** So many seconds pass in which the service ticks. */
 export async function serveFor(db: TestDatabase, seconds: number): Promise<void> {
-  await jumpClock(db, seconds);
-  await db.sql`UPDATE service_state SET last_tick = clock_timestamp() WHERE last_tick IS NOT NULL`;
+  await jumpClock(db, seconds, "UPDATE service_state SET last_tick = clock_timestamp()");
 }
 
 /** A tick of a process that has ticked before, by whose own clock the database's has jumped so far since. */

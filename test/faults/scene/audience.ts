@@ -3,6 +3,7 @@
  * that is taken over; in the waiting room a user with the seat and one in line who keep asking, and one who does not.
  */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { openDatabase } from "../../../src/database/database.ts";
 import { createHashKey, createKey } from "../../../src/keys/index.ts";
 import type { StartReply } from "../../../src/sessions/device/contract.ts";
@@ -30,6 +31,7 @@ export interface Audience {
 }
 
 export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise<Audience> {
+  setMaxListeners(0, scene.signal); // everybody waits on it
   const operator = openDatabase(scene.postgres.url);
   scene.undo.push(operator.close);
   const makeKey = async () => {

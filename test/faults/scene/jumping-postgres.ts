@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chooseRunAs } from "../../../src/database/run-as.ts";
 import type { FaultRoom } from "../fault.ts";
 import { POSTGRES_PROGRAMS } from "../net/patroni.ts";
@@ -36,7 +37,16 @@ export async function startJumpingPostgres(room: FaultRoom): Promise<JumpingPost
   await listening(port, "PostgreSQL");
   const server = `postgres://postgres@127.0.0.1:${port}`;
   const admin = connect(`${server}/postgres`, 1);
-  await admin.unsafe("CREATE DATABASE keybeat");
+  // It listens before it is ready.
+  for (let tries = 0; ; tries++) {
+    const refused = await admin.unsafe("CREATE DATABASE keybeat").then(
+      () => null,
+      (error) => error,
+    );
+    if (refused === null) break;
+    if (tries === 100 || refused.code !== "57P03") throw refused;
+    await sleep(100);
+  }
   await admin.end();
   const url = `${server}/keybeat`;
   const sql = connect(url);
