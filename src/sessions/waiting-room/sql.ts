@@ -222,6 +222,6 @@ export async function forgetMoves(database: Database, retentionDays: number): Pr
     (sql) => sql`
       DELETE FROM waiting_room_moves m WHERE m.id IN (
         SELECT old.id FROM waiting_room_moves old
-        WHERE old.at < clock_timestamp() - make_interval(days => ${retentionDays}) LIMIT 10000)`,
+        WHERE old.at < (SELECT retention_clock()) - make_interval(days => ${retentionDays}) LIMIT 10000)`,
   );
 }
