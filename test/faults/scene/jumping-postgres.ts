@@ -16,7 +16,7 @@ export interface JumpingPostgres extends DatabaseServer {
 }
 
 export async function startJumpingPostgres(room: FaultRoom): Promise<JumpingPostgres> {
-  const { owner } = await chooseRunAs([room.folder]);
+  const { owner } = await chooseRunAs();
   if (owner) chownSync(room.folder, owner.uid, owner.gid);
   const data = join(room.folder, "data");
   const file = join(room.folder, "clock");
