@@ -2,6 +2,7 @@
 import { cleanupFaults } from "./cases/cleanup.ts";
 import { clockFaults } from "./cases/clock.ts";
 import { connectionFaults } from "./cases/connections.ts";
+import { descriptorFaults } from "./cases/descriptors.ts";
 import { lockFaults } from "./cases/locks.ts";
 import { logFaults } from "./cases/log.ts";
 import { postgresFaults } from "./cases/postgres.ts";
@@ -12,6 +13,6 @@ import { hostileFaults } from "./hostile/index.ts";
 import { netFaults } from "./net/index.ts";
 
 export const FAULTS: Fault[] = [
-  ...[...serverFaults, ...postgresFaults, ...connectionFaults],
+  ...[...serverFaults, ...postgresFaults, ...connectionFaults, ...descriptorFaults],
   ...[...lockFaults, ...cleanupFaults, ...logFaults, ...clockFaults, ...netFaults, ...hostileFaults, ...soakFaults],
 ];

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # program:package
-wanted=(pgbouncer:pgbouncer patroni:patroni etcd:etcd-server haproxy:haproxy nft:nftables ip:iproute2 faketime:faketime
+wanted=(pgbouncer:pgbouncer patroni:patroni etcd:etcd-server haproxy:haproxy nginx:nginx-light nft:nftables ip:iproute2 faketime:faketime
   /usr/lib/postgresql/15/bin/postgres:postgresql-15 promtool:prometheus systemd-analyze:systemd)
 
 missing=()
