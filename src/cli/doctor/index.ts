@@ -11,6 +11,7 @@ import { checkConnection } from "./connection.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 import { checkDataDir, checkNode, checkPort, checkSettings } from "./host.ts";
 import { checkPrograms } from "./programs.ts";
+import { checkLimits } from "./limits.ts";
 import { checkServer } from "./server.ts";
 import { type Examined, examine, readFacts } from "./sql.ts";
 import { checkTables } from "./tables.ts";
@@ -46,6 +47,7 @@ async function* examineAll(): AsyncGenerator<Finding> {
   const config = readConfig(usable);
   yield* await checkDataDir(config);
   if (!bad.has("DATABASE_URL")) yield* await checkPrograms(config);
+  yield* checkLimits(config);
   if (!bad.has("PORT") && !bad.has("HOST")) yield await checkPort(config);
   if (bad.has("DATABASE_URL")) {
     yield fail("database", "it is not known which, so nothing of it was looked at", "correct DATABASE_URL first");
