@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { boolean, check, integer, pgTable } from "drizzle-orm/pg-core";
+import { boolean, check, integer, pgTable, text } from "drizzle-orm/pg-core";
 import { moment } from "./columns.ts";
 
 /**
@@ -16,6 +16,8 @@ export const serviceState = pgTable(
     /** The last time that nobody served: from when to when. */
     gapBegan: moment("gap_began"),
     gapEnded: moment("gap_ended"),
+    /** By which KEY_PEPPER is known again; null: not known yet. */
+    pepperMark: text("pepper_mark"),
   },
   (table) => [
     check("service_state_one_row", sql`${table.singleton}`),

@@ -1,5 +1,6 @@
 /** Mounts the routes. It never listens: main.ts does, and a test calls `fetch` on it as well. */
 import { Hono } from "hono";
+import { createLimitReport } from "./admin/audit/over-limit.ts";
 import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
 import type { Database } from "./database/database.ts";
@@ -16,7 +17,6 @@ import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import { createLimit, type LimitSettings } from "./limits/limit.ts";
-import { openLimitClient } from "./limits/sql.ts";
 import type { Logger } from "./log.ts";
 import type { Counts } from "./metrics/counts.ts";
 import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
@@ -71,27 +71,36 @@ export function createApp(deps: AppDeps): App {
   app.route("/", metricsRoutes(deps.scrape));
   app.route("/", openApiRoutes());
   const readAddress = createAddressReader(deps.trustProxy);
-  const client = openLimitClient(deps.database);
+  const report = createLimitReport(deps.database, deps.log);
+  const limit = (name: string, perMinute: number, message: string) =>
+    createLimit(deps.database, { name, perMinute, message, report });
   const devices = {
     ...{ ...deps, heartbeats: createHeartbeats(deps.database, deps.counts.batches) },
-    countUnknownKey: createLimit(client, {
-      ...{ name: "unknown-key", perMinute: deps.limits.unknownKeys },
-      message: "Too many unknown access keys from this address, please try again in a minute",
-    }),
-    takeoversMax: deps.limits.starts,
+    unknownKeys: limit(
+      "unknown-key",
+      deps.limits.unknownKeys,
+      "Too many unknown access keys from this address, please try again in a minute",
+    ),
+    startsMax: deps.limits.starts,
     reportPingPong: createPingPongReport(deps.log, deps.counts),
   };
   const heartbeat = heartbeatRoute(devices);
   for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route, readAddress));
   app.route("/api/session", watchRoutes(devices));
-  app.route("/api/v1/session", waitingRoomRoutes(deps));
+  const places = limit(
+    "place",
+    deps.limits.places,
+    "Too many places are asked for from this address, please try again in a minute",
+  );
+  app.route("/api/v1/session", waitingRoomRoutes({ ...deps, readAddress, places }));
   app.route("/", waitingRoomDemoRoutes());
   if (deps.adminToken !== undefined) {
-    const countFailure = createLimit(client, {
-      ...{ name: "sign-in", perMinute: deps.limits.signIns },
-      message: "Too many wrong admin tokens from this address, please try again in a minute",
-    });
-    app.route("/api/admin", adminRoutes({ ...deps, readAddress, countFailure }, deps.adminToken));
+    const failures = limit(
+      "sign-in",
+      deps.limits.signIns,
+      "Too many wrong admin tokens from this address, please try again in a minute",
+    );
+    app.route("/api/admin", adminRoutes({ ...deps, readAddress, failures }, deps.adminToken));
     app.route("/", adminPageRoutes());
   }
   return { hono: app, heartbeat: deps.tracing ? undefined : heartbeat, counts: deps.counts };

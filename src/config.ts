@@ -48,6 +48,12 @@ const environment = z.object({
   TRUST_PROXY: z
     .string()
     .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
+  LIMIT_PLACES: wholeNumber(0, 1_000_000).default(6_000),
+  ALLOWED_HOSTS: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim().toLowerCase()))
+    .refine((list) => list.every(isHostName), "must be * or a list of names like keys.example.com,192.168.0.10")
+    .optional(),
     .refine(isTrustProxy, "must be a number of proxies (1 to 20), or a list like 10.0.0.0/8,2001:db8::1")
     .optional(),
   QUEUE_MAX_ACTIVE: wholeNumber(0, 1_000_000).default(20),
@@ -126,7 +132,13 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     traceExporter: chooseTraceExporter(read),
     corsOrigins: read.CORS_ORIGINS,
     trustProxy: read.TRUST_PROXY,
-    limits: { unknownKeys: read.LIMIT_UNKNOWN_KEYS, signIns: read.LIMIT_SIGN_INS, starts: read.LIMIT_STARTS },
+    allowedHosts: chooseAllowedHosts(host, read),
+    limits: {
+      unknownKeys: read.LIMIT_UNKNOWN_KEYS,
+      signIns: read.LIMIT_SIGN_INS,
+      starts: read.LIMIT_STARTS,
+      places: read.LIMIT_PLACES,
+    },
     waitingRoom: Object.freeze({
       maxActive: read.QUEUE_MAX_ACTIVE,
       maxRequests: read.QUEUE_MAX_REQUESTS,

@@ -6,7 +6,7 @@ import { type AdminEnv, adminAuth } from "../http/admin-auth.ts";
 import type { ReadAddress } from "../http/client-address.ts";
 import type { CleanupReport } from "../jobs/cleanup.ts";
 import type { HashKey } from "../keys/index.ts";
-import type { CountAgainst } from "../limits/limit.ts";
+import type { Limit } from "../limits/limit.ts";
 import type { Logger } from "../log.ts";
 import { listAudit } from "./audit/list.ts";
 import { insertAudit } from "./audit/sql.ts";
@@ -27,23 +27,18 @@ export interface Administration {
   streams: EventStreams;
   log: Logger;
   readAddress: ReadAddress;
-  /** Counts a wrong token. */
-  countFailure: CountAgainst;
+  /** Counts wrong tokens. */
+  failures: Limit;
   cleanUp(): Promise<CleanupReport>;
 }
 
 export function adminRoutes(deps: Administration, adminToken: string): Hono<AdminEnv> {
   const { database } = deps;
   const routes = new Hono<AdminEnv>();
-  const signIns = createSignIns(adminToken);
-  routes.route("/", signIns.routes(deps));
-  routes.use("*", adminAuth({ ...signIns, readAddress: deps.readAddress, countFailure: deps.countFailure }));
-
-  routes.post("/sign-out", async (c) => {
-    await insertAudit(database, { by: c.get("operator"), action: "signed_out" }).catch(() => {});
-    signOut(c);
-    return c.json({ success: true });
-  });
+  const signIns = createSignIns(database, adminToken);
+  routes.route("/", signInRoute(signIns, deps));
+  routes.use("*", adminAuth({ signIns, readAddress: deps.readAddress, failures: deps.failures }));
+  routes.route("/", signOutRoute(database));
   routes.get("/me", (c) => {
     const csrf_token = c.get("csrfToken");
     return c.json({

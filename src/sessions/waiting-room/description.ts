@@ -131,7 +131,7 @@ export const waitingRoomPart: Part = {
           ],
         },
       ],
-      errors: [...TOKEN, "queue_full"],
+      errors: [...TOKEN, "rate_limited", "queue_full"],
     },
     { ...close, method: "delete", path: "/api/v1/session/close/{user_id}", operationId: "closePlace" },
     {

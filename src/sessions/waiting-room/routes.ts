@@ -2,9 +2,11 @@
 import { type Context, Hono } from "hono";
 import type { EventStreams } from "../../events/sse.ts";
 import { serveAsset } from "../../http/assets.ts";
+import type { ReadAddress } from "../../http/client-address.ts";
 import { parseShape, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
+import type { Limit } from "../../limits/limit.ts";
 import { closePlace, closePlaceSoon } from "./close.ts";
 import { createRequest, graceSeconds, permitRequest, userId } from "./contract.ts";
 import { createPlace } from "./create.ts";
@@ -21,6 +23,9 @@ const CLEANUP_BUDGET_MS = 2_000;
 export interface WaitingRoomRoutes extends WaitingRoom {
   streams: EventStreams;
   userAuth: UserAuth;
+  readAddress: ReadAddress;
+  /** Counts the places that are asked for. */
+  places: Limit;
 }
 
 export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
@@ -34,9 +39,14 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   };
 
   routes.post("/create", async (c) => {
+    const address = room.readAddress(c);
+    room.places.admit(address);
     const request = await readJson(c, createRequest);
-    await room.userAuth.expectUser(c, request.user_id);
-    return c.json(await createPlace(room, request));
+    const token = await room.userAuth.expectUser(c, request.user_id);
+    // Behind a gateway it says who is preferred; where users come by themselves, only their tokens do.
+    const { priority } = token ? tokenClaims.parse(token.claims) : request;
+    await room.places.count(address);
+    return c.json(await createPlace(room, { ...request, priority }));
   });
 
   const close = async (c: Context<HttpEnv>) => {
