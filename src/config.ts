@@ -5,6 +5,7 @@ import { z } from "zod";
 import { UsageError } from "./errors.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
 import type { LimitSettings } from "./limits/limit.ts";
+import type { UserAuthOptions } from "./http/user-auth.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
 
 const wholeNumber = (min: number, max: number) =>
@@ -68,6 +69,12 @@ const environment = z.object({
   JWKS_URL: z.url({ protocol: /^https?$/, error: "must look like https://host/path" }).optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
+  JWT_AUDIENCE: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim()))
+    .refine((list) => list.every((name) => name !== ""), "must be a name, or a list of them with commas between")
+    .optional(),
+  JWT_ISSUER: z.string().optional(),
 
 export type Config = Readonly<{
   /** Undefined: an embedded PostgreSQL in dataDir. */
@@ -100,7 +107,9 @@ export type Config = Readonly<{
     requestSeconds: number;
   }>;
   /** How the waiting room knows its users. */
-  userAuth: { kind: "none" } | { kind: "jwt"; secret: string } | { kind: "jwt"; jwksUrl: string };
+  userAuth: UserAuthOptions;
+  /** As they were read, for the workers. */
+  secrets: Readonly<ReadSecrets["values"]>;
   logLevel: string;
 }>;
 
@@ -161,7 +170,32 @@ export function findBadSettings(
   return parsed.success ? [] : listBad(parsed.error);
 }
 
-const listBad = (error: z.ZodError) =>
+type Read = z.output<typeof environment>;
+
+/** `read` is undefined where anything is bad. */
+function readAll(env: Record<string, string | undefined>): {
+  read: Read | undefined;
+  secrets: ReadSecrets["values"];
+  bad: BadSetting[];
+} {
+  const { values: secrets, bad: badSecrets } = readSecrets(env);
+  const unset = Object.fromEntries(SECRETS.map((name) => [name, undefined]));
+  const parsed = environment.safeParse(given({ ...env, ...unset, ...secrets }));
+  const bad = [...badSecrets, ...(parsed.success ? findConflicts(parsed.data, badSecrets) : listBad(parsed.error))];
+  return { read: bad.length === 0 ? parsed.data : undefined, secrets, bad };
+}
+
+/** A secret that is set, and wrong, is not missed as well. */
+function findConflicts(read: Read, badSecrets: BadSetting[]): BadSetting[] {
+  if (read.QUEUE_AUTH === "none") return [];
+  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
+    return [{ name: "JWT_SECRET", reason: "and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them" }];
+  }
+  const isSet = read.JWKS_URL ?? read.JWT_SECRET ?? badSecrets.find(({ name }) => name.startsWith("JWT_SECRET"));
+  return isSet === undefined ? [{ name: "QUEUE_AUTH", reason: "jwt needs JWT_SECRET or JWKS_URL" }] : [];
+}
+
+const listBad = (error: z.ZodError): BadSetting[] =>
   error.issues.map((issue) => ({ name: String(issue.path[0]), reason: reason(issue) }));
 
 const given = (env: Record<string, string | undefined>) =>
@@ -177,14 +211,17 @@ function chooseTraceExporter(read: z.output<typeof environment>): TraceExporter 
   return exporter === "none" ? undefined : exporter;
 }
 
-function chooseUserAuth(read: z.infer<typeof environment>): Config["userAuth"] {
+function chooseUserAuth(read: Read): UserAuthOptions {
   if (read.QUEUE_AUTH === "none") return { kind: "none" };
-  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
-    throw new UsageError("JWT_SECRET and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them");
-  }
-  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL };
-  if (read.JWT_SECRET !== undefined) return { kind: "jwt", secret: read.JWT_SECRET };
-  throw new UsageError("QUEUE_AUTH jwt needs JWT_SECRET or JWKS_URL");
+  const expected = { audience: read.JWT_AUDIENCE, issuer: read.JWT_ISSUER };
+  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL, ...expected };
+  return { kind: "jwt", secret: read.JWT_SECRET as string, ...expected };
+}
+
+/** Where nobody else can come in, a page that has bent its own name to this address must not either. */
+function chooseAllowedHosts(host: string, read: Read): Config["allowedHosts"] {
+  if (read.ALLOWED_HOSTS !== undefined) return read.ALLOWED_HOSTS.includes("*") ? undefined : read.ALLOWED_HOSTS;
+  return isLoopback(host) && read.TRUST_PROXY === undefined ? [] : undefined;
 }
 
 /** As the driver will read it: several hosts may stand in it, of which a URL allows one. */

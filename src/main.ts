@@ -87,7 +87,8 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       const app = createApp({
         ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
         ...{ corsOrigins: config.corsOrigins, trustProxy: config.trustProxy, limits: config.limits },
-        ...{ roomEvents, userAuth: createUserAuth(config.userAuth) },
+        allowedHosts: config.allowedHosts,
+        ...{ roomEvents, userAuth: createUserAuth(config.userAuth, "keybeat waiting room") },
         cleanUp: () => cleanUp(true),
         countRefusal: counters.countRefusal,
         version: readVersion(),

@@ -92,7 +92,7 @@ export function useApp(
         version: "0.0.0-test",
       },
       countRefusal: counters.countRefusal,
-      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }) },
+      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }, "keybeat tests") },
       adminToken: options.adminToken,
       corsOrigins: options.corsOrigins ?? [],
       trustProxy: options.trustProxy,

@@ -101,7 +101,8 @@ export const waitingRoomPart: Part = {
     {
       ...{ method: "post", path: "/api/v1/session/create", operationId: "createPlace", access: "user" },
       summary: "Take a seat, or a place in line",
-      description: "Whoever has a place keeps it: asking again changes nothing, and counts as a sign of life.",
+      description:
+        "Whoever has a place keeps it: asking again changes nothing, and counts as a sign of life. With `QUEUE_AUTH=jwt` the priority is the token's claim `priority`, and the body's is ignored.",
       body: {
         content: [
           {

@@ -8,7 +8,7 @@ import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
 import type { Limit } from "../../limits/limit.ts";
 import { closePlace, closePlaceSoon } from "./close.ts";
-import { createRequest, graceSeconds, permitRequest, userId } from "./contract.ts";
+import { createRequest, graceSeconds, permitRequest, tokenClaims, userId } from "./contract.ts";
 import { createPlace } from "./create.ts";
 import type { PlaceEvent } from "./events.ts";
 import { expirePlaces } from "./expire.ts";
@@ -83,7 +83,7 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   });
   routes.delete("/requests/:permit_id", async (c) => {
     const permit_id = c.req.param("permit_id");
-    const had = await returnPermit(room, permit_id.replaceAll("\0", ""), await room.userAuth.readUser(c));
+    const had = await returnPermit(room, permit_id.replaceAll("\0", ""), (await room.userAuth.readUser(c))?.subject);
     return c.json({ message: had ? "Permit returned" : "There was no such permit", permit_id });
   });
 
