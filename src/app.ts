@@ -4,8 +4,10 @@ import { createLimitReport } from "./admin/audit/over-limit.ts";
 import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
 import type { Database } from "./database/database.ts";
+import { allowHosts } from "./http/allowed-hosts.ts";
+import { asWritten } from "./http/as-written.ts";
 import { createAddressReader, type TrustProxy } from "./http/client-address.ts";
-import { crossOrigin, safeHeaders } from "./http/cross-origin.ts";
+import { crossOrigin, ownPages, safeHeaders } from "./http/cross-origin.ts";
 import { errorReply } from "./http/error-reply.ts";
 import { healthRoutes } from "./http/health.ts";
 import { countRequests, metricsRoutes, traceRequests } from "./http/metrics.ts";
@@ -37,6 +39,8 @@ export interface AppDeps extends Watching {
   /** The web pages that may call; `*` stands for all. */
   corsOrigins: readonly string[];
   trustProxy: TrustProxy;
+  /** The host names that are answered to, beside this machine's own; undefined: all. */
+  allowedHosts?: readonly string[] | undefined;
   limits: LimitSettings;
   cleanUp(): Promise<CleanupReport>;
   /** Is told the code of each start that is refused. */
@@ -63,7 +67,10 @@ export function createApp(deps: AppDeps): App {
   app.use(countRequests(deps.counts));
   if (deps.tracing) app.use(traceRequests(deps.tracing));
   app.use(requestId);
+  app.use(asWritten);
+  if (deps.allowedHosts !== undefined) app.use(allowHosts(deps.allowedHosts));
   if (deps.corsOrigins.length > 0) app.use("/api/*", crossOrigin(deps.corsOrigins));
+  app.use("/api/v1/*", ownPages(deps.corsOrigins));
   app.onError(errorReply(deps.log));
   app.notFound(notFound(app));
 

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import cron from "node-cron";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
+import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
 import type { LimitSettings } from "./limits/limit.ts";
 import type { UserAuthOptions } from "./http/user-auth.ts";
@@ -107,6 +108,8 @@ export type Config = Readonly<{
     requestSeconds: number;
   }>;
   /** How the waiting room knows its users. */
+  /** The host names that are answered to; undefined: all. */
+  allowedHosts: readonly string[] | undefined;
   userAuth: UserAuthOptions;
   /** As they were read, for the workers. */
   secrets: Readonly<ReadSecrets["values"]>;

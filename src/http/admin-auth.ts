@@ -8,6 +8,7 @@ import type { Operator } from "../database/operator.ts";
 import { AppError } from "../errors.ts";
 import type { CountAgainst } from "../limits/limit.ts";
 import type { ReadAddress } from "./client-address.ts";
+import { anotherSite, isOwnOrigin, isReading } from "./cross-origin.ts";
 import type { HttpEnv } from "./request-id.ts";
 
 export interface AdminEnv {
@@ -58,14 +59,10 @@ export function refuse(c: Context): AppError {
   return new AppError("unauthorized", "The admin token is missing or wrong");
 }
 
-/** Throws csrf_failed if another site's page asks. No other site can set one of these headers without being asked back. */
+/** Throws csrf_failed if another site's page asks. */
 export function checkOrigin(c: Context): void {
   const origin = c.req.header("origin");
-  if (origin === undefined) return;
-  const hosts = [c.req.header("host"), c.req.header("x-forwarded-host"), new URL(c.req.url).host];
-  if (!URL.canParse(origin) || !hosts.includes(new URL(origin).host)) {
-    throw new AppError("csrf_failed", "This request comes from another site");
-  }
+  if (origin !== undefined && !isOwnOrigin(c, origin)) throw anotherSite();
 }
 
 /** Digests have one length, so the comparison takes one time whatever was sent. */

@@ -17,6 +17,10 @@ export const serviceErrors = {
     when: "the token is missing or wrong.",
     message: "The admin token is missing or wrong",
   },
+  forbidden: {
+    when: "the token's `sub` is another user; or the service is called by a name that is not in `ALLOWED_HOSTS`.",
+    message: "This token belongs to another user",
+  },
   not_found: {
     when: "there is nothing at this address; under `/api/admin` also where no admin token is configured.",
     message: "There is nothing at this address",

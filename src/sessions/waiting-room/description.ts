@@ -20,7 +20,6 @@ import {
 import { demoRoutes } from "./demo/description.ts";
 
 export const waitingRoomErrors = {
-  forbidden: { when: "the token's `sub` is another user.", message: "This token belongs to another user" },
   not_active: { when: "the user has no seat.", message: "Only a user who has a seat may send requests" },
   user_not_found: {
     when: "the user has neither a seat nor a place in line, or has lost it.",
@@ -41,7 +40,7 @@ const permit = { permit_id: "8a4a1d7c-3d0e-4a43-9c55-6f2b1d0e7a90", expires_at: 
 const departure = { user_id: "jun", reason: "abandoned", at: "2026-03-02T09:16:31.007Z" };
 
 /** Where tokens are asked for. */
-const TOKEN: ErrorCode[] = ["unauthorized", "forbidden"];
+const TOKEN: ErrorCode[] = ["unauthorized"];
 const USER: ParameterDescription = {
   ...{ name: "user_id", in: "path", description: "The user, 1 to 128 characters." },
   ...{ schema: userId, example: "jun" },
