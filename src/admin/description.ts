@@ -10,6 +10,7 @@ import {
   pageQuery,
   signInReply,
   signInRequest,
+  signOutRequest,
 } from "./contract.ts";
 import { aboutPage } from "./description-shared.ts";
 import { feedDescription } from "./feed/description.ts";
@@ -36,7 +37,8 @@ const CSRF_TOKEN = "q7Xn0bGd2nqk3tVwQ9m5rJpKc8aYz1eUo4hLs6iFxDE";
 
 const SIGNED_OUT: AnswerDescription = {
   status: 200,
-  description: "The cookie is taken back.",
+  description:
+    "The sign-in is over, in every process, and what it looks on at ends. A browser's own cookie is taken back.",
   content: [{ schema: done, examples: { done: { success: true } } }],
   headers: ["Cache-Control", "Set-Cookie"],
 };
@@ -48,6 +50,7 @@ export const adminPart: Part = {
   },
   schemas: {
     SignInRequest: signInRequest,
+    SignOutRequest: signOutRequest,
     SignInReply: signInReply,
     Done: done,
     MeReply: meReply,
@@ -79,6 +82,17 @@ export const adminPart: Part = {
       ...{ method: "post", path: "/api/admin/sign-out", operationId: "signOut", access: "operator" },
       summary: "Sign a browser out",
       answers: [SIGNED_OUT],
+      description:
+        "This one; or with `everywhere` every one, or with `sign_in` the one that the audit log names so. By the admin token it is one of the latter two.",
+      body: {
+        required: false,
+        content: [
+          {
+            schema: signOutRequest,
+            examples: { this: {}, everywhere: { everywhere: true }, another: { sign_in: "3f2a91c0" } },
+          },
+        ],
+      },
     },
     {
       ...{ method: "get", path: "/api/admin/me", operationId: "readMe", access: "operator" },

@@ -17,7 +17,8 @@ import { keyRoutes } from "./keys/key-routes.ts";
 import { createNumbers } from "./numbers/read.ts";
 import { readQuery } from "./read-query.ts";
 import { sessionRoutes } from "./sessions/session-routes.ts";
-import { createSignIns, signOut } from "./sign-in.ts";
+import { signInRoute, signOutRoute } from "./sign-ins/sign-in-routes.ts";
+import { createSignIns } from "./sign-ins/sign-ins.ts";
 import { roomRoutes } from "./waiting-room/room-routes.ts";
 
 export interface Administration {
@@ -40,7 +41,7 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   routes.use("*", adminAuth({ signIns, readAddress: deps.readAddress, failures: deps.failures }));
   routes.route("/", signOutRoute(database));
   routes.get("/me", (c) => {
-    const csrf_token = c.get("csrfToken");
+    const csrf_token = c.get("signedIn")?.csrfToken;
     return c.json({
       ...{ signed_in: true, by: csrf_token === undefined ? "token" : "page" },
       ...(csrf_token !== undefined && { csrf_token }),
@@ -53,7 +54,7 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   routes.route("/waiting-room", roomRoutes(deps));
   const readNumbers = createNumbers(database);
   routes.get("/numbers", async (c) => c.json(await readNumbers(readQuery(c, numbersQuery).hours)));
-  routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams));
+  routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams, signIns.findEnded));
   routes.get("/audit", async (c) => c.json(await listAudit(database, readQuery(c, pageQuery))));
   routes.post("/cleanup-sessions", async (c) => {
     const { deleted } = await deps.cleanUp();

@@ -15,7 +15,7 @@ export interface AdminEnv {
   Variables: HttpEnv["Variables"] & {
     operator: Operator;
     /** Only of the page's cookie. */
-    csrfToken: string | undefined;
+    signedIn: SignedIn | undefined;
   };
 }
 
@@ -27,33 +27,48 @@ export interface SignedIn {
 }
 
 export function adminAuth(deps: {
-  isToken(given: string): boolean;
+  signIns: {
+    isToken(given: string): boolean;
+    read(c: Context): SignedIn | "forged" | undefined;
+    findEnded(signIns: SignedIn[]): Promise<Set<string>>;
+  };
   readAddress: ReadAddress;
-  /** Counts a wrong token. */
-  countFailure: CountAgainst;
-  /** The sign-in of the request's cookie. */
-  readSignIn(c: Context): SignedIn | undefined;
+  /** Counts wrong tokens. */
+  failures: Limit;
 }): MiddlewareHandler<AdminEnv> {
   return async (c, next) => {
     c.header("Cache-Control", "no-store");
     const from = deps.readAddress(c);
     const bearer = /^Bearer\s+(.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const given = bearer ?? c.req.header("x-admin-password");
-    const signedIn = given === undefined ? deps.readSignIn(c) : undefined;
-    if (signedIn) {
-      if (!isReading(c.req.method)) checkIntent(c, signedIn.csrfToken);
-      c.set("operator", { who: `page ${signedIn.name}`, from });
-      c.set("csrfToken", signedIn.csrfToken);
-    } else if (given !== undefined && deps.isToken(given)) {
+  const { signIns, failures } = deps;
+
+  const hasEnded = async (c: Context, signedIn: SignedIn): Promise<boolean> => {
+    try {
+      return (await signIns.findEnded([signedIn])).has(signedIn.name);
+    } catch (error) {
+      if (isReading(c.req.method) && WITHOUT_DATABASE.has(c.req.path)) return false;
+      throw error;
+    }
+  };
+
+    const signedIn = given === undefined ? signIns.read(c) : undefined;
+    if (given !== undefined || signedIn !== undefined) failures.admit(from);
+    if (given !== undefined && signIns.isToken(given)) {
       c.set("operator", { who: "token", from });
-    } else {
-      if (given !== undefined) await deps.countFailure(from);
+    } else if (given !== undefined || signedIn === undefined || signedIn === "forged") {
+      if (given !== undefined || signedIn === "forged") await failures.count(from);
       throw refuse(c);
     }
     await next();
   };
 }
 
+    } else {
+      if (!isReading(c.req.method)) checkIntent(c, signedIn.csrfToken);
+      if (await hasEnded(c, signedIn)) throw refuse(c);
+      c.set("operator", { who: `page ${signedIn.name}`, from });
+      c.set("signedIn", signedIn);
 export function refuse(c: Context): AppError {
   c.header("WWW-Authenticate", 'Bearer realm="keybeat admin"');
   return new AppError("unauthorized", "The admin token is missing or wrong");
