@@ -5,8 +5,9 @@ import { z } from "zod";
 import { UsageError } from "./errors.ts";
 import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
-import type { LimitSettings } from "./limits/limit.ts";
 import type { UserAuthOptions } from "./http/user-auth.ts";
+import type { LimitSettings } from "./limits/limit.ts";
+import { type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
 
 const wholeNumber = (min: number, max: number) =>
@@ -47,15 +48,15 @@ const environment = z.object({
   LIMIT_UNKNOWN_KEYS: wholeNumber(0, 1_000_000).default(120),
   LIMIT_SIGN_INS: wholeNumber(0, 1_000_000).default(60),
   LIMIT_STARTS: wholeNumber(0, 10_000).default(600),
-  TRUST_PROXY: z
-    .string()
-    .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
   LIMIT_PLACES: wholeNumber(0, 1_000_000).default(6_000),
   ALLOWED_HOSTS: z
     .string()
     .transform((list) => list.split(",").map((name) => name.trim().toLowerCase()))
     .refine((list) => list.every(isHostName), "must be * or a list of names like keys.example.com,192.168.0.10")
     .optional(),
+  TRUST_PROXY: z
+    .string()
+    .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
     .refine(isTrustProxy, "must be a number of proxies (1 to 20), or a list like 10.0.0.0/8,2001:db8::1")
     .optional(),
   QUEUE_MAX_ACTIVE: wholeNumber(0, 1_000_000).default(20),
@@ -68,14 +69,14 @@ const environment = z.object({
   QUEUE_AUTH: z.enum(["none", "jwt"]).default("none"),
   JWT_SECRET: z.string().optional(),
   JWKS_URL: z.url({ protocol: /^https?$/, error: "must look like https://host/path" }).optional(),
-  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
-});
   JWT_AUDIENCE: z
     .string()
     .transform((list) => list.split(",").map((name) => name.trim()))
     .refine((list) => list.every((name) => name !== ""), "must be a name, or a list of them with commas between")
     .optional(),
   JWT_ISSUER: z.string().optional(),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+});
 
 export type Config = Readonly<{
   /** Undefined: an embedded PostgreSQL in dataDir. */
@@ -107,9 +108,9 @@ export type Config = Readonly<{
     claimSeconds: number;
     requestSeconds: number;
   }>;
-  /** How the waiting room knows its users. */
   /** The host names that are answered to; undefined: all. */
   allowedHosts: readonly string[] | undefined;
+  /** How the waiting room knows its users. */
   userAuth: UserAuthOptions;
   /** As they were read, for the workers. */
   secrets: Readonly<ReadSecrets["values"]>;
@@ -121,18 +122,13 @@ export type Config = Readonly<{
  * Throws a UsageError that names the variable.
  */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const parsed = environment.safeParse(given(env));
-  if (!parsed.success)
-    throw new UsageError(
-      listBad(parsed.error)
-        .map((bad) => `${bad.name} ${bad.reason}`)
-        .join("; "),
-    );
-  const read = parsed.data;
+  const { read, secrets, bad } = readAll(env);
+  if (read === undefined) throw new UsageError(bad.map(({ name, reason }) => `${name} ${reason}`).join("; "));
+  const host = read.HOST ?? (read.DATABASE_URL === undefined ? "127.0.0.1" : "0.0.0.0");
   return Object.freeze({
     databaseUrl: read.DATABASE_URL,
     dataDir: read.DATA_DIR,
-    host: read.HOST ?? (read.DATABASE_URL === undefined ? "127.0.0.1" : "0.0.0.0"),
+    host,
     port: read.PORT,
     adminToken: read.ADMIN_TOKEN,
     sessionTimeoutSeconds: read.SESSION_TIMEOUT_SECONDS,
@@ -161,16 +157,22 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       requestSeconds: read.QUEUE_REQUEST_TIMEOUT_SECONDS,
     }),
     userAuth: chooseUserAuth(read),
+    secrets,
     logLevel: read.LOG_LEVEL,
   });
 }
 
 /** The variables that make no sense, each with the reason. */
-export function findBadSettings(
-  env: Record<string, string | undefined> = process.env,
-): Array<{ name: string; reason: string }> {
-  const parsed = environment.safeParse(given(env));
-  return parsed.success ? [] : listBad(parsed.error);
+export const findBadSettings = (env: Record<string, string | undefined> = process.env): BadSetting[] =>
+  readAll(env).bad;
+
+/** Where each secret that is set came from: its variable, or a file. */
+export const findSecretSources = (env: Record<string, string | undefined> = process.env): ReadSecrets["sources"] =>
+  readSecrets(env).sources;
+
+interface BadSetting {
+  name: string;
+  reason: string;
 }
 
 type Read = z.output<typeof environment>;
@@ -207,7 +209,7 @@ const given = (env: Record<string, string | undefined>) =>
   );
 
 /** By the standard variables of OpenTelemetry; what else they say its SDK reads itself. */
-function chooseTraceExporter(read: z.output<typeof environment>): TraceExporter | undefined {
+function chooseTraceExporter(read: Read): TraceExporter | undefined {
   if (read.OTEL_SDK_DISABLED?.toLowerCase() === "true") return undefined;
   const asked = read.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? read.OTEL_EXPORTER_OTLP_ENDPOINT;
   const exporter = read.OTEL_TRACES_EXPORTER ?? (asked === undefined ? "none" : "otlp");

@@ -33,17 +33,9 @@ export function reportFailure(error: Error): void {
   process.send?.({ failed: message } satisfies Report, () => process.exit(1));
 }
 
-export async function startWorkers(
-  count: number,
-  shared: { databaseUrl: string; adminToken: string | undefined; host: string },
-  log: Logger,
-): Promise<HttpServer> {
+/** `shared`: what is the same for all of them, as environment. */
+export async function startWorkers(count: number, shared: Record<string, string>, log: Logger): Promise<HttpServer> {
   let stopping = false;
-  const env = {
-    DATABASE_URL: shared.databaseUrl,
-    HOST: shared.host,
-    ...(shared.adminToken !== undefined && { ADMIN_TOKEN: shared.adminToken }),
-  };
   // The kernel gives a connection to a worker that takes it. Where the primary hands them on, one that it gives to a worker
   // killed in that moment is never answered, nor cut.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
@@ -51,7 +43,7 @@ export async function startWorkers(
   let ready = false;
   let pauseMs = RESTART_MS;
   const start = (): Worker => {
-    const worker = cluster.fork(env);
+    const worker = cluster.fork(shared);
     let reason: string | undefined;
     worker.on("message", (report: Report) => {
       if ("listening" in report) pauseMs = RESTART_MS;

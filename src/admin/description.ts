@@ -21,7 +21,7 @@ import { roomDescription } from "./waiting-room/description.ts";
 
 export const adminErrors = {
   csrf_failed: {
-    when: "a browser asks with the page's cookie, but without its `X-CSRF-Token`, or for another site. Nothing has happened.",
+    when: "a browser asks with the page's cookie, but without its `X-CSRF-Token`; or a web page of another site asks, whose origin is not in `CORS_ORIGINS`. Nothing has happened.",
     message: "The X-CSRF-Token header is missing or wrong: please load the page again",
   },
   key_not_found: { when: "no key has this id.", message: "There is no such key" },
@@ -40,7 +40,7 @@ const SIGNED_OUT: AnswerDescription = {
   description:
     "The sign-in is over, in every process, and what it looks on at ends. A browser's own cookie is taken back.",
   content: [{ schema: done, examples: { done: { success: true } } }],
-  headers: ["Cache-Control", "Set-Cookie"],
+  headers: ["Cache-Control"],
 };
 
 export const adminPart: Part = {
@@ -66,7 +66,8 @@ export const adminPart: Part = {
     {
       ...{ method: "post", path: "/api/admin/sign-in", operationId: "signIn", access: "anybody" },
       summary: "Sign a browser in",
-      description: "For the page: the cookie holds 12 hours, in any process, and dies with a changed token.",
+      description:
+        "For the page: the cookie holds 12 hours, in any process, unless it is signed out before, and dies with a changed token.",
       body: { content: [{ schema: signInRequest, examples: { sign_in: { token: "the-admin-token" } } }] },
       answers: [
         {
@@ -81,7 +82,6 @@ export const adminPart: Part = {
     {
       ...{ method: "post", path: "/api/admin/sign-out", operationId: "signOut", access: "operator" },
       summary: "Sign a browser out",
-      answers: [SIGNED_OUT],
       description:
         "This one; or with `everywhere` every one, or with `sign_in` the one that the audit log names so. By the admin token it is one of the latter two.",
       body: {
@@ -93,6 +93,7 @@ export const adminPart: Part = {
           },
         ],
       },
+      answers: [SIGNED_OUT],
     },
     {
       ...{ method: "get", path: "/api/admin/me", operationId: "readMe", access: "operator" },

@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Operator } from "../database/operator.ts";
 import { AppError } from "../errors.ts";
-import type { CountAgainst } from "../limits/limit.ts";
+import type { Limit } from "../limits/limit.ts";
 import type { ReadAddress } from "./client-address.ts";
 import { anotherSite, isOwnOrigin, isReading } from "./cross-origin.ts";
 import type { HttpEnv } from "./request-id.ts";
@@ -24,7 +24,12 @@ export interface SignedIn {
   /** Tells one sign-in from another, to people. */
   name: string;
   csrfToken: string;
+  /** When it began, in milliseconds since 1970. */
+  since: number;
 }
+
+/** What says that the database is away must be had while it is. Neither changes anything. */
+const WITHOUT_DATABASE = new Set(["/api/admin/me", "/api/admin/events"]);
 
 export function adminAuth(deps: {
   signIns: {
@@ -36,11 +41,6 @@ export function adminAuth(deps: {
   /** Counts wrong tokens. */
   failures: Limit;
 }): MiddlewareHandler<AdminEnv> {
-  return async (c, next) => {
-    c.header("Cache-Control", "no-store");
-    const from = deps.readAddress(c);
-    const bearer = /^Bearer\s+(.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    const given = bearer ?? c.req.header("x-admin-password");
   const { signIns, failures } = deps;
 
   const hasEnded = async (c: Context, signedIn: SignedIn): Promise<boolean> => {
@@ -52,6 +52,11 @@ export function adminAuth(deps: {
     }
   };
 
+  return async (c, next) => {
+    c.header("Cache-Control", "no-store");
+    const from = deps.readAddress(c);
+    const bearer = /^Bearer\s+(.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const given = bearer ?? c.req.header("x-admin-password");
     const signedIn = given === undefined ? signIns.read(c) : undefined;
     if (given !== undefined || signedIn !== undefined) failures.admit(from);
     if (given !== undefined && signIns.isToken(given)) {
@@ -59,16 +64,16 @@ export function adminAuth(deps: {
     } else if (given !== undefined || signedIn === undefined || signedIn === "forged") {
       if (given !== undefined || signedIn === "forged") await failures.count(from);
       throw refuse(c);
-    }
-    await next();
-  };
-}
-
     } else {
       if (!isReading(c.req.method)) checkIntent(c, signedIn.csrfToken);
       if (await hasEnded(c, signedIn)) throw refuse(c);
       c.set("operator", { who: `page ${signedIn.name}`, from });
       c.set("signedIn", signedIn);
+    }
+    await next();
+  };
+}
+
 export function refuse(c: Context): AppError {
   c.header("WWW-Authenticate", 'Bearer realm="keybeat admin"');
   return new AppError("unauthorized", "The admin token is missing or wrong");
@@ -94,5 +99,4 @@ function checkIntent(c: Context, csrfToken: string): void {
   }
 }
 
-const isReading = (method: string) => method === "GET" || method === "HEAD";
 const digest = (text: string) => createHash("sha256").update(text, "utf8").digest();
