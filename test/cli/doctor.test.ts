@@ -118,13 +118,49 @@ describe("keybeat doctor on the host", () => {
     expect(of(await doctor({ DATABASE_URL: "postgres//x" }), "database")[0]).toMatchObject({ state: "fail" });
   });
 
-  it("warns of an admin token that can be guessed, without showing it", async () => {
-    const findings = await doctor({ ADMIN_TOKEN: "letmein" });
-    expect(of(findings, "settings")[0]).toMatchObject({
-      state: "warn",
-      message: expect.stringContaining("7 characters"),
-    });
+  it("names secrets that can be guessed or cannot be read, without showing them, and looks at the rest", async () => {
+    const env = { ADMIN_TOKEN: "letmein", QUEUE_AUTH: "jwt", JWT_SECRET: "letmein", KEY_PEPPER_FILE: "/nowhere" };
+    const findings = await doctor(env);
+    const told = of(findings, "settings").map(({ state, message }) => `${state} ${message.slice(0, 40)}`);
+    expect(told.sort()).toEqual([
+      "fail ADMIN_TOKEN has only 7 characters, so it",
+      "fail JWT_SECRET has only 7 characters, so it ",
+      "fail KEY_PEPPER_FILE names a file that cannot",
+    ]);
     expect(JSON.stringify(findings)).not.toContain("letmein");
+    expect(of(findings, "database")[0]?.state).toBe("ok");
+  });
+
+  it("says where each secret comes from", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "keybeat-doctor-"));
+    undo.push(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "pepper");
+    writeFileSync(file, "the-pepper\n");
+    const said = async (env: Record<string, string>) => {
+      const { stdout } = await keybeat(["doctor", "--json"], { PORT: "0", ...env });
+      const findings = stdout.trim().split("\n");
+      return of(
+        findings.map((line) => JSON.parse(line) as Finding),
+        "secrets",
+      ).map(({ message }) => message);
+    };
+    expect(await said({ DATABASE_URL: db.url, ADMIN_TOKEN: "given-by-the-operator", KEY_PEPPER_FILE: file })).toEqual([
+      "DATABASE_URL is from its variable",
+      "ADMIN_TOKEN is from its variable",
+      `KEY_PEPPER is from ${file}`,
+    ]);
+    expect(await said({ DATA_DIR: folder })).toEqual(["ADMIN_TOKEN will be made on the first run"]);
+    writeFileSync(join(folder, "admin-token"), "x", { mode: 0o600 });
+    expect(await said({ DATA_DIR: folder })).toEqual([
+      `ADMIN_TOKEN was made on the first run, in ${join(folder, "admin-token")}`,
+    ]);
+  });
+
+  it("warns of a provider's keys whose tokens may be meant for any other application", async () => {
+    const env = { QUEUE_AUTH: "jwt", JWKS_URL: "https://id.example/keys" };
+    const warned = of(await doctor(env), "settings").filter(({ state }) => state === "warn");
+    expect(warned).toMatchObject([{ message: expect.stringContaining("JWT_AUDIENCE") }]);
+    expect(of(await doctor({ ...env, JWT_AUDIENCE: "keybeat" }), "settings").map(({ state }) => state)).toEqual(["ok"]);
   });
 
   it("finds the port taken by another program", async () => {

@@ -8,13 +8,16 @@ export async function readStatus(
   request: StatusRequest,
   from?: () => string | null,
 ): Promise<StatusReply> {
+  const address = from?.() ?? null;
+  service.unknownKeys?.admit(address);
   const hash = service.hashKey(request.access_key);
   const read = () => selectStatus(service.database, hash, request.session_id);
   let row = await read();
   // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
   // If it is not to be had, somebody else has it in hand, or the outage has begun.
   if (row?.live === false && !(await expireSessionOfKey(service.database, hash))) row = await read();
-  if (row === undefined) await service.countUnknownKey?.(from?.() ?? null);
+  // Counted, and neither told nor waited for: the answer is that of a key that exists and is idle.
+  if (row === undefined) service.unknownKeys?.count(address).catch(() => {});
   if (!row?.live) return { active: false };
   return {
     active: true,
