@@ -7,8 +7,8 @@ import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import postgres from "postgres";
 import { OperatorError } from "../errors.ts";
+import { findWay, openConnections, type Sql } from "./connections.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 
 const MAJOR = "18";
@@ -172,17 +172,12 @@ export async function stopServer(cluster: Cluster): Promise<void> {
   }
 }
 
-export function connectTo(cluster: Cluster, port: number, name: string): postgres.Sql {
-  return postgres({
-    ...{ host: "127.0.0.1", port, user: "keybeat", password: cluster.password, database: "postgres" },
-    ...{ max: 1, fetch_types: false, connect_timeout: 5, idle_timeout: 0, max_lifetime: null, onnotice: () => {} },
-    backoff: () => 0.2,
-    connection: { application_name: `keybeat ${name}` },
-  } as unknown as postgres.Options<Record<string, never>>);
+export function connectTo(cluster: Cluster, port: number, name: string): Sql {
+  return openConnections(findWay(urlOf(cluster, port, "postgres")), { name });
 }
 
-export const urlOf = (cluster: Cluster, port: number) =>
-  `postgres://keybeat:${cluster.password}@127.0.0.1:${port}/keybeat`;
+export const urlOf = (cluster: Cluster, port: number, database = "keybeat") =>
+  `postgres://keybeat:${cluster.password}@127.0.0.1:${port}/${database}`;
 
 async function binaries(): Promise<{ postgres: string; initdb: string; pg_ctl: string }> {
   const platform = process.platform === "win32" ? "windows" : process.platform;

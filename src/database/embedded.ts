@@ -16,9 +16,9 @@
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Sql } from "./connections.ts";
 import {
   answers,
   type Cluster,
@@ -87,7 +87,7 @@ async function startUnlessOthersDo(cluster: Cluster, failures: number, giveUpAt:
 }
 
 type Claim =
-  | { state: "ours"; connection: postgres.Sql }
+  | { state: "ours"; connection: Sql }
   /** Held by a `serve` that has made its database. */
   | { state: "served"; by: string }
   /** Held by a command, or by a `serve` that is not ready: worth to wait for. */
@@ -117,7 +117,7 @@ async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose):
 async function superviseOwned(
   cluster: Cluster,
   port: number,
-  connection: postgres.Sql,
+  connection: Sql,
   purpose: Purpose,
   log: Logger,
 ): Promise<EmbeddedDatabase & { leave(): Promise<void> }> {
@@ -167,7 +167,7 @@ async function superviseOwned(
 }
 
 /** Whether a `serve` that has lost the lock, as the server was reset, is there or comes within a moment. */
-async function isServed(connection: postgres.Sql): Promise<boolean> {
+async function isServed(connection: Sql): Promise<boolean> {
   const giveUpAt = performance.now() + WAIT_FOR_SERVE_MS;
   for (;;) {
     const serves = connection`SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'keybeat owner, serve,')`;
@@ -178,7 +178,7 @@ async function isServed(connection: postgres.Sql): Promise<boolean> {
   }
 }
 
-async function holdsLock(connection: postgres.Sql): Promise<boolean> {
+async function holdsLock(connection: Sql): Promise<boolean> {
   try {
     const rows = await connection`
       SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = ${OWNER_LOCK} AND pid = pg_backend_pid() AND granted`;

@@ -1,9 +1,10 @@
 /** Whether the database lets us in, and if not, at which of the many doors one stood. */
+import { nameDestination } from "../../database/destination.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 import type { Examined } from "./sql.ts";
 
 export async function checkConnection(database: Examined, url: string): Promise<Finding> {
-  const target = describeTarget(url);
+  const target = nameDestination(url);
   try {
     const version = await database.version();
     return ok("database", `PostgreSQL ${version} answers at ${target}`);
@@ -12,11 +13,6 @@ export async function checkConnection(database: Examined, url: string): Promise<
     const [what, mend] = explain(code ?? "", message ?? String(error), isEmbedded(url));
     return fail("database", `${target}: ${what}`, mend);
   }
-}
-
-/** Host, port and database: never the password, nor what stands behind the question mark. */
-function describeTarget(url: string): string {
-  return url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
 }
 
 const isEmbedded = (url: string) => /^postgres:\/\/keybeat:[0-9a-f]{48}@127\.0\.0\.1:\d+\/keybeat$/.test(url);
@@ -31,7 +27,7 @@ function explain(code: string, message: string, embedded: boolean): [what: strin
   if (/^(EPROTO|ERR_SSL|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_)/.test(code)) {
     return [
       `no TLS connection comes about (${code})`,
-      "give the server a certificate that this host trusts (NODE_EXTRA_CA_CERTS), or change sslmode in DATABASE_URL",
+      "give the server a certificate that this host trusts (sslrootcert in DATABASE_URL, or NODE_EXTRA_CA_CERTS), or change sslmode in DATABASE_URL",
     ];
   }
   if (code === "28000" && /no encryption|SSL/i.test(message)) {

@@ -1,13 +1,12 @@
 /** Every statement of the doctor. Each only reads; the dearest is one sequential count of active_sessions. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import postgres from "postgres";
-import { createSocketFactory } from "../../database/socket.ts";
+import { findWay, openConnections, type Sql } from "../../database/connections.ts";
 
 const SILENCE_MS_MAX = 5000;
 
 export interface Examined {
-  sql: postgres.Sql;
+  sql: Sql;
   /** The channels on which something was told. */
   heard: Set<string>;
   version(): Promise<string>;
@@ -17,13 +16,11 @@ export interface Examined {
 /** One connection, opened by the first statement. What stands in the way is thrown as the driver says it. */
 export function examine(url: string): Examined {
   const heard = new Set<string>();
-  const sql = postgres(url, {
-    ...{ max: 1, fetch_types: false, connect_timeout: 5, idle_timeout: 0, max_lifetime: null, onnotice: () => {} },
-    connection: { application_name: "keybeat doctor" },
-    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    socket: createSocketFactory(SILENCE_MS_MAX),
-    onnotify: (channel: string) => heard.add(channel),
-  } as unknown as postgres.Options<Record<string, never>>);
+  const sql = openConnections(findWay(url), {
+    name: "doctor",
+    silenceMsMax: SILENCE_MS_MAX,
+    onNotify: (channel) => heard.add(channel),
+  });
   return {
     sql,
     heard,
@@ -87,7 +84,7 @@ const SETTINGS = [
   ...["default_transaction_isolation", "default_transaction_read_only"],
 ];
 
-async function readServer(sql: postgres.Sql): Promise<ServerFacts> {
+async function readServer(sql: Sql): Promise<ServerFacts> {
   const before = Date.now();
   const [clock] = await sql`SELECT extract(epoch FROM clock_timestamp())::float * 1000 AS ms`;
   const hostMs = (before + Date.now()) / 2;
@@ -117,13 +114,13 @@ async function readServer(sql: postgres.Sql): Promise<ServerFacts> {
 }
 
 /** A pooler names a process of its own when one connects, and hands the statements to the server's. */
-async function isPooled(sql: postgres.Sql): Promise<boolean> {
+async function isPooled(sql: Sql): Promise<boolean> {
   const result = await sql`SELECT pg_backend_pid() AS pid`;
   return (result as unknown as { state: { pid: number } }).state.pid !== result[0]?.pid;
 }
 
 /** Behind a pooler that hands connections on after each transaction, LISTEN is heard by nobody. */
-async function hearsItself(sql: postgres.Sql, heard: Set<string>): Promise<boolean> {
+async function hearsItself(sql: Sql, heard: Set<string>): Promise<boolean> {
   const channel = `keybeat_doctor_${randomBytes(8).toString("hex")}`;
   await sql.unsafe(`LISTEN ${channel}`);
   await sql.unsafe(`NOTIFY ${channel}`);
@@ -132,7 +129,7 @@ async function hearsItself(sql: postgres.Sql, heard: Set<string>): Promise<boole
   return heard.has(channel);
 }
 
-async function readMigrations(sql: postgres.Sql): Promise<number[] | undefined> {
+async function readMigrations(sql: Sql): Promise<number[] | undefined> {
   const [there] = await sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS yes`;
   if (!there?.yes) return undefined;
   return (await sql`SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY created_at`).map(
@@ -140,7 +137,7 @@ async function readMigrations(sql: postgres.Sql): Promise<number[] | undefined> 
   );
 }
 
-async function readTables(sql: postgres.Sql): Promise<TableFacts> {
+async function readTables(sql: Sql): Promise<TableFacts> {
   const [row] = await sql<TableFacts[]>`
     WITH rule AS MATERIALIZED (
       SELECT clock_timestamp() AS at, session_cutoff(clock_timestamp()) AS cutoff
