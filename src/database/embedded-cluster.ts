@@ -22,7 +22,7 @@ export interface Cluster {
 }
 
 /** Makes the cluster where there is none. It appears under its name only when it is complete. */
-export async function prepareCluster(root: string): Promise<Cluster> {
+export async function prepareCluster(root: string, stop?: AbortSignal): Promise<Cluster> {
   const programs = await binaries();
   if (/["$`\\]/.test(root) && process.platform !== "win32") {
     throw new OperatorError(`the data folder ${root} has a character (" $ \` \\) that PostgreSQL's programs misread`);
@@ -50,8 +50,10 @@ export async function prepareCluster(root: string): Promise<Cluster> {
     if (runAs.owner) await chown(fresh, runAs.owner.uid, runAs.owner.gid);
     const how = ["-U", "keybeat", "--pwfile", passwordFile, "--auth", "scram-sha-256", "--encoding", "UTF8"];
     await runAs
-      .exec(programs.initdb, ["-D", fresh, ...how, "--no-locale", "--data-checksums"])
-      .catch((error: Error) => {
+      .exec(programs.initdb, ["-D", fresh, ...how, "--no-locale", "--data-checksums"], stop)
+      .catch(async (error: Error) => {
+        await rm(fresh, { recursive: true, force: true });
+        stop?.throwIfAborted();
         throw new OperatorError(`the embedded PostgreSQL could not be made in ${root}: ${error.message}`);
       });
     await rename(fresh, dir).catch(async (error) => {

@@ -30,6 +30,7 @@ import {
   stopServer,
   urlOf,
 } from "./embedded-cluster.ts";
+import { NO_PATIENCE, type Patience, pause, sayIfSlow, sayNowAndThen, untilStopped } from "./patience.ts";
 
 const OWNER_LOCK = 1262834006;
 const WAIT_FOR_COMMAND_MS = 20_000;
@@ -47,12 +48,67 @@ export interface EmbeddedDatabase {
 }
 
 /** Throws an OperatorError that says in one line what stands in the way. */
-export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logger): Promise<EmbeddedDatabase> {
-  const cluster = await prepareCluster(resolve(dataDir));
+export async function openEmbedded(
+  dataDir: string,
+  purpose: Purpose,
+  log: Logger,
+  patience = NO_PATIENCE,
+): Promise<EmbeddedDatabase> {
+  const cluster = await prepareCluster(resolve(dataDir), patience.stop);
+  let starting: Promise<number | undefined> | undefined;
+  const start = (failures: number, giveUpAt: number) => {
+    starting = startUnlessOthersDo(cluster, failures, giveUpAt);
+    return starting;
+  };
+  try {
+    return await untilStopped(claimRunning({ dataDir, cluster, purpose, log, patience, start }), patience.stop);
+  } catch (error) {
+    if (patience.stop.aborted && starting) await stopBegun(cluster, starting);
+    throw error;
+  }
+}
+
+/** What was begun to start is not left behind: as soon as it can be told to stop, it is. */
+async function stopBegun(cluster: Cluster, starting: Promise<unknown>): Promise<void> {
+  let settled = false;
+  void starting
+    .catch(() => {})
+    .then(() => {
+      settled = true;
+    });
+  while (!settled && !(await isMarked(cluster))) await sleep(20);
+  if (await isMarked(cluster)) await stopServer(cluster);
+}
+
+interface Claiming {
+  dataDir: string;
+  cluster: Cluster;
+  purpose: Purpose;
+  log: Logger;
+  patience: Patience;
+  start(failures: number, giveUpAt: number): Promise<number | undefined>;
+}
+
+async function claimRunning(claiming: Claiming): Promise<EmbeddedDatabase> {
+  const { dataDir, cluster, purpose, log, patience, start } = claiming;
+  const say = sayNowAndThen(patience.say);
   const giveUpAt = performance.now() + WAIT_FOR_COMMAND_MS;
   for (let failures = 0; ; ) {
-    const running = await runningPort(cluster);
-    const port = running ?? (await startUnlessOthersDo(cluster, failures, giveUpAt));
+    patience.stop.throwIfAborted();
+    const embedded = `the embedded PostgreSQL in ${dataDir}`;
+    const running = await sayIfSlow(
+      runningPort(cluster),
+      patience,
+      `waiting for ${embedded}, which starts, recovers or stops`,
+    );
+    patience.stop.throwIfAborted();
+    const port =
+      running ??
+      (await sayIfSlow(
+        start(failures, giveUpAt),
+        patience,
+        `waiting for ${embedded} to start, after a crash to recover`,
+      ));
     failures = port === undefined ? failures + 1 : 0;
     const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
     if (port !== undefined && claim?.state === "ours") {
@@ -68,7 +124,8 @@ export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logge
         `the data folder ${dataDir} is in use by another Keybeat process (${claim && "by" in claim ? claim.by : "starting"})`,
       );
     }
-    await sleep(200);
+    say(`waiting for the hold on ${dataDir}`, ` (${claim && "by" in claim ? claim.by : "another process starts"})`);
+    await pause(200, patience.stop);
   }
 }
 

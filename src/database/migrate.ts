@@ -13,11 +13,16 @@ const LOCK_AGAIN_MS = 200;
 const LOCK_WAIT_MINUTES = 15;
 const DEADLOCKS_MAX = 5;
 
+export interface MigrationReport extends Reached {
+  /** How many. */
+  applied: number;
+}
+
 /**
  * Where nothing is to do it only reads, so a role without any right to change the schema can serve.
  * Throws an OperatorError if the database cannot be reached, is too old, or refuses.
  */
-export async function migrateDatabase(url: string, patience = NO_PATIENCE): Promise<{ applied: number } & Reached> {
+export async function migrateDatabase(url: string, patience = NO_PATIENCE): Promise<MigrationReport> {
   const way = findWay(url);
   const reached = await reachDatabase(way, patience);
   const sql = openConnections(way, { name: "migrate", prepare: false });

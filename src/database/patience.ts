@@ -26,6 +26,15 @@ export function sayNowAndThen(say: (line: string) => void): (what: string, detai
   };
 }
 
+const SLOW_MS = 2000;
+
+/** Says the line if the work takes its time, and again every 10 s. */
+export async function sayIfSlow<T>(work: Promise<T>, { say }: Patience, line: string): Promise<T> {
+  const tell = sayNowAndThen(say);
+  const timer = setInterval(() => tell(line), SLOW_MS);
+  return work.finally(() => clearInterval(timer));
+}
+
 /** Rejects as soon as it is stopped; what was begun goes on, and nobody waits for it. */
 export async function untilStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
   stop.throwIfAborted();
@@ -43,4 +52,6 @@ export async function untilStopped<T>(work: Promise<T>, stop: AbortSignal): Prom
 }
 
 /** Rejects as soon as it is stopped. */
-export const pause = (ms: number, stop: AbortSignal) => untilStopped(sleep(ms), stop);
+export async function pause(ms: number, stop: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: stop }).catch(() => stop.throwIfAborted());
+}

@@ -50,17 +50,21 @@ interface Failure {
 
 async function ask(way: Way, only: Server, stop: AbortSignal): Promise<Reached | Failure> {
   const sql = openConnections(way, { name: "start", prepare: false, silenceMsMax: ANSWER_MS_MAX, only });
+  const answered = new AbortController();
   try {
     const answer = Promise.race([
       look(sql),
       // The driver goes on by itself where a server accepts and hangs up.
-      sleep(ANSWER_MS_MAX).then((): Failure => ({ why: "it does not answer", mayPass: true })),
+      sleep(ANSWER_MS_MAX, undefined, { signal: answered.signal }).then(
+        (): Failure => ({ why: "it does not answer", mayPass: true }),
+      ),
     ]);
     return await untilStopped(answer, stop);
   } catch (error) {
     if (error instanceof OperatorError || stop.aborted) throw error;
     return { why: describe(error), mayPass: isPassing(error) };
   } finally {
+    answered.abort();
     await sql.end({ timeout: 0 });
   }
 }

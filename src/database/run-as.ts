@@ -2,7 +2,7 @@
  * PostgreSQL refuses to run as root. Started as root, its programs run as the system user `postgres` (made where it
  * is missing); otherwise as whoever we are.
  */
-import { execFile } from "node:child_process";
+import { type ExecFileOptions, execFile } from "node:child_process";
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
@@ -15,15 +15,16 @@ export interface RunAs {
   /** Undefined: as ourselves. */
   owner: { uid: number; gid: number } | undefined;
   /** Runs a program of PostgreSQL to its end. Throws with the last thing that it said. */
-  exec(program: string, args: string[]): Promise<string>;
+  exec(program: string, args: string[], stop?: AbortSignal): Promise<string>;
 }
 
 /** `paths` are what the programs must reach: their own folder and the data. Throws an OperatorError if they cannot. */
 export async function chooseRunAs(paths: string[]): Promise<RunAs> {
-  if (process.getuid?.() !== 0) return { owner: undefined, exec: (program, args) => exec(program, args) };
+  if (process.getuid?.() !== 0)
+    return { owner: undefined, exec: (program, args, stop) => exec(program, args, { signal: stop }) };
   const owner = await systemUser();
   if (paths.every((path) => canReach(path, owner))) {
-    return { owner, exec: (program, args) => exec(program, args, owner) };
+    return { owner, exec: (program, args, stop) => exec(program, args, { ...owner, signal: stop }) };
   }
   // A checkout below /root or a private temporary folder: the user may not walk in there. It keeps root's leave to
   // pass (and nothing else of root's) so that nobody has to open the folder to everyone.
@@ -42,17 +43,23 @@ export async function chooseRunAs(paths: string[]): Promise<RunAs> {
         `(${error.message}): choose another folder, start Keybeat as another user, or set DATABASE_URL`,
     );
   });
-  return { owner, exec: (program, args) => exec("setpriv", [...leave, program, ...args]) };
+  return { owner, exec: (program, args, stop) => exec("setpriv", [...leave, program, ...args], { signal: stop }) };
 }
 
 /** Runs a program to its end. Throws with the last thing that it said. */
-async function exec(program: string, args: string[], as: { uid?: number; gid?: number } = {}): Promise<string> {
+async function exec(program: string, args: string[], how: ExecFileOptions = {}): Promise<string> {
   try {
-    return (await run(program, args, { ...as, cwd: "/" })).stdout;
+    return (await run(program, args, { ...how, cwd: "/", env: plainEnvironment(), encoding: "utf8" })).stdout;
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     throw new Error(stderr?.trim().split("\n").at(-1) || message.split("\n")[0], { cause: error });
   }
+}
+
+/** PostgreSQL's programs go by `PG…` and the locale of whoever's shell it is; a server of ours is the same everywhere. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const isOurs = (name: string) => !/^(PG|LC_|LANG)/.test(name);
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => isOurs(name)));
 }
 
 async function systemUser(): Promise<{ uid: number; gid: number }> {

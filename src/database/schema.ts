@@ -1,4 +1,5 @@
 /** Where our tables are, and which migrations have been applied to them. All of it only reads. */
+import { readFileSync } from "node:fs";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { TransactionSql } from "postgres";
 import { packageRoot } from "../version.ts";
@@ -46,4 +47,15 @@ export function readMigrations(): Migration[] {
 export function findPending(applied: number[] | undefined): Migration[] {
   const last = Math.max(0, ...(applied ?? []));
   return readMigrations().filter(({ folderMillis }) => folderMillis > last);
+}
+
+/** The names of our tables, as drizzle-kit has noted them beside the last migration. */
+export function readTableNames(): string[] {
+  const meta = `${packageRoot()}/migrations/meta`;
+  const read = (file: string) => JSON.parse(readFileSync(`${meta}/${file}`, "utf8"));
+  const { entries } = read("_journal.json") as { entries: Array<{ tag: string }> };
+  const snapshot = read(`${entries.at(-1)?.tag.slice(0, 4)}_snapshot.json`) as {
+    tables: Record<string, { name: string }>;
+  };
+  return Object.values(snapshot.tables).map(({ name }) => name);
 }

@@ -61,6 +61,10 @@ const REASONS: Record<string, [what: string, mend: string]> = {
   "28P01": ["the password is wrong, or the user unknown", "correct user and password in DATABASE_URL"],
   "3D000": ["that database does not exist", "make it with createdb, or correct the name in DATABASE_URL"],
   "42501": ["this user may not connect to that database", "GRANT CONNECT ON DATABASE … TO …"],
+  NO_PRIMARY: [
+    "none of the servers is a primary that answers",
+    "ask for each of them alone in DATABASE_URL to see what is wrong with it",
+  ],
   "53300": ["the server has no connection left", "raise max_connections, or run fewer processes; see connections.sql"],
   "57P03": ["the server is starting up, stopping or recovering", "wait; if it stays so, look into its log"],
 };

@@ -2,8 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findWay, openConnections, type Sql } from "../../database/connections.ts";
+import { readSchema, readTableNames, type Schema } from "../../database/schema.ts";
 
 const SILENCE_MS_MAX = 5000;
+const ANSWER_MS_MAX = 8000;
 
 export interface Examined {
   sql: Sql;
@@ -24,9 +26,17 @@ export function examine(url: string): Examined {
   return {
     sql,
     heard,
-    version: async () => (await sql`SELECT current_setting('server_version') AS version`)[0]?.version,
+    async version() {
+      const asked = sql`SELECT current_setting('server_version') AS version`.then(([row]) => row?.version as string);
+      // With several servers the driver goes round for ever.
+      return Promise.race([asked, sleep(ANSWER_MS_MAX, undefined, { ref: false }).then(giveUp)]);
+    },
     close: () => sql.end({ timeout: 1 }),
   };
+}
+
+function giveUp(): never {
+  throw Object.assign(new Error("none of the servers is a primary that answers"), { code: "NO_PRIMARY" });
 }
 
 export interface ServerFacts {
@@ -35,9 +45,13 @@ export interface ServerFacts {
   settings: Record<string, string>;
   connections: number;
   connections_max: number;
+  /** Where our tables are or would be made; null: search_path names no schema that exists. */
+  schema: string | null;
   can_create_tables: boolean;
   can_create_schemas: boolean;
-  owns_tables: boolean;
+  /** Those of our tables, as far as they are there, that this user does not own, and cannot read and write. */
+  not_owned: string[];
+  not_usable: string[];
   user: string;
   /** How far the clock of this host is before the database's, in seconds; half a round trip exact. */
   clockAheadSeconds: number;
@@ -73,20 +87,21 @@ export interface Facts {
 }
 
 export async function readFacts({ sql, heard }: Examined): Promise<Facts> {
-  const server = await readServer(sql);
+  const schema = await readSchema(sql);
+  const server = await readServer(sql, schema);
   const pooler = { present: await isPooled(sql), listens: await hearsItself(sql, heard) };
-  const migrations = await readMigrations(sql);
+  const migrations = schema.applied;
   return { server, pooler, migrations, tables: migrations?.length ? await readTables(sql) : undefined };
 }
 
 const SETTINGS = [
   ...["synchronous_commit", "fsync", "full_page_writes", "autovacuum", "track_counts", "statement_timeout"],
-  ...["default_transaction_isolation", "default_transaction_read_only"],
+  ...["default_transaction_isolation", "default_transaction_read_only", "session_replication_role"],
 ];
 
-async function readServer(sql: Sql): Promise<ServerFacts> {
+async function readServer(sql: Sql, { name, journal }: Schema): Promise<ServerFacts> {
   const before = Date.now();
-  const [clock] = await sql`SELECT extract(epoch FROM clock_timestamp())::float * 1000 AS ms`;
+  const [clock] = await sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms`;
   const hostMs = (before + Date.now()) / 2;
   const [row] = await sql<Array<Omit<ServerFacts, "settings" | "clockAheadSeconds">>>`
     SELECT current_setting('server_version_num')::int AS version,
@@ -98,16 +113,22 @@ async function readServer(sql: Sql): Promise<ServerFacts> {
                  (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
                  (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
            )::int AS connections_max,
-           coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS can_create_tables,
+           coalesce(has_schema_privilege(to_regnamespace(${name})::oid, 'CREATE'), false) AS can_create_tables,
            has_database_privilege(current_database(), 'CREATE')
-             OR coalesce(has_schema_privilege(to_regnamespace('drizzle')::oid, 'CREATE'), false) AS can_create_schemas,
-           coalesce((SELECT bool_and(pg_has_role(c.relowner, 'USAGE')) FROM pg_class c WHERE c.oid IN (
-             to_regclass('keys'), to_regclass('active_sessions'), to_regclass('session_history'),
-             to_regclass('service_state'))), true) AS owns_tables`;
+             OR coalesce(has_schema_privilege(to_regnamespace(${journal.replace(/\.[^.]*$/, "")})::oid, 'CREATE'), false)
+             AS can_create_schemas`;
+  const tables = await sql`
+    SELECT name, pg_has_role(c.relowner, 'USAGE') AS owned,
+           has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+             AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS usable
+    FROM unnest(string_to_array(${readTableNames().join()}, ',')) name JOIN pg_class c ON c.oid = to_regclass(name)`;
   const settings =
     await sql`SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY (string_to_array(${SETTINGS.join()}, ','))`;
   return {
     ...(row as ServerFacts),
+    schema: name,
+    not_owned: tables.filter(({ owned }) => !owned).map((table) => table.name),
+    not_usable: tables.filter(({ usable }) => !usable).map((table) => table.name),
     settings: Object.fromEntries(settings.map(({ name, value }) => [name, value])),
     clockAheadSeconds: (hostMs - clock?.ms) / 1000,
   };
@@ -127,14 +148,6 @@ async function hearsItself(sql: Sql, heard: Set<string>): Promise<boolean> {
   for (let tries = 0; tries < 50 && !heard.has(channel); tries++) await sleep(20);
   await sql.unsafe(`UNLISTEN ${channel}`);
   return heard.has(channel);
-}
-
-async function readMigrations(sql: Sql): Promise<number[] | undefined> {
-  const [there] = await sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS yes`;
-  if (!there?.yes) return undefined;
-  return (await sql`SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY created_at`).map(
-    (row) => row.created_at,
-  );
 }
 
 async function readTables(sql: Sql): Promise<TableFacts> {
