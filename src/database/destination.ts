@@ -4,6 +4,7 @@
  * connection if it were left out is refused.
  */
 import { userInfo } from "node:os";
+import type { SecureVersion } from "node:tls";
 import { BadConnectionString, readConnectionString } from "./connection-string.ts";
 
 export interface Server {
@@ -26,8 +27,8 @@ export interface TlsSettings {
   key: string | undefined;
   crl: string | undefined;
   passphrase: string | undefined;
-  minVersion: string | undefined;
-  maxVersion: string | undefined;
+  minVersion: SecureVersion | undefined;
+  maxVersion: SecureVersion | undefined;
   /** Without asking first whether the server speaks TLS. */
   direct: boolean;
 }
@@ -177,12 +178,12 @@ function readTls(take: Take, servers: Server[]): TlsSettings {
   };
 }
 
-function tlsVersion(take: Take, name: string): string | undefined {
+function tlsVersion(take: Take, name: string): SecureVersion | undefined {
   const version = take(name);
   if (version !== undefined && !/^TLSv1(\.[123])?$/.test(version)) {
     throw new BadConnectionString(`must have as ${name} TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3`);
   }
-  return version;
+  return version as SecureVersion | undefined;
 }
 
 function notesOn(take: Take, { check, rootCert }: TlsSettings): string[] {

@@ -2,6 +2,7 @@ import type { Logger } from "../log.ts";
 import type { Database } from "./database.ts";
 
 const TICK_MS = 1000;
+const FIRST_TRIES = 5;
 
 /**
  * Says each second that this process serves, on the lane of the heartbeats: if that is stuck, nobody is served. By the
@@ -10,7 +11,17 @@ const TICK_MS = 1000;
  */
 export async function startTicking(database: Database, log: Logger): Promise<{ stop(): void }> {
   const tick = () => database.heartbeats.query((sql) => sql`SELECT tick_service()`);
-  await tick();
+  // On a host that has just come up everything is slow once.
+  for (let tries = 1; ; tries++) {
+    const ticked = await tick().then(
+      () => true,
+      (error) => {
+        if (tries === FIRST_TRIES) throw error;
+        return false;
+      },
+    );
+    if (ticked) break;
+  }
   let underWay = false;
   const timer = setInterval(() => {
     if (underWay) return;

@@ -1,47 +1,64 @@
 /** TLS to the database, for the driver's `ssl` option: which certificates are trusted, and whose. */
 import { readFileSync } from "node:fs";
-import { checkServerIdentity, type PeerCertificate, type SecureVersion } from "node:tls";
+import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from "node:tls";
 import { OperatorError } from "../errors.ts";
 import type { TlsSettings } from "./destination.ts";
 
-/** False: none. "prefer": where the server has it. Throws an OperatorError if a file cannot be read. */
+/** False: none. "prefer": where the server has it. Throws an OperatorError if a file cannot be read or used. */
 export function loadTls(tls: TlsSettings): object | false | "prefer" {
   if (tls.check === "off") return false;
   if (tls.check === "offered") return "prefer";
-  const options = {
+  const loaded = createLoader(tls);
+  return {
     rejectUnauthorized: tls.check !== "unverified",
     checkServerIdentity: tls.check === "name" ? checkName : () => undefined,
-    ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
-    ...(tls.minVersion !== undefined && { minVersion: tls.minVersion as SecureVersion }),
-    ...(tls.maxVersion !== undefined && { maxVersion: tls.maxVersion as SecureVersion }),
+    /** The driver copies the options for each connection: so a certificate that was renewed is used by the next one. */
+    get secureContext() {
+      return loaded();
+    },
   };
-  for (const [option, parameter, path] of [
-    ["ca", "sslrootcert", tls.rootCert],
-    ["cert", "sslcert", tls.cert],
-    ["key", "sslkey", tls.key],
-    ["crl", "sslcrl", tls.crl],
-  ] as const) {
-    if (path === undefined) continue;
-    // The driver copies the options for each connection: so a certificate that was renewed is used by the next one.
-    Object.defineProperty(options, option, { enumerable: true, get: createReader(parameter, path) });
-  }
-  return options;
 }
 
-/** What the file holds; if it is away for a moment, what it held before. */
-function createReader(parameter: string, path: string): () => Buffer {
-  const read = () => readFileSync(path);
-  let last: Buffer;
+/**
+ * What is made of the files, again when they have changed. Where that fails later (they are being written, say) what
+ * was made before is good: an error in the middle of the driver would end the process.
+ */
+function createLoader(tls: TlsSettings): () => SecureContext {
+  const files = { ca: tls.rootCert, cert: tls.cert, key: tls.key, crl: tls.crl };
+  const paths = Object.entries(files).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const read = () => paths.map(([option, path]) => [option, readFileSync(path, "utf8")] as const);
+  const make = (contents: ReturnType<typeof read>) => {
+    // Node.js takes a file without any for an empty list.
+    const empty = contents.find(([, text]) => !text.includes("-----BEGIN "));
+    if (empty) throw new Error("no PEM stands in it");
+    return createSecureContext({
+      ...Object.fromEntries(contents),
+      ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
+      ...(tls.minVersion !== undefined && { minVersion: tls.minVersion }),
+      ...(tls.maxVersion !== undefined && { maxVersion: tls.maxVersion }),
+    });
+  };
+  let last: { contents: string; context: SecureContext };
+  const load = () => {
+    const contents = read();
+    const text = contents.join();
+    if (text !== last?.contents) last = { contents: text, context: make(contents) };
+    return last.context;
+  };
   try {
-    last = read();
+    load();
   } catch (error) {
-    throw new OperatorError(`${parameter} in DATABASE_URL cannot be read: ${(error as Error).message}`);
+    const parameters = paths.map(([, path]) => path).join(", ");
+    throw new OperatorError(
+      `TLS as DATABASE_URL asks for it cannot be had (${parameters || "no files"}): ${(error as Error).message}`,
+    );
   }
   return () => {
     try {
-      last = read();
-    } catch {}
-    return last;
+      return load();
+    } catch {
+      return last.context;
+    }
   };
 }
 
@@ -51,7 +68,6 @@ function createReader(parameter: string, path: string): () => Buffer {
  */
 function checkName(this: { socket?: { host?: string } }, _name: string, certificate: PeerCertificate) {
   const host = this?.socket?.host;
-  return host === undefined
-    ? new Error("it is not known whose certificate this must be")
-    : checkServerIdentity(host, certificate);
+  if (host === undefined) return new Error("it is not known whose certificate this must be");
+  return checkServerIdentity(host, certificate);
 }
