@@ -70,13 +70,13 @@ function giveWay(error: unknown, attemptsLeft: number): undefined {
 }
 
 async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise<number> {
-  const before = await readSchema(sql);
-  const name = before.name ?? (await makeSchema(sql, before));
-  const { journal } = before.name === null ? await readSchema(sql) : before;
+  const found = await readSchema(sql);
+  if (found.name === null) await makeSchema(sql, found);
+  const { name, journal, applied } = found.name === null ? await readSchema(sql) : found;
   // Behind a pooler too it is set for this transaction only.
   await sql.unsafe(`SET LOCAL search_path TO ${name}; SET LOCAL statement_timeout TO 0`);
-  if (before.applied === undefined) await makeJournal(sql, journal);
-  const pending = findPending(before.applied);
+  if (applied === undefined) await makeJournal(sql, journal);
+  const pending = findPending(applied);
   for (const { sql: statements, hash, folderMillis } of pending) {
     // drizzle-kit writes foreign keys with the schema's name that it knows.
     for (const statement of statements) await sql.unsafe(statement.replaceAll('"public".', `${name}.`));
@@ -86,12 +86,11 @@ async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise
 }
 
 /** A schema that a connection string asks for alone is made, as other tools do. */
-async function makeSchema(sql: TransactionSql<{ bigint: number }>, { searchPath }: Schema): Promise<string> {
+async function makeSchema(sql: TransactionSql<{ bigint: number }>, { searchPath }: Schema): Promise<void> {
   if (!/^("(?:[^"$]|"")+"|[\w]+)$/.test(searchPath)) {
     throw new OperatorError(`no schema of search_path (${searchPath}) exists in the database: make one, or change it`);
   }
   await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${searchPath}`);
-  return searchPath;
 }
 
 /** As drizzle makes it. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OperatorError } from "../errors.ts";
 import { openConnections, type Way } from "./connections.ts";
 import { nameServers, type Server } from "./destination.ts";
-import { type Patience, pause, sayNowAndThen, untilStopped } from "./patience.ts";
+import { type Patience, pause, sayIfSlow, sayNowAndThen, untilStopped } from "./patience.ts";
 
 const OLDEST_VERSION = 150_000;
 const AGAIN_MS = 500;
@@ -25,7 +25,11 @@ export async function reachDatabase(way: Way, patience: Patience): Promise<Reach
   for (;;) {
     const failures: Failure[] = [];
     for (const server of servers) {
-      const outcome = await ask(way, server, patience.stop);
+      const outcome = await sayIfSlow(
+        ask(way, server, patience.stop),
+        patience,
+        `waiting for the database at ${name}, which has not answered yet`,
+      );
       if ("serverVersion" in outcome) return outcome;
       failures.push(outcome);
     }

@@ -9,7 +9,7 @@ export interface Schema {
   /** The schema of our tables, or where they will be made; as an identifier in SQL. Null: search_path names none that exists. */
   name: string | null;
   searchPath: string;
-  /** The table of the applied migrations. Each schema has its own; that of `public` lies where drizzle looks for it. */
+  /** Where there is a schema, the table of the applied migrations. Each schema has its own; that of `public` lies where drizzle looks for it. */
   journal: string;
   /** When each applied migration was written; undefined: there is no such table. */
   applied: number[] | undefined;
@@ -27,11 +27,13 @@ export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>):
                     quote_ident(current_schema())) AS name,
            current_setting('search_path') AS search_path`;
   const name = row?.name ?? null;
-  const journal = journalOf(name ?? "public");
+  const searchPath = row?.search_path ?? "";
+  if (name === null) return { name, searchPath, journal: "", applied: undefined };
+  const journal = journalOf(name);
   const [there] = await sql`SELECT to_regclass(${journal}) IS NOT NULL AS yes`;
   const applied = there?.yes ? await sql.unsafe(`SELECT created_at FROM ${journal} ORDER BY created_at`) : undefined;
   return {
-    ...{ name, searchPath: row?.search_path ?? "", journal },
+    ...{ name, searchPath, journal },
     applied: applied?.map(({ created_at }) => Number(created_at)),
   };
 }

@@ -105,14 +105,14 @@ describe("a start before the database", () => {
   });
 
   it.each([
-    ["one host", AWAY, /127\.0\.0\.1:1\/none cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:1 \(tried for 1 s\)/],
+    ["one host", AWAY, /127\.0\.0\.1:1\/none cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:1 \(tried for 3 s\)/],
     [
       "two hosts",
       TWO_AWAY,
       /127\.0\.0\.1:1,127\.0\.0\.1:2\/none cannot be reached: .*:1 .*ECONNREFUSED.*:2 .*ECONNREFUSED/,
     ],
   ])("gives up with the reason: %s", async (_what, url, said) => {
-    const env = { DATABASE_URL: `${url}?connect_timeout=1` };
+    const env = { DATABASE_URL: `${url}?connect_timeout=3` };
     for (const command of ["serve", "migrate"]) {
       const started = start([command], env);
       expect(await started.exit).toBe(1);
@@ -132,15 +132,18 @@ describe("a start before the database", () => {
 });
 
 describe("a start that waits is stopped by a signal", () => {
-  const dark = async (): Promise<string> => `postgres://u:p@127.0.0.1:${await listen(createServer(() => {}))}/none`;
+  const dark = async (): Promise<string> => {
+    const port: number = await listen(createServer(() => {}));
+    return `postgres://u:p@127.0.0.1:${port}/none`;
+  };
   it.each([
     ["SIGINT", "one host that is away", async () => AWAY],
     ["SIGTERM", "two hosts that are away", async () => TWO_AWAY],
     ["SIGHUP", "one that never answers", dark],
     ["SIGTERM", "one that never answers", dark],
-  ] as const)("%s: %s", async (signal, _what, url) => {
+  ] as Array<[keyof typeof EXIT, string, () => Promise<string>]>)("%s: %s", async (signal, _what, url) => {
     const started = start(["serve"], { DATABASE_URL: await url() });
-    await Promise.race([started.says(/waiting for the database/), sleep(4000)]);
+    await started.says(/waiting for the database/);
     expect(await stops(started, signal)).toBe(EXIT[signal]);
     expect(started.output()).toContain(`keybeat: stopped by ${signal}\n`);
   });
@@ -183,20 +186,24 @@ describe("a start that waits is stopped by a signal", () => {
     // Who comes next takes over what was left, and puts it away.
     expect(await keybeat(["migrate"], { DATA_DIR })).toMatchObject({ code: 0 });
     expect(serverRuns(DATA_DIR)).toBe(false);
-  });
+  }, 120_000);
 
-  it.each([0, 150, 400, 800, 1500, 2500])("an embedded PostgreSQL begun %i ms ago is not left behind", async (ms) => {
-    const DATA_DIR = join(newFolder(), "data");
-    const started = start(["serve"], { DATA_DIR });
-    while (!existsSync(DATA_DIR)) await sleep(5);
-    await sleep(ms);
-    const code = await stops(started, "SIGTERM");
-    expect([0, 143]).toContain(code); // it may have come to serve
-    for (let tries = 0; tries < 100 && serverRuns(DATA_DIR); tries++) await sleep(50);
-    expect(serverRuns(DATA_DIR)).toBe(false);
-    expect(readdirSync(DATA_DIR).filter((name) => name.startsWith("postgres.new"))).toEqual([]);
-    expect(await keybeat(["migrate"], { DATA_DIR })).toMatchObject({ code: 0 });
-  });
+  it.each([0, 150, 400, 800, 1500, 2500])(
+    "an embedded PostgreSQL begun %i ms ago is not left behind",
+    async (ms) => {
+      const DATA_DIR = join(newFolder(), "data");
+      const started = start(["serve"], { DATA_DIR });
+      while (!existsSync(DATA_DIR)) await sleep(5);
+      await sleep(ms);
+      const code = await stops(started, "SIGTERM");
+      expect([0, 143]).toContain(code); // it may have come to serve
+      for (let tries = 0; tries < 100 && serverRuns(DATA_DIR); tries++) await sleep(50);
+      expect(serverRuns(DATA_DIR)).toBe(false);
+      expect(readdirSync(DATA_DIR).filter((name) => name.startsWith("postgres.new"))).toEqual([]);
+      expect(await keybeat(["migrate"], { DATA_DIR })).toMatchObject({ code: 0 });
+    },
+    120_000,
+  );
 });
 
 /** By its mark: the process that it names is there. */

@@ -7,6 +7,9 @@ import { databaseUrl } from "../support/database-url.ts";
 import { keybeat, startServer } from "../support/process.ts";
 import { newSessionId } from "../support/secrets.ts";
 
+/** Some ten processes are started one after the other. */
+const LONG_MS = 180_000;
+
 let name: string;
 let url: string;
 let admin: postgres.Sql;
@@ -29,7 +32,9 @@ afterEach(async () => {
 });
 
 async function makeKey(DATABASE_URL: string): Promise<string> {
-  return JSON.parse((await keybeat(["keys", "create", "--json"], { DATABASE_URL })).stdout).access_key;
+  const made = await keybeat(["keys", "create", "--json"], { DATABASE_URL });
+  expect(made).toMatchObject({ code: 0, stderr: "" });
+  return JSON.parse(made.stdout).access_key;
 }
 
 /** Starts a service there and takes a key over, in the waiting room a place, and cleans up. */
@@ -64,27 +69,35 @@ describe("another schema", () => {
   it.each([
     ["options=-c search_path=keybeat", "options=-c%20search_path%3Dkeybeat", "keybeat"],
     ["Prisma's schema=, a name that needs quotes", "schema=Key-Beat", '"Key-Beat"'],
-  ])("%s: is made, migrated once, and serves; the schema public stays empty", async (_what, query, schema) => {
-    const there = `${url}?${query}`;
-    expect(await keybeat(["migrate"], { DATABASE_URL: there })).toMatchObject({ code: 0, stderr: "" });
-    expect((await keybeat(["migrate"], { DATABASE_URL: there })).stdout).toBe("the schema is up to date\n");
-    const key = await makeKey(there);
-    await expectServes(there, key);
-    expect(await tablesIn(schema)).toBeGreaterThan(13);
-    expect(await tablesIn("public")).toBe(0);
-    const doctor = await keybeat(["doctor"], { DATABASE_URL: there, PORT: "0" });
-    expect(doctor.stdout).not.toMatch(/^FAIL/m);
-    expect((await keybeat(["top", "--once", "--json"], { DATABASE_URL: there })).code).toBe(0);
-  });
+  ])(
+    "%s: is made, migrated once, and serves; the schema public stays empty",
+    async (_what, query, schema) => {
+      const there = `${url}?${query}`;
+      expect(await keybeat(["migrate"], { DATABASE_URL: there })).toMatchObject({ code: 0, stderr: "" });
+      expect((await keybeat(["migrate"], { DATABASE_URL: there })).stdout).toBe("the schema is up to date\n");
+      const key = await makeKey(there);
+      await expectServes(there, key);
+      expect(await tablesIn(schema)).toBeGreaterThan(13);
+      expect(await tablesIn("public")).toBe(0);
+      const doctor = await keybeat(["doctor"], { DATABASE_URL: there, PORT: "0" });
+      expect(doctor.stdout).not.toMatch(/^FAIL/m);
+      expect((await keybeat(["top", "--once", "--json"], { DATABASE_URL: there })).code).toBe(0);
+    },
+    LONG_MS,
+  );
 
-  it("stands beside one in public, each with its own keys and migrations", async () => {
-    const there = `${url}?schema=keybeat`;
-    const [here, beside] = [await makeKey(url), await makeKey(there)];
-    expect(here).not.toBe(beside);
-    await expectServes(url, here);
-    await expectServes(there, beside);
-    expect(await tablesIn("public")).toBe((await tablesIn("keybeat")) - 1); // its own journal
-  });
+  it(
+    "stands beside one in public, each with its own keys and migrations",
+    async () => {
+      const there = `${url}?schema=keybeat`;
+      const [here, beside] = [await makeKey(url), await makeKey(there)];
+      expect(here).not.toBe(beside);
+      await expectServes(url, here);
+      await expectServes(there, beside);
+      expect(await tablesIn("public")).toBe((await tablesIn("keybeat")) - 1); // its own journal
+    },
+    LONG_MS,
+  );
 
   it("is made as the role says; and tables in public are found when a schema of the user's name comes up", async () => {
     await makeKey(url);
@@ -108,24 +121,28 @@ describe("another schema", () => {
 });
 
 describe("a role that may only serve", () => {
-  it("serves with the rights of the guide, and no more; what needs the owner says so", async () => {
-    const key = await makeKey(url);
-    const guide = readFileSync("scripts/deploy/README.md", "utf8");
-    const script = /<!-- run by test\/database\/schema\.test\.ts -->\n```sql\n([^`]*)```/.exec(guide)?.[1] as string;
-    await sql.unsafe(script.replaceAll("keybeat_serve", name).replace("'…'", "'a-secret-password'"));
-    await sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`;
-    const own = new URL(url);
-    own.username = name;
-    own.password = "a-secret-password";
-    const output = await expectServes(own.href, key, { CLEANUP_CRON: "" });
-    expect(output).not.toMatch(/permission denied|must be owner/);
-    expect((await keybeat(["migrate"], { DATABASE_URL: own.href })).stdout).toBe("the schema is up to date\n");
-    const doctor = await keybeat(["doctor"], { DATABASE_URL: own.href, PORT: "0" });
-    expect(doctor.stdout).not.toMatch(/^FAIL/m);
-    expect(doctor.stdout).toMatch(/^WARN permissions +\w+ may serve; .*owner/m);
-    expect((await keybeat(["top", "--once"], { DATABASE_URL: own.href })).code).toBe(0);
-    await sql.unsafe(`DROP OWNED BY ${name}`);
-  });
+  it(
+    "serves with the rights of the guide, and no more; what needs the owner says so",
+    async () => {
+      const key = await makeKey(url);
+      const guide = readFileSync("scripts/deploy/README.md", "utf8");
+      const script = /<!-- run by test\/database\/schema\.test\.ts -->\n```sql\n([^`]*)```/.exec(guide)?.[1] as string;
+      await sql.unsafe(script.replaceAll("keybeat_serve", name).replace("'…'", "'a-secret-password'"));
+      await sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`;
+      const own = new URL(url);
+      own.username = name;
+      own.password = "a-secret-password";
+      const output = await expectServes(own.href, key, { CLEANUP_CRON: "" });
+      expect(output).not.toMatch(/permission denied|must be owner/);
+      expect((await keybeat(["migrate"], { DATABASE_URL: own.href })).stdout).toBe("the schema is up to date\n");
+      const doctor = await keybeat(["doctor"], { DATABASE_URL: own.href, PORT: "0" });
+      expect(doctor.stdout).not.toMatch(/^FAIL/m);
+      expect(doctor.stdout).toMatch(/^WARN permissions +\w+ may serve; .*owner/m);
+      expect((await keybeat(["top", "--once"], { DATABASE_URL: own.href })).code).toBe(0);
+      await sql.unsafe(`DROP OWNED BY ${name}`);
+    },
+    LONG_MS,
+  );
 
   it("is refused in one line where a migration is due", async () => {
     await admin.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD 'a-secret-password'`);
