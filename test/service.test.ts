@@ -14,7 +14,7 @@ import { startProxy } from "./support/proxy.ts";
 import { newAccessKey, newSessionId } from "./support/secrets.ts";
 import { watch } from "./support/watch.ts";
 
-const NO_DATABASE = "postgres://nobody:a-secret-password@127.0.0.1:1/none";
+const NO_DATABASE = "postgres://nobody:a-secret-password@127.0.0.1:1/none?connect_timeout=1";
 
 const db = useDatabase();
 const opened: Array<Server | Socket> = [];
@@ -102,13 +102,15 @@ describe("a setting that makes no sense is refused with exit 2 and a line that n
   });
 
   it("an empty one counts as unset", async () => {
-    const result = await keybeat(["serve"], { DATABASE_URL: NO_DATABASE, PORT: "", WORKERS: "", LOG_LEVEL: "" });
+    const result = await keybeat(["keys", "list"], { DATABASE_URL: NO_DATABASE, PORT: "", WORKERS: "", LOG_LEVEL: "" });
     expectRefused(result, 1, "cannot be reached");
   });
 });
 
 describe("what stands in the way of a start is said in one line, with exit 1", () => {
-  const refused = (env: Record<string, string>) => keybeat(["serve"], { DATABASE_URL: db.url, PORT: "0", ...env });
+  // (What a start says while it waits for a database is of test/cli/start.test.ts.)
+  const refused = (env: Record<string, string>) =>
+    keybeat(["serve"], { DATABASE_URL: db.url, PORT: "0", LOG_LEVEL: "error", ...env });
 
   it.each(["1", "2"])("a port that is taken, with WORKERS=%s", async (workers) => {
     const port = await listenOnFreePort();
@@ -126,13 +128,19 @@ describe("what stands in the way of a start is said in one line, with exit 1", (
 
   it("a database that accepts and never answers", async () => {
     const port = await listenOnFreePort();
-    const result = await refused({ DATABASE_URL: `postgres://u:a-secret-password@127.0.0.1:${port}/d` });
+    const result = await refused({
+      DATABASE_URL: `postgres://u:a-secret-password@127.0.0.1:${port}/d?connect_timeout=1`,
+    });
     expectRefused(result, 1, `127.0.0.1:${port}/d cannot be reached`);
   });
 
   it("a database that hangs up at once", async () => {
     const port = await listenOnFreePort((socket) => socket.destroy());
-    expectRefused(await refused({ DATABASE_URL: `postgres://u@127.0.0.1:${port}/d` }), 1, "cannot be reached");
+    expectRefused(
+      await refused({ DATABASE_URL: `postgres://u@127.0.0.1:${port}/d?connect_timeout=1` }),
+      1,
+      "cannot be reached",
+    );
   });
 
   it("a wrong password", async () => {

@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
+import type { Sql } from "./connections.ts";
 import { type Cluster, connectTo, sayWhile } from "./embedded-cluster.ts";
 import { openPrivateLog } from "./private-files.ts";
 
@@ -76,7 +76,7 @@ export async function answers(cluster: Cluster, port: number): Promise<boolean> 
 }
 
 /** Whether an earlier release has started it, with more rights and other settings. */
-export async function isOutdated(connection: postgres.Sql): Promise<boolean> {
+export async function isOutdated(connection: Sql): Promise<boolean> {
   if (process.platform === "win32") return false;
   const [row] = await connection`SELECT current_setting('keybeat.data_folder', true) IS NULL AS yes`;
   return row?.yes;

@@ -5,15 +5,14 @@
  *
  * Calls of different temper have lanes of their own, so that a slow report never stands before a heartbeat.
  */
-import postgres from "postgres";
 import { AppError, unavailable } from "../errors.ts";
 import { createSecondsHistogram } from "../metrics/counts.ts";
 import { type Histogram, observe } from "../metrics/histogram.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { findWay, openConnections, type Sql, type Way } from "./connections.ts";
 import { createGate } from "./gate.ts";
-import { createSocketFactory } from "./socket.ts";
 
-export type Sql = postgres.Sql<{ bigint: number }>;
+export type { Sql };
 
 export interface LaneOptions {
   name: string;
@@ -50,7 +49,8 @@ export interface Lane {
 }
 
 export function openLane(url: string, options: LaneOptions, tracing?: Tracing): Lane {
-  let sql = openPool(url, options);
+  const way = findWay(url);
+  let sql = openPool(way, options);
   const gate = createGate({
     insideMax: options.connectionsMax,
     waitingMax: options.waitingMax,
@@ -66,7 +66,7 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
   /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
   const replacePool = () => {
     const old = sql;
-    sql = openPool(url, options);
+    sql = openPool(way, options);
     void old.end({ timeout: 1 });
   };
 
@@ -94,7 +94,7 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
           .then(
             (rows) => {
               count("ok");
-              resolve(rows);
+              resolve(withoutGap(rows));
             },
             (error: unknown) => {
               if (codeOf(error) === "25006") replacePool();
@@ -133,22 +133,25 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
   return { counts, query: tracing ? traced : query, close: () => sql.end({ timeout: 2 }) };
 }
 
-function openPool(url: string, options: LaneOptions): Sql {
-  return postgres(url, {
+function openPool(way: Way, options: LaneOptions): Sql {
+  return openConnections(way, {
+    name: options.name,
     max: options.connectionsMax,
-    // Nothing waits behind a busy connection: a slow call would hold up whoever was put behind it.
-    max_pipeline: 1,
-    connect_timeout: 2,
-    idle_timeout: 60,
-    max_lifetime: 300,
-    // The driver's types leave out that a function may be given.
-    backoff: (() => 0.05 + Math.random() * 0.2) as unknown as boolean,
-    fetch_types: false,
-    connection: { application_name: `keybeat ${options.name}` },
-    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    onnotice: () => {},
-    socket: createSocketFactory(options.deadlineMs),
-  } as postgres.Options<{ bigint: postgres.PostgresType<number> }>) as unknown as Sql;
+    silenceMsMax: options.deadlineMs,
+    connectSeconds: 2,
+    idleSeconds: 60,
+    lifetimeSeconds: 300,
+    backoffSeconds: () => 0.05 + Math.random() * 0.2,
+  });
+}
+
+/**
+ * A connection that breaks within a result, its rows sent and not yet its end, makes the driver (3.4.9) put the first
+ * result of the next one behind so many empty places.
+ */
+function withoutGap<T>(rows: T): T {
+  if (Array.isArray(rows)) while (rows.length > 0 && !(0 in rows)) rows.shift();
+  return rows;
 }
 
 /**

@@ -5,13 +5,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-
-/** The part of the driver's options that says where to connect. */
-interface Target {
-  host: string[];
-  port: number[];
-  path: string | false;
-}
+import type { Server } from "./destination.ts";
 
 const TICK_MS = 100;
 const PACE_MS_MAX = 400;
@@ -22,24 +16,29 @@ const PACE_MS_MAX = 400;
  *
  * `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut.
  */
-export function createSocketFactory(silenceMsMax: number): (target: Target) => Promise<Socket> {
+export function createSocketFactory(
+  silenceMsMax: number,
+  servers: Server[],
+): { open(): Promise<Socket>; close(): void } {
+  let closed = false;
   let failures = 0;
   let attempts = 0;
   let turn = Promise.resolve();
 
-  return async (target) => {
+  const open = async () => {
     if (failures > 0) {
       const paceMs = Math.min(PACE_MS_MAX, 20 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
       turn = turn.then(() => sleep(paceMs));
       await turn;
     }
+    if (closed) return new Promise<never>(() => {});
     // An address that cannot be reached at all (no route, no descriptor left) fails in the very next tick. From here on
     // that tick comes after the driver, which awaits the socket, has put its listeners on.
     await undefined;
-    const which = attempts++ % target.host.length;
-    const host = target.host[which] ?? "localhost";
-    const port = target.port[which] ?? 5432;
-    const socket = target.path ? connect({ path: target.path }) : connect({ host, port, noDelay: true });
+    const { host, address, port } = servers[attempts++ % servers.length] as Server;
+    const socket = host.startsWith("/")
+      ? connect({ path: `${host}/.s.PGSQL.${port}` })
+      : connect({ host: address ?? host, port, noDelay: true });
     socket.on("error", ignore); // one that nobody hears would end the process
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
     watch(socket, silenceMsMax, {
@@ -51,6 +50,13 @@ export function createSocketFactory(silenceMsMax: number): (target: Target) => P
       },
     });
     return socket;
+  };
+  return {
+    open,
+    /** Whoever asks for a socket from now on waits for it in vain. */
+    close() {
+      closed = true;
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import type { Logger } from "../log.ts";
 import type { Database } from "./database.ts";
 
 const TICK_MS = 1000;
+const FIRST_TRIES = 5;
 
 /**
  * Says each second that this process serves, on the lane of the heartbeats: if that is stuck, nobody is served. By the
@@ -24,7 +25,17 @@ export async function startTicking(
       if (row.stepped !== null) logStep(log, row.stepped);
     }
   };
-  await tick();
+  // On a host that has just come up everything is slow once.
+  for (let tries = 1; ; tries++) {
+    const ticked = await tick().then(
+      () => true,
+      (error) => {
+        if (tries === FIRST_TRIES) throw error;
+        return false;
+      },
+    );
+    if (ticked) break;
+  }
   let underWay = false;
   const timer = setInterval(() => {
     if (underWay || isShut()) return;
