@@ -52,7 +52,7 @@ it("the LISTEN connection goes on trying", async () => {
 });
 
 it("counts as a failure: the next connection waits for its turn", async () => {
-  const { open } = createSocketFactory(1000, [{ host: UNREACHABLE, port: 5432 }]);
+  const { open } = createSocketFactory(1000, [{ host: UNREACHABLE, address: undefined, port: 5432 }]);
   for (let n = 0; n < 6; n++) await open();
   await sleep(250);
   const began = performance.now();
