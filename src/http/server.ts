@@ -102,7 +102,7 @@ export async function listen(
       const closedAt = performance.now();
       while (connections.size() > 0 && performance.now() < began + deadlineMs) {
         await new Promise((resolve) => setImmediate(resolve)); // what had arrived has been read
-        connections.closeQuiet({ used: QUIET_MS, fresh: ARRIVAL_MS });
+        connections.closeQuiet({ atRest: QUIET_MS, arriving: ARRIVAL_MS });
         if (performance.now() > closedAt + ARRIVAL_MS) admission.cutUnfinished();
         await sleep(20);
       }
