@@ -816,8 +816,8 @@ except KeybeatError as error:
     const server = await fake();
     const app = python(
       `
-device = {"name": "x" * 99 + "U0001f600", "platform": "y" * 49 + "e\u0301", "app_version": 12}
-start_session(url, "\ufeff \u00a0\u200b ab-cd\u2060\u3164\n", device=device).end()`,
+device = {"name": "x" * 99 + "\\U0001f600", "platform": "y" * 49 + "e\\u0301", "app_version": 12}
+start_session(url, "\\ufeff \\u00a0\\u200b ab-cd\\u2060\\u3164\\n", device=device).end()`,
       [server.url, ""],
     );
     await app.ended();

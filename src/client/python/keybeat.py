@@ -367,6 +367,7 @@ class Session:
         except Exception as error:
             # No thread can be started: the interpreter exits, or a limit is reached.
             self._finish(error)
+            self._platform.end_calls()
         if not self._options.wait:
             return
         # The keeper keeps its own time, once it runs. Where it never does (uWSGI without threads), nobody else would.
@@ -377,7 +378,7 @@ class Session:
                     self._start_calls.get(timeout=max(0.01, min(_WAIT_SLICE, give_up_at - time.monotonic())))()
                 if not self._keeper.runs and time.monotonic() >= give_up_at:
                     self._finish(TimeoutError("its thread does not run"))
-                    self._platform.stop_calls(0.0)
+                    self._platform.end_calls()
         except BaseException:
             # Ctrl-C, or the app's own mistake in `ask`: nobody will ever end this session, if it comes to be.
             self.end(wait=False)
@@ -1119,24 +1120,22 @@ class _Platform:
             keeper.start()
         except BaseException:
             self._loop = None
-            self._calls.put(None)
             loop.close()
             raise
 
     def _run(self, loop: Any, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[..., None]) -> None:
-        life, trouble = main(), None
+        trouble: Optional[BaseException] = None
         try:
-            loop.run_until_complete(life)
+            with contextlib.closing(main()) as life:
+                loop.run_until_complete(life)
         except BaseException as error:
             # Another loop runs in this thread, as greenlets have it; or there is no memory left.
             log.error("the session's thread has come to an end: %r", error)
             trouble = error
-        life.close()
         with contextlib.suppress(RuntimeError):
             loop.close()
         finished(trouble)
-        # After what `finished` has told.
-        self._calls.put(None)
+        self.end_calls()
 
     def post(self, call: Callable[[], Any]) -> None:
         """From any thread: has something called on the loop. Nothing happens when that is over."""
@@ -1149,7 +1148,7 @@ class _Platform:
         self._calls.put(call)
         if not self._caller:
             # No thread could be started: then by the one that tells.
-            self._calls.put(None)
+            self.end_calls()
             self._call_app()
 
     def _call_app(self) -> None:
@@ -1160,9 +1159,13 @@ class _Platform:
                 log.exception("a callback of the app has failed")
         _calling.discard(self)
 
-    def stop_calls(self, until: float) -> None:
-        """What is due is still called. A callback that takes longer than `until` (monotonic) is left alone."""
+    def end_calls(self) -> None:
+        """What is due is still called, then nothing more."""
         self._calls.put(None)
+
+    def stop_calls(self, until: float) -> None:
+        """And waits for it, but a callback that takes longer than `until` (monotonic) is left alone."""
+        self.end_calls()
         if self._caller:
             self._caller.join(max(0.0, until - time.monotonic()))
 
