@@ -47,7 +47,7 @@ export type Link = Required<LinkOptions>;
 
 export function openLink(options: LinkOptions): Link {
   return {
-    url: `${options.url.replace(/\/+$/, "")}/api/session/`,
+    url: `${options.url.replace(/(^|[^/])\/+$/, "$1")}/api/session/`,
     // Not detached: browsers refuse a fetch, and timers, that are called as methods of something else.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     clock: options.clock ?? { now: () => performance.now(), wall: () => Date.now() },

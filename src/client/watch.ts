@@ -4,6 +4,7 @@
  *
  * Read with fetch, as EventSource cannot send the session id in a header, and a URL is no place for a secret.
  */
+import { readEventStream } from "./event-stream.ts";
 import type { Link } from "./platform.ts";
 import { type Failed, failed, type Refusal, type Refused, readAnswer, retryDelayMs } from "./request.ts";
 
@@ -11,7 +12,6 @@ import { type Failed, failed, type Refusal, type Refused, readAnswer, retryDelay
 const SILENCE_MS = 45_000;
 /** A connection that lasted this long was a good one. */
 const STEADY_MS = 30_000;
-const BUFFER_CHARACTERS_MAX = 65_536;
 const FINAL_EVENT = /^(replaced|expired|ended|revoked)$/;
 
 interface WatchListener {
@@ -83,7 +83,7 @@ async function readStream(
       redirect: "error",
       signal,
     } as RequestInit);
-    if (response.status === 200) return await readEvents(response, onBytes);
+    if (response.status === 200) return await readEnding(response, onBytes);
     const answer = await readAnswer(response, "watch");
     return answer.kind === "ok" ? failed("HTTP 200") : answer;
   } catch {
@@ -91,33 +91,10 @@ async function readStream(
   }
 }
 
-async function readEvents(response: Response, onBytes: () => void): Promise<Refused | Failed> {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let buffer = "";
-  try {
-    while (buffer.length < BUFFER_CHARACTERS_MAX) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      onBytes();
-      buffer += decoder.decode(value, { stream: true });
-      const blocks = buffer.split(/\r?\n\r?\n/);
-      buffer = blocks.pop() as string;
-      for (const block of blocks) {
-        const ending = readEnding(block);
-        if (ending) return { kind: "refused", body: ending };
-      }
-    }
-    return failed("closed");
-  } finally {
-    // Its outcome is of no interest, but a rejection that nobody waits for would end a Node process.
-    reader.cancel().catch(() => {});
+async function readEnding(response: Response, onBytes: () => void): Promise<Refused | Failed> {
+  for await (const came of readEventStream(response, onBytes)) {
+    if (!came || !FINAL_EVENT.test(came.event)) continue;
+    return { kind: "refused", body: { ...JSON.parse(came.data), code: `session_${came.event}` } };
   }
-}
-
-function readEnding(block: string): Refusal | undefined {
-  const event = /^event: ?(.*)/m.exec(block)?.[1] ?? "";
-  if (!FINAL_EVENT.test(event)) return undefined;
-  const data = /^data: ?(.*)/m.exec(block)?.[1] ?? "";
-  return { ...JSON.parse(data), code: `session_${event}` };
+  return failed("closed");
 }

@@ -80,7 +80,7 @@ function explain(url: string, error: unknown): unknown {
     cause?: { code?: string; message?: string };
   };
   const why = cause?.message ?? message ?? String(error);
-  const target = url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
+  const target = url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*/, "");
   if (/^(CONNECT|E[A-Z]{3}|28|3D|57P03|08)/.test(cause?.code ?? code ?? "")) {
     return new OperatorError(`the database at ${target} cannot be reached: ${why}`);
   }

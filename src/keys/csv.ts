@@ -4,11 +4,11 @@
  */
 export function splitCsvLine(line: string): string[] | undefined {
   const fields: string[] = [];
-  const field = /\s*(?:"((?:[^"]|"")*)"|([^,"]*?|[^,"][^,]*?))\s*(,|$)/y;
+  const field = /\s*(?:"((?:[^"]|"")*)"\s*|((?:[^\s,"][^,]*)?))(,|$)/y;
   for (;;) {
     const match = field.exec(line);
     if (!match) return undefined;
-    fields.push(match[1] === undefined ? (match[2] ?? "") : match[1].replaceAll('""', '"'));
+    fields.push(match[1] === undefined ? (match[2] ?? "").trimEnd() : match[1].replaceAll('""', '"'));
     if (match[3] === "") return fields;
   }
 }

@@ -6,8 +6,8 @@ import type { HashKey } from "./secret.ts";
 import { insertKeys } from "./sql.ts";
 
 const BATCH_SIZE = 5000;
-/** Lines between two turns of the event loop: devices are answered meanwhile. */
-const LINES_A_TURN = 200;
+/** How long one turn of the event loop may take, however long its lines are: devices are answered in between. */
+const TURN_MS = 10;
 const INVALID_MAX = 1000;
 
 export interface TextImportReport {
@@ -52,9 +52,13 @@ export async function importKeyText(
 
 async function* readKeys(text: string, invalid: TextImportReport["invalid"]): AsyncGenerator<WrittenKey> {
   let line = 0;
+  let began = performance.now();
   for (const written of linesOf(text)) {
     line++;
-    if (line % LINES_A_TURN === 0) await nextTurn();
+    if (performance.now() - began > TURN_MS) {
+      await nextTurn();
+      began = performance.now();
+    }
     try {
       const key = readKeyLine(written, line);
       if (key) yield key;

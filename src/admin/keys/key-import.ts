@@ -3,9 +3,9 @@ import type { Context } from "hono";
 import type { Database } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
+import { readQuery } from "../../http/read-query.ts";
 import { type HashKey, importKeyText } from "../../keys/index.ts";
 import { importQuery } from "../contract.ts";
-import { readQuery } from "../read-query.ts";
 
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 

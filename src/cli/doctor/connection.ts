@@ -16,7 +16,7 @@ export async function checkConnection(database: Examined, url: string): Promise<
 
 /** Host, port and database: never the password, nor what stands behind the question mark. */
 function describeTarget(url: string): string {
-  return url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
+  return url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*/, "");
 }
 
 const isEmbedded = (url: string) => /^postgres:\/\/keybeat:[0-9a-f]{48}@127\.0\.0\.1:\d+\/keybeat$/.test(url);

@@ -24,7 +24,7 @@ const REFUSAL =
   /^(400 invalid_request|401 unauthorized|403 (forbidden|not_active)|404 user_not_found|429 too_many_requests|503 (queue_full|unavailable)|500 internal_error)$/;
 
 export function openRoomLink(options: RoomOptions): RoomLink {
-  const base = `${options.baseUrl.replace(/\/+$/, "")}/api/v1/session`;
+  const base = `${options.baseUrl.replace(/(^|[^/])\/+$/, "$1")}/api/v1/session`;
   // Not detached: browsers refuse a fetch that is called as a method of something else.
   const send = options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init));
   let lastToken: string | undefined;
