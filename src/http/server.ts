@@ -19,13 +19,15 @@ const ARRIVAL_MS = 1_000;
 /** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
 const IDLE_MS = 90_000;
 
+const CHECK_MS = 1_000;
+
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 5_000,
-  requestTimeout: 10_000,
+  requestTimeout: 0, // of bodies see cutLate: not all have the same
   // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
   keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 1_000,
+  connectionsCheckingInterval: CHECK_MS,
   requireHostHeader: false, // Node would refuse without a body; see admit
 };
 
@@ -42,7 +44,7 @@ export async function listen(
   log: Logger,
 ): Promise<HttpServer> {
   let draining = false;
-  const { admit, underWay, cutUnfinished } = createAdmission();
+  const { admit, underWay, cutUnfinished, cutLate } = createAdmission();
   const ordinary = getRequestListener((request: Request, env) => (draining ? refuse() : app.hono.fetch(request, env)), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
     errorHandler: () => Response.json(...brokenRequest("invalid_request")),
@@ -64,6 +66,7 @@ export async function listen(
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   server.on("clientError", answerBrokenRequest);
   const front = route && placeFront(server, route);
+  const checking = setInterval(cutLate, CHECK_MS).unref();
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, address)));
@@ -86,6 +89,7 @@ export async function listen(
       }
       front?.close();
       server.closeAllConnections();
+      clearInterval(checking);
       await closed;
     },
   };

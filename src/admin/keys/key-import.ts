@@ -1,8 +1,10 @@
 /** POST /api/admin/keys/import: a text of keys, larger than any other body. */
+import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Database } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
+import { allowSlowBody } from "../../http/admission.ts";
 import { readQuery } from "../../http/read-query.ts";
 import { type HashKey, importKeyText } from "../../keys/index.ts";
 import { importQuery } from "../contract.ts";
@@ -18,6 +20,8 @@ export function keyImport({ database, hashKey }: { database: Database; hashKey: 
     }
     if (underWay) throw new AppError("unavailable", "Another import is under way, please try again when it is done");
     underWay = true;
+    const { incoming } = (c.env ?? {}) as Partial<HttpBindings>;
+    if (incoming) allowSlowBody(incoming);
     try {
       const text = await readLargeText(c);
       const report = await importKeyText(database, hashKey, text, { partial, by: c.get("operator") });
