@@ -1,3 +1,4 @@
+import { asSent } from "./as-sent.ts";
 import { claimKey } from "./claim.ts";
 import { endOnSignals, followPage } from "./exit.ts";
 import { createHandle, type Session } from "./handle.ts";
@@ -13,7 +14,8 @@ import { keepSessionId } from "./storage.ts";
  * `data.holder`, where `onConflict` is "refuse" or `ask` said no; `session_id_used`; `invalid_request`; `unreachable`
  * after `startTimeoutMs` without an answer.
  */
-export async function startSession(options: StartOptions): Promise<Session> {
+export async function startSession(given: StartOptions): Promise<Session> {
+  const options = asSent(given);
   const link = openLink(options);
   const storedId = keepSessionId(options.storage);
   const claimed = await claimKey(link, options, storedId);

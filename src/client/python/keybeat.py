@@ -48,6 +48,7 @@ import tempfile
 import threading
 import time
 import types
+import unicodedata
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ def start_session(
         raise ValueError('on_conflict must be "replace", "refuse" or "ask"')
     if on_conflict == "ask" and ask is None:
         raise ValueError('on_conflict="ask" needs the function ask')
+    options.access_key = _trim_key(access_key)
+    options.device = _cut_device(device)
     session = Session(options, platform or _Platform(ssl_context))
     session._begin()
     return session
@@ -425,6 +428,7 @@ _STREAM_SILENCE = 45.0
 # A stream that lasted this long was a good one.
 _STREAM_STEADY = 30.0
 _BODY_BYTES_MAX = 65_536
+_DEVICE_LENGTHS = {"name": 100, "platform": 50, "app_version": 50}
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _FINAL_EVENTS = ("replaced", "expired", "ended", "revoked")
 _LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
@@ -967,6 +971,34 @@ def _read_json(text: bytes) -> Json:
 
 def _as_dict(value: Any) -> Optional[Json]:
     return value if isinstance(value, dict) else None
+
+
+# What has no ink, beside white space, control and format characters.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+
+
+def _is_seen(character: str) -> bool:
+    # NUL is for the service to refuse.
+    category = unicodedata.category(character)
+    unseen = category in ("Cf", "Cc", "Zs", "Zl", "Zp") or _UNSEEN.match(character)
+    return character == "\0" or not unseen
+
+
+def _trim_key(key: str) -> str:
+    """The key without what nobody sees around it: it is pasted, from a mail or a spreadsheet."""
+    seen = [at for at, character in enumerate(key) if _is_seen(character)]
+    return key[seen[0] : seen[-1] + 1] if seen else ""
+
+
+def _cut_device(device: Optional[Json]) -> Optional[Json]:
+    """Its texts, cut to the length that the service takes. Half a character, left by a careless cut, is none."""
+    if not isinstance(device, dict):
+        return device
+    cut = dict(device)
+    for name, longest in _DEVICE_LENGTHS.items():
+        if isinstance(cut.get(name), str):
+            cut[name] = re.sub("[\ud800-\udfff]", "\ufffd", cut[name])[:longest]
+    return cut
 
 
 def _mask(session_id: str) -> str:

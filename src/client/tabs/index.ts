@@ -13,6 +13,7 @@
  * A platform without Web Locks or BroadcastChannel (an http page, say) gets a session for each tab, as by startSession.
  * The session id travels between the tabs of this origin, and nowhere else.
  */
+import { asSent } from "../as-sent.ts";
 import type { Session } from "../handle.ts";
 import { startSession } from "../start.ts";
 import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
@@ -22,7 +23,8 @@ export * from "../index.ts";
 export type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
 
 /** Like startSession, but joins the session that another tab of this origin has for the same service and key. */
-export async function startSharedSession(options: SharedOptions): Promise<Session> {
+export async function startSharedSession(given: SharedOptions): Promise<Session> {
+  const options = asSent(given);
   const browser = globalThis as {
     navigator?: { locks?: TabLocks };
     BroadcastChannel?: new (name: string) => unknown;
