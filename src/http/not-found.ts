@@ -20,7 +20,8 @@ export function notFound(app: Hono<HttpEnv>): NotFoundHandler<HttpEnv> {
 
 /** Hono's route pattern, as far as we use it: plain parts and `:name`. */
 function matches(pattern: string, path: string): boolean {
-  const [expected, given] = [pattern.split("/"), path.split("/")];
+  const expected = pattern.split("/");
+  const given = path.split("/", expected.length + 1);
   return (
     expected.length === given.length &&
     expected.every((part, at) => (part.startsWith(":") ? given[at] !== "" : part === given[at]))
