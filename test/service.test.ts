@@ -238,7 +238,7 @@ class Connection {
     let whole: RegExpExecArray | null = null;
     await waitUntil(() => {
       const length = Number(/content-length: (\d+)/i.exec(this.text)?.[1] ?? 0);
-      whole = new RegExp(`^HTTP/1.1 (\\d+)[^\r]*\r\n(.*?)\r\n\r\n(.{${length}})`, "s").exec(this.text);
+      whole = new RegExp(`^HTTP/1.1 (\\d{3})[^\r]*\r\n(.*?)\r\n\r\n(.{${length}})`, "s").exec(this.text);
       return whole !== null || this.closed;
     });
     const [all, status, headers, body] = (whole ?? []) as string[];

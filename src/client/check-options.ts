@@ -7,7 +7,7 @@ import type { StartOptions } from "./options.ts";
 
 const TEXT_MAX = { name: 100, platform: 50, app_version: 50 };
 /** What a person copies along with a key: blanks of every kind, and what cannot be seen. */
-const AROUND = /^[\s\p{C}\p{DI}]+|[\s\p{C}\p{DI}]+$/gu;
+const UNSEEN = /[\s\p{C}\p{DI}\u2800]/u;
 
 /** The options as they are used: the key without what is invisible around it, the device's texts no longer than allowed. */
 export function checkOptions<T extends StartOptions>(options: T): T {
@@ -16,7 +16,14 @@ export function checkOptions<T extends StartOptions>(options: T): T {
   expectThat(/^(replace|refuse|ask)$/.test(onConflict), 'onConflict must be "replace", "refuse" or "ask"');
   expectThat(onConflict !== "ask" || ask, 'onConflict: "ask" needs the function ask');
   checkMs("startTimeoutMs", startTimeoutMs);
-  return { ...options, accessKey: accessKey.replace(AROUND, ""), device: device && cutTexts(device) };
+  return { ...options, accessKey: trim(accessKey), device: device && cutTexts(device) };
+}
+
+function trim(key: string): string {
+  const characters = [...key];
+  const isSeen = (character: string) => !UNSEEN.test(character);
+  const first = characters.findIndex(isSeen);
+  return first === -1 ? "" : characters.slice(first, characters.findLastIndex(isSeen) + 1).join("");
 }
 
 /** Where the service is, without a slash at the end. In a page it may be left to the page's own origin: "" or "/keys". */

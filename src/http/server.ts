@@ -27,13 +27,15 @@ const REPORT_MS = 60_000;
 /** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
 const IDLE_MS = 90_000;
 
+const CHECK_MS = 1_000;
+
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 5_000,
-  requestTimeout: 10_000,
+  requestTimeout: 0, // of bodies see cutLate: not all have the same
   // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
   keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 1_000,
+  connectionsCheckingInterval: CHECK_MS,
   requireHostHeader: false, // Node would refuse without a body; see admit
 };
 
@@ -76,6 +78,7 @@ export async function listen(
   server.on("clientError", admission.refuseBroken);
   const front = route && placeFront(server, route, connections);
   boundServer(server, connections);
+  const checking = setInterval(admission.cutLate, CHECK_MS).unref();
 
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => reject(explain(error, address));
@@ -107,6 +110,7 @@ export async function listen(
         await sleep(20);
       }
       connections.close();
+      clearInterval(checking);
     },
   };
 }

