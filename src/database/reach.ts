@@ -111,7 +111,7 @@ async function look(sql: ReturnType<typeof openConnections>): Promise<Reached | 
 /** The socket's trouble, and what PostgreSQL says while it starts, recovers, stops or is full. */
 function isPassing(error: unknown): boolean {
   const { code = "" } = error as { code?: string };
-  return /^(E(?!PROTO)[A-Z]{3,}|CONNECT|08|53300|57P03|57P01)/.test(code) && code !== "08P01";
+  return /^(E(?!PROTO)[A-Z]{3,}|EAI_|CONNECT|08|53300|57P03|57P01)/.test(code) && code !== "08P01";
 }
 
 function describe(error: unknown): string {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { TransactionSql } from "postgres";
+import { OperatorError } from "../errors.ts";
 import { packageRoot } from "../version.ts";
 import type { Sql } from "./connections.ts";
 
@@ -22,10 +23,19 @@ export interface Migration {
 }
 
 export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>): Promise<Schema> {
-  const [row] = await sql<Array<{ name: string | null; search_path: string }>>`
+  const [row] = await sql<Array<{ name: string | null; search_path: string; homes: number }>>`
     SELECT coalesce((SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('service_state')),
                     quote_ident(current_schema())) AS name,
-           current_setting('search_path') AS search_path`;
+           current_setting('search_path') AS search_path,
+           (SELECT count(*)::int FROM pg_class
+            WHERE relname = 'service_state' AND relnamespace::regnamespace::text = ANY (
+              SELECT quote_ident(s) FROM unnest(current_schemas(false)) s)) AS homes`;
+  if (row && row.homes > 1) {
+    // Functions of both would be mixed.
+    throw new OperatorError(
+      `search_path (${row.search_path}) shows the tables of two Keybeats: name one with schema= in DATABASE_URL`,
+    );
+  }
   const name = row?.name ?? null;
   const searchPath = row?.search_path ?? "";
   if (name === null) return { name, searchPath, journal: "", applied: undefined };

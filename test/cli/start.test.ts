@@ -52,10 +52,10 @@ function start(args: string[], env: Record<string, string>): Started {
   };
 }
 
-/** By a signal, in time: what takes longer than 2 s is ended by itself, on a busy machine a little later. */
+/** By a signal, and not by time: the process sees to it itself that it is over in 2 s, on a busy machine later. */
 async function stops({ child, exit }: Started, signal: NodeJS.Signals): Promise<number | null> {
   child.kill(signal);
-  const late = sleep(5000).then(() => {
+  const late = sleep(10_000).then(() => {
     throw new Error("it goes on");
   });
   return Promise.race([exit, late]);
@@ -101,7 +101,8 @@ describe("a start before the database", () => {
     await proxy.set("pass");
     await started.says(/listening on/);
     expect(started.output().match(/waiting for/g)).toHaveLength(1);
-    expect(await stops(started, "SIGTERM")).toBe(0);
+    started.child.kill("SIGTERM");
+    expect(await started.exit).toBe(0);
   });
 
   it.each([
@@ -188,7 +189,7 @@ describe("a start that waits is stopped by a signal", () => {
     expect(serverRuns(DATA_DIR)).toBe(false);
   }, 120_000);
 
-  it.each([0, 150, 400, 800, 1500, 2500])(
+  it.each([0, 300, 1000, 2500])(
     "an embedded PostgreSQL begun %i ms ago is not left behind",
     async (ms) => {
       const DATA_DIR = join(newFolder(), "data");

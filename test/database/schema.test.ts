@@ -94,22 +94,24 @@ describe("another schema", () => {
       expect(here).not.toBe(beside);
       await expectServes(url, here);
       await expectServes(there, beside);
-      expect(await tablesIn("public")).toBe((await tablesIn("keybeat")) - 1); // its own journal
+      expect(await tablesIn("public")).toBe((await tablesIn("beside")) - 1); // its own journal
     },
     LONG_MS,
   );
 
-  it("is made as the role says; and tables in public are found when a schema of the user's name comes up", async () => {
-    await makeKey(url);
-    const [row] = await sql`SELECT current_user AS name`;
-    await sql.unsafe(`CREATE SCHEMA "${row?.name}"`);
-    expect((await keybeat(["migrate"], { DATABASE_URL: url })).stdout).toBe("the schema is up to date\n");
-    expect(
-      JSON.parse(
-        (await keybeat(["keys", "list", "--json"], { DATABASE_URL: url })).stdout.trim().split("\n")[0] as string,
-      ),
-    ).toBeTruthy();
-  });
+  it(
+    "of the user's name is passed over while it is empty, and refused when its tables would mix with those in public",
+    async () => {
+      await makeKey(url);
+      const [row] = await sql`SELECT current_user AS name`;
+      await sql.unsafe(`CREATE SCHEMA "${row?.name}"`);
+      expect((await keybeat(["migrate"], { DATABASE_URL: url })).stdout).toBe("the schema is up to date\n");
+      await makeKey(`${url}?schema=${row?.name}`);
+      const mixed = await keybeat(["keys", "list"], { DATABASE_URL: url });
+      expect(mixed.stderr).toMatch(/^keybeat: search_path [^\n]* shows the tables of two Keybeats[^\n]*\n$/);
+    },
+    LONG_MS,
+  );
 
   it("that is none is refused in one line", async () => {
     const { code, stdout, stderr } = await keybeat(["serve"], {

@@ -1,5 +1,5 @@
 /** The forms in which a connection string comes, tried on a real server, in a shell whose PG* variables lead elsewhere. */
-import { appendFileSync, chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
@@ -34,6 +34,9 @@ const PASSWORD = "p@ss/w#o?r%d:'\"\\ é";
 let folder: string;
 let cluster: Cluster;
 let port: number;
+/** The same data, as they were before anything was done with them, where nothing can be written. */
+let standby: Cluster;
+let standbyPort: number;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "keybeat-ways-"));
@@ -58,10 +61,22 @@ beforeAll(async () => {
   await sql.unsafe(`CREATE ROLE nasty LOGIN SUPERUSER PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
   await sql`CREATE DATABASE nasty`;
   await sql.end();
+
+  await stopServer(cluster);
+  standby = { ...cluster, dir: `${cluster.dir}-standby` };
+  cpSync(cluster.dir, standby.dir, { recursive: true });
+  writeFileSync(join(standby.dir, "standby.signal"), "");
+  const { owner } = cluster.runAs;
+  if (owner) for (const file of ["", ...filesIn(standby.dir)]) chownSync(join(standby.dir, file), owner.uid, owner.gid);
+  chmodSync(standby.dir, 0o700);
+  port = await startServer(cluster);
+  standbyPort = await startServer(standby);
 });
 
+const filesIn = (folder: string) => readdirSync(folder, { recursive: true }) as string[];
+
 afterAll(async () => {
-  await stopServer(cluster);
+  await Promise.all([stopServer(cluster), stopServer(standby)]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -125,6 +140,33 @@ describe("the variables of whoever's shell", () => {
       stdout: "the schema is up to date\n",
       stderr: "",
     });
+  });
+});
+
+describe("of several hosts the primary is used", () => {
+  const through = (...ports: number[]) =>
+    `postgres://nasty:${encoded}@${ports.map((each) => `127.0.0.1:${each}`).join()}/nasty?target_session_attrs=read-write`;
+
+  it.each([
+    ["behind a standby", () => through(standbyPort, port)],
+    ["before a standby", () => through(port, standbyPort)],
+    ["among one that is away and a standby", () => through(1, standbyPort, port)],
+  ])("%s", async (_what, url) => {
+    const lane = openLane(url(), { name: "test", connectionsMax: 3, waitingMax: 9, deadlineMs: 5000 });
+    const asked = Array.from({ length: 9 }, () =>
+      lane.query((sql) => sql`SELECT pg_is_in_recovery() AS standby, pg_sleep(0.1)`),
+    );
+    for (const [row] of await Promise.all(asked)) expect(row?.standby).toBe(false);
+    await lane.close();
+    expect((await keybeat(["migrate"], { DATABASE_URL: url() })).code).toBe(0);
+  });
+
+  it("and where there is none, it is said of each why", async () => {
+    const result = await keybeat(["keys", "list"], { DATABASE_URL: through(standbyPort, 1) });
+    expect(result).toMatchObject({ code: 1, stdout: "" });
+    expect(result.stderr).toMatch(
+      /127\.0\.0\.1:\d+ it takes no writes \(a standby\); 127\.0\.0\.1:1 connect ECONNREFUSED/,
+    );
   });
 });
 
