@@ -32,7 +32,10 @@ export function connectionsNeeded(processes: number): number {
 }
 
 export function openDatabase(url: string, tracing?: Tracing): Database {
-  const open = (options: LaneOptions) => openLane(url, options, tracing);
+  const open = (options: LaneOptions) => openLane(url, options, { tracing, onDark });
+  const onDark = (ms: number) => {
+    for (const lane of lanes) lane.dropQuiet(ms);
+  };
   const requests = open({
     name: "requests",
     connectionsMax: CONNECTIONS_MAX.requests,

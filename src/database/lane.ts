@@ -11,9 +11,13 @@ import { createSecondsHistogram } from "../metrics/counts.ts";
 import { type Histogram, observe } from "../metrics/histogram.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { createGate } from "./gate.ts";
-import { createSocketFactory } from "./socket.ts";
+import { createSocketFactory, SOCKET_TICK_MS, type SocketFactory } from "./socket.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
+
+/** What is left of a caller's time when the last lock must be had: to do the work, to commit, and for the answer. */
+const ANSWER_MS = 200;
+const OVERDUE_MS = 500;
 
 export interface LaneOptions {
   name: string;
@@ -43,14 +47,23 @@ export interface Lane {
   readonly counts: LaneCounts;
   /**
    * Runs one statement; those of one `turn` one after the other. Throws `unavailable` for any trouble of the database;
-   * the outcome is then unknown.
+   * the outcome is then unknown. What changes something is to be told how many milliseconds its caller still `waits` (see
+   * caller_waits in migrations/), so that it has no effect after that.
    */
-  query<T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T>;
+  query<T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T>;
+  /** Connections on which nothing has come or gone for so long are closed, unless a call is under way. */
+  dropQuiet(ms: number): void;
   close(): Promise<void>;
 }
 
-export function openLane(url: string, options: LaneOptions, tracing?: Tracing): Lane {
-  let sql = openPool(url, options);
+/** `onDark` is told when a call got no answer in time: how long nothing has come for. */
+export function openLane(
+  url: string,
+  options: LaneOptions,
+  { tracing, onDark }: { tracing?: Tracing | undefined; onDark?: (ms: number) => void } = {},
+): Lane {
+  const sockets = createSocketFactory(options.deadlineMs);
+  let sql = openPool(url, options, sockets.open);
   const gate = createGate({
     insideMax: options.connectionsMax,
     waitingMax: options.waitingMax,
@@ -66,11 +79,18 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
   /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
   const replacePool = () => {
     const old = sql;
-    sql = openPool(url, options);
+    sql = openPool(url, options, sockets.open);
     void old.end({ timeout: 1 });
   };
 
-  const query = <T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T> =>
+  /** Where one connection went dark the others may have, too: found one by one, each would cost somebody an answer. */
+  const suspectDark = () => {
+    const ms = options.deadlineMs - 2 * SOCKET_TICK_MS;
+    sockets.dropQuiet(ms);
+    onDark?.(ms);
+  };
+
+  const query: Lane["query"] = <T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const began = performance.now();
       let counted = false;
@@ -85,10 +105,11 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
         reject(unavailable(new Error(`${options.name}: ${why}`)));
       };
       let call: PromiseLike<T> | undefined;
+      let overdue: NodeJS.Timeout | undefined;
       const begin = () => {
         Promise.resolve()
           .then(() => {
-            call = statement(sql);
+            call = statement(sql, waitsUntil(began + options.deadlineMs));
             return call;
           })
           .then(
@@ -105,6 +126,7 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
           )
           .finally(() => {
             clearTimeout(deadline);
+            clearInterval(overdue);
             gate.leave(turn);
           });
       };
@@ -112,6 +134,10 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
       const deadline = setTimeout(() => {
         giveUp?.();
         defuse(call);
+        if (call) {
+          suspectDark();
+          overdue = setInterval(suspectDark, OVERDUE_MS).unref();
+        }
         refuse("late", `no answer within ${options.deadlineMs} ms`);
       }, options.deadlineMs);
       const giveUp = gate.enter(begin, turn);
@@ -123,17 +149,33 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
 
   const traced: Lane["query"] = (statement, turn) =>
     (tracing as Tracing).call(options.name, (seen) =>
-      query((sql) => {
-        const call = statement(sql);
+      query((sql, waits) => {
+        const call = statement(sql, waits);
         seen(textOf(call));
         return call;
       }, turn),
     );
 
-  return { counts, query: tracing ? traced : query, close: () => sql.end({ timeout: 2 }) };
+  return {
+    counts,
+    query: tracing ? traced : query,
+    dropQuiet(ms) {
+      if (gate.isEmpty()) sockets.dropQuiet(ms);
+    },
+    close: () => sql.end({ timeout: 2 }),
+  };
 }
 
-function openPool(url: string, options: LaneOptions): Sql {
+/**
+ * A parameter that says, when it is sent and not before (a connection may have to be opened first), for how many
+ * milliseconds more its effect is wanted.
+ */
+function waitsUntil(moment: number): number {
+  const waits = { toString: () => String(Math.max(0, Math.floor(moment - ANSWER_MS - performance.now()))) };
+  return waits as unknown as number;
+}
+
+function openPool(url: string, options: LaneOptions, socket: SocketFactory["open"]): Sql {
   return postgres(url, {
     max: options.connectionsMax,
     // Nothing waits behind a busy connection: a slow call would hold up whoever was put behind it.
@@ -147,7 +189,7 @@ function openPool(url: string, options: LaneOptions): Sql {
     connection: { application_name: `keybeat ${options.name}` },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     onnotice: () => {},
-    socket: createSocketFactory(options.deadlineMs),
+    socket,
   } as postgres.Options<{ bigint: postgres.PostgresType<number> }>) as unknown as Sql;
 }
 

@@ -13,21 +13,28 @@ interface Target {
   path: string | false;
 }
 
-const TICK_MS = 100;
+/** How exactly the age of a silence is known. */
+export const SOCKET_TICK_MS = 100;
 const PACE_MS_MAX = 400;
 
-/**
- * A factory for the driver's `socket` option. It must never throw (the driver would lose the connection's place in
- * its pool for good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
- *
- * `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut.
- */
-export function createSocketFactory(silenceMsMax: number): (target: Target) => Promise<Socket> {
+export interface SocketFactory {
+  /**
+   * For the driver's `socket` option. It must never throw (the driver would lose the connection's place in its pool for
+   * good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
+   */
+  open(target: Target): Promise<Socket>;
+  /** Cuts the sockets on which nothing has come or gone for so long. */
+  dropQuiet(ms: number): void;
+}
+
+/** `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut. */
+export function createSocketFactory(silenceMsMax: number): SocketFactory {
+  const watched = new Map<Socket, Watch>();
   let failures = 0;
   let attempts = 0;
   let turn = Promise.resolve();
 
-  return async (target) => {
+  const open = async (target: Target) => {
     if (failures > 0) {
       const paceMs = Math.min(PACE_MS_MAX, 20 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
       turn = turn.then(() => sleep(paceMs));
@@ -38,31 +45,54 @@ export function createSocketFactory(silenceMsMax: number): (target: Target) => P
     const port = target.port[which] ?? 5432;
     const socket = target.path ? connect({ path: target.path }) : connect({ host, port, noDelay: true });
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
-    watch(socket, silenceMsMax, {
+    const seen = watch(socket, silenceMsMax, {
       onAnswer: () => {
         failures = 0;
       },
-      onFailure: () => {
-        failures++;
+      onEnd: (answered) => {
+        watched.delete(socket);
+        if (!answered) failures++;
       },
     });
+    watched.set(socket, seen);
     return socket;
+  };
+
+  return {
+    open,
+    dropQuiet(ms) {
+      for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
+    },
   };
 }
 
+interface Watch {
+  /** For how long nothing has come or gone. */
+  quietMs(): number;
+}
+
 /**
- * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. A socket that was closed
- * before it lived for a tick with an answer is a failure. Looks at counters, as the driver takes away all listeners.
+ * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. (What was sent just after an
+ * answer is taken for answered with it: whose call that is calls dropQuiet.) A socket that was closed before it lived for
+ * a tick with an answer is a failure. Looks at counters, as the driver takes away all listeners.
  */
-function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onFailure(): void }): void {
+function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onEnd(answered: boolean): void }): Watch {
   let read = 0;
+  let written = 0;
+  let stirredAt = performance.now();
   let writtenAtRead = 0;
   let waitingSince = performance.now();
   let answered = false;
+  const stirs = () => {
+    if (socket.bytesRead === read && socket.bytesWritten === written) return;
+    written = socket.bytesWritten;
+    stirredAt = performance.now();
+  };
   const timer = setInterval(() => {
+    stirs();
     if (socket.destroyed) {
       clearInterval(timer);
-      if (!answered) on.onFailure();
+      on.onEnd(answered);
     } else if (socket.bytesRead !== read) {
       read = socket.bytesRead;
       writtenAtRead = socket.bytesWritten;
@@ -74,7 +104,13 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onF
     } else if (performance.now() - waitingSince > silenceMsMax) {
       cut(socket);
     }
-  }, TICK_MS).unref();
+  }, SOCKET_TICK_MS).unref();
+  return {
+    quietMs() {
+      stirs();
+      return performance.now() - stirredAt;
+    },
+  };
 }
 
 /**

@@ -27,7 +27,5 @@ export function openLimitClient(database: Database): LimitClient {
 
 /** Counts whose time is over. */
 export async function deleteOldCounts(database: Database): Promise<void> {
-  await database.background.query(
-    (sql) => sql`DELETE FROM limit_counts WHERE expire < extract(epoch FROM clock_timestamp()) * 1000 - 60000`,
-  );
+  await database.background.query((sql) => sql`SELECT forget_limit_counts()`);
 }

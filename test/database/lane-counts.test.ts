@@ -58,7 +58,6 @@ it("heartbeats past the bound of the queue are counted as shed, and the size of 
       await answered;
       return () => "live";
     },
-    isUnsettled: () => false,
     counts: batches,
   });
   const asked = Array.from({ length: 20_003 }, (_, n) => ask(`id-${n}`));

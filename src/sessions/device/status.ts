@@ -1,6 +1,7 @@
+import { unavailable } from "../../errors.ts";
 import type { StatusReply, StatusRequest } from "./contract.ts";
 import type { DeviceSessions } from "./service.ts";
-import { expireSessionOfKey, selectStatus } from "./sql.ts";
+import { lookAtSessionOfKey, selectStatus } from "./sql.ts";
 
 /** Who holds the key now. The session's id is whole only for the caller who already knows it. */
 export async function readStatus(
@@ -12,8 +13,11 @@ export async function readStatus(
   const read = () => selectStatus(service.database, hash, request.session_id);
   let row = await read();
   // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
-  // If it is not to be had, somebody else has it in hand, or the outage has begun.
-  if (row?.live === false && !(await expireSessionOfKey(service.database, hash))) row = await read();
+  if (row?.live === false) {
+    const outcome = await lookAtSessionOfKey(service.database, hash);
+    if (outcome !== "locked") row = await read();
+    if (row?.live === false) throw unavailable(new Error("the session's end cannot be recorded just now"));
+  }
   if (row === undefined) await service.countUnknownKey?.(from?.() ?? null);
   if (!row?.live) return { active: false };
   return {

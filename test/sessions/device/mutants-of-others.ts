@@ -7,12 +7,12 @@ const body = (sql: string) => [BODY, `AS $mutant$ ${sql} $mutant$`] as const;
 const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   {
     name: "a heartbeat takes no notice of the timeout",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [["AND s.last_heartbeat > cutoff", ""]],
   },
   {
     name: "a heartbeat waits for a lock, and goes by the clock from before it",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       ["cutoff := session_cutoff(beat_at);", ""],
       ["locked := ARRAY", "cutoff := session_cutoff(clock_timestamp());\n  locked := ARRAY"],
@@ -21,7 +21,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat is one UPDATE that reads the clock in its WHERE clause",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       [
         "WHERE s.ctid = ANY (locked) AND s.last_heartbeat > cutoff",
@@ -31,12 +31,12 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat waits for whoever holds any session of its batch",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [["FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"]],
   },
   {
     name: "a heartbeat brings a session back that has ended",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       [
         "locked := ARRAY",
@@ -49,7 +49,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat takes the key back from the successor",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       [
         "locked := ARRAY",
@@ -61,7 +61,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat goes by the clock of an application an hour behind",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [["beat_at := clock_timestamp();", "beat_at := clock_timestamp() - interval '1 hour';"]],
   },
   {
@@ -194,12 +194,12 @@ const MUTANTS_OF_THE_CLOCK: Mutant[] = [
 const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "a watch takes no notice of the timeout",
-    fn: "look_at_watched_sessions",
+    fn: "settle_sessions",
     swaps: [["session_cutoff(clock_timestamp())", "'-infinity'"]],
   },
   {
     name: "a watch is a sign of life",
-    fn: "look_at_watched_sessions",
+    fn: "settle_sessions",
     swaps: [
       [
         "RETURN QUERY",
