@@ -8,3 +8,6 @@ export const moment = (name: string) => timestamp(name, { withTimezone: true, mo
 
 /** The words of a text, for searching. */
 export const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });
+
+/** Stretches of time, in order and apart from each other. */
+export const stretches = customType<{ data: string }>({ dataType: () => "tstzmultirange" });

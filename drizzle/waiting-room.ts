@@ -27,6 +27,8 @@ export const waitingRoom = pgTable(
     /** Since when seats have been in use, and when the last 50 were given up: what the estimate is made of. */
     occupiedSince: moment("occupied_since"),
     vacated: moment("vacated").array().notNull().default(sql`'{}'::timestamptz[]`),
+    /** The jumps of the clock that the places are dated by; see service_state. */
+    clockSteps: bigint("clock_steps", { mode: "number" }).notNull().default(0),
   },
   (table) => [
     check("waiting_room_one_row", sql`${table.singleton}`),

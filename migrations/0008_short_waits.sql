@@ -1,4 +1,4 @@
--- A wait that holds others. Four rules, in this and all that follows:
+-- A wait that holds others (drizzle-kit generated the table). Four rules, in this and all that follows:
 --
 --   * No effect comes later than its caller waits for it: what is waited for is bounded in sum, not lock by lock
 --     (limit_waiting). Only the commit itself may still wait, for a disk or a synchronous standby: nothing bounds that.
@@ -6,6 +6,191 @@
 --   * Locks are taken in one order: session id, key, session, history, audit log; the room, places, permits, moves, audit
 --     log; of many rows in the order of what makes them unique. Whatever only tidies skips what somebody else holds.
 --   * Whoever holds what everybody needs (the room, the history's months) waits for nobody longer than a tenth of a second.
+
+CREATE TABLE "service_state_stand_ins" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "service_state_stand_ins_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"for_tick" timestamp with time zone,
+	"state" jsonb NOT NULL
+);
+--> statement-breakpoint
+
+-- The state of the service: the one row, or its newest stand-in while somebody else holds the row's lock. A stand-in is
+-- good only for the very tick of the row after which it was made, so that none outlives its purpose.
+CREATE FUNCTION present_state() RETURNS SETOF service_state
+LANGUAGE sql STABLE
+AS $$
+  SELECT s.* FROM service_state s
+  WHERE NOT EXISTS (SELECT FROM service_state_stand_ins i WHERE i.for_tick IS NOT DISTINCT FROM s.last_tick)
+  UNION ALL
+  (SELECT stands_in.* FROM service_state s
+   JOIN service_state_stand_ins i ON i.for_tick IS NOT DISTINCT FROM s.last_tick,
+   LATERAL jsonb_populate_record(s, i.state) stands_in
+   ORDER BY i.id DESC LIMIT 1)
+$$;
+--> statement-breakpoint
+
+-- Whoever was last heard of at or before this is silent too long. One timestamp for a whole statement.
+CREATE OR REPLACE FUNCTION silence_cutoff(at timestamptz, timeout interval) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$
+  SELECT CASE WHEN last_tick < at - interval '3 seconds' OR at < gap_ended + timeout THEN gap_cutoff(state, at, timeout)
+              ELSE at - timeout END
+  FROM present_state() state
+$$;
+--> statement-breakpoint
+
+-- When whoever was last heard of then is silent too long, or was. Never more than a timeout from now, whatever the clock did.
+CREATE OR REPLACE FUNCTION silence_deadline(last_heard timestamptz, timeout interval) RETURNS timestamptz
+LANGUAGE sql STABLE STRICT
+AS $$
+  SELECT CASE WHEN last_heard < gap_ended OR last_tick < clock_timestamp() - interval '3 seconds'
+              THEN gap_deadline(state, last_heard, timeout)
+              ELSE least(last_heard, clock_timestamp()) + timeout END
+  FROM present_state() state
+$$;
+--> statement-breakpoint
+
+-- The rule of device sessions: one is live while last_heartbeat > session_cutoff(clock_timestamp()).
+CREATE OR REPLACE FUNCTION session_cutoff(at timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$
+  SELECT silence_cutoff(at, make_interval(secs => session_timeout_seconds)) FROM present_state()
+$$;
+--> statement-breakpoint
+
+-- When a session with that last heartbeat expires, or did.
+CREATE OR REPLACE FUNCTION session_deadline(last_heartbeat timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$
+  SELECT silence_deadline(last_heartbeat, make_interval(secs => session_timeout_seconds)) FROM present_state()
+$$;
+--> statement-breakpoint
+
+-- The moment that retention counts back from: no later than what the service has ticked through. A clock that leaps ahead by
+-- a year is alone in its opinion, and drops nothing; after an outage of a year a fortnight of service makes up for it.
+CREATE OR REPLACE FUNCTION retention_clock() RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$ SELECT least(confirmed_at, clock_timestamp()) FROM present_state() $$;
+--> statement-breakpoint
+
+-- Dates the room by a clock that has gone back. The caller holds the room's lock.
+CREATE OR REPLACE FUNCTION redate_room(at timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET jit = off
+AS $$
+BEGIN
+  UPDATE waiting_room r
+  SET clock_steps = s.clock_steps, next_due = '-infinity', occupied_since = least(r.occupied_since, at),
+      vacated = ARRAY(SELECT least(v, at) FROM unnest(r.vacated) WITH ORDINALITY AS u (v, nth) ORDER BY nth)
+  FROM present_state() s;
+  UPDATE waiting_room_places p
+  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at), seated_at = least(p.seated_at, at)
+  WHERE greatest(p.last_seen, p.created_at, p.seated_at) > at;
+  UPDATE waiting_room_permits p
+  SET expires_at = least(p.expires_at, at + make_interval(secs => CASE WHEN p.granted THEN r.request_seconds ELSE 30 END))
+  FROM waiting_room r;
+END
+$$;
+--> statement-breakpoint
+
+-- Keeps it: in the row, if the caller has its lock, else in a stand-in.
+CREATE FUNCTION keep_state(state service_state, has_lock boolean) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF NOT has_lock THEN
+    INSERT INTO service_state_stand_ins (for_tick, state)
+    SELECT s.last_tick, to_jsonb(keep_state.state) - 'session_timeout_seconds' FROM service_state s;
+    RETURN;
+  END IF;
+  UPDATE service_state
+  SET last_tick = state.last_tick, gap_began = state.gap_began, gap_ended = state.gap_ended, gaps = state.gaps,
+      confirmed_at = state.confirmed_at, clock_steps = state.clock_steps, clock_stepped_at = state.clock_stepped_at,
+      clock_stepped_seconds = state.clock_stepped_seconds, clock_unsettled = state.clock_unsettled;
+  DELETE FROM service_state_stand_ins i WHERE i.id = ANY (ARRAY(
+    SELECT old.id FROM service_state_stand_ins old FOR UPDATE SKIP LOCKED));
+END
+$$;
+--> statement-breakpoint
+
+-- Says that somebody serves, once a second; notices a gap when it is over, and a clock that jumped. Called by any number of
+-- processes. expected: what the clock should read by the caller's own monotonic clock since its tick before; null where
+-- it has none. The database's clock decides alone; this only tells how far it jumped.
+--
+-- at: the clock; null if this was no tick, as another process does it just now.
+-- stepped_seconds: how far the clock went, if this tick was the one to see it jump; a sleep of the caller's host looks
+-- the same. unsettled: there is more to date back, tick again at once.
+CREATE OR REPLACE FUNCTION serve_tick(
+  expected timestamptz, OUT at timestamptz, OUT stepped_seconds double precision, OUT unsettled boolean
+)
+LANGUAGE plpgsql
+SET lock_timeout = '500ms'
+AS $$
+DECLARE
+  state service_state;
+  has_lock boolean;
+  last_tick timestamptz;
+  went_back boolean;
+  gap_starts timestamptz;
+  dead_until timestamptz;
+  redated integer := 0;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  unsettled := false;
+  IF NOT pg_try_advisory_xact_lock(1262834008, 0) THEN
+    RETURN;
+  END IF;
+  -- Who ticks says that whoever is well can be kept. Where an operator's lock keeps all of them out, that is an outage too.
+  LOCK TABLE active_sessions, waiting_room, waiting_room_places IN ROW EXCLUSIVE MODE NOWAIT;
+  PERFORM FROM service_state s WHERE s.singleton FOR NO KEY UPDATE SKIP LOCKED;
+  has_lock := FOUND;
+  SELECT s.* INTO state FROM present_state() s;
+  at := clock_timestamp();
+
+  last_tick := state.last_tick;
+  -- Less than a second is no jump: nobody is a second late for it.
+  went_back := coalesce(greatest(state.last_tick, state.gap_ended) > at + interval '1 second', false);
+  IF went_back OR state.last_tick < at - interval '3 seconds' THEN
+    stepped_seconds := extract(epoch FROM least(
+      CASE WHEN went_back OR at > expected + interval '3 seconds' THEN at - expected END,
+      CASE WHEN went_back THEN at - greatest(state.last_tick, state.gap_ended) END));
+    gap_starts := CASE WHEN went_back THEN at - interval '1 microsecond' ELSE state.last_tick END;
+    dead_until := session_cutoff(greatest(state.last_tick, at));
+    state.gaps := add_gap(gaps_until(state, gap_starts), tstzrange(gap_starts, at));
+    state.gap_began := least(
+      gap_starts, CASE WHEN state.last_tick < state.gap_ended + session_timeout() THEN state.gap_began END);
+    state.gap_ended := at;
+    state.confirmed_at := least(coalesce(state.confirmed_at, state.last_tick), at);
+    state.last_tick := at;
+    IF stepped_seconds IS NOT NULL THEN
+      state.clock_steps := state.clock_steps + 1;
+      state.clock_stepped_at := at;
+      state.clock_stepped_seconds := stepped_seconds;
+    END IF;
+    PERFORM keep_state(state, has_lock);
+    IF went_back THEN
+      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds),
+        at - CASE WHEN expected >= last_tick THEN expected - last_tick ELSE interval '3 seconds' END);
+    END IF;
+  ELSIF state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds' THEN
+    -- Otherwise another process has just done it. An hour of service makes up for a day of the clock (retention_clock).
+    state.confirmed_at := least(
+      at, coalesce(state.confirmed_at, state.last_tick, at) + 24 * (at - state.last_tick));
+    state.last_tick := at;
+    PERFORM keep_state(state, has_lock);
+  END IF;
+
+  IF went_back OR state.clock_unsettled THEN
+    IF NOT went_back THEN
+      redated := redate_sessions(at, least(state.clock_stepped_at, at), NULL, NULL, NULL);
+    END IF;
+    unsettled := redated = 10000;
+    state.clock_unsettled := EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > at);
+    PERFORM keep_state(state, has_lock);
+  END IF;
+END
+$$;
+--> statement-breakpoint
 
 -- Called before each wait of a function that changes something, and once more at its end: bounds the next wait by what
 -- is left to the caller, and gives up (lock_not_available: nothing has changed) when nothing is. A caller that has not
@@ -21,6 +206,24 @@ BEGIN
     RAISE lock_not_available USING MESSAGE = 'the caller has waited long enough';
   END IF;
   PERFORM set_config('lock_timeout', least(left_ms, ms_max)::text, true);
+END
+$$;
+--> statement-breakpoint
+
+-- Makes the timeout the installation's. Returns what it was before; null if it was that already: then it takes no lock.
+CREATE FUNCTION set_session_timeout(seconds integer) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  before integer := (SELECT s.session_timeout_seconds FROM service_state s);
+BEGIN
+  IF before = seconds THEN
+    RETURN NULL;
+  END IF;
+  PERFORM limit_waiting();
+  before := (SELECT s.session_timeout_seconds FROM service_state s FOR UPDATE);
+  UPDATE service_state SET session_timeout_seconds = seconds;
+  RETURN nullif(before, seconds);
 END
 $$;
 --> statement-breakpoint
@@ -515,12 +718,17 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   due timestamptz;
+  dated_by bigint;
 BEGIN
   PERFORM limit_waiting();
-  SELECT r.next_due INTO due FROM waiting_room r FOR UPDATE;
+  SELECT r.next_due, r.clock_steps INTO due, dated_by FROM waiting_room r FOR UPDATE;
   PERFORM limit_waiting(100);
   at := clock_timestamp();
   removed := 0;
+  IF dated_by <> (SELECT s.clock_steps FROM present_state() s) THEN
+    PERFORM redate_room(at);
+    due := at;
+  END IF;
   IF due <= at THEN
     removed := remove_silent(at);
     PERFORM let_in(at);
@@ -583,12 +791,18 @@ AS $$
 DECLARE
   free integer;
   next_id text;
+  request_seconds integer;
+  granted_cutoff timestamptz;
+  waiting_cutoff timestamptz;
 BEGIN
   -- Whoever waits and gave up 2 seconds ago did not say so: its process is gone. Only who has the room's lock changes a
   -- permit, so what is locked nevertheless is held by a stranger, and nobody waits for that.
+  request_seconds := (SELECT r.request_seconds FROM waiting_room r);
+  granted_cutoff := room_cutoff(at, request_seconds) + make_interval(secs => request_seconds);
+  waiting_cutoff := room_cutoff(at, 32);
   DELETE FROM waiting_room_permits p WHERE p.permit_id = ANY (ARRAY(
     SELECT over.permit_id FROM waiting_room_permits over
-    WHERE over.expires_at <= at - CASE WHEN over.granted THEN interval '0' ELSE interval '2 seconds' END
+    WHERE CASE WHEN over.granted THEN over.expires_at <= granted_cutoff ELSE wait_began(over) <= waiting_cutoff END
     FOR UPDATE SKIP LOCKED));
   SELECT r.max_requests - count(p.permit_id) INTO free
   FROM waiting_room r LEFT JOIN waiting_room_permits p ON p.granted GROUP BY r.singleton, r.max_requests;
@@ -635,15 +849,16 @@ BEGIN
                                       WHEN silent.claimed THEN 'expired' ELSE 'unclaimed' END, at);
   END LOOP;
   PERFORM grant_permits(at);
-  UPDATE waiting_room SET next_due = CASE WHEN removed = 1000 THEN at ELSE coalesce(least(
-    (SELECT min(CASE WHEN p.seated_at IS NULL THEN p.last_seen - waiter_cutoff
-                     WHEN p.claimed THEN p.last_seen - seat_cutoff
-                     ELSE greatest(p.seated_at, p.last_seen) - claim_cutoff END) + at FROM waiting_room_places p),
-    -- When an outage stops being added to a timeout, the cutoff leaps forward.
-    (SELECT min(state.gap_ended + make_interval(secs => t.seconds))
-     FROM service_state state, unnest(ARRAY[room.waiter_seconds, room.claim_seconds, room.seat_seconds]) t (seconds)
-     WHERE state.gap_ended + make_interval(secs => t.seconds) > at),
-    (SELECT min(p.expires_at) FROM waiting_room_permits p)), 'infinity') END;
+  -- The first deadline of each sort is that of whoever of it is silent for longest.
+  UPDATE waiting_room SET next_due = CASE WHEN removed = 1000 THEN at ELSE coalesce((
+    SELECT least(room_deadline(min(p.last_seen) FILTER (WHERE p.seated_at IS NULL), room.waiter_seconds),
+                 room_deadline(min(p.last_seen) FILTER (WHERE p.claimed), room.seat_seconds),
+                 room_deadline(min(greatest(p.seated_at, p.last_seen)) FILTER (WHERE p.seated_at IS NOT NULL AND NOT p.claimed), room.claim_seconds),
+                 (SELECT least(room_deadline(min(q.expires_at) FILTER (WHERE q.granted)
+                                               - make_interval(secs => room.request_seconds), room.request_seconds),
+                               room_deadline(min(wait_began(q)) FILTER (WHERE NOT q.granted), 32))
+                  FROM waiting_room_permits q))
+    FROM waiting_room_places p), 'infinity') END;
   RETURN removed;
 END
 $$;
@@ -678,10 +893,11 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE waiting_room_places p SET last_seen = at WHERE p.user_id = who;
   END IF;
-  -- It may be this user's turn, or time to go, or somebody else holds the place. The row's lock must not be held while
-  -- the room's is waited for.
-  IF room.next_due <= at OR place.seated_at IS NOT NULL AND NOT place.claimed OR NOT seen
-     OR place.user_id IS NULL AND EXISTS (SELECT FROM waiting_room_places p WHERE p.user_id = who) THEN
+  -- It may be this user's turn, or time to go; the room may have to be dated by a clock that has jumped; or somebody else
+  -- holds the place. The row's lock must not be held while the room's is waited for.
+  IF room.next_due <= at OR room.clock_steps <> (SELECT s.clock_steps FROM present_state() s)
+     OR (place.user_id IS NOT NULL AND (NOT seen OR place.seated_at IS NOT NULL AND NOT place.claimed))
+     OR (place.user_id IS NULL AND EXISTS (SELECT FROM waiting_room_places p WHERE p.user_id = who)) THEN
     outcome := 'again';
     RETURN;
   END IF;
@@ -714,13 +930,34 @@ END
 $$;
 --> statement-breakpoint
 
+-- Whether there is nothing to do in the room by itself.
+CREATE FUNCTION room_is_settled() RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT r.next_due > clock_timestamp() AND r.clock_steps = s.clock_steps FROM waiting_room r, present_state() s
+$$;
+--> statement-breakpoint
+
+CREATE OR REPLACE FUNCTION settle_room() RETURNS integer
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  IF room_is_settled() THEN
+    RETURN 0;
+  END IF;
+  RETURN (SELECT removed FROM enter_room());
+END
+$$;
+--> statement-breakpoint
+
 -- As settle_room, for those whom nobody waits for: where somebody is in the room, that one does it.
 CREATE FUNCTION settle_free_room() RETURNS integer
 LANGUAGE plpgsql
 SET lock_timeout = '100ms'
 AS $$
 BEGIN
-  IF (SELECT r.next_due > clock_timestamp() FROM waiting_room r) THEN
+  IF room_is_settled() THEN
     RETURN 0;
   END IF;
   PERFORM FROM waiting_room r FOR UPDATE SKIP LOCKED;
@@ -780,14 +1017,16 @@ END
 $$;
 --> statement-breakpoint
 
--- Takes counts of the limits away whose time is over.
+-- Takes counts of the limits away whose time is over, and such as a clock that was ahead has dated.
 CREATE FUNCTION forget_limit_counts() RETURNS void
 LANGUAGE sql
 SET lock_timeout = '100ms'
 AS $$
   DELETE FROM limit_counts c WHERE c.key = ANY (ARRAY(
     SELECT old.key FROM limit_counts old
-    WHERE old.expire < extract(epoch FROM clock_timestamp()) * 1000 - 60000 LIMIT 100000 FOR UPDATE SKIP LOCKED))
+    WHERE old.expire NOT BETWEEN extract(epoch FROM clock_timestamp()) * 1000 - 60000
+                         AND extract(epoch FROM clock_timestamp()) * 1000 + 120000
+    LIMIT 100000 FOR UPDATE SKIP LOCKED))
 $$;
 --> statement-breakpoint
 
@@ -798,7 +1037,7 @@ SET lock_timeout = '100ms'
 AS $$
   DELETE FROM waiting_room_moves m WHERE m.id = ANY (ARRAY(
     SELECT old.id FROM waiting_room_moves old
-    WHERE old.at < clock_timestamp() - make_interval(days => retention_days) LIMIT 10000 FOR UPDATE SKIP LOCKED))
+    WHERE old.at < (SELECT retention_clock()) - make_interval(days => retention_days) LIMIT 10000 FOR UPDATE SKIP LOCKED))
 $$;
 --> statement-breakpoint
 
@@ -835,7 +1074,7 @@ AS $$
   SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
   WHERE i.inhparent = 'session_history'::regclass AND c.relname ~ '^session_history_\d{4}_\d{2}$'
     AND (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC'
-        <= clock_timestamp() - make_interval(days => retention_days)
+        <= (SELECT retention_clock()) - make_interval(days => retention_days)
   ORDER BY c.relname
 $$;
 --> statement-breakpoint
@@ -846,7 +1085,7 @@ LANGUAGE sql
 AS $$
   DELETE FROM session_history_default d WHERE d.ctid = ANY (ARRAY(
     SELECT old.ctid FROM session_history_default old
-    WHERE old.ended_at < clock_timestamp() - make_interval(days => retention_days) LIMIT 10000 FOR UPDATE SKIP LOCKED))
+    WHERE old.ended_at < (SELECT retention_clock()) - make_interval(days => retention_days) LIMIT 10000 FOR UPDATE SKIP LOCKED))
 $$;
 --> statement-breakpoint
 

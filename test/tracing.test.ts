@@ -127,7 +127,7 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
     await findSpan(receiver, "any none", (span) => span.attributes["http.response.status_code"] === 404).toBeDefined();
     await findSpan(receiver, "POST /api/session/end").toBeDefined();
     expect(receiver.resource).toMatchObject({ "service.name": "keybeat" });
-    expect(receiver.text()).not.toContain("tick_service"); // each process ticks before it listens
+    expect(receiver.text()).not.toContain("serve_tick"); // each process ticks before it listens
 
     expect(findSecrets(receiver.text())).toEqual([]);
     for (const secret of [key.slice(0, 8), session_id.slice(0, 8), "Secret", "nowhere"]) {

@@ -1,16 +1,27 @@
 import type { Logger } from "../log.ts";
 import type { Database } from "./database.ts";
+import { untilFree } from "./locked.ts";
 
 const TICK_MS = 1000;
 
 /**
  * Says each second that this process serves, on the lane of the heartbeats: if that is stuck, nobody is served. By the
- * ticks the database knows an outage of ours from the silence of the devices (see session_cutoff in migrations/).
- * The first tick is made before this resolves, so that a gap is noticed before anybody is answered.
+ * ticks the database knows an outage of ours from the silence of the devices, and sees its own clock jump (see the rule
+ * of silence in migrations/). The first tick is made before this resolves, so that a gap is noticed before anybody is
+ * answered.
  */
 export async function startTicking(database: Database, log: Logger): Promise<{ stop(): void }> {
-  const tick = () => database.heartbeats.query((sql) => sql`SELECT tick_service()`);
-  await tick();
+  let before: { databaseSeconds: number; sentAt: number } | undefined;
+  const tick = async () => {
+    for (let unsettled = true; unsettled; ) {
+      const sentAt = performance.now();
+      const row = await serveTick(database, before && before.databaseSeconds + (sentAt - before.sentAt) / 1000);
+      unsettled = row.unsettled;
+      if (row.at !== null) before = { databaseSeconds: row.at, sentAt };
+      if (row.stepped !== null) logStep(log, row.stepped);
+    }
+  };
+  await untilFree(log, "the sessions", tick);
   let underWay = false;
   const timer = setInterval(() => {
     if (underWay) return;
@@ -22,4 +33,34 @@ export async function startTicking(database: Database, log: Logger): Promise<{ s
       });
   }, TICK_MS);
   return { stop: () => clearInterval(timer) };
+}
+
+interface TickRow {
+  /** The database's clock; null: another process had the tick in hand. */
+  at: number | null;
+  /** By how many seconds the clock has jumped, if this tick was the one to see it. */
+  stepped: number | null;
+  /** After a jump back there are more sessions to be dated back than one tick does. */
+  unsettled: boolean;
+}
+
+/** `expectedSeconds`: what the database's clock should say by now, for all that this process knows. */
+async function serveTick(database: Database, expectedSeconds: number | undefined): Promise<TickRow> {
+  const [row] = await database.heartbeats.query(
+    (sql) => sql<TickRow[]>`
+      SELECT extract(epoch FROM at)::float8 AS at, stepped_seconds AS stepped, unsettled
+      FROM serve_tick(to_timestamp(${expectedSeconds ?? null}::float8))`,
+  );
+  return row as TickRow;
+}
+
+function logStep(log: Logger, stepped: number): void {
+  const seconds = Math.round(Math.abs(stepped) * 10) / 10;
+  if (stepped < 0)
+    log.warn({ seconds }, "the database's clock went back; whoever was live has a full timeout from now");
+  else
+    log.warn(
+      { seconds },
+      "the database's clock went ahead, or this host slept; whoever was live has a full timeout from now",
+    );
 }

@@ -25,7 +25,7 @@ export function openLimitClient(database: Database): LimitClient {
   };
 }
 
-/** Counts whose time is over. */
+/** Counts whose time is over, and such as a clock that was ahead has dated: they would go on for as long as it was. */
 export async function deleteOldCounts(database: Database): Promise<void> {
   await database.background.query((sql) => sql`SELECT forget_limit_counts()`);
 }

@@ -19,7 +19,7 @@ import type { TraceExporter, Tracing } from "./tracing.ts";
 
 const CLOSE_MS_MAX = 2_000;
 /** Comes each second, and tells nothing of a request. */
-const TICK = "tick_service(";
+const TICK = "serve_tick(";
 
 export function createTracing(exporter: TraceExporter, version: string, log: Logger): Tracing {
   reportTrouble(log);

@@ -105,7 +105,8 @@ export async function claimSample(database: Database, seconds: number): Promise<
         SELECT hour FROM live_peaks WHERE hour = date_trunc('hour', clock_timestamp(), 'UTC')
       ), claimed AS (
         UPDATE live_peaks p SET sampled_at = clock_timestamp() FROM present
-        WHERE p.hour = present.hour AND p.sampled_at <= clock_timestamp() - make_interval(secs => ${seconds})
+        WHERE p.hour = present.hour
+          AND p.sampled_at NOT BETWEEN clock_timestamp() - make_interval(secs => ${seconds}) AND clock_timestamp()
         RETURNING p.hour
       )
       SELECT NOT EXISTS (SELECT FROM present) OR EXISTS (SELECT FROM claimed) AS claimed`,
