@@ -16,53 +16,82 @@ CREATE TABLE "service_state_stand_ins" (
 
 -- The state of the service: the one row, or its newest stand-in while somebody else holds the row's lock. A stand-in is
 -- good only for the very tick of the row after which it was made, so that none outlives its purpose.
-CREATE FUNCTION present_state() RETURNS SETOF service_state
-LANGUAGE sql STABLE
+--
+-- This and what stands on it is PL/pgSQL, which keeps its plans: it is part of every heartbeat.
+CREATE FUNCTION present_state() RETURNS service_state
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT s.* FROM service_state s
-  WHERE NOT EXISTS (SELECT FROM service_state_stand_ins i WHERE i.for_tick IS NOT DISTINCT FROM s.last_tick)
-  UNION ALL
-  (SELECT stands_in.* FROM service_state s
-   JOIN service_state_stand_ins i ON i.for_tick IS NOT DISTINCT FROM s.last_tick,
-   LATERAL jsonb_populate_record(s, i.state) stands_in
-   ORDER BY i.id DESC LIMIT 1)
+DECLARE
+  present service_state;
+  stand_in jsonb;
+BEGIN
+  SELECT s.* INTO present FROM service_state s WHERE s.singleton;
+  SELECT i.state INTO stand_in FROM service_state_stand_ins i
+  WHERE i.for_tick IS NOT DISTINCT FROM present.last_tick ORDER BY i.id DESC LIMIT 1;
+  IF stand_in IS NOT NULL THEN
+    present := jsonb_populate_record(present, stand_in);
+  END IF;
+  RETURN present;
+END
 $$;
 --> statement-breakpoint
 
 -- Whoever was last heard of at or before this is silent too long. One timestamp for a whole statement.
 CREATE OR REPLACE FUNCTION silence_cutoff(at timestamptz, timeout interval) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT CASE WHEN last_tick < at - interval '3 seconds' OR at < gap_ended + timeout THEN gap_cutoff(state, at, timeout)
-              ELSE at - timeout END
-  FROM present_state() state
+DECLARE
+  state service_state := present_state();
+BEGIN
+  IF state.last_tick < at - interval '3 seconds' OR at < state.gap_ended + timeout THEN
+    RETURN gap_cutoff(state, at, timeout);
+  END IF;
+  RETURN at - timeout;
+END
 $$;
 --> statement-breakpoint
 
 -- When whoever was last heard of then is silent too long, or was. Never more than a timeout from now, whatever the clock did.
 CREATE OR REPLACE FUNCTION silence_deadline(last_heard timestamptz, timeout interval) RETURNS timestamptz
-LANGUAGE sql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT
 AS $$
-  SELECT CASE WHEN last_heard < gap_ended OR last_tick < clock_timestamp() - interval '3 seconds'
-              THEN gap_deadline(state, last_heard, timeout)
-              ELSE least(last_heard, clock_timestamp()) + timeout END
-  FROM present_state() state
+DECLARE
+  state service_state := present_state();
+BEGIN
+  IF last_heard < state.gap_ended OR state.last_tick < clock_timestamp() - interval '3 seconds' THEN
+    RETURN gap_deadline(state, last_heard, timeout);
+  END IF;
+  RETURN least(last_heard, clock_timestamp()) + timeout;
+END
 $$;
 --> statement-breakpoint
 
 -- The rule of device sessions: one is live while last_heartbeat > session_cutoff(clock_timestamp()).
 CREATE OR REPLACE FUNCTION session_cutoff(at timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT silence_cutoff(at, make_interval(secs => session_timeout_seconds)) FROM present_state()
+BEGIN
+  RETURN silence_cutoff(at, session_timeout());
+END
 $$;
 --> statement-breakpoint
 
 -- When a session with that last heartbeat expires, or did.
 CREATE OR REPLACE FUNCTION session_deadline(last_heartbeat timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT silence_deadline(last_heartbeat, make_interval(secs => session_timeout_seconds)) FROM present_state()
+BEGIN
+  RETURN silence_deadline(last_heartbeat, session_timeout());
+END
+$$;
+--> statement-breakpoint
+
+CREATE OR REPLACE FUNCTION session_timeout() RETURNS interval
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN (SELECT make_interval(secs => s.session_timeout_seconds) FROM service_state s WHERE s.singleton);
+END
 $$;
 --> statement-breakpoint
 

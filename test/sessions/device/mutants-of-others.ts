@@ -2,7 +2,7 @@
 import { BODY, type Mutant } from "./mutants.ts";
 
 const CLOCK = "at := clock_timestamp();";
-const body = (sql: string) => [BODY, `AS $mutant$ ${sql} $mutant$`] as const;
+const body = (moment: string) => [BODY, `AS $mutant$ BEGIN RETURN ${moment}; END $mutant$`] as const;
 
 const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   {
@@ -162,32 +162,32 @@ const MUTANTS_OF_THE_CLOCK: Mutant[] = [
   {
     name: "the timeout goes by the clock of an application an hour ahead",
     fn: "session_cutoff",
-    swaps: [body("SELECT at + interval '1 hour' - session_timeout()")],
+    swaps: [body("at + interval '1 hour' - session_timeout()")],
   },
   {
     name: "the timeout goes by the clock of an application an hour behind",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - interval '1 hour' - session_timeout()")],
+    swaps: [body("at - interval '1 hour' - session_timeout()")],
   },
   {
     name: "sessions live for 58 seconds",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout() + interval '2 seconds'")],
+    swaps: [body("at - session_timeout() + interval '2 seconds'")],
   },
   {
     name: "sessions live for 62 seconds",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout() - interval '2 seconds'")],
+    swaps: [body("at - session_timeout() - interval '2 seconds'")],
   },
   {
     name: "sessions live for ever",
     fn: "session_cutoff",
-    swaps: [body("SELECT '-infinity'::timestamptz")],
+    swaps: [body("'-infinity'::timestamptz")],
   },
   {
     name: "an outage of ours expires everybody",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout()")],
+    swaps: [body("at - session_timeout()")],
   },
 ];
 
@@ -219,7 +219,7 @@ const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "people see whole session ids",
     fn: "mask_session_id",
-    swaps: [body("SELECT session_id")],
+    swaps: [[BODY, "AS $mutant$ SELECT session_id $mutant$"]],
   },
 ];
 
