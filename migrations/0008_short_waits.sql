@@ -1036,12 +1036,15 @@ CREATE OR REPLACE FUNCTION erase_user(who text, OUT known boolean)
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  known := leave_place(who, true);
-  PERFORM limit_waiting(100);
+  -- First outside the room: the cleanup may be at them. Then there are only those since.
+  PERFORM limit_waiting();
   DELETE FROM waiting_room_moves m WHERE m.user_id = who;
-  known := known OR FOUND;
+  known := FOUND;
+  known := leave_place(who, true) OR known;
+  DELETE FROM waiting_room_moves m WHERE m.user_id = who;
   UPDATE audit_log a SET details = NULL WHERE a.details->>'user_id' = erase_user.who;
   known := known OR FOUND;
+  PERFORM limit_waiting();
 END
 $$;
 --> statement-breakpoint

@@ -51,16 +51,18 @@ export interface Lane {
    * caller_waits in migrations/), so that it has no effect after that.
    */
   query<T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T>;
-  /** Connections on which nothing has come or gone for so long are closed, unless a call is under way. */
-  dropQuiet(ms: number): void;
+  /** Closes connections on which nothing has come or gone since, unless a call may be under way on one that is not late. */
+  dropQuiet(since: number): void;
+  /** Whether a connection that was open then has brought anything since. */
+  heardSince(moment: number): boolean;
   close(): Promise<void>;
 }
 
-/** `onDark` is told when a call got no answer in time: how long nothing has come for. */
+/** `onLate` is told when a call got no answer in time: since when it has been sent for. */
 export function openLane(
   url: string,
   options: LaneOptions,
-  { tracing, onDark }: { tracing?: Tracing | undefined; onDark?: (ms: number) => void } = {},
+  { tracing, onLate }: { tracing?: Tracing | undefined; onLate?: (since: number) => void } = {},
 ): Lane {
   const sockets = createSocketFactory(options.deadlineMs);
   let sql = openPool(url, options, sockets.open);
@@ -81,13 +83,6 @@ export function openLane(
     const old = sql;
     sql = openPool(url, options, sockets.open);
     void old.end({ timeout: 1 });
-  };
-
-  /** Where one connection went dark the others may have, too: found one by one, each would cost somebody an answer. */
-  const suspectDark = () => {
-    const ms = options.deadlineMs - 2 * SOCKET_TICK_MS;
-    sockets.dropQuiet(ms);
-    onDark?.(ms);
   };
 
   const query: Lane["query"] = <T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T> =>
@@ -135,8 +130,9 @@ export function openLane(
         giveUp?.();
         defuse(call);
         if (call) {
-          suspectDark();
-          overdue = setInterval(suspectDark, OVERDUE_MS).unref();
+          onLate?.(began);
+          // The connection is cut for its silence, unless that could not be seen (see watch in socket.ts).
+          overdue = setInterval(() => sockets.dropQuiet(options.deadlineMs), OVERDUE_MS).unref();
         }
         refuse("late", `no answer within ${options.deadlineMs} ms`);
       }, options.deadlineMs);
@@ -159,9 +155,11 @@ export function openLane(
   return {
     counts,
     query: tracing ? traced : query,
-    dropQuiet(ms) {
-      if (gate.isEmpty()) sockets.dropQuiet(ms);
+    dropQuiet(since) {
+      const ms = performance.now() - since;
+      if (gate.isEmpty() || ms >= options.deadlineMs) sockets.dropQuiet(ms - SOCKET_TICK_MS);
     },
+    heardSince: sockets.heardSince,
     close: () => sql.end({ timeout: 2 }),
   };
 }

@@ -25,6 +25,8 @@ export interface SocketFactory {
   open(target: Target): Promise<Socket>;
   /** Cuts the sockets on which nothing has come or gone for so long. */
   dropQuiet(ms: number): void;
+  /** Whether anything has come since (on performance.now()) on a socket that was open then. */
+  heardSince(moment: number): boolean;
 }
 
 /** `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut. */
@@ -63,10 +65,15 @@ export function createSocketFactory(silenceMsMax: number): SocketFactory {
     dropQuiet(ms) {
       for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
     },
+    heardSince: (moment) =>
+      [...watched.values()].some(({ openedAt, readAt }) => openedAt < moment && readAt() > moment + SOCKET_TICK_MS),
   };
 }
 
 interface Watch {
+  readonly openedAt: number;
+  /** When was last seen that something had come; a tick late at most. */
+  readAt(): number;
   /** For how long nothing has come or gone. */
   quietMs(): number;
 }
@@ -79,7 +86,9 @@ interface Watch {
 function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onEnd(answered: boolean): void }): Watch {
   let read = 0;
   let written = 0;
-  let stirredAt = performance.now();
+  const openedAt = performance.now();
+  let readAt = 0;
+  let stirredAt = openedAt;
   let writtenAtRead = 0;
   let waitingSince = performance.now();
   let answered = false;
@@ -95,6 +104,7 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onE
       on.onEnd(answered);
     } else if (socket.bytesRead !== read) {
       read = socket.bytesRead;
+      readAt = performance.now();
       writtenAtRead = socket.bytesWritten;
       waitingSince = performance.now();
       if (!answered) on.onAnswer();
@@ -106,6 +116,8 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onE
     }
   }, SOCKET_TICK_MS).unref();
   return {
+    openedAt,
+    readAt: () => readAt,
     quietMs() {
       stirs();
       return performance.now() - stirredAt;
