@@ -43,8 +43,9 @@ AS $$
                WHEN upper(state.gaps) = state.gap_ended THEN state.gaps
                ELSE state.gaps * tstzmultirange(tstzrange(NULL, state.gap_began))
                     + tstzmultirange(tstzrange(state.gap_began, state.gap_ended)) END
-          + CASE WHEN state.last_tick < at - interval '3 seconds' THEN tstzmultirange(tstzrange(state.last_tick, at))
-                 ELSE '{}' END)
+          + CASE WHEN state.last_tick < at - interval '3 seconds'
+                 -- least: the planner makes the range before it looks at the condition.
+                 THEN tstzmultirange(tstzrange(least(state.last_tick, at), at)) ELSE '{}' END)
          * tstzmultirange(tstzrange(NULL, at))
 $$;
 --> statement-breakpoint
@@ -161,9 +162,10 @@ $$;
 
 -- Dates sessions by a clock that has gone back: at most 10,000 of those that were heard of later than now are heard of at
 -- `moment`. Given dead_until, the cutoff of the last tick, whoever was dead by it stays so: dated back as far as the
--- clock went. Rows that somebody else holds are for the next time. Returns how many it was.
+-- clock went. A row that is not later than now may be of before or after the jump; one that was written before the last
+-- tick was (ticked_by, its transaction) is of before. Rows that somebody else holds are for the next time. Returns how many.
 CREATE FUNCTION redate_sessions(
-  at timestamptz, moment timestamptz, dead_until timestamptz, back interval, surely_before timestamptz
+  at timestamptz, moment timestamptz, dead_until timestamptz, back interval, ticked_by xid
 ) RETURNS integer
 LANGUAGE plpgsql
 SET jit = off
@@ -177,7 +179,7 @@ BEGIN
   WHERE s.ctid = ANY (ARRAY(
     SELECT late.ctid FROM active_sessions late
     WHERE late.last_heartbeat > at
-       OR (late.last_heartbeat > cutoff AND late.last_heartbeat <= least(dead_until, surely_before))
+       OR (late.last_heartbeat > cutoff AND late.last_heartbeat <= dead_until AND age(late.xmin) >= age(ticked_by))
     LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED));
   GET DIAGNOSTICS redated = ROW_COUNT;
   RETURN redated;
@@ -202,6 +204,7 @@ DECLARE
   went_back boolean;
   gap_starts timestamptz;
   dead_until timestamptz;
+  ticked_by xid;
   redated integer := 0;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -221,6 +224,7 @@ BEGIN
       CASE WHEN went_back THEN at - greatest(state.last_tick, state.gap_ended) END));
     gap_starts := CASE WHEN went_back THEN at - interval '1 microsecond' ELSE state.last_tick END;
     dead_until := session_cutoff(greatest(state.last_tick, at));
+    ticked_by := (SELECT s.xmin FROM service_state s);
     UPDATE service_state
     SET last_tick = at, gap_ended = at,
         gap_began = least(gap_starts, CASE WHEN last_tick < gap_ended + session_timeout() THEN gap_began END),
@@ -230,8 +234,7 @@ BEGIN
         clock_stepped_at = CASE WHEN stepped_seconds IS NULL THEN clock_stepped_at ELSE at END,
         clock_stepped_seconds = coalesce(stepped_seconds, clock_stepped_seconds);
     IF went_back THEN
-      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds),
-        at - CASE WHEN expected >= state.last_tick THEN expected - state.last_tick ELSE interval '3 seconds' END);
+      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds), ticked_by);
     END IF;
   ELSIF state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds' THEN
     -- Otherwise another process has just done it. An hour of service makes up for a day of the clock (retention_clock).
@@ -365,6 +368,85 @@ END
 $$;
 --> statement-breakpoint
 
+-- The three that look for silent sessions before they hold them. Unchanged, but that each row is judged once more by a clock
+-- that was read after it: a cutoff of a moment before the clock went back lies ahead of a heartbeat of the moment after.
+CREATE OR REPLACE FUNCTION look_at_watched_sessions(session_ids text, with_live boolean)
+RETURNS TABLE (session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint, note text)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  asked text[] := string_to_array(session_ids, ',');
+  cutoff timestamptz := session_cutoff(clock_timestamp());
+BEGIN
+  PERFORM record_expiry(silent.session) FROM (
+    SELECT s AS session FROM active_sessions s
+    WHERE s.session_id = ANY (asked) AND s.last_heartbeat <= cutoff
+      AND s.last_heartbeat <= session_cutoff(clock_timestamp()) FOR UPDATE SKIP LOCKED) silent;
+  RETURN QUERY
+  SELECT e.session_id, e.outcome, e.ended_at, e.replaced_by_device, NULL::bigint, e.note
+  FROM explain_endings(asked) e WHERE e.outcome <> 'locked'
+  UNION ALL
+  SELECT s.session_id, 'live', session_deadline(s.last_heartbeat), NULL, s.generation, NULL
+  FROM active_sessions s WHERE with_live AND s.session_id = ANY (asked) AND s.last_heartbeat > cutoff;
+END
+$$;
+--> statement-breakpoint
+
+CREATE OR REPLACE FUNCTION look_at_sessions(session_ids text, with_live boolean)
+RETURNS TABLE (session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  asked text[] := string_to_array(session_ids, ',');
+  cutoff timestamptz := session_cutoff(clock_timestamp());
+BEGIN
+  PERFORM record_expiry(silent.session) FROM (
+    SELECT s AS session FROM active_sessions s
+    WHERE s.session_id = ANY (asked) AND s.last_heartbeat <= cutoff
+      AND s.last_heartbeat <= session_cutoff(clock_timestamp()) FOR UPDATE SKIP LOCKED) silent;
+  RETURN QUERY
+  SELECT e.session_id, e.outcome, e.ended_at, e.replaced_by_device, NULL::bigint
+  FROM explain_sessions(asked) e WHERE e.outcome <> 'locked'
+  UNION ALL
+  SELECT s.session_id, 'live', session_deadline(s.last_heartbeat), NULL, s.generation
+  FROM active_sessions s WHERE with_live AND s.session_id = ANY (asked) AND s.last_heartbeat > cutoff;
+END
+$$;
+--> statement-breakpoint
+
+CREATE OR REPLACE FUNCTION expire_sessions_between(first tid, past tid, at_most integer)
+RETURNS TABLE (access_key text, session_id text, expired_at timestamptz)
+LANGUAGE plpgsql
+SET jit = off
+AS $$
+DECLARE
+  cutoff timestamptz := session_cutoff(clock_timestamp());
+BEGIN
+  RETURN QUERY
+  WITH silent AS (
+    SELECT s.ctid FROM active_sessions s
+    WHERE s.ctid >= first AND s.ctid < past AND s.last_heartbeat <= cutoff
+      AND s.last_heartbeat <= session_cutoff(clock_timestamp())
+    LIMIT at_most FOR UPDATE SKIP LOCKED
+  ), gone AS (
+    DELETE FROM active_sessions s USING silent WHERE s.ctid = silent.ctid AND s.last_heartbeat <= cutoff RETURNING s.*
+  ), recorded AS (
+    INSERT INTO session_history (key_id, access_key, session_id, generation, started_at, last_heartbeat, ended_at,
+                                 reason, device)
+    SELECT g.key_id, g.access_key, g.session_id, g.generation, g.started_at, g.last_heartbeat,
+           session_deadline(g.last_heartbeat), 'expired', g.device
+    FROM gone g
+    RETURNING session_history.access_key, session_history.session_id, session_history.ended_at
+  )
+  SELECT r.access_key, mask_session_id(r.session_id), r.ended_at FROM recorded r;
+END
+$$;
+--> statement-breakpoint
+
 -- The waiting room by the same rule: waiters, seats, seats that have just come up and permits each with their own timeout.
 
 CREATE OR REPLACE FUNCTION room_cutoff(at timestamptz, timeout_seconds integer) RETURNS timestamptz
@@ -390,11 +472,13 @@ SET jit = off
 AS $$
 BEGIN
   UPDATE waiting_room r
-  SET clock_steps = s.clock_steps, next_due = '-infinity', occupied_since = least(r.occupied_since, at),
+  SET clock_steps = s.clock_steps, next_due = '-infinity',
+      occupied_since = CASE WHEN r.occupied_since > at THEN at ELSE r.occupied_since END, -- null stays null
       vacated = ARRAY(SELECT least(v, at) FROM unnest(r.vacated) WITH ORDINALITY AS u (v, nth) ORDER BY nth)
   FROM service_state s;
   UPDATE waiting_room_places p
-  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at), seated_at = least(p.seated_at, at)
+  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at),
+      seated_at = CASE WHEN p.seated_at > at THEN at ELSE p.seated_at END
   WHERE greatest(p.last_seen, p.created_at, p.seated_at) > at;
   UPDATE waiting_room_permits p
   SET expires_at = least(p.expires_at, at + make_interval(secs => CASE WHEN p.granted THEN r.request_seconds ELSE 30 END))
@@ -456,6 +540,10 @@ BEGIN
     WHERE CASE WHEN p.seated_at IS NULL THEN p.last_seen <= waiter_cutoff
                WHEN p.claimed THEN p.last_seen <= seat_cutoff
                ELSE p.seated_at <= claim_cutoff END
+      -- A poll holds no lock of the room, and may be of after the clock went back.
+      AND CASE WHEN p.seated_at IS NULL THEN p.last_seen <= room_cutoff(clock_timestamp(), room.waiter_seconds)
+               WHEN p.claimed THEN p.last_seen <= room_cutoff(clock_timestamp(), room.seat_seconds)
+               ELSE true END
     ORDER BY p.ticket LIMIT 1000 FOR UPDATE
   LOOP
     removed := removed + 1;

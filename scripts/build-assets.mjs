@@ -35,7 +35,7 @@ const ASSETS = {
   admin: [
     ...["index.html", "page.css", "icon.svg"].map((name) => `${PAGE}/${name}`),
     ...compilePage(),
-    "node_modules/uplot/dist/uPlot.iife.min.js",
+    ...bundle({ "uplot.js": "node_modules/uplot/dist/uPlot.esm.js" }, "esm"),
     "node_modules/uplot/dist/uPlot.min.css",
     "node_modules/uplot/LICENSE",
   ],
@@ -61,12 +61,12 @@ function compilePage() {
   return listModules();
 }
 
-/** Each in one file of that name, as small as can be, for a classic script. */
-function bundle(entries) {
+/** Each in one file of that name, as small as can be; a classic script unless it is to be imported ("esm"). */
+function bundle(entries, format = "iife") {
   const options = {
     bundle: true,
     minify: true,
-    format: "iife",
+    format,
     target: "es2022",
     platform: "browser",
     charset: "utf8",
@@ -112,7 +112,7 @@ function preloadModules(html) {
   const links = listModules()
     .map((file) => basename(file))
     .filter((name) => name !== "main.js")
-    .map((name) => `    <link rel="modulepreload" href="/admin/${name}">\n`);
+    .map((name) => `    <link rel="modulepreload" href="admin/${name}">\n`);
   return html.replace("<!-- modulepreload -->\n", links.join(""));
 }
 

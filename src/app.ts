@@ -23,7 +23,7 @@ import { createHeartbeats, createPingPongReport } from "./sessions/device/index.
 import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
 import { waitingRoomDemoRoutes } from "./sessions/waiting-room/demo/routes.ts";
 import type { RoomEvents } from "./sessions/waiting-room/index.ts";
-import { waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
+import { holdsCaller, waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
 export interface AppDeps extends Watching {
@@ -42,6 +42,8 @@ export interface AppDeps extends Watching {
   /** Is told the code of each start that is refused. */
   countRefusal(code: string): void;
   version: string;
+  /** Whether it is about to stop, and balancers shall send nobody more. */
+  isDraining?(): boolean;
   counts: Counts;
   /** The metrics of the whole service, as Prometheus reads them. */
   scrape(): Promise<string>;
@@ -55,6 +57,8 @@ export interface App {
   /** Undefined: it must not, as every request is traced. */
   heartbeat: PostRoute | undefined;
   counts: Counts;
+  /** Whether a request to that path may wait for something to happen; a caller who stops sending has left it. */
+  waits(path: string): boolean;
 }
 
 export function createApp(deps: AppDeps): App {
@@ -67,7 +71,7 @@ export function createApp(deps: AppDeps): App {
   app.onError(errorReply(deps.log));
   app.notFound(notFound(app));
 
-  app.route("/", healthRoutes(deps.database, deps.version));
+  app.route("/", healthRoutes(deps));
   app.route("/", metricsRoutes(deps.scrape));
   app.route("/", openApiRoutes());
   const readAddress = createAddressReader(deps.trustProxy);
@@ -94,5 +98,5 @@ export function createApp(deps: AppDeps): App {
     app.route("/api/admin", adminRoutes({ ...deps, readAddress, countFailure }, deps.adminToken));
     app.route("/", adminPageRoutes());
   }
-  return { hono: app, heartbeat: deps.tracing ? undefined : heartbeat, counts: deps.counts };
+  return { hono: app, heartbeat: deps.tracing ? undefined : heartbeat, counts: deps.counts, waits: holdsCaller };
 }

@@ -32,6 +32,8 @@ const environment = z.object({
   KEY_PEPPER: z.string().optional(),
   HISTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(90),
   WORKERS: z.union([z.literal("auto").transform(() => availableParallelism()), wholeNumber(1, 256)]).default(1),
+  MAX_CONNECTIONS: wholeNumber(16, 10_000_000).optional(),
+  DRAIN_SECONDS: wholeNumber(0, 4).default(2),
   OTEL_SDK_DISABLED: z.string().optional(),
   OTEL_TRACES_EXPORTER: z.enum(["otlp", "console", "none"]).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
@@ -77,6 +79,10 @@ export type Config = Readonly<{
   keyPepper: string | undefined;
   historyRetentionDays: number;
   workers: number;
+  /** Of a process. Undefined: as many as its limit of open files leaves. */
+  connectionsMax: number | undefined;
+  /** How long a process that shall stop goes on to take connections. */
+  drainSeconds: number;
   /** Undefined: no traces. */
   traceExporter: TraceExporter | undefined;
   /** The web pages that may call; `*` stands for all. */
@@ -123,6 +129,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     keyPepper: read.KEY_PEPPER,
     historyRetentionDays: read.HISTORY_RETENTION_DAYS,
     workers: read.WORKERS,
+    connectionsMax: read.MAX_CONNECTIONS,
+    drainSeconds: read.DRAIN_SECONDS,
     traceExporter: chooseTraceExporter(read),
     corsOrigins: read.CORS_ORIGINS,
     trustProxy: read.TRUST_PROXY,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { ChosenDatabase } from "./database/choose.ts";
 import type { Database } from "./database/database.ts";
+import { OperatorError } from "./errors.ts";
 import { countKeys, createKey, type HashKey } from "./keys/index.ts";
 
 export interface Welcome {
@@ -48,7 +49,11 @@ function curl(url: string, key: string): string {
 }
 
 async function readOrMakeToken(file: string): Promise<{ text: string; made: boolean }> {
-  const kept = await readFile(file, "utf8").catch(() => "");
+  // Only where there is none: one that cannot be read just now is not to be written over.
+  const kept = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw new OperatorError(`the admin token in ${file} cannot be read: ${error.message}`);
+  });
   if (kept.trim() !== "") return { text: kept.trim(), made: false };
   const text = randomBytes(24).toString("hex");
   await writeFile(file, `${text}\n`, { mode: 0o600 });

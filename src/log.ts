@@ -1,6 +1,6 @@
 /** Logs as JSON lines, readable where a terminal looks on. Nothing secret: no key, no session id, no driver's detail. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
-import pretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 import { createLogOutput } from "./log-output.ts";
 
 export type { Logger };
@@ -12,10 +12,13 @@ export function createLog(level: string, destination: DestinationStream = standa
   );
 }
 
+/** A terminal that was closed is no reason to end, either: the output swallows its errors. */
 function standardOutput(): DestinationStream {
-  return process.stdout.isTTY
-    ? pretty({ colorize: process.stdout.hasColors(), sync: true, translateTime: "HH:MM:ss", ignore: "pid,hostname" })
-    : createLogOutput(1);
+  const output = createLogOutput(1);
+  if (!process.stdout.isTTY) return output;
+  const colorize = process.stdout.hasColors();
+  const pretty = prettyFactory({ colorize, translateTime: "HH:MM:ss", ignore: "pid,hostname" });
+  return { write: (line: string) => output.write(pretty(line)) };
 }
 
 /**

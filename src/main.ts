@@ -3,6 +3,7 @@
  *
  * With WORKERS over 1 this process keeps the database and the jobs, and its workers answer (see workers.ts).
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { openCounters } from "./admin/numbers/counters.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
@@ -26,6 +27,7 @@ import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts
 import { countCleanup, createCounts } from "./metrics/counts.ts";
 import { createMetrics, writeText } from "./metrics/metrics.ts";
 import { createPopulationReader, type PopulationReader } from "./metrics/population.ts";
+import { boundConnections, createShortageReport, findFileShortage } from "./open-files.ts";
 import { countPopulation, type Ending, lookForEndings } from "./sessions/device/index.ts";
 import { configureRoom, createRoomNumbers, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
 import { startTracing } from "./tracing/start.ts";
@@ -34,10 +36,12 @@ import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
 const DRAIN_MS = 6_000;
 const CLEANUP_BUDGET_MS = 20_000;
+/** Of the connections of a process, how many may be streams; the others are for who calls and goes. */
+const STREAMS_SHARE = 3 / 4;
 
 export interface Service {
   url: string;
-  /** Answers what is under way, refuses the rest, closes the database. Takes under 10 s; calling it again waits too. */
+  /** Answers what still comes for a moment, and what is under way; closes the database. Takes under 10 s; again waits too. */
   stop(): Promise<void>;
 }
 
@@ -75,13 +79,16 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       undo.push(async () => stopAnswering());
       server = await startWorkers(config.workers, { databaseUrl: chosen.url, adminToken, host: config.host }, log);
     } else {
-      const ticking = await startTicking(database, log);
+      let isFull = () => false;
+      let draining = false;
+      const reportShortage = createShortageReport(log);
+      const ticking = await startTicking(database, log, () => reportShortage(findFileShortage()) || isFull());
       undo.push(async () => ticking.stop());
       const endings = openEndings(database, chosen.url, log);
       undo.push(endings.close);
       const roomEvents = openRoom(config, database, chosen.url, log);
       undo.push(roomEvents.close);
-      const streams = createEventStreams();
+      const streams = createEventStreams(Math.ceil(boundConnections(config.connectionsMax) * STREAMS_SHARE));
       const counters = openCounters(database, log);
       undo.push(counters.close);
       watchers = streams.size;
@@ -92,25 +99,29 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
         cleanUp: () => cleanUp(true),
         countRefusal: counters.countRefusal,
         version: readVersion(),
+        isDraining: () => draining,
         ...{ counts, tracing },
         scrape: worker ? scrapeThroughPrimary(collect, log) : async () => writeText([await collect()]),
       });
       const listening = await listen(app, config, log);
+      isFull = listening.isFull;
       server = {
         url: listening.url,
-        // Streams never end by themselves; and none may be opened between their end and that of the server.
-        drain: async (deadlineMs) => {
-          const drained = listening.drain(deadlineMs);
-          await streams.close();
-          await drained;
+        drain: (deadlineMs) => {
+          draining = true;
+          return listening.drain(deadlineMs, streams.close); // they never end by themselves
         },
       };
     }
-    undo.push(() => server.drain(DRAIN_MS));
+    let stopJobs = async () => {};
+    // At once: a cleanup that is under way must not keep the balancers from hearing of it.
+    undo.push(async () => {
+      const late = sleep(DRAIN_MS, undefined, { ref: false });
+      await Promise.all([server.drain(DRAIN_MS), Promise.race([stopJobs(), late])]);
+    });
 
     if (config.cleanupCron !== undefined && !worker) {
-      const jobs = scheduleJobs([{ name: "cleanup", line: config.cleanupCron, run: () => cleanUp(false) }], log);
-      undo.push(jobs.stop);
+      stopJobs = scheduleJobs([{ name: "cleanup", line: config.cleanupCron, run: () => cleanUp(false) }], log).stop;
     }
     if (worker) reportListening(server.url);
     else for (const line of greeting?.lines(server.url) ?? []) print(line);

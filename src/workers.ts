@@ -24,7 +24,7 @@ export const isWorker = (): boolean => cluster.isWorker;
 
 /** A worker tells the primary where it listens. */
 export function reportListening(url: string): void {
-  process.send?.({ listening: url } satisfies Report);
+  process.send?.({ listening: url } satisfies Report, () => {}); // a primary that is gone is told of elsewhere
 }
 
 /** A worker tells the primary, who speaks for all, why it cannot start, and goes. */
@@ -50,18 +50,30 @@ export async function startWorkers(
   cluster.setupPrimary({ execArgv: [...new Set([...process.execArgv, COLLECT_ALONE])] });
   let ready = false;
   let pauseMs = RESTART_MS;
-  const start = (): Worker => {
-    const worker = cluster.fork(env);
+  let listens: (url: string) => void = () => {};
+  const firstListens = new Promise<string>((resolve) => {
+    listens = resolve;
+  });
+  const startAgain = (what: string, why: object) => {
+    if (stopping) return;
+    log.error({ ...why, pause_ms: pauseMs }, what);
+    setTimeout(() => !stopping && start(), pauseMs);
+    pauseMs = Math.min(pauseMs * 2, RESTART_MS_MAX);
+  };
+  /** Undefined: it could not be made, and is tried again. */
+  const start = (): Worker | undefined => {
+    const worker = fork(env, ({ code, message }) =>
+      startAgain("a worker cannot be forked, trying again", { code, reason: message }),
+    );
     let reason: string | undefined;
-    worker.on("message", (report: Report) => {
-      if ("listening" in report) pauseMs = RESTART_MS;
-      else if ("failed" in report) reason = report.failed;
+    worker?.on("message", (report: Report) => {
+      if ("failed" in report) reason = report.failed;
+      if (!("listening" in report)) return;
+      pauseMs = RESTART_MS;
+      listens(report.listening);
     });
-    worker.once("exit", (code, signal) => {
-      if (stopping || !ready) return;
-      log.error({ worker: worker.id, code, signal, reason, pause_ms: pauseMs }, "a worker died, starting another");
-      setTimeout(() => !stopping && start(), pauseMs);
-      pauseMs = Math.min(pauseMs * 2, RESTART_MS_MAX);
+    worker?.once("exit", (code, signal) => {
+      if (ready) startAgain("a worker died, starting another", { worker: worker.id, code, signal, reason });
     });
     return worker;
   };
@@ -75,20 +87,39 @@ export async function startWorkers(
   };
 
   try {
-    const urls = await Promise.all(Array.from({ length: count }, () => listening(start())));
+    await Promise.all(Array.from({ length: count }, () => listening(start())));
     ready = true;
-    return { url: urls[0] as string, drain };
+    return { url: await firstListens, drain };
   } catch (error) {
     await drain(0);
     throw error;
   }
 }
 
-/** Where the worker listens. Rejects with its reason if it cannot start. */
-function listening(worker: Worker): Promise<string> {
+/**
+ * Undefined where there could be none: no descriptor, no process, no memory is left. Node throws some of these and tells
+ * others as an error of the worker, which then never exits; `onFailure` is called for both.
+ */
+function fork(env: object, onFailure: (error: NodeJS.ErrnoException) => void): Worker | undefined {
+  try {
+    const worker = cluster.fork(env);
+    const wasMade = worker.process.pid !== undefined;
+    // That of a running one is of its channel; its exit says the rest.
+    worker.on("error", (error) => !wasMade && onFailure(error));
+    if (wasMade) return worker;
+    delete cluster.workers?.[worker.id];
+  } catch (error) {
+    onFailure(error as NodeJS.ErrnoException);
+  }
+  return undefined;
+}
+
+/** Resolves when the worker listens, or there is none yet. Rejects with its reason if it cannot start. */
+function listening(worker: Worker | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (worker === undefined) return resolve();
     worker.on("message", (report: Report) => {
-      if ("listening" in report) resolve(report.listening);
+      if ("listening" in report) resolve();
       else if ("failed" in report) reject(new OperatorError(report.failed));
     });
     worker.once("exit", (code, signal) => reject(new OperatorError(`a worker did not start (${signal ?? code})`)));

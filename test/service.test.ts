@@ -1,6 +1,9 @@
 /** The whole program as a process: how it refuses to start, how it stops, its workers, its log, its limits on HTTP. */
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, inject, it } from "vitest";
 import { createHashKey, createKey } from "../src/keys/index.ts";
@@ -9,6 +12,7 @@ import { databaseUrl } from "./support/database-url.ts";
 import { type CommandResult, keybeat, type RunningServer, startServer } from "./support/process.ts";
 import { startProxy } from "./support/proxy.ts";
 import { newAccessKey, newSessionId } from "./support/secrets.ts";
+import { watch } from "./support/watch.ts";
 
 const NO_DATABASE = "postgres://nobody:a-secret-password@127.0.0.1:1/none";
 
@@ -38,6 +42,11 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 }
 
 const isAlive = (pid: number) => signal(pid, 0);
+
+/** The soft limit, of a process that runs. */
+function limitOpenFiles(pid: number, files: number): void {
+  execFileSync("prlimit", ["--pid", String(pid), `--nofile=${files}:`]);
+}
 
 /** Gives up before the test's own time is over, so that the reason is seen. */
 async function waitUntil(condition: () => boolean | Promise<boolean>, atMostMs = 40_000): Promise<void> {
@@ -253,7 +262,7 @@ async function isRefusingConnections(server: RunningServer): Promise<boolean> {
 }
 
 describe("SIGTERM", () => {
-  it("with a start under way: it is answered, what still comes in gets 503 and a closed connection, exit 0", async () => {
+  it("with a start under way: it is answered, as is what still comes on an open connection, for the last time, exit 0", async () => {
     const { key, id } = await db.makeKey();
     const session_id = newSessionId();
     const server = await serve();
@@ -276,10 +285,9 @@ describe("SIGTERM", () => {
       stopped = server.stop("SIGTERM");
       await waitUntil(() => isRefusingConnections(server));
       late.send(heartbeat.rest);
-      const refusal = await late.answer();
-      expect([refusal.status, refusal.body.code]).toEqual([503, "unavailable"]);
-      expect(refusal.headers.get("connection")).toBe("close");
-      expect(Number(refusal.headers.get("retry-after"))).toBeGreaterThan(0);
+      const last = await late.answer();
+      expect([last.status, last.body.code]).toEqual([404, "session_not_found"]);
+      expect(last.headers.get("connection")).toBe("close");
       await waitUntil(() => late.closed);
     });
     const answer = await underWay.answer();
@@ -300,6 +308,62 @@ describe("SIGTERM", () => {
     await sleep(200);
     expect(await server.stop("SIGTERM")).toBe(0);
     await waitUntil(() => [idle, halfHead, halfBody, silent].every((connection) => connection.closed));
+  });
+
+  it.each(["1", "2"])(
+    "is seen in the health check before a connection is refused, with WORKERS=%s",
+    async (workers) => {
+      const server = await serve({ DRAIN_SECONDS: "2", WORKERS: workers });
+      const kept = new Connection(server);
+      expect((await kept.get("/health")).body.status).toBe("ok");
+      const stopped = server.stop("SIGTERM");
+      let draining: Awaited<ReturnType<Connection["answer"]>> | undefined;
+      await waitUntil(async () => {
+        draining = await new Connection(server).get("/health");
+        return draining.status === 503;
+      });
+      expect(draining?.body).toMatchObject({ status: "draining", database: "ok" });
+      expect(Number(draining?.headers.get("retry-after"))).toBeGreaterThan(0);
+      const live = await new Connection(server).get("/health/live");
+      expect([live.status, live.headers.get("connection")]).toEqual([200, "close"]);
+      const { key } = await db.makeKey();
+      const start = post("/api/session/start", { access_key: key });
+      const fresh = new Connection(server);
+      fresh.send(start.head + start.rest);
+      expect((await fresh.answer()).status).toBe(200);
+      expect(kept.closed).toBe(false);
+      kept.send(start.head + start.rest);
+      expect((await kept.answer()).body.success).toBe(true);
+      await waitUntil(() => kept.closed && fresh.closed);
+      expect(await stopped).toBe(0);
+    },
+  );
+
+  it("ends the watch streams only when nobody can come any more", async () => {
+    const server = await serve({ DRAIN_SECONDS: "1" });
+    const { key } = await db.makeKey();
+    const session_id = newSessionId();
+    await server.post("/api/session/start", { access_key: key, session_id });
+    const stream = await watch(server.url, session_id);
+    const stopped = server.stop("SIGTERM");
+    await waitUntil(async () => (await new Connection(server).get("/health")).status === 503);
+    await server.post("/api/session/start", { access_key: key });
+    expect((await stream.done)?.event).toBe("replaced");
+    expect(await stopped).toBe(0);
+  });
+
+  it("is what a closed terminal means, with the embedded PostgreSQL and the workers", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "keybeat-hangup-"));
+    const server = await startServer({ DATA_DIR: folder, WORKERS: "2" });
+    const workers = childrenOf(server.child.pid as number);
+    const [postmaster] = readFileSync(join(folder, "postgres", "postmaster.pid"), "utf8")
+      .split("\n")
+      .map(Number);
+    expect(isAlive(postmaster as number)).toBe(true);
+    for (const pid of workers) signal(pid, "SIGHUP"); // it reaches all of them
+    expect(await server.stop("SIGHUP")).toBe(0);
+    expect([postmaster as number, ...workers].filter(isAlive)).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 
   it("twice, and a Ctrl-C with it, is one orderly stop", async () => {
@@ -362,6 +426,25 @@ describe("WORKERS=2", () => {
     await waitUntil(async () => (await server.get("/health")).status === 200);
     expect(await server.stop()).toBe(0);
     await proxy.close();
+  });
+
+  it.runIf(process.platform === "linux")("one that cannot be forked is tried again, and the others go on", async () => {
+    const server = await serve({ WORKERS: "2" });
+    const primary = server.child.pid as number;
+    const before = workersOf(server);
+    // A file descriptor is taken from whoever is given one from now on.
+    limitOpenFiles(primary, 10);
+    signal(before[0] as number, "SIGKILL");
+    await waitUntil(
+      () => (server.output().match(/"msg":"a worker cannot be forked, trying again"/g) ?? []).length >= 2,
+    );
+    expect(server.output()).toMatch(/"code":"EMFILE"/);
+    expect((await server.get("/health")).status).toBe(200);
+    limitOpenFiles(primary, 1000);
+    await waitUntil(() => workersOf(server).length === 2);
+    await waitUntil(async () => (await server.get("/health")).status === 200);
+    expect(workersOf(server)).toContain(before[1]);
+    expect(await server.stop()).toBe(0);
   });
 
   it("a Ctrl-C, which reaches all of them at once, is an orderly stop", async () => {

@@ -45,7 +45,7 @@ export async function openBenchDatabase(teardown: Teardown): Promise<BenchDataba
     await embedded?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  const { url } = await opening;
+  const { superuserUrl: url } = await opening;
   await migrateDatabase(url);
   const sql = postgres(url, { max: 1, idle_timeout: 0, max_lifetime: null, onnotice: () => {} });
   teardown.add(() => sql.end({ timeout: 1 }));

@@ -210,6 +210,16 @@ export const auditItem = z.object({
 });
 export const auditPage = page(auditItem);
 
+/** One device took the key over from another. */
+export const takeover = z.object({
+  key_id: id,
+  access_key: z.string(),
+  label: z.string().nullable(),
+  at: moment,
+  from_device: device,
+  to_device: device,
+});
+
 export const numbersReply = z.object({
   live: z.int(),
   /** The most seen at once in these hours; counted every 15 s and at every look. */
@@ -237,6 +247,8 @@ export const numbersReply = z.object({
       devices: z.int(),
     }),
   ),
+  /** The last ten, the newest first. */
+  newest_takeovers: z.array(takeover),
   /** Expired of all endings, 0 to 1; null where nothing ended. */
   unclean_share: z.number().nullable(),
   /** Keys used in these hours that had no more than so many different devices. */

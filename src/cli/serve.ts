@@ -21,8 +21,12 @@ export function addServeCommand(program: Command): void {
       const asked = new Promise<void>((resolve) => {
         stop = resolve;
       });
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop());
-      if (cluster.isWorker) process.once("disconnect", () => stop()); // the primary is gone
+      // SIGHUP and SIGBREAK: the terminal was closed.
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) process.on(signal, () => stop());
+      if (cluster.isWorker) {
+        process.once("disconnect", () => stop()); // the primary is gone
+        process.on("error", () => {}); // as of the channel to it
+      }
 
       // As the log: a full disk under it must not stop the service.
       const output = createLogOutput(1);

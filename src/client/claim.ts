@@ -6,7 +6,7 @@ import type { Holder, StartReply, StartRequest } from "../sessions/device/contra
 import { KeybeatError, type KeybeatErrorCode } from "./error.ts";
 import type { StartOptions } from "./options.ts";
 import { type Link, newSessionId, sleep } from "./platform.ts";
-import { post, type Refused, retryDelayMs } from "./request.ts";
+import { type Failed, failed, post, type Refused, retryDelayMs } from "./request.ts";
 import type { StoredId } from "./storage.ts";
 
 /** What the service said to a start, and when (by the monotonic clock) the request that it answered was sent. */
@@ -16,12 +16,13 @@ export type Claimed = { sessionId: string; reply: StartReply; sentAt: number };
 export async function claimKey(link: Link, options: StartOptions, storedId: StoredId): Promise<Claimed> {
   const { accessKey: access_key, device, onConflict = "replace" } = options;
   const ask = onConflict === "ask" ? options.ask : undefined;
-  if (onConflict === "ask" && !ask) throw new TypeError('onConflict: "ask" needs the function ask');
   let stored = await storedId.read();
   let session_id = stored ?? newSessionId();
   let agreed: Holder | undefined;
   try {
-    for (;;) {
+    for (let round = 0; ; round++) {
+      // Holders come and go as fast as a person can say yes; or a server says so for ever.
+      if (round > 2) await sleep(link, retryDelayMs(link, failed("")));
       await storedId.write(session_id);
       const claimed = await insist(link, options.startTimeoutMs ?? 20_000, {
         ...{ access_key, session_id, device },
@@ -62,7 +63,12 @@ async function insist(
     if (answer.kind === "ok") return { reply: answer.body, sentAt };
     if (answer.kind === "refused") return answer;
     const delayMs = retryDelayMs(link, answer);
-    if (link.clock.now() + delayMs >= giveUpAt) throw new KeybeatError("unreachable", answer.error);
+    if (answer.lasting || link.clock.now() + delayMs >= giveUpAt) throw tellUnreachable(link, answer);
     await sleep(link, delayMs);
   }
+}
+
+function tellUnreachable({ url }: Link, { cause, detail, error }: Failed): KeybeatError {
+  const more = detail ? `: ${detail}` : "";
+  return new KeybeatError("unreachable", `${error} (${url}start${more})`, {}, { cause });
 }

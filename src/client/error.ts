@@ -6,7 +6,8 @@ import type { LostReason } from "./events.ts";
  * - `key_in_use`: another device holds it, and the caller (or `ask`) said to leave it; `data.holder` tells who.
  * - `session_id_used`: this start went through, its answer was lost, and its session is over already.
  * - `invalid_request`: the request is malformed, see `data.issues`.
- * - `unreachable`: no answer within `startTimeoutMs`; the last try's trouble is the message.
+ * - `unreachable`: no answer within `startTimeoutMs`, or none to be had (a certificate that is no good, a redirect to
+ *   https); the last try's trouble is the message, and what fetch threw the `cause`.
  * - The others are `session.signal.reason` of a session that is over.
  * - Those of `keybeat/waiting-room` are RoomErrorCode.
  */
@@ -52,8 +53,8 @@ export class KeybeatError extends Error {
   readonly code: KeybeatErrorCode;
   readonly data: KeybeatErrorData;
 
-  constructor(code: KeybeatErrorCode, message: string, data: KeybeatErrorData = {}) {
-    super(message);
+  constructor(code: KeybeatErrorCode, message: string, data: KeybeatErrorData = {}, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
     this.data = data;
   }

@@ -27,17 +27,28 @@ interface ProcessLike {
   kill(pid: number, signal: string): unknown;
 }
 
+/** The sessions of this process that end on signals. One listener is for all, also where the app has several copies of this. */
+interface Ends extends Set<() => Promise<void>> {
+  stop?(signal: string): void;
+}
+
+const ENDS = Symbol.for("keybeat.endOnSignals");
+
 /** Ends the session on SIGINT and SIGTERM, then sends the signal on its way, unless the app has a handler of its own. */
 export function endOnSignals(end: () => Promise<void>, over: AbortSignal): void {
-  const { process } = globalThis as { process?: ProcessLike };
+  const shared = globalThis as { process?: ProcessLike; [ENDS]?: Ends };
+  const { process } = shared;
   if (!process?.on) return;
-  const stop = async (signal: string) => {
-    // This takes the listener off at once, so a second Ctrl-C does not wait.
-    await end();
+  shared[ENDS] ??= new Set();
+  const ends = shared[ENDS];
+  ends.stop ??= async (signal) => {
+    // Each takes itself off at once, and the last one the listener: a second Ctrl-C does not wait.
+    await Promise.all([...ends].map((one) => one()));
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.on(signal, stop);
-    over.addEventListener("abort", () => process.off(signal, stop));
-  }
+  const { stop } = ends;
+  const each = (change: "on" | "off") => ["SIGINT", "SIGTERM"].forEach((signal) => void process[change](signal, stop));
+  if (ends.size === 0) each("on");
+  ends.add(end);
+  over.addEventListener("abort", () => ends.delete(end) && ends.size === 0 && each("off"));
 }

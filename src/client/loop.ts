@@ -21,10 +21,15 @@ import type { StartOptions } from "./options.ts";
 import { type Link, newSessionId } from "./platform.ts";
 import { type Failed, failed, post, type Refusal, retryDelayMs } from "./request.ts";
 import type { StoredId } from "./storage.ts";
+import { StreamTurn } from "./stream-turn.ts";
 import { Wakefulness } from "./wakefulness.ts";
 import { Watch } from "./watch.ts";
 
 const TICK_MS = 2_000;
+/** A day, the longest that the service can be set to. */
+const TIMEOUT_MS_MAX = 86_400_000;
+/** Of all tabs of an origin together; the other connections to the service are for everything else. */
+const STREAMS_MAX = 2;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface LoopParts {
@@ -43,6 +48,7 @@ export class SessionLoop {
   readonly #link: Link;
   readonly #handle: Handle;
   readonly #watch: Watch;
+  readonly #turn: StreamTurn;
   readonly #wakefulness: Wakefulness;
   #sessionId = "";
   /** Set: the session has expired, and this is the id to come back with. */
@@ -60,8 +66,12 @@ export class SessionLoop {
     this.#link = parts.link;
     this.#handle = parts.handle;
     this.#wakefulness = new Wakefulness(parts.link.clock);
+    this.#turn = new StreamTurn({ name: parts.link.url, max: STREAMS_MAX, onChange: () => this.#tick() });
     this.#watch = new Watch(parts.link, {
-      onBytes: () => this.#tick(true),
+      onBytes: () => {
+        this.#turn.tell();
+        this.#tick(true);
+      },
       onEnding: (ending) => {
         this.#refused(ending);
         this.#tick();
@@ -91,6 +101,7 @@ export class SessionLoop {
   /** Closes the stream, which would keep a page from being frozen. The next tick opens it again. */
   pause(): void {
     this.#watch.close();
+    this.#turn.leave();
   }
 
   /** Stops looking after the session, without a word to anybody. */
@@ -98,7 +109,7 @@ export class SessionLoop {
     this.over.abort();
     this.#link.timers.clearTimeout(this.#timer);
     this.#cancelAsking();
-    this.#watch.close();
+    this.pause();
   }
 
   /** Ends the session, unless it is over. */
@@ -120,7 +131,10 @@ export class SessionLoop {
     if (this.#holdsKey() && now >= this.#deadline) this.#lose(UNREACHABLE);
     // The app may have ended it on hearing that.
     if (this.over.signal.aborted) return;
-    if (this.#holdsKey()) this.#watch.keepOpen(this.#sessionId);
+    if (this.#holdsKey()) {
+      if (this.#turn.isMine()) this.#watch.keepOpen(this.#sessionId);
+      else this.#watch.close();
+    }
     if (!this.#asking && now >= this.#askAt) void this.#ask(now);
     const dueAt = Math.min(this.#asking ? NEVER : this.#askAt, this.#holdsKey() ? this.#deadline : NEVER);
     this.#timer = timers.setTimeout(() => this.#tick(), Math.min(dueAt - now, TICK_MS));
@@ -191,9 +205,11 @@ export class SessionLoop {
   }
 
   #acknowledged(reply: { expires_in: number; heartbeat_in: number }, sentAt: number): void {
-    const timeoutMs = reply.expires_in * 1000;
+    const timeoutMs = Math.min(reply.expires_in * 1000, TIMEOUT_MS_MAX);
     this.#deadline = sentAt + timeoutMs - Math.min(1000, timeoutMs / 10);
-    this.#askAt = sentAt + reply.heartbeat_in * 1000;
+    // Whatever the service asks for: not in a tight circle, and not too late to try again before the deadline.
+    const soonestMs = Math.min(Math.max(timeoutMs / 8, 250), 1000);
+    this.#askAt = sentAt + Math.min(Math.max(reply.heartbeat_in * 1000, soonestMs), timeoutMs * 0.75);
     this.#failures = 0;
     this.#parts.onAcknowledged?.(this.#deadline - this.#link.clock.now());
   }
@@ -227,7 +243,7 @@ export class SessionLoop {
   }
 
   #lose(loss: LostEvent): void {
-    this.#watch.close();
+    this.pause();
     this.#handle.tell(loss);
   }
 

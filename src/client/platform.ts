@@ -2,6 +2,8 @@
  * What the client needs of the machine below: fetch, two clocks, timers, chance. Browsers, Node 18, Deno, Bun and
  * Electron all have these. A test brings its own.
  */
+import { checkMs, checkUrl } from "./check-options.ts";
+
 /** The part of fetch that is used. Given a signal, it should heed it; nothing breaks if it does not. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -46,8 +48,9 @@ export interface LinkOptions {
 export type Link = Required<LinkOptions>;
 
 export function openLink(options: LinkOptions): Link {
+  checkMs("requestTimeoutMs", options.requestTimeoutMs);
   return {
-    url: `${options.url.replace(/\/+$/, "")}/api/session/`,
+    url: `${checkUrl(options.url, "url")}/api/session/`,
     // Not detached: browsers refuse a fetch, and timers, that are called as methods of something else.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     clock: options.clock ?? { now: () => performance.now(), wall: () => Date.now() },

@@ -7,6 +7,7 @@
  *            the session.
  */
 import type { Holder } from "../sessions/device/contract.ts";
+import { readJson, readRetryAfter } from "./body.ts";
 import type { Link } from "./platform.ts";
 
 /** The body of a refusal, as far as the client looks at it. */
@@ -20,12 +21,31 @@ export interface Refusal {
 }
 
 export type Refused = { kind: "refused"; body: Refusal };
-export type Failed = { kind: "failed"; error: string; retryAfterSeconds: number };
+export interface Failed {
+  kind: "failed";
+  /** In short: "HTTP 503", "ECONNREFUSED". */
+  error: string;
+  retryAfterSeconds: number;
+  /** What else there is to say about it. */
+  detail?: string;
+  cause?: unknown;
+  /** A second try fails as the first one did. */
+  lasting?: boolean;
+}
 export type Answer<T> = { kind: "ok"; body: T } | Refused | Failed;
 
 /** What counts as the service's own word. A 404 of a proxy, a 403 of a hotel's login page do not. */
 const REFUSAL =
   /^(400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found|409 (key_in_use|holder_changed|session_id_used)|410 session_(replaced|expired|ended|revoked))$/;
+
+/** None is followed: a login page must not be handed the key. Not "error", as only so it is known what it was. */
+export const REDIRECT = "manual";
+
+/** A certificate that is no good, a port that speaks another protocol, or that no fetch goes to. */
+const LASTING = /cert|signature|_ssl_|bad port/i;
+
+/** A session that lives no longer is no session. */
+const EXPIRES_IN_MIN = 0.5;
 
 export async function post<T>(
   link: Link,
@@ -41,52 +61,63 @@ export async function post<T>(
       abort.abort();
     }, timeoutMs);
   });
-  const answer = ask<T>(link, path, body, abort.signal).catch((error) =>
-    failed(String(error?.cause?.code ?? error?.message ?? error)),
-  );
+  const answer = ask<T>(link, path, body, abort.signal).catch(readTrouble);
   return Promise.race([answer, late]).finally(() => link.timers.clearTimeout(timer));
 }
 
 async function ask<T>(link: Link, path: string, body: object, signal: AbortSignal): Promise<Answer<T>> {
-  const response = await link.fetch(link.url + path, {
+  const url = link.url + path;
+  const response = await link.fetch(url, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
-    // A login page that redirects must not be handed the key.
-    redirect: "error",
+    redirect: REDIRECT,
     // Lets the last `end` of a closing page get through.
     keepalive: path === "end",
     signal,
   });
-  return readAnswer(response, path);
+  return readAnswer(response, url);
 }
 
 /** Reads what the service said; also for the watch stream's refusals. */
-export async function readAnswer<T>(response: Response, path: string): Promise<Answer<T>> {
-  const text = await response.text();
-  let body: Record<string, unknown> = {};
-  try {
-    body = Object(JSON.parse(text));
-  } catch {}
-  if (response.status === 200 && isReply(path, body)) return { kind: "ok", body: body as T };
-  if (REFUSAL.test(`${response.status} ${body.code}`)) return { kind: "refused", body: body as Refusal };
-  return failed(`HTTP ${response.status}`, response.headers.get("retry-after"));
+export async function readAnswer<T>(response: Response, url: string): Promise<Answer<T>> {
+  const { headers, status, type } = response;
+  const target = headers.get("location");
+  if (type === "opaqueredirect" || (status > 300 && status < 400)) {
+    // Where only the scheme is another, it is no login page but the way to the service.
+    const lasting = target?.replace("https:", "http:") === url;
+    return { ...failed(`a redirect${target ? ` to ${target}` : ""}, which is not followed`), lasting };
+  }
+  const body = await readJson(response);
+  if (status === 200 && isReply(url, body)) return { kind: "ok", body: body as T };
+  if (REFUSAL.test(`${status} ${body.code}`)) return { kind: "refused", body: body as Refusal };
+  const detail = body.error ?? headers.get("content-type") ?? "";
+  return { ...failed(`HTTP ${status}`, readRetryAfter(headers)), detail };
 }
 
-function isReply(path: string, body: Record<string, unknown>): boolean {
-  if (path === "end") return typeof body.success === "boolean";
+/** What a fetch threw, with whatever it says about the cause. */
+export function readTrouble(error: unknown): Failed {
+  const { cause, message } = Object(error);
+  const { code, message: because } = Object(cause);
+  const detail = code || because ? [message, because].filter(Boolean).join(": ") : "";
+  const short = String(code ?? because ?? message ?? error);
+  return { ...failed(short), detail, cause: error, lasting: LASTING.test(short + detail) };
+}
+
+function isReply(url: string, body: Record<string, unknown>): boolean {
+  if (url.endsWith("/end")) return typeof body.success === "boolean";
+  const { expires_in, heartbeat_in } = body;
   return (
     body.success === true &&
-    Number.isInteger(body.generation) &&
-    (body.expires_in as number) > 0 &&
-    (body.heartbeat_in as number) > 0
+    Number.isSafeInteger(body.generation) &&
+    Number.isFinite(expires_in) &&
+    Number.isFinite(heartbeat_in) &&
+    (expires_in as number) >= EXPIRES_IN_MIN &&
+    (heartbeat_in as number) > 0
   );
 }
 
-/** Whole seconds as the contract has them. A date would need the wall clock, which proves nothing. At most a minute. */
-export function failed(error: string, retryAfter?: string | null): Failed {
-  return { kind: "failed", error, retryAfterSeconds: Math.min(Number(retryAfter) || 0, 60) };
-}
+export const failed = (error: string, retryAfterSeconds = 0): Failed => ({ kind: "failed", error, retryAfterSeconds });
 
 /** When to ask again: what the service asked for and up to a second, else 1 to 3 s, more with each failure that counts. */
 export function retryDelayMs(link: Link, answer: Failed, failures = 0): number {

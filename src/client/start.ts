@@ -1,3 +1,4 @@
+import { checkOptions } from "./check-options.ts";
 import { claimKey } from "./claim.ts";
 import { endOnSignals, followPage } from "./exit.ts";
 import { createHandle, type Session } from "./handle.ts";
@@ -11,9 +12,11 @@ import { keepSessionId } from "./storage.ts";
  *
  * Rejects with a KeybeatError, and then holds nothing: `invalid_key`, `key_expired`, `key_revoked`; `key_in_use` with
  * `data.holder`, where `onConflict` is "refuse" or `ask` said no; `session_id_used`; `invalid_request`; `unreachable`
- * after `startTimeoutMs` without an answer.
+ * after `startTimeoutMs` without an answer, or at once where a second try would fail as well. With a TypeError where an
+ * option is wrong.
  */
-export async function startSession(options: StartOptions): Promise<Session> {
+export async function startSession(given: StartOptions): Promise<Session> {
+  const options = checkOptions(given);
   const link = openLink(options);
   const storedId = keepSessionId(options.storage);
   const claimed = await claimKey(link, options, storedId);

@@ -4,14 +4,25 @@
  *
  * Read with fetch, as EventSource cannot send the session id in a header, and a URL is no place for a secret.
  */
+
+import { readEvents } from "./body.ts";
+import { readLoss } from "./endings.ts";
 import type { Link } from "./platform.ts";
-import { type Failed, failed, type Refusal, type Refused, readAnswer, retryDelayMs } from "./request.ts";
+import {
+  type Failed,
+  failed,
+  REDIRECT,
+  type Refusal,
+  type Refused,
+  readAnswer,
+  readTrouble,
+  retryDelayMs,
+} from "./request.ts";
 
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 /** A connection that lasted this long was a good one. */
 const STEADY_MS = 30_000;
-const BUFFER_CHARACTERS_MAX = 65_536;
 const FINAL_EVENT = /^(replaced|expired|ended|revoked)$/;
 
 interface WatchListener {
@@ -56,15 +67,17 @@ export class Watch {
       this.#listener.onBytes();
     });
     if (this.#connection !== connection) return;
-    if (outcome.kind === "refused") this.#listener.onEnding(outcome.body);
-    else this.#retryLater(outcome);
+    // Whatever else is refused, a malformed request say, is no word on the session.
+    if (outcome.kind === "refused" && readLoss(outcome.body)) this.#listener.onEnding(outcome.body);
+    else this.#retryLater(outcome.kind === "failed" ? outcome : failed(outcome.body.code));
   }
 
   #retryLater(outcome: Failed): void {
     this.close();
     const now = this.#link.clock.now();
     this.#failures = now - this.#openedAt > STEADY_MS ? 0 : this.#failures + 1;
-    this.#openAt = now + retryDelayMs(this.#link, outcome, this.#failures);
+    const backoffMs = retryDelayMs(this.#link, failed(""), this.#failures);
+    this.#openAt = now + Math.max(backoffMs, retryDelayMs(this.#link, outcome));
   }
 }
 
@@ -75,49 +88,28 @@ async function readStream(
   signal: AbortSignal,
   onBytes: () => void,
 ): Promise<Refused | Failed> {
+  const url = `${link.url}watch`;
   try {
-    const response = await link.fetch(`${link.url}watch`, {
+    const response = await link.fetch(url, {
       headers: { Accept: "text/event-stream", Authorization: `Bearer ${sessionId}` },
       // A 410 kept by the browser would speak about another session: the address is the same.
       cache: "no-store",
-      redirect: "error",
+      redirect: REDIRECT,
       signal,
     } as RequestInit);
-    if (response.status === 200) return await readEvents(response, onBytes);
-    const answer = await readAnswer(response, "watch");
-    return answer.kind === "ok" ? failed("HTTP 200") : answer;
-  } catch {
-    return failed("cut");
-  }
-}
-
-async function readEvents(response: Response, onBytes: () => void): Promise<Refused | Failed> {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let buffer = "";
-  try {
-    while (buffer.length < BUFFER_CHARACTERS_MAX) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      onBytes();
-      buffer += decoder.decode(value, { stream: true });
-      const blocks = buffer.split(/\r?\n\r?\n/);
-      buffer = blocks.pop() as string;
-      for (const block of blocks) {
-        const ending = readEnding(block);
-        if (ending) return { kind: "refused", body: ending };
+    const type = response.headers.get("content-type") ?? "text/event-stream";
+    if (response.status !== 200 || !type.startsWith("text/event-stream")) {
+      const answer = await readAnswer(response, url);
+      return answer.kind === "ok" ? failed("HTTP 200") : answer;
+    }
+    for await (const event of readEvents(response)) {
+      if (!event) onBytes();
+      else if (FINAL_EVENT.test(event.event)) {
+        return { kind: "refused", body: { ...event.data, code: `session_${event.event}` } };
       }
     }
     return failed("closed");
-  } finally {
-    // Its outcome is of no interest, but a rejection that nobody waits for would end a Node process.
-    reader.cancel().catch(() => {});
+  } catch (error) {
+    return readTrouble(error);
   }
-}
-
-function readEnding(block: string): Refusal | undefined {
-  const event = /^event: ?(.*)/m.exec(block)?.[1] ?? "";
-  if (!FINAL_EVENT.test(event)) return undefined;
-  const data = /^data: ?(.*)/m.exec(block)?.[1] ?? "";
-  return { ...JSON.parse(data), code: `session_${event}` };
 }

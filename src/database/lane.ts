@@ -224,8 +224,9 @@ const PASSING = /^(08|53|57|58|40|55P03|25006|26000|42P05)/;
 function mapError(error: unknown): unknown {
   const code = codeOf(error);
   if (code === undefined) return error;
-  // The driver's and the socket's own codes are words (CONNECTION_CLOSED, ECONNREFUSED), SQLSTATEs have five characters.
-  const ownCode = /^(CONNECT|E[A-Z]{3})/.test(code);
+  // The driver's and the socket's own codes are words (CONNECTION_CLOSED, ECONNREFUSED, EAI_AGAIN of a name that cannot
+  // be looked up now), SQLSTATEs have five characters.
+  const ownCode = /^(CONNECT|E[A-Z]{3}|EAI_)/.test(code);
   return ownCode || PASSING.test(code) ? unavailable(error) : error;
 }
 

@@ -1,10 +1,11 @@
 /**
- * PostgreSQL refuses to run as root. Started as root, its programs run as the system user `postgres` (made where it
- * is missing); otherwise as whoever we are.
+ * How PostgreSQL's programs are run: as whom, where, and with what of ours.
+ *
+ * PostgreSQL refuses to run as root. Started as root, its programs run as the system user `postgres` (made where it is
+ * missing) with no capability and no way to gain one. The data may all the same lie below a folder that only root may
+ * enter: the programs are started inside of it, and name it /proc/self/cwd, a way that passes no folder above.
  */
-import { execFile } from "node:child_process";
-import { statSync } from "node:fs";
-import { dirname } from "node:path";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
 import { OperatorError } from "../errors.ts";
 
@@ -14,45 +15,85 @@ const USER = "postgres";
 export interface RunAs {
   /** Undefined: as ourselves. */
   owner: { uid: number; gid: number } | undefined;
-  /** Runs a program of PostgreSQL to its end. Throws with the last thing that it said. */
-  exec(program: string, args: string[]): Promise<string>;
+  /** The name under which a program that runs in the folder reaches it. */
+  nameOf(folder: string): string;
+  /** Runs a program in the folder to its end. Throws with the line in which it says why. */
+  exec(folder: string, program: string, args: string[]): Promise<void>;
+  /** Starts a program in the folder that outlives us. It writes to the open file `output`. */
+  launch(folder: string, program: string, args: string[], output: number): ChildProcess;
 }
 
-/** `paths` are what the programs must reach: their own folder and the data. Throws an OperatorError if they cannot. */
-export async function chooseRunAs(paths: string[]): Promise<RunAs> {
-  if (process.getuid?.() !== 0) return { owner: undefined, exec: (program, args) => exec(program, args) };
+/** Throws an OperatorError if we are root and cannot become anyone else. */
+export async function chooseRunAs(): Promise<RunAs> {
+  if (process.getuid?.() !== 0) return runAs(undefined, []);
+  if (process.platform !== "linux") {
+    throw new OperatorError("PostgreSQL refuses to run as root: start Keybeat as another user, or set DATABASE_URL");
+  }
   const owner = await systemUser();
-  if (paths.every((path) => canReach(path, owner))) {
-    return { owner, exec: (program, args) => exec(program, args, owner) };
-  }
-  // A checkout below /root or a private temporary folder: the user may not walk in there. It keeps root's leave to
-  // pass (and nothing else of root's) so that nobody has to open the folder to everyone.
-  const leave = [
-    `--reuid=${owner.uid}`,
-    `--regid=${owner.gid}`,
-    "--clear-groups",
-    "--inh-caps=+dac_override",
-    "--ambient-caps=+dac_override",
-    "--securebits=+no_setuid_fixup", // or access(), by which initdb looks for its programs, goes without that leave
-    "--",
-  ];
-  await exec("setpriv", [...leave, "true"]).catch((error: Error) => {
-    throw new OperatorError(
-      `as root, the embedded PostgreSQL runs as the user ${USER}, who cannot enter ${paths.join(" or ")} ` +
-        `(${error.message}): choose another folder, start Keybeat as another user, or set DATABASE_URL`,
-    );
-  });
-  return { owner, exec: (program, args) => exec("setpriv", [...leave, program, ...args]) };
+  const become = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--no-new-privs"];
+  const wrapper = ["setpriv", ...become, "--inh-caps=-all", "--bounding-set=-all", "--"];
+  // Without it (a small image, another setpriv) the change of the user alone takes every capability away.
+  const isThere = await run("setpriv", [...wrapper.slice(1), "true"]).then(
+    () => true,
+    () => false,
+  );
+  return runAs(owner, isThere ? wrapper : []);
 }
 
-/** Runs a program to its end. Throws with the last thing that it said. */
-async function exec(program: string, args: string[], as: { uid?: number; gid?: number } = {}): Promise<string> {
-  try {
-    return (await run(program, args, { ...as, cwd: "/" })).stdout;
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: string; message: string };
-    throw new Error(stderr?.trim().split("\n").at(-1) || message.split("\n")[0], { cause: error });
-  }
+function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
+  const wrap = (folder: string, program: string, args: string[]) => {
+    const [file = program, ...rest] = [...wrapper, program, ...args];
+    const options = { cwd: folder, env: programEnvironment(), ...(wrapper.length === 0 ? owner : {}) };
+    return { file, args: rest, options };
+  };
+  return {
+    owner,
+    nameOf: (folder) => (owner ? "/proc/self/cwd" : folder),
+    exec(folder, program, args) {
+      const call = wrap(folder, program, args);
+      // A Ctrl-C goes to everything in the terminal's group; what is begun is finished, and then stopped in order.
+      const child = spawn(call.file, call.args, {
+        ...call.options,
+        detached: true,
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      return readToEnd(child);
+    },
+    launch(folder, program, args, output) {
+      const call = wrap(folder, program, args);
+      return spawn(call.file, call.args, { ...call.options, detached: true, stdio: ["ignore", output, output] });
+    },
+  };
+}
+
+function readToEnd(child: ChildProcess): Promise<void> {
+  let said = "";
+  child.stderr?.on("data", (chunk) => {
+    said += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(lastWords(said) || `it ended with ${signal ?? code}`));
+    });
+  });
+}
+
+/** The line that names the fault; after it they tell how they tidy up. */
+function lastWords(said: string): string | undefined {
+  const lines = said.trim().split("\n");
+  return lines.findLast((line) => /\b(error|FATAL|PANIC):/.test(line)) ?? lines.at(-1);
+}
+
+const PASSED_ON = ["PATH", "TZ", "TMPDIR", "NIX_LD", "NIX_LD_LIBRARY_PATH"];
+const PASSED_ON_WINDOWS = ["SystemRoot", "SystemDrive", "ComSpec", "PATHEXT", "TEMP", "TMP", "USERNAME", "APPDATA"];
+
+/** Neither our secrets nor what a shell has set for other programs (PG…, LD_…). Their messages are in English. */
+function programEnvironment(): Record<string, string> {
+  const names = process.platform === "win32" ? [...PASSED_ON, ...PASSED_ON_WINDOWS] : PASSED_ON;
+  const given = names.map((name) => [name, process.env[name]] as const).filter(([, value]) => value !== undefined);
+  return { ...(Object.fromEntries(given) as Record<string, string>), LC_ALL: "C" };
 }
 
 async function systemUser(): Promise<{ uid: number; gid: number }> {
@@ -74,15 +115,5 @@ async function systemUser(): Promise<{ uid: number; gid: number }> {
           "start Keybeat as another user, or set DATABASE_URL",
       );
     });
-  }
-}
-
-/** Whether the user may walk through every folder above the path. */
-function canReach(path: string, user: { uid: number; gid: number }): boolean {
-  for (let folder = dirname(path); ; folder = dirname(folder)) {
-    const { mode, uid, gid } = statSync(folder);
-    const bit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
-    if ((mode & bit) === 0) return false;
-    if (folder === dirname(folder)) return true;
   }
 }

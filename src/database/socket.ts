@@ -42,10 +42,14 @@ export function createSocketFactory(silenceMsMax: number): SocketFactory {
       turn = turn.then(() => sleep(paceMs));
       await turn;
     }
+    // An address that cannot be reached at all (no route, no descriptor left) fails in the very next tick. From here on
+    // that tick comes after the driver, which awaits the socket, has put its listeners on.
+    await undefined;
     const which = attempts++ % target.host.length;
     const host = target.host[which] ?? "localhost";
     const port = target.port[which] ?? 5432;
     const socket = target.path ? connect({ path: target.path }) : connect({ host, port, noDelay: true });
+    socket.on("error", ignore); // one that nobody hears would end the process
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
     const seen = watch(socket, silenceMsMax, {
       onAnswer: () => {
@@ -130,7 +134,11 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onE
  * or a heartbeat would be carried out long after its caller was told 503. A reset takes it back.
  */
 function cut(socket: Socket): void {
+  socket.on("error", ignore); // the driver took the one of the beginning away where it speaks TLS
   const isTcp = socket.remotePort !== undefined; // a path's socket never goes dark on the way
   if (isTcp && !socket.connecting) socket.resetAndDestroy();
   else socket.destroy(Object.assign(new Error("the database did not answer in time"), { code: "ETIMEDOUT" }));
 }
+
+/** The driver has listeners of its own, and learns of it as the socket's close too. */
+function ignore(): void {}

@@ -7,10 +7,14 @@ const TICK_MS = 1000;
 /**
  * Says each second that this process serves, on the lane of the heartbeats: if that is stuck, nobody is served. By the
  * ticks the database knows an outage of ours from the silence of the devices, and sees its own clock jump (see the rule
- * of silence in migrations/). The first tick is made before this resolves, so that a gap is noticed before anybody is
- * answered.
+ * of silence in migrations/). So a process that lets nobody in says nothing while it is so (`isShut`). The first tick is
+ * made before this resolves, so that a gap is noticed before anybody is answered.
  */
-export async function startTicking(database: Database, log: Logger): Promise<{ stop(): void }> {
+export async function startTicking(
+  database: Database,
+  log: Logger,
+  isShut: () => boolean = () => false,
+): Promise<{ stop(): void }> {
   let before: { databaseSeconds: number; sentAt: number } | undefined;
   const tick = async () => {
     for (let unsettled = true; unsettled; ) {
@@ -24,7 +28,7 @@ export async function startTicking(database: Database, log: Logger): Promise<{ s
   await untilFree(log, "the sessions", tick);
   let underWay = false;
   const timer = setInterval(() => {
-    if (underWay) return;
+    if (underWay || isShut()) return;
     underWay = true;
     tick()
       .catch((err) => log.debug({ err }, "no tick"))

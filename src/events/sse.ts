@@ -2,15 +2,25 @@
  * Server-sent events: streams that say little and stay long. One timer for all of them writes a comment every 15
  * seconds, so that nobody in between takes the connection for dead; a reader that takes nothing is let go.
  */
+import { unavailable } from "../errors.ts";
+
 const COMMENT_MS = 15_000;
 /** Pieces that a reader may leave untaken: some minutes of comments. */
 const UNTAKEN_MAX = 16;
+/** Of one session, or one user: a device has one, or a few for a while where its network comes and goes. */
+const SAME_MAX = 8;
 
 const HEADERS = {
   "Content-Type": "text/event-stream; charset=utf-8",
-  "Cache-Control": "no-store",
+  // No-transform: a proxy that compresses would hold each event back until it has enough of them.
+  "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no", // or a proxy keeps it all until the end
 };
+
+interface Open {
+  controller: ReadableStreamDefaultController<Uint8Array>;
+  end(): void;
+}
 
 export interface EventStream {
   response: Response;
@@ -23,17 +33,41 @@ export interface EventStream {
 }
 
 export interface EventStreams {
-  /** `onClose` is called once, whoever ended it; `headers` are added to the answer's. */
-  open(onClose: () => void, headers: Record<string, string>): EventStream;
+  /**
+   * `onClose` is called once, whoever ended it; `headers` are added to the answer's. Of one `subject` so many may be open:
+   * the oldest of more is ended, as it may well be one whose reader went away unseen. Throws `unavailable` where there are
+   * too many in all, or all have been ended.
+   */
+  open(onClose: () => void, headers: Record<string, string>, subject?: string): EventStream;
   size(): number;
   /** Ends all streams, without a last event: their readers go elsewhere. */
   close(): Promise<void>;
 }
 
-export function createEventStreams(): EventStreams {
+/** `max`: how many there may be in all. Each takes a connection that others may need. */
+export function createEventStreams(max = Number.POSITIVE_INFINITY): EventStreams {
   const encoder = new TextEncoder();
   const comment = encoder.encode(":\n\n");
-  const open = new Set<{ controller: ReadableStreamDefaultController<Uint8Array>; end(): void }>();
+  const open = new Set<Open>();
+  /** Oldest first. */
+  const ofSubject = new Map<string, Open[]>();
+  let closed = false;
+
+  const enter = (stream: Open, subject: string | undefined) => {
+    open.add(stream);
+    if (subject === undefined) return;
+    const same = ofSubject.get(subject) ?? [];
+    ofSubject.set(subject, same);
+    same.push(stream);
+    if (same.length > SAME_MAX) same[0]?.end();
+  };
+  const leave = (stream: Open, subject: string | undefined): boolean => {
+    if (!open.delete(stream)) return false;
+    const same = subject === undefined ? undefined : ofSubject.get(subject);
+    same?.splice(same.indexOf(stream), 1);
+    if (same?.length === 0) ofSubject.delete(subject as string);
+    return true;
+  };
 
   const timer = setInterval(() => {
     for (const stream of open) {
@@ -44,10 +78,12 @@ export function createEventStreams(): EventStreams {
   timer.unref();
 
   return {
-    open(onClose, headers) {
+    open(onClose, headers, subject) {
+      if (closed) throw unavailable(new Error("the streams have been ended, as the service stops"));
+      if (open.size >= max) throw unavailable(new Error(`${max} streams are open already`));
       let controller!: ReadableStreamDefaultController<Uint8Array>;
       const forget = () => {
-        if (!open.delete(stream)) return false;
+        if (!leave(stream, subject)) return false;
         onClose();
         return true;
       };
@@ -65,7 +101,7 @@ export function createEventStreams(): EventStreams {
           if (forget()) controller.close();
         },
       };
-      open.add(stream);
+      enter(stream, subject);
       const send = (event: string, data: unknown) => {
         if (open.has(stream)) controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
       };
@@ -82,6 +118,7 @@ export function createEventStreams(): EventStreams {
     },
     size: () => open.size,
     async close() {
+      closed = true;
       clearInterval(timer);
       for (const stream of open) stream.end();
     },

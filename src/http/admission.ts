@@ -1,81 +1,126 @@
-/** Whose requests are under way, and what one connection may ask for at once, before the application sees any of it. */
+/**
+ * Which requests the application sees, what one connection may ask for at once, and how a connection ends: what was carried
+ * out is answered, and what comes after the last answer is not carried out.
+ */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { brokenRequest } from "./broken-request.ts";
+import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
+import type { Connection, Connections } from "./connections.ts";
 import { BODY_BYTES_MAX } from "./json-body.ts";
 
 /** Requests of one connection that may be under way at once: more of them are one sender's flood, not a client. */
 const PIPELINED_MAX = 32;
 
+/** A caller that is done with sending is given its answers for so long; who has hung up looks just like it. */
+const HALF_CLOSED_MS = 3_000;
+
 export interface Admission {
-  /** Whether the application shall see it; else it has been answered, or its connection cut. */
+  /** Whether the application shall see it; else it has been answered, or comes after the last that its connection answers. */
   admit(request: IncomingMessage, response: ServerResponse): boolean;
-  /** How many requests are under way. */
-  underWay(): number;
+  /** What Node's parser refuses is answered after what came before it. */
+  refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void;
+  /** From now on each connection ends with its next answer. */
+  drain(): void;
   /** Cuts the connections of requests that have not wholly arrived. */
   cutUnfinished(): void;
 }
 
-/**
- * Counted, not collected: a Set that requests come to and leave all the time leads from each of its outgrown tables to
- * the next (V8 keeps them so for iterators), and one table that has grown old keeps all later requests from being young garbage.
- */
-interface Connection {
-  asking: number;
+interface Asking {
+  connection: Connection;
   /** Only the last of several requests can still be arriving. */
-  newest: IncomingMessage | undefined;
+  newest: { request: IncomingMessage; response: ServerResponse } | undefined;
+  /** Nothing more is carried out on it. */
+  ending: boolean;
 }
 
-type Asking = Socket & { connection?: Connection };
+type Known = Socket & { asking?: Asking };
 
-export function createAdmission(): Admission {
-  const connections = new Set<Connection>();
-  let underWay = 0;
+/** `waits`: whether a request to that path may be held for longer than an answer takes. */
+export function createAdmission(connections: Connections, waits: (path: string) => boolean): Admission {
+  const all = new Set<Asking>();
+  let draining = false;
 
-  /** Of requests that were still in line for their answers when the connection broke, Node says nothing. */
-  const follow = (socket: Asking): Connection => {
-    const connection: Connection = { asking: 0, newest: undefined };
-    socket.connection = connection;
-    connections.add(connection);
+  const follow = (socket: Known): Asking => {
+    const asking: Asking = { connection: connections.of(socket), newest: undefined, ending: false };
+    socket.asking = asking;
+    all.add(asking);
+    socket.once("end", () => endHalfClosed(asking));
     socket.once("close", () => {
-      connections.delete(connection);
-      underWay -= connection.asking;
-      connection.asking = 0;
-      connection.newest = undefined;
+      all.delete(asking);
+      asking.newest = undefined;
     });
-    return connection;
+    return asking;
   };
 
-  const leave = (connection: Connection) => {
-    if (connection.asking === 0) return; // it broke before
-    underWay--;
-    connection.asking--;
-    if (connection.asking === 0) connection.newest = undefined;
+  /** Node gives the answers that are due, and then closes; but it would wait for ever for a stream's end. */
+  const endHalfClosed = ({ connection, newest }: Asking) => {
+    if (newest === undefined) return;
+    const { request, response } = newest;
+    const isStream = response.headersSent && !response.writableEnded;
+    if (isStream || waits(request.url ?? "")) return connection.socket.destroy();
+    response.shouldKeepAlive = false;
+    setTimeout(() => connection.socket.destroy(), HALF_CLOSED_MS).unref();
+  };
+
+  /** The newest request is the last that is answered. */
+  const endAfterNewest = (asking: Asking) => {
+    asking.ending = true;
+    if (asking.newest === undefined) return;
+    asking.newest.response.shouldKeepAlive = false;
+    asking.newest.response.on("close", () => asking.connection.socket.destroySoon());
+    asking.connection.socket.pause();
+  };
+
+  /** Which answer says that it is the last one: that to the request after which no other has come. */
+  const moveEnd = (asking: Asking, response: ServerResponse): boolean => {
+    const before = asking.newest?.response;
+    if (before?.headersSent && !before.shouldKeepAlive) return false; // it has been said
+    if (before && before.shouldKeepAlive !== response.shouldKeepAlive) before.shouldKeepAlive = true;
+    response.shouldKeepAlive = false;
+    return true;
   };
 
   return {
-    underWay: () => underWay,
+    drain() {
+      draining = true;
+      for (const { newest } of all) if (newest) newest.response.shouldKeepAlive = false;
+    },
     cutUnfinished() {
-      for (const { newest } of connections) if (newest && !newest.complete) newest.destroy();
+      for (const { newest } of all) if (newest && !newest.request.complete) newest.request.destroy();
+    },
+    refuseBroken(error, socket: Known) {
+      const { asking } = socket;
+      if (asking?.newest === undefined) return answerBrokenRequest(error, socket);
+      if (asking.ending) return;
+      asking.ending = true;
+      asking.newest.response.shouldKeepAlive = true;
+      asking.newest.response.on("close", () => answerBrokenRequest(error, socket));
     },
     admit(request, response) {
-      const socket = request.socket as Asking;
+      const socket = request.socket as Known;
       if (socket.destroyed) return false;
-      const connection = socket.connection ?? follow(socket);
-      if (connection.asking >= PIPELINED_MAX) {
-        socket.destroy();
+      const asking = socket.asking ?? follow(socket);
+      if (asking.ending) return false;
+      response.on("error", ignore);
+      if (asking.connection.asking >= PIPELINED_MAX) {
+        endAfterNewest(asking);
         return false;
       }
       if (request.headers.host === undefined && request.httpVersion !== "1.0") {
+        asking.ending = true;
         refuse(response);
         return false;
       }
-      if (isTooLarge(request)) response.setHeader("Connection", "close");
-      underWay++;
-      connection.asking++;
-      connection.newest = request;
+      if (draining && !moveEnd(asking, response)) return false;
+      if (isTooLarge(request)) {
+        response.setHeader("Connection", "close");
+        asking.ending = true;
+      }
+      connections.begin(asking.connection);
+      asking.newest = { request, response };
       response.on("close", () => {
-        leave(connection);
+        connections.leave(asking.connection);
+        if (asking.newest?.response === response) asking.newest = undefined;
         // What the application did not read must not be read to its end either, if that is far or unknown.
         if (!request.complete && (isTooLarge(request) || isChunked(request))) socket.destroySoon();
       });
@@ -83,6 +128,9 @@ export function createAdmission(): Admission {
     },
   };
 }
+
+/** What cannot be written to a caller that is gone is no trouble of ours. */
+function ignore(): void {}
 
 const isTooLarge = ({ headers }: IncomingMessage): boolean => Number(headers["content-length"]) > BODY_BYTES_MAX;
 const isChunked = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined;

@@ -1,6 +1,7 @@
 /** What Node's parser refuses, and what no application could answer. */
 import type { Socket } from "node:net";
 import { type ErrorCode, STATUS } from "../errors.ts";
+import { retryAfterSeconds } from "./error-reply.ts";
 
 /** What Node's parser refuses never reaches the application; it is answered in the same words all the same. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -14,11 +15,17 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "request_timeout"
         : "invalid_request";
+  socket.end(writeUnparsed(code));
+}
+
+/** An answer to what has not been parsed, and the last one on its connection. */
+export function writeUnparsed(code: ErrorCode): string {
   const [said, { headers }] = brokenRequest(code);
   const body = JSON.stringify(said);
-  socket.end(
+  const retry = code === "unavailable" ? `Retry-After: ${retryAfterSeconds()}\r\n` : "";
+  return (
     `HTTP/1.1 ${STATUS[code]} ${code}\r\nContent-Type: application/json\r\nX-Request-Id: ${headers["X-Request-Id"]}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `${retry}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   );
 }
 
@@ -27,6 +34,7 @@ export function brokenRequest(code: ErrorCode) {
     headers_too_large: "The headers are too large",
     request_timeout: "The request did not arrive in time",
     invalid_request: "This is no valid HTTP request",
+    unavailable: "There are too many connections, please try again",
   };
   const request_id = crypto.randomUUID();
   const issues = code === "invalid_request" ? [{ path: "", message: messages[code] }] : undefined;

@@ -9,8 +9,8 @@ export const invalidRequest = z.object({
 export const healthReply = z.object({ status: z.literal("ok"), database: z.literal("ok"), version: z.string() });
 
 export const healthUnavailable = z.object({
-  status: z.literal("unavailable"),
-  database: z.literal("unavailable"),
+  status: z.enum(["unavailable", "draining"]),
+  database: z.enum(["ok", "unavailable"]),
   version: z.string(),
 });
 

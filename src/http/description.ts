@@ -87,11 +87,16 @@ export const servicePart: Part = {
         },
         {
           status: 503,
-          description: "The database does not answer.",
+          description:
+            "The database does not answer, or the process is about to stop (`draining`): for a moment it answers all the same, " +
+            "each connection for the last time.",
           content: [
             {
               schema: healthUnavailable,
-              examples: { down: { status: "unavailable", database: "unavailable", version: "0.1.0" } },
+              examples: {
+                down: { status: "unavailable", database: "unavailable", version: "0.1.0" },
+                draining: { status: "draining", database: "ok", version: "0.1.0" },
+              },
             },
           ],
         },

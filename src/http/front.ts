@@ -6,44 +6,30 @@
 import { type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { answerBrokenRequest } from "./broken-request.ts";
+import type { Connections } from "./connections.ts";
 import type { DirectRoute } from "./direct.ts";
 import { readPlainPost } from "./plain-post.ts";
 
 export interface Front {
-  /** How many requests are under way here. */
-  underWay(): number;
-  /** Cuts the connections without a request under way, the others after their answer. */
+  /** From now on each connection ends with its next answer. */
   drain(): void;
-  /** Cuts all of them. */
-  close(): void;
-}
-
-interface Connection {
-  socket: Socket;
-  busy: boolean;
 }
 
 /** Takes the new connections of a server, whose limits on time hold here as well. */
-export function placeFront(server: Server, route: DirectRoute): Front {
-  const connections = new Set<Connection>();
-  let underWay = 0;
+export function placeFront(server: Server, route: DirectRoute, connections: Connections): Front {
   let draining = false;
   const ordinary = server.listeners("connection");
   server.removeAllListeners("connection");
 
-  const leave = (connection: Connection) => {
-    if (connection.busy) underWay--;
-    connection.busy = false;
-  };
-
   server.on("connection", (socket: Socket) => {
-    const connection: Connection = { socket, busy: false };
+    const connection = connections.of(socket);
+    /** Of requests here; those that Node has seen are not ours to count. */
+    const isBusy = () => connection.asking > 0;
     let [fresh, ended] = [true, false];
     /** What came while a request was under way. */
     let next: Buffer | undefined;
 
     const handOver = (begun: Buffer) => {
-      connections.delete(connection);
       socket.setTimeout(0);
       socket.pause();
       socket.unshift(begun);
@@ -57,7 +43,7 @@ export function placeFront(server: Server, route: DirectRoute): Front {
     };
 
     const onData = (chunk: Buffer) => {
-      if (connection.busy) {
+      if (isBusy()) {
         next = chunk;
         socket.pause();
         return;
@@ -65,12 +51,11 @@ export function placeFront(server: Server, route: DirectRoute): Front {
       // Who does not take the answers is Node's to slow down.
       const post = draining || socket.writableLength > 0 ? undefined : readPlainPost(chunk, route.path);
       if (post === undefined) return handOver(chunk);
-      connection.busy = true;
-      underWay++;
+      connections.begin(connection);
       route.answer(post.body, post.requestId, (...answer) => {
-        if (!connection.busy) return; // it broke before
-        leave(connection);
-        const last = draining || ended;
+        if (!isBusy()) return; // it broke before
+        connections.leave(connection);
+        const last = (draining || ended) && next === undefined;
         socket.write(writeAnswer(answer, last ? undefined : server.keepAliveTimeout));
         if (last) return socket.end();
         if (fresh) socket.setTimeout(server.keepAliveTimeout);
@@ -80,37 +65,26 @@ export function placeFront(server: Server, route: DirectRoute): Front {
     };
     const onEnd = () => {
       ended = true;
-      if (!connection.busy) socket.end();
+      if (!isBusy()) socket.end();
     };
     const onTimeout = () => {
-      if (connection.busy) return;
+      if (isBusy()) return;
       if (fresh) answerBrokenRequest(Object.assign(new Error(), { code: "ERR_HTTP_REQUEST_TIMEOUT" }), socket);
       else socket.destroy();
-    };
-    const onClose = () => {
-      connections.delete(connection);
-      leave(connection);
     };
     const listeners: ReadonlyArray<[string, (chunk: Buffer) => void]> = [
       ["data", onData],
       ["end", onEnd],
       ["timeout", onTimeout],
       ["error", () => socket.destroy()],
-      ["close", onClose],
     ];
-    connections.add(connection);
     for (const [event, listener] of listeners) socket.on(event, listener);
     socket.setTimeout(server.headersTimeout);
   });
 
   return {
-    underWay: () => underWay,
     drain() {
       draining = true;
-      for (const { socket, busy } of connections) if (!busy) socket.destroy();
-    },
-    close() {
-      for (const { socket } of connections) socket.destroy();
     },
   };
 }

@@ -1,20 +1,28 @@
 /** Listens, with limits on time and headers, and stops listening without cutting anybody off. */
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Counts, countsOfRoute } from "../metrics/counts.ts";
+import { boundConnections } from "../open-files.ts";
 import { createAdmission } from "./admission.ts";
-import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
+import { brokenRequest } from "./broken-request.ts";
+import { type Connections, createConnections } from "./connections.ts";
 import { answerDirectly, directRoute } from "./direct.ts";
-import { retryAfterSeconds } from "./error-reply.ts";
 import { placeFront } from "./front.ts";
 import type { PostRoute } from "./post-route.ts";
+import { stopListening } from "./stop-listening.ts";
 
-/** How long a drain waits for the rest of a request that has not wholly arrived. */
+/** How long a drain waits for a request that has not wholly arrived, or for the first on a connection. */
 const ARRIVAL_MS = 1_000;
+
+/** A kept connection on which nothing has come for so long is closed by a drain. */
+const QUIET_MS = 250;
+
+const REPORT_MS = 60_000;
 
 /** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
 const IDLE_MS = 90_000;
@@ -31,19 +39,27 @@ const LIMITS = {
 
 export interface HttpServer {
   url: string;
-  /** Takes no new connection, answers what is under way, refuses what still comes in, and is done by the deadline. */
-  drain(deadlineMs: number): Promise<void>;
+  /**
+   * Answers as before for a moment, each connection for the last time, so that balancers notice; then takes no new
+   * connection, calls `onClosed`, answers what is under way, and is done by the deadline.
+   */
+  drain(deadlineMs: number, onClosed?: () => Promise<void>): Promise<void>;
+}
+
+export interface ListeningServer extends HttpServer {
+  /** Whether somebody was turned away a moment ago, as there were too many connections. */
+  isFull(): boolean;
 }
 
 /** Throws an OperatorError if the address cannot be had. */
 export async function listen(
-  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute | undefined; counts: Counts },
-  address: { host: string; port: number },
+  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute | undefined; counts: Counts; waits(path: string): boolean },
+  address: { host: string; port: number; connectionsMax?: number | undefined; drainSeconds?: number },
   log: Logger,
-): Promise<HttpServer> {
-  let draining = false;
-  const { admit, underWay, cutUnfinished } = createAdmission();
-  const ordinary = getRequestListener((request: Request, env) => (draining ? refuse() : app.hono.fetch(request, env)), {
+): Promise<ListeningServer> {
+  const connections = createConnections(boundConnections(address.connectionsMax), log);
+  const admission = createAdmission(connections, app.waits);
+  const ordinary = getRequestListener((request: Request, env) => app.hono.fetch(request, env), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
     errorHandler: () => Response.json(...brokenRequest("invalid_request")),
   });
@@ -51,56 +67,67 @@ export async function listen(
   const route = heartbeat && directRoute(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log);
   const direct = route ? answerDirectly(route, ordinary) : ordinary;
   const server = createServer(LIMITS, (request, response) => {
-    if (!admit(request, response)) return;
-    if (draining) {
-      response.setHeader("Connection", "close");
-      ordinary(request, response);
-    } else {
-      direct(request, response);
-    }
+    if (admission.admit(request, response)) direct(request, response);
   });
   server.setTimeout(IDLE_MS);
+  Object.assign(server, { httpAllowHalfOpen: true }); // who is done with sending still reads; see admission
   // What else is expected is ours to ignore; Node would refuse it without a body.
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
-  server.on("clientError", answerBrokenRequest);
-  const front = route && placeFront(server, route);
+  server.on("clientError", admission.refuseBroken);
+  const front = route && placeFront(server, route, connections);
+  boundServer(server, connections);
 
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, address)));
-    server.listen(address.port, address.host, resolve);
+    const fail = (error: NodeJS.ErrnoException) => reject(explain(error, address));
+    server.once("error", fail);
+    server.listen(address.port, address.host, () => {
+      server.off("error", fail);
+      resolve();
+    });
   });
+  server.on("error", createTroubleReport(log));
   const bound = server.address() as { port: number };
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
 
   return {
     url: `http://${host}:${bound.port}`,
-    async drain(deadlineMs) {
-      draining = true;
-      const closed = new Promise((resolve) => server.close(resolve));
+    isFull: connections.isFull,
+    async drain(deadlineMs, onClosed) {
       const began = performance.now();
+      admission.drain();
       front?.drain();
-      while (underWay() + (front?.underWay() ?? 0) > 0 && performance.now() < began + deadlineMs) {
-        server.closeIdleConnections();
-        if (performance.now() > began + ARRIVAL_MS) cutUnfinished();
+      await sleep((address.drainSeconds ?? 0) * 1000);
+      await stopListening(server);
+      await onClosed?.();
+      const closedAt = performance.now();
+      while (connections.size() > 0 && performance.now() < began + deadlineMs) {
+        await new Promise((resolve) => setImmediate(resolve)); // what had arrived has been read
+        connections.closeQuiet({ used: QUIET_MS, fresh: ARRIVAL_MS });
+        if (performance.now() > closedAt + ARRIVAL_MS) admission.cutUnfinished();
         await sleep(20);
       }
-      front?.close();
-      server.closeAllConnections();
-      await closed;
+      connections.close();
     },
   };
 }
 
-function refuse(): Response {
-  const body = {
-    error: "The service is restarting, please try again",
-    code: "unavailable",
-    request_id: crypto.randomUUID(),
-  };
-  return Response.json(body, {
-    status: 503,
-    headers: { "Retry-After": String(retryAfterSeconds()), Connection: "close", "X-Request-Id": body.request_id },
+/** A connection for which there is no room never comes to those who speak HTTP. */
+function boundServer(server: Server, connections: Connections): void {
+  const inner = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    if (connections.admit(socket)) for (const listener of inner) listener.call(server, socket);
   });
+}
+
+/** A connection that could not be accepted is its own end, and no other's. */
+function createTroubleReport(log: Logger): (err: Error) => void {
+  let silentUntil = 0;
+  return (err) => {
+    if (performance.now() < silentUntil) return;
+    silentUntil = performance.now() + REPORT_MS;
+    log.error({ err }, "a connection could not be accepted");
+  };
 }
 
 function explain(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {

@@ -81,7 +81,16 @@ async function describePopulation(reader: PopulationReader | undefined): Promise
       "max",
       rows(population?.overdueSeconds),
     ),
-    ...(population === undefined ? [] : describeRoom(population.room)),
+    ...(population === undefined ? [] : [...describeClock(population.clockSteps), ...describeRoom(population.room)]),
+  ];
+}
+
+function describeClock(steps: { count: number; lastSeconds: number }): Samples {
+  return [
+    counter("keybeat_clock_steps_total", "Times that the database's clock was seen to jump", [[{}, steps.count]]),
+    gauge("keybeat_clock_last_step_seconds", "How far it jumped the last time; back is below 0", "max", [
+      [{}, steps.lastSeconds],
+    ]),
   ];
 }
 

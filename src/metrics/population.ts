@@ -15,6 +15,8 @@ export interface Population {
   silent: number;
   /** By how much the longest silent one is past its deadline. */
   overdueSeconds: number;
+  /** Jumps of the database's clock that were seen; the last one by so many seconds, back below 0. */
+  clockSteps: { count: number; lastSeconds: number };
   room: RoomNumbers;
 }
 

@@ -40,7 +40,8 @@ beforeEach(async () => {
 describe("GET /api/admin/numbers", () => {
   it("is all zero in an empty installation", async () => {
     const numbers = await read();
-    expect(numbers).toMatchObject({ live: 0, takeovers_between_devices: [], unclean_share: null });
+    const none = { takeovers_between_devices: [], newest_takeovers: [] };
+    expect(numbers).toMatchObject({ live: 0, ...none, unclean_share: null });
     expect(numbers.hours).toHaveLength(24);
     expect(numbers.limits).toEqual(Array.from({ length: 10 }, (_, at) => ({ limit: at + 1, keys_served: 0 })));
     expect(
@@ -72,6 +73,17 @@ describe("GET /api/admin/numbers", () => {
     const longer = await read("?hours=48");
     expect([longer.hours.length, sum(longer, "expiries")]).toEqual([48, 3]);
     expect((await read("?hours=1")).hours).toHaveLength(1);
+  });
+
+  it("names the ten newest takeovers, the newest first, and no other ending", async () => {
+    const { key, id } = await db.makeKey({ label: "Contested" });
+    for (let n = 1; n <= 12; n++) await start(key, newSessionId(), { name: `Device ${n}` });
+    await byToken(app).post("/sessions/kick", { key_id: id });
+    const { newest_takeovers } = await read();
+    expect(newest_takeovers.map(({ to_device }) => to_device?.name)).toEqual(
+      Array.from({ length: 10 }, (_, at) => `Device ${12 - at}`),
+    );
+    expect(newest_takeovers[0]).toMatchObject({ key_id: id, label: "Contested", from_device: { name: "Device 11" } });
   });
 
   it("counts a silent session as expired, not as live, before and after the cleanup alike", async () => {

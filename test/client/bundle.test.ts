@@ -8,7 +8,7 @@ import { buildSync, transformSync } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FakeServer, startFakeServer } from "../../src/client/testing/index.ts";
 
-const BYTES_MAX = 5_120;
+const BYTES_MAX = 6_144;
 const KEY = "an-access-key";
 
 /** For the web, so that an import of anything of Node's does not even build. */
@@ -105,6 +105,31 @@ describe("the client as an app ships it", () => {
     app.child.kill("SIGTERM");
     expect(await app.closed).toMatchObject({ code: null, signal: "SIGTERM" });
     expect(ends()).toBe(before + 1);
+  });
+
+  it("ends many sessions by one listener a signal, also those of another copy, and leaves none behind", async () => {
+    const before = ends();
+    const app = run(`
+      import { startSession as another } from "./client.mjs?another copy";
+      process.on("warning", (warning) => console.log(warning.name));
+      const count = () => process.listenerCount("SIGTERM") + process.listenerCount("SIGINT");
+      const start = (from, n) => from({ url: ${JSON.stringify(server.url)}, accessKey: "key-" + n, endOnSignals: true });
+      const sessions = [];
+      for (let n = 0; n < 13; n++) sessions.push(await start(n % 2 ? another : startSession, n));
+      console.log(count());
+      await Promise.all(sessions.map((session) => session.end()));
+      console.log(count());
+      for (let n = 0; n < 3; n++) await start(n % 2 ? another : startSession, n);
+      console.log(count(), "live");
+    `);
+    let said = "";
+    app.child.stdout.on("data", (chunk) => {
+      said += chunk;
+    });
+    await expect.poll(() => said, { timeout: 30_000 }).toContain("live");
+    app.child.kill("SIGTERM");
+    expect(await app.closed).toMatchObject({ signal: "SIGTERM", output: "2\n0\n2 live\n" });
+    expect(ends()).toBe(before + 16);
   });
 
   it("leaves the exit to an app that handles the signal itself, and dies at once where it was not asked", async () => {

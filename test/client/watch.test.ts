@@ -74,6 +74,22 @@ describe("the watch stream", () => {
     }
   });
 
+  it("is understood where a name holds what some take for the end of a line", async () => {
+    const app = await streamingApp();
+    await app.write(encode(FINAL.replace("Laptop", "Lap\u2028event: top")));
+    expect(app.events.at(-1)).toMatchObject({ reason: "replaced", by: { device: { name: "Lap\u2028event: top" } } });
+  });
+
+  it("is given up when it brings comments without end, and the session goes on", async () => {
+    const app = await streamingApp();
+    for (let sent = 0; sent < 65; sent++) await app.write(encode(":\n\n".repeat(333)));
+    expect(app.cancelled()).toBe(false);
+    await app.write(encode(":\n\n".repeat(333)));
+    expect(app.cancelled()).toBe(true);
+    await app.time.runUntil(60_000);
+    expect(types(app)).toEqual(["live"]);
+  });
+
   it("is given up when it floods the memory, and the session goes on", async () => {
     const app = await streamingApp();
     for (let sent = 0; sent < 65; sent++) await app.write(encode("x".repeat(1_000)));

@@ -1,13 +1,25 @@
 /** The embedded PostgreSQL in real data folders, under everything that happens to processes. */
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { chmod, mkdir, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import postgres from "postgres";
 import { afterEach, describe, expect, it } from "vitest";
+import { prepareCluster, superuserUrlOf } from "../../src/database/embedded-cluster.ts";
+import { startServer as startPostgres, stopServer as stopPostgres } from "../../src/database/embedded-server.ts";
+import { migrateDatabase } from "../../src/database/migrate.ts";
 import { keybeat, type RunningServer, startServer } from "../support/process.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 
@@ -26,6 +38,11 @@ const newDataDir = async () => join(await emptyFolder(), "data");
 const serve = (dataDir: string, env: Record<string, string> = {}) => startServer({ DATA_DIR: dataDir, ...env });
 const readIn = (dataDir: string, file: string) => readFileSync(join(dataDir, file), "utf8");
 const markOf = (dataDir: string) => join(dataDir, "postgres", "postmaster.pid");
+const superuser = (dataDir: string, database: string) => {
+  const url = new URL(readIn(dataDir, "database-url").trim());
+  Object.assign(url, { username: "keybeat", password: readIn(dataDir, "postgres-password"), pathname: `/${database}` });
+  return postgres(url.href, { max: 1, fetch_types: false });
+};
 const postmasterOf = (dataDir: string) => Number(readFileSync(markOf(dataDir), "utf8").split("\n")[0]);
 
 /** Ends what a test has started and left: the processes that are children of this one, and servers in its folders. */
@@ -33,8 +50,7 @@ afterEach(async () => {
   for (const pid of childrenOf(process.pid)) signal(pid, "SIGKILL");
   for (const folder of folders.splice(0)) {
     const args = execFileSync("ps", ["-A", "-o", "pid=,args="], { encoding: "utf8" }).split("\n");
-    for (const line of args.filter((text) => text.includes(`-D ${folder}`)))
-      signal(Number.parseInt(line, 10), "SIGQUIT");
+    for (const line of args.filter((text) => text.includes(`=${folder}`))) signal(Number.parseInt(line, 10), "SIGQUIT");
     await sleep(100);
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
@@ -146,15 +162,162 @@ describe("the first run", () => {
     expect(await second.stop()).toBe(0);
   });
 
-  it("keeps the token, the password and the address of the database to the owner of the folder", async () => {
+  it("keeps every file to the owner of the folder, whatever the umask, those that a release before left open, too", async () => {
+    const dataDir = await newDataDir();
+    const umask = process.umask(0);
+    const server = await serve(dataDir).finally(() => process.umask(umask));
+    const open = () =>
+      [".", ...readdirSync(dataDir, { recursive: true, encoding: "utf8" })].filter(
+        (path) => (statSync(join(dataDir, path)).mode & 0o077) !== 0,
+      );
+    expect(open()).toEqual([]);
+    expect(readIn(dataDir, "database-url")).toMatch(/^postgres:\/\/keybeat_service:\w+@127\.0\.0\.1:\d+\/keybeat\n$/);
+    expect(await server.stop()).toBe(0);
+
+    writeFileSync(join(dataDir, "postgres.log"), "x".repeat(10_000_001));
+    for (const file of ["postgres.log", "postgres-password", "database-url"]) await chmod(join(dataDir, file), 0o644);
+    const second = await serve(dataDir);
+    expect(statSync(join(dataDir, "postgres.log.old")).size).toBe(10_000_001);
+    expect(open()).toEqual([]);
+    expect(await second.stop()).toBe(0);
+  });
+
+  it("makes up no token where one is given", async () => {
     const dataDir = await newDataDir();
     const server = await serve(dataDir, { ADMIN_TOKEN: "given-by-the-operator" });
     expect(server.output()).not.toContain("given-by-the-operator");
     expect(existsSync(join(dataDir, "admin-token"))).toBe(false);
-    for (const file of ["postgres-password", "database-url", "postgres.log"]) {
-      expect((await run("stat", ["-c", "%a", join(dataDir, file)])).stdout.trim()).toBe("600");
+    expect(await server.stop()).toBe(0);
+  });
+});
+
+describe("what the database may do", () => {
+  it("the service, and psql by its address, reach no file, no program and no other role", async () => {
+    const dataDir = await newDataDir();
+    const server = await serve(dataDir);
+    const sql = postgres(readIn(dataDir, "database-url").trim(), { max: 1, fetch_types: false });
+    for (const statement of [
+      "COPY (SELECT 1) TO PROGRAM 'id'",
+      "COPY keys TO '/tmp/keys'",
+      "SELECT pg_read_file('/etc/passwd')",
+      "SELECT lo_import('/etc/passwd')",
+      "CREATE ROLE another SUPERUSER",
+      "ALTER SYSTEM SET log_parameter_max_length = -1",
+      "SET ROLE keybeat",
+    ]) {
+      await expect(sql.unsafe(statement), statement).rejects.toMatchObject({ code: "42501" });
     }
-    expect(readIn(dataDir, "database-url")).toMatch(/^postgres:\/\/keybeat:\w+@127\.0\.0\.1:\d+\/keybeat\n$/);
+    // What operators ask for works, and the tables are theirs.
+    expect(
+      (await sql`SELECT count(*)::int AS n FROM pg_stat_activity WHERE query = '<insufficient privilege>'`)[0]?.n,
+    ).toBe(0);
+    await sql`ALTER TABLE keys SET (fillfactor = 90)`;
+    await sql.end();
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("has no capability and cannot gain one, also in a folder that only root may enter, and none of our secrets", async () => {
+    const locked = join(await emptyFolder(), "private");
+    await mkdir(locked, { mode: 0o700 });
+    const dataDir = join(locked, "data");
+    const nonsense = join(locked, "lib");
+    await mkdir(nonsense);
+    writeFileSync(join(nonsense, "libxml2.so.2"), "no library");
+    const server = await serve(dataDir, {
+      ...{ KEY_PEPPER: "a-pepper-of-the-operator", ADMIN_TOKEN: "a-token-of-the-operator", LD_LIBRARY_PATH: nonsense },
+      ...{ PGDATA: "/nowhere", PGOPTIONS: "-c nonsense=1", LC_ALL: "xx_XX", LANG: "xx_XX" },
+    });
+    const proc = (file: string) => readFileSync(`/proc/${postmasterOf(dataDir)}/${file}`, "utf8");
+    const status = Object.fromEntries(
+      proc("status")
+        .split("\n")
+        .map((line) => line.split(/:\s+/)),
+    );
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"])
+      expect([set, status[set]]).toEqual([set, "0".repeat(16)]);
+    if (process.getuid?.() === 0) {
+      expect(status).toMatchObject({ NoNewPrivs: "1", CapBnd: "0".repeat(16) });
+      expect(status.Uid.split("\t")).not.toContain("0");
+    }
+    const names = proc("environ")
+      .split("\0")
+      .filter(Boolean)
+      .map((setting) => setting.split("=")[0] as string);
+    expect(names.filter((name) => !["PATH", "TZ", "TMPDIR", "LC_ALL"].includes(name))).toEqual([]);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("its log shows no session id, though it is told to log every statement and one fails", async () => {
+    const dataDir = await newDataDir();
+    const server = await serve(dataDir);
+    const sql = superuser(dataDir, "keybeat");
+    await sql`ALTER SYSTEM SET log_min_duration_statement = 0`;
+    await sql`ALTER SYSTEM SET log_statement = 'all'`;
+    await sql`SELECT pg_reload_conf()`;
+    await waitUntil(async () => (await sql`SHOW log_statement`)[0]?.log_statement === "all");
+    const { session_id } = await start(server, printed(server, "demo key"));
+    const again = sql`INSERT INTO active_sessions SELECT * FROM active_sessions WHERE session_id = ${session_id}`;
+    await expect(again).rejects.toMatchObject({ code: "23505" });
+    await sql.end();
+    expect(await server.stop()).toBe(0);
+    expect(readIn(dataDir, "postgres.log")).toMatch(/duration: [\s\S]*duplicate key/);
+    expect(readIn(dataDir, "postgres.log")).not.toContain(session_id);
+  });
+});
+
+describe("data of a release whose service was the superuser", () => {
+  const leftByIt = async () => {
+    const dataDir = await newDataDir();
+    const cluster = await prepareCluster(dataDir);
+    const port = await startPostgres(cluster);
+    const url = superuserUrlOf(cluster, port);
+    const sql = postgres(url.replace(/keybeat$/, "postgres"), { max: 1, fetch_types: false });
+    await sql`CREATE DATABASE keybeat`;
+    await sql.end();
+    await migrateDatabase(url);
+    await stopPostgres(cluster);
+    return { dataDir, cluster, port };
+  };
+
+  const expectHandedOver = async (dataDir: string) => {
+    const sql = superuser(dataDir, "keybeat");
+    const left = await sql`
+      SELECT relname AS name FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+      WHERE relowner = 'keybeat'::regrole AND nspname IN ('public', 'drizzle')
+      UNION ALL SELECT proname FROM pg_proc WHERE proowner = 'keybeat'::regrole AND pronamespace = 'public'::regnamespace
+      UNION ALL SELECT nspname FROM pg_namespace WHERE nspowner = 'keybeat'::regrole AND nspname = 'drizzle'`;
+    expect(left.map(({ name }) => name)).toEqual([]);
+    expect((await sql`SELECT rolsuper FROM pg_roles WHERE rolname = 'keybeat_service'`)[0]?.rolsuper).toBe(false);
+    await sql.end();
+  };
+
+  it("is the service's after the next start, with everything in it, though several come at once", async () => {
+    const { dataDir } = await leftByIt();
+    const [made, , server] = await Promise.all([
+      keybeat(["keys", "create"], { DATA_DIR: dataDir }),
+      keybeat(["keys", "list"], { DATA_DIR: dataDir }),
+      serve(dataDir),
+    ]);
+    await expectHandedOver(dataDir);
+    expect((await start(server, made.stdout.trim())).status).toBe(200);
+    const sql = postgres(readIn(dataDir, "database-url").trim(), { max: 1, fetch_types: false });
+    await sql`SELECT maintain_history(90)`;
+    await sql.end();
+    expect(await server.stop()).toBe(0);
+  });
+
+  it("and its server, which it was killed under, is started anew with what it may do now", async () => {
+    const { dataDir, cluster, port } = await leftByIt();
+    await chmod(dataDir, 0o755); // as that release made it
+    const log = await open(cluster.logFile, "a");
+    const args = ["-D", cluster.dir, "-p", String(port), "-c", "unix_socket_directories="];
+    const old = cluster.runAs.launch("/", cluster.programs.postgres, args, log.fd);
+    await log.close();
+    await waitUntil(() => existsSync(markOf(dataDir)) && readFileSync(markOf(dataDir), "utf8").includes("ready"));
+    const server = await serve(dataDir);
+    expect(old.exitCode).toBe(0);
+    expect(postmasterOf(dataDir)).not.toBe(old.pid);
+    await expectHandedOver(dataDir);
     expect(await server.stop()).toBe(0);
   });
 });
@@ -248,30 +411,28 @@ describe("what was acknowledged survives", () => {
     const server = await serve(dataDir);
     const session = await start(server, printed(server, "demo key"));
     const postmaster = postmasterOf(dataDir);
-    const url = new URL(readIn(dataDir, "database-url").trim());
-    url.pathname = "/postgres"; // where the hold is
-    const sql = postgres(url.href, { max: 1, fetch_types: false });
+    const sql = superuser(dataDir, "postgres"); // where the hold is
     const holder = async () => {
       const rows = await sql`SELECT a.application_name AS name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
         WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = 'postgres')`;
       return String(rows[0]?.name);
     };
-    const seen = new Set<string>();
-    for (let round = 0; round < 4; round++) {
-      await waitUntil(async () => /owner, serve/.test(await holder()));
-      const [lock] = await sql`SELECT objid, pid FROM pg_locks WHERE locktype = 'advisory'`;
-      await sql`SELECT pg_terminate_backend(${lock?.pid})`;
-      await waitUntil(async () => (await sql`SELECT pg_try_advisory_lock(${lock?.objid}) AS ok`)[0]?.ok);
-      const command = keybeat(["keys", "list"], { DATA_DIR: dataDir });
-      await sleep(1000);
-      await sql`SELECT pg_advisory_unlock(${lock?.objid})`;
-      while (await Promise.race([command.then(() => false), sleep(20, true)]))
-        seen.add((await holder()).split(",")[1] ?? "");
-      expect((await command).code).toBe(0);
-      await expectLive(server, session);
-    }
-    expect([...seen]).toContain(" command");
+    // The command stays at its first step, as if another process migrated, and the server does not look meanwhile.
+    const migrating = superuser(dataDir, "keybeat");
+    await migrating`SELECT pg_advisory_lock(1262834007)`;
+    server.child.kill("SIGSTOP");
+    await sql`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database IN (SELECT oid FROM pg_database WHERE datname = 'postgres')`;
+    const command = keybeat(["keys", "list"], { DATA_DIR: dataDir });
+    await waitUntil(async () => /owner, command/.test(await holder()));
+    server.child.kill("SIGCONT");
+    const isBack = async () =>
+      (await sql`SELECT FROM pg_stat_activity WHERE application_name LIKE 'keybeat owner, serve,%'`).length > 0;
+    await waitUntil(isBack);
+    await migrating.end();
+    expect((await command).code).toBe(0);
+    await expectLive(server, session);
     expect(postmasterOf(dataDir)).toBe(postmaster);
+    await waitUntil(async () => /owner, serve/.test(await holder()));
     await sql.end();
     expect(await server.stop()).toBe(0);
     expect(existsSync(markOf(dataDir))).toBe(false);
@@ -286,6 +447,24 @@ describe("what was acknowledged survives", () => {
     const second = await serve(dataDir);
     await expectLive(second, session);
     expect(await second.stop()).toBe(0);
+  });
+
+  it("a recovery may take as long as it takes: it is waited for, with a line every ten seconds", async () => {
+    const dataDir = await newDataDir();
+    const first = await serve(dataDir);
+    const session = await start(first, printed(first, "demo key"));
+    await killHard(first);
+    // So its mark reads until it has recovered.
+    const mark = readFileSync(markOf(dataDir), "utf8");
+    writeFileSync(markOf(dataDir), mark.replace("ready   ", "starting"));
+    const second = serve(dataDir);
+    const command = keybeat(["keys", "list"], { DATA_DIR: dataDir });
+    await sleep(11_000);
+    writeFileSync(markOf(dataDir), mark);
+    await expectLive(await second, session);
+    expect((await second).output()).toMatch(/starting, recovering or stopping, for 10 s now/);
+    expect(await command).toMatchObject({ code: 0, stderr: expect.stringMatching(/^keybeat: .* for 10 s now\n$/) });
+    expect(await (await second).stop()).toBe(0);
   });
 
   it("kill -9 of a first run in its middle: the next one makes it whole", async () => {
@@ -427,12 +606,9 @@ describe("the folder", () => {
     expect(await server.stop()).toBe(0);
   });
 
-  it("with a name that PostgreSQL's own programs misread works all the same, or is refused with the reason", async () => {
-    const result = await keybeat(["keys", "create"], { DATA_DIR: join(await emptyFolder(), "$HOME") });
-    if (result.code !== 0) {
-      expectRefused(result, /\$/);
-      expect(result.stderr).not.toContain("did not start");
-    }
+  it("may have a name that a shell would misread", async () => {
+    const dataDir = join(await emptyFolder(), '$HOME `id` "\\');
+    expect(await keybeat(["keys", "create"], { DATA_DIR: dataDir })).toMatchObject({ code: 0, stderr: "" });
   });
 
   it("of another major version is refused in one line, and left as it is", async () => {
@@ -446,6 +622,34 @@ describe("the folder", () => {
     const server = await serve(dataDir);
     expect((await start(server, key as string)).status).toBe(200);
     expect(await server.stop()).toBe(0);
+  });
+
+  it.each(["postgres.log", "postgres-password", "database-url", "postgres.log.old"])(
+    "a link in place of its file %s leads nowhere: what it names is neither read nor written",
+    async (name) => {
+      const dataDir = await newDataDir();
+      await mkdir(dataDir);
+      const victim = join(dataDir, "..", "victim");
+      writeFileSync(victim, "as it was", { mode: 0o644 });
+      symlinkSync(victim, join(dataDir, name));
+      const result = await keybeat(["keys", "list"], { DATA_DIR: dataDir });
+      if (result.code !== 0) expectRefused(result, new RegExp(`${name}'|${name} is a link`));
+      expect([readFileSync(victim, "utf8"), statSync(victim).mode & 0o777]).toEqual(["as it was", 0o644]);
+      expect(existsSync(join(dataDir, "postgres"))).toBe(result.code === 0);
+    },
+  );
+
+  it("with something else where the data should be is refused in one line, and left as it is", async () => {
+    const dataDir = await newDataDir();
+    await mkdir(join(dataDir, "postgres"), { recursive: true });
+    writeFileSync(join(dataDir, "postgres", "notes"), "mine");
+    expectRefused(await keybeat(["keys", "list"], { DATA_DIR: dataDir }), /in the way/);
+    expect(readdirSync(dataDir).filter((name) => name.startsWith("postgres."))).toEqual([]);
+  });
+
+  it("may have a path longer than a socket's", async () => {
+    const dataDir = join(await emptyFolder(), "long ".repeat(30), "folder ".repeat(30), "data");
+    expect(await keybeat(["keys", "create"], { DATA_DIR: dataDir })).toMatchObject({ code: 0, stderr: "" });
   });
 
   it("that is a file is refused in one line", async () => {

@@ -2,6 +2,7 @@
 import { cleanupFaults } from "./cases/cleanup.ts";
 import { clockFaults } from "./cases/clock.ts";
 import { connectionFaults } from "./cases/connections.ts";
+import { databaseClockFaults } from "./cases/database-clock.ts";
 import { lockFaults } from "./cases/locks.ts";
 import { logFaults } from "./cases/log.ts";
 import { postgresFaults } from "./cases/postgres.ts";
@@ -13,5 +14,14 @@ import { netFaults } from "./net/index.ts";
 
 export const FAULTS: Fault[] = [
   ...[...serverFaults, ...postgresFaults, ...connectionFaults],
-  ...[...lockFaults, ...cleanupFaults, ...logFaults, ...clockFaults, ...netFaults, ...hostileFaults, ...soakFaults],
+  ...[
+    ...lockFaults,
+    ...cleanupFaults,
+    ...logFaults,
+    ...clockFaults,
+    ...databaseClockFaults,
+    ...netFaults,
+    ...hostileFaults,
+    ...soakFaults,
+  ],
 ];

@@ -4,6 +4,7 @@ set -euo pipefail
 
 # program:package
 wanted=(pgbouncer:pgbouncer patroni:patroni etcd:etcd-server haproxy:haproxy nft:nftables ip:iproute2 faketime:faketime
+  nginx:nginx caddy:caddy openssl:openssl
   /usr/lib/postgresql/15/bin/postgres:postgresql-15 promtool:prometheus systemd-analyze:systemd)
 
 missing=()

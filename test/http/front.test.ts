@@ -3,8 +3,10 @@ import { Agent, createServer, request as httpRequest, type Server } from "node:h
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Connections, createConnections } from "../../src/http/connections.ts";
 import type { DirectRoute } from "../../src/http/direct.ts";
 import { type Front, placeFront } from "../../src/http/front.ts";
+import { createLog } from "../../src/log.ts";
 
 const PATH = "/api/session/heartbeat";
 const ANSWER = { success: true };
@@ -13,6 +15,7 @@ type Send = Parameters<DirectRoute["answer"]>[2];
 
 let server: Server;
 let front: Front;
+let connections: Connections;
 /** The requests before Node's parser that were not answered yet, in their order. */
 let asked: Array<{ body: string; send: Send }>;
 /** The addresses of those that Node's parser has seen. */
@@ -32,13 +35,14 @@ beforeEach(async () => {
       request.resume().once("end", () => response.end("ordinary"));
     },
   );
-  front = placeFront(server, { path: PATH, answer: (body, _id, send) => asked.push({ body, send }) });
+  connections = createConnections(1000, createLog("silent"));
+  front = placeFront(server, { path: PATH, answer: (body, _id, send) => asked.push({ body, send }) }, connections);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 });
 
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
-  front.close();
+  connections.close();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
@@ -189,7 +193,7 @@ describe("a connection", () => {
       waiting = !talk.socket.write(flood) && talk.socket.writableLength > 8 * 2 ** 20;
     await sleep(200);
     expect(waiting).toBe(true);
-    expect([asked.length, front.underWay(), parsed]).toEqual([1, 1, []]);
+    expect([asked.length, connections.underWay(), parsed]).toEqual([1, 1, []]);
   });
 
   it("whose answers pile up goes to Node, which waits for whom it answers", async () => {
@@ -235,11 +239,11 @@ describe("a connection", () => {
   it("that breaks while its request is under way leaves nothing behind", async () => {
     const talk = open();
     talk.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(front.underWay()).toBe(1));
+    await vi.waitFor(() => expect(connections.underWay()).toBe(1));
     talk.socket.resetAndDestroy();
-    await vi.waitFor(() => expect(front.underWay()).toBe(0));
+    await vi.waitFor(() => expect(connections.underWay()).toBe(0));
     await answer();
-    expect(front.underWay()).toBe(0);
+    expect(connections.underWay()).toBe(0);
   });
 
   it("that brings nothing is answered 408 after the time for headers; one that was used is kept longer, and then cut", async () => {
@@ -265,21 +269,32 @@ describe("a connection", () => {
 });
 
 describe("a drain", () => {
-  it("cuts who has nothing under way, and the others after their answer, which says so", async () => {
+  it("ends each connection with its next answer, which says so, and none before", async () => {
     const [idle, busy] = [open(), open()];
     for (const talk of [idle, busy]) talk.socket.write(plain("{}"));
     await answer();
     await answer();
     busy.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(front.underWay()).toBe(1));
+    await vi.waitFor(() => expect(connections.underWay()).toBe(1));
     front.drain();
-    await idle.closed;
-    expect(busy.socket.destroyed).toBe(false);
     await answer();
     await busy.closed;
     expect(answers(busy).length).toBe(4);
     expect(busy.received().match(/Connection: [\w-]+/g)).toEqual(["Connection: keep-alive", "Connection: close"]);
-    expect(front.underWay()).toBe(0);
+    expect(connections.underWay()).toBe(0);
+    await sleep(50);
+    expect(idle.socket.destroyed).toBe(false);
+  });
+
+  it("answers what came before an answer could say that it is the last", async () => {
+    const talk = open();
+    talk.socket.write(plain('{"n":1}'));
+    await vi.waitFor(() => expect(asked.length).toBe(1));
+    front.drain();
+    talk.socket.write(plain('{"n":2}'));
+    await sleep(100);
+    await answer();
+    await waitForAnswers(talk, "HTTP/1.1 200", '{"success":true}', "HTTP/1.1 200", "ordinary");
   });
 
   it("leaves what still comes in to the server", async () => {

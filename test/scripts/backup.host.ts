@@ -135,15 +135,24 @@ async function startOwn(tools: string): Promise<FoundServer> {
   const data = mkdtempSync(join(tmpdir(), "keybeat-cluster-"));
   const passwordFile = join(folder, "password");
   writeFileSync(passwordFile, "a-password-for-a-test");
-  const { owner, exec } = await chooseRunAs([join(tools, "initdb"), join(data, "postgres")]);
+  const { owner, exec } = await chooseRunAs();
   chmodSync(folder, 0o755);
   if (owner) execFileSync("chown", [`${owner.uid}:${owner.gid}`, data]);
   const port = await freePort();
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''`;
-  await exec(join(tools, "initdb"), ["-D", data, "-U", "keybeat", "-A", "scram-sha-256", "--pwfile", passwordFile]);
-  await exec(join(tools, "pg_ctl"), ["start", "-D", data, "-w", "-s", "-l", join(data, "log"), "-o", options]);
+  await exec(data, join(tools, "initdb"), [
+    "-D",
+    data,
+    "-U",
+    "keybeat",
+    "-A",
+    "scram-sha-256",
+    "--pwfile",
+    passwordFile,
+  ]);
+  await exec(data, join(tools, "pg_ctl"), ["start", "-D", data, "-w", "-s", "-l", join(data, "log"), "-o", options]);
   undo.push(async () => {
-    await exec(join(tools, "pg_ctl"), ["stop", "-D", data, "-m", "fast", "-s"]);
+    await exec(data, join(tools, "pg_ctl"), ["stop", "-D", data, "-m", "fast", "-s"]);
     rmSync(data, { recursive: true, force: true });
   });
   return onServer(`postgres://keybeat:a-password-for-a-test@127.0.0.1:${port}/postgres`, tools);

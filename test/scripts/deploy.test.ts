@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const FILES = [
   "Dockerfile",
   "compose.yaml",
-  ...["railway.json", "railway-cleanup.json", "render.yaml", "fly.toml", "nginx.conf", "README.md"].map(
+  ...["railway.json", "railway-cleanup.json", "render.yaml", "fly.toml", "nginx.conf", "Caddyfile", "README.md"].map(
     (name) => `scripts/deploy/${name}`,
   ),
   ...readdirSync(UNITS).map((name) => `${UNITS}/${name}`),
@@ -52,6 +52,20 @@ describe("the files for hosts", () => {
     const others = ["POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "NODE_ENV"];
     expect(set).toEqual(expect.arrayContaining(["DATABASE_URL", "ADMIN_TOKEN", "PORT", "HOST"]));
     for (const name of set) if (!others.includes(name)) expect(config).toContain(`  ${name}: `);
+  });
+
+  it("say everywhere that a proxy stands in front", () => {
+    const places = [
+      "compose.yaml",
+      ...["fly.toml", "render.yaml", "nginx.conf", "Caddyfile"].map((n) => `scripts/deploy/${n}`),
+    ];
+    for (const file of [...places, `${UNITS}/keybeat@.service`])
+      expect([file, text(file)]).toEqual([file, expect.stringContaining("TRUST_PROXY")]);
+    for (const section of text("scripts/deploy/README.md")
+      .split("\n## ")
+      .filter((part) => part.startsWith("Railway"))) {
+      expect(section).toContain("`TRUST_PROXY`");
+    }
   });
 
   it("give the time that a stop takes at most, and send SIGTERM", () => {

@@ -14,8 +14,10 @@ const UNWANTED = [
   "--no-zygote",
 ];
 
-export async function openBrowser(): Promise<Browser> {
-  if (process.platform !== "linux" || process.arch !== "x64") return playwright.launch({ channel: "chrome" });
-  const args = chromium.args.filter((arg) => !UNWANTED.includes(arg));
+/** `more`: further arguments of its command line. */
+export async function openBrowser(more: string[] = []): Promise<Browser> {
+  if (process.platform !== "linux" || process.arch !== "x64")
+    return playwright.launch({ channel: "chrome", args: more });
+  const args = [...chromium.args.filter((arg) => !UNWANTED.includes(arg)), ...more];
   return playwright.launch({ args, executablePath: await chromium.executablePath(), headless: true });
 }

@@ -33,7 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("recorder", buildRecorder(folder));
   const given = process.env.TEST_DATABASE_URL;
   const embedded = given ? undefined : await openEmbedded(join(folder, "data"), "command", createLog("silent"));
-  const serverUrl = given ?? (embedded?.url as string);
+  const serverUrl = given ?? (embedded?.superuserUrl as string);
   const admin = postgres(serverUrl, { max: 1, onnotice: () => {} });
   const template = `keybeat_template_${process.pid}`;
   await admin.unsafe(`CREATE DATABASE ${template}`);

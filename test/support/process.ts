@@ -8,8 +8,8 @@ import { findSecrets } from "./secrets.ts";
 
 const PROGRAM = "dist/src/cli/keybeat.js";
 
-/** Tests of other things start as often, and as wrongly, as they like. */
-const NO_LIMITS = { LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0" };
+/** Tests of other things start as often, and as wrongly, as they like, and do not wait for balancers at the end. */
+const NO_LIMITS = { LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0", DRAIN_SECONDS: "0" };
 
 export interface CommandResult {
   code: number | null;

@@ -18,6 +18,7 @@ const numbers = {
     },
   ],
   takeovers_between_devices: [{ ...KEY, takeovers: 14, devices: 3 }],
+  newest_takeovers: [{ ...KEY, at: "2026-03-02T09:15:31.007Z", from_device: LAPTOP, to_device: OFFICE_PC }],
   unclean_share: 0.04,
   limits: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((limit) => ({ limit, keys_served: 900 + limit })),
 };

@@ -7,9 +7,17 @@ import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
 import { countLiveSessions } from "../../sessions/device/index.ts";
 import type { NumbersReply } from "../contract.ts";
-import { type HourRow, keepLivePeak, type SharingRow, selectHours, selectSharing } from "./sql.ts";
+import {
+  type HourRow,
+  keepLivePeak,
+  type SharingRow,
+  selectHours,
+  selectNewestTakeovers,
+  selectSharing,
+} from "./sql.ts";
 
 const KEYS_MAX = 20;
+const TAKEOVERS_MAX = 10;
 const LIMITS = Array.from({ length: 10 }, (_, at) => at + 1);
 /** A reading that took longer is kept for KEPT_TIMES as long. */
 const SLOW_MS = 500;
@@ -50,6 +58,7 @@ async function readNumbers(database: Database, hours: number): Promise<NumbersRe
   // One after the other: the cleanup needs a connection of this lane, too.
   const rows = await selectHours(database, hours);
   const sharing = await selectSharing(database, hours, KEYS_MAX);
+  const newest = await selectNewestTakeovers(database, hours, TAKEOVERS_MAX);
   const sum = (of: (row: HourRow) => number) => rows.reduce((total, row) => total + of(row), 0);
   const endings = sum((row) => row.takeovers + row.expiries + row.ends + row.revocations);
   return {
@@ -57,6 +66,7 @@ async function readNumbers(database: Database, hours: number): Promise<NumbersRe
     peak: peakOf(rows),
     hours: rows.map(({ peak_at: _, hour, ...row }) => ({ ...row, hour: hour.toISOString() })),
     takeovers_between_devices: sharing.takeovers,
+    newest_takeovers: newest.map((row) => ({ ...row, at: row.at.toISOString() })),
     unclean_share: endings === 0 ? null : sum((row) => row.expiries) / endings,
     limits: LIMITS.map((limit) => ({ limit, keys_served: keysServed(sharing, limit) })),
   };

@@ -1,5 +1,6 @@
 /** What is counted: from the history, the sessions there are, and two small tables for what leaves no other trace. */
 import type { Database } from "../../database/database.ts";
+import type { Device } from "../../sessions/device/contract.ts";
 
 export interface HourRow {
   hour: Date;
@@ -46,6 +47,28 @@ export async function selectHours(database: Database, hours: number): Promise<Ho
       LEFT JOIN counted c ON c.hour = h.hour
       LEFT JOIN live_peaks p ON p.hour = h.hour
       GROUP BY h.hour, p.live, p.at ORDER BY h.hour`,
+  );
+}
+
+export interface TakeoverRow {
+  key_id: number;
+  access_key: string;
+  label: string | null;
+  at: Date;
+  from_device: Device | null;
+  to_device: Device | null;
+}
+
+/** The newest takeovers of the last so many hours, the newest first. */
+export async function selectNewestTakeovers(database: Database, hours: number, limit: number): Promise<TakeoverRow[]> {
+  return database.background.query(
+    (sql) => sql<TakeoverRow[]>`
+      SELECT t.key_id, t.access_key, k.label, t.ended_at AS at, t.device AS from_device, t.replaced_by_device AS to_device
+      FROM (
+        SELECT * FROM session_history
+        WHERE reason = 'replaced' AND ended_at >= (SELECT clock_timestamp() - make_interval(hours => ${hours}))
+        ORDER BY ended_at DESC LIMIT ${limit}
+      ) t LEFT JOIN keys k ON k.id = t.key_id ORDER BY t.ended_at DESC`,
   );
 }
 

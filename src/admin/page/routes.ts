@@ -42,7 +42,7 @@ export function adminPageRoutes(): Hono<HttpEnv> {
     "/admin",
     serveAsset({ file: "admin/index.html", type: "text/html; charset=utf-8", headers: PAGE_HEADERS }),
   );
-  routes.get("/admin/", (c) => c.redirect("/admin", 308));
+  routes.get("/admin/", (c) => c.redirect("../admin", 308));
   for (const name of builtFiles()) {
     const type = TYPES[name.split(".").at(-1) ?? ""];
     if (type !== undefined) routes.get(`/admin/${name}`, serveAsset({ file: `admin/${name}`, type }));

@@ -19,7 +19,8 @@ function describeTarget(url: string): string {
   return url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
 }
 
-const isEmbedded = (url: string) => /^postgres:\/\/keybeat:[0-9a-f]{48}@127\.0\.0\.1:\d+\/keybeat$/.test(url);
+const isEmbedded = (url: string) =>
+  /^postgres:\/\/keybeat(_service)?:[0-9a-f]{48}@127\.0\.0\.1:\d+\/keybeat$/.test(url);
 
 /** By the code of the driver, of the socket, of TLS or of PostgreSQL. */
 function explain(code: string, message: string, embedded: boolean): [what: string, mend: string] {

@@ -10,6 +10,7 @@ import { findTarget } from "../target.ts";
 import { checkConnection } from "./connection.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 import { checkDataDir, checkNode, checkPort, checkSettings } from "./host.ts";
+import { checkPrograms } from "./programs.ts";
 import { checkServer } from "./server.ts";
 import { type Examined, examine, readFacts } from "./sql.ts";
 import { checkTables } from "./tables.ts";
@@ -44,6 +45,7 @@ async function* examineAll(): AsyncGenerator<Finding> {
   const usable = Object.fromEntries(Object.entries(process.env).filter(([name]) => !bad.has(name)));
   const config = readConfig(usable);
   yield* await checkDataDir(config);
+  if (!bad.has("DATABASE_URL")) yield* await checkPrograms(config);
   if (!bad.has("PORT") && !bad.has("HOST")) yield await checkPort(config);
   if (bad.has("DATABASE_URL")) {
     yield fail("database", "it is not known which, so nothing of it was looked at", "correct DATABASE_URL first");

@@ -15,6 +15,7 @@ export function checkServer({ server, pooler }: Facts, around: Surroundings): Fi
     checkVersion(server),
     ...checkDurability(server),
     ...checkBehaviour(server, around.embedded),
+    checkLog(server),
     checkConnections(server, around.config.workers),
     checkPooler(pooler, around.url),
     ...checkPermissions(server),
@@ -82,6 +83,27 @@ function checkBehaviour({ settings, user }: ServerFacts, embedded: boolean): Fin
     findings.push(warn("server", `statement_timeout is ${seconds} s, too short for the cleanup`, mend));
   }
   return findings.length > 0 ? findings : [ok("server", "isolation, autovacuum and timeouts are right")];
+}
+
+/** Session ids and the hashes of keys are always parameters, never in a statement's text. */
+function checkLog({ settings }: ServerFacts): Finding {
+  const isAny = (name: string, none: string) => settings[name] !== undefined && settings[name] !== none;
+  const logsStatements =
+    isAny("log_statement", "none") ||
+    isAny("log_min_duration_statement", "-1") ||
+    isAny("log_min_duration_sample", "-1") ||
+    isAny("log_transaction_sample_rate", "0");
+  const mends = [
+    ...(logsStatements && isAny("log_parameter_max_length", "0") ? ["log_parameter_max_length to 0"] : []),
+    ...(isAny("log_parameter_max_length_on_error", "0") ? ["log_parameter_max_length_on_error to 0"] : []),
+    ...(isAny("auto_explain.log_min_duration", "-1") && isAny("auto_explain.log_parameter_max_length", "0")
+      ? ["auto_explain.log_parameter_max_length to 0"]
+      : []),
+    ...(isAny("pgaudit.log_parameter", "off") ? ["pgaudit.log_parameter to off"] : []),
+  ];
+  return mends.length > 0
+    ? warn("log", "PostgreSQL logs the parameters of statements, session ids among them", `set ${mends.join(", ")}`)
+    : ok("log", "PostgreSQL logs no parameters of statements");
 }
 
 /** As PostgreSQL shows it: 0, 500ms, 30s, 2min, 1h. */

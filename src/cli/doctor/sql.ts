@@ -65,6 +65,10 @@ export interface TableFacts {
   /** Of active_sessions with its indexes, and of what PostgreSQL keeps in memory. */
   bytes: number;
   memory_bytes: number;
+  /** Jumps of the clock that were seen; how far the last one went and how long ago it was: null before the first. */
+  clock_steps: number;
+  clock_stepped_seconds: number | null;
+  clock_step_age_seconds: number | null;
 }
 
 export interface Facts {
@@ -85,6 +89,9 @@ export async function readFacts({ sql, heard }: Examined): Promise<Facts> {
 const SETTINGS = [
   ...["synchronous_commit", "fsync", "full_page_writes", "autovacuum", "track_counts", "statement_timeout"],
   ...["default_transaction_isolation", "default_transaction_read_only"],
+  ...["log_statement", "log_min_duration_statement", "log_min_duration_sample", "log_transaction_sample_rate"],
+  ...["log_parameter_max_length", "log_parameter_max_length_on_error"],
+  ...["auto_explain.log_min_duration", "auto_explain.log_parameter_max_length", "pgaudit.log_parameter"],
 ];
 
 async function readServer(sql: postgres.Sql): Promise<ServerFacts> {
@@ -165,6 +172,9 @@ async function readTables(sql: postgres.Sql): Promise<TableFacts> {
                  WHERE i.indrelid = t.relid AND pg_get_indexdef(i.indexrelid) LIKE '%last_heartbeat%')::text
              AS indexes_on_heartbeat,
            (SELECT session_timeout_seconds FROM service_state) AS timeout_seconds,
+           (SELECT clock_steps::int FROM service_state) AS clock_steps,
+           (SELECT clock_stepped_seconds FROM service_state) AS clock_stepped_seconds,
+           (SELECT extract(epoch FROM rule.at - clock_stepped_at)::float FROM service_state) AS clock_step_age_seconds,
            pg_total_relation_size(t.relid) AS bytes,
            pg_size_bytes(current_setting('shared_buffers')) AS memory_bytes,
            (SELECT extract(epoch FROM max(clock_timestamp() - a.xact_start))::float FROM pg_stat_activity a

@@ -10,6 +10,8 @@ const OVERDUE_SECONDS_MAX = 2 * 3600;
 const TRANSACTION_SECONDS_MAX = 600;
 /** Below that autovacuum has nothing to do yet, and shares say nothing. */
 const ROWS_MIN = 10_000;
+/** For so long a jump of the clock is worth a word. */
+const STEP_SECONDS_MAX = 7 * 86_400;
 
 export function checkTables({ migrations, tables }: Facts, config: Pick<Config, "sessionTimeoutSeconds">): Finding[] {
   const schema = checkMigrations(migrations);
@@ -17,6 +19,7 @@ export function checkTables({ migrations, tables }: Facts, config: Pick<Config, 
   return [
     schema,
     checkService(tables),
+    checkJumps(tables),
     checkTimeout(tables, config.sessionTimeoutSeconds),
     checkCleanup(tables),
     checkPartitions(tables),
@@ -62,6 +65,18 @@ function checkService({ tick_age_seconds, live }: TableFacts): Finding {
         "start keybeat serve, or see its log",
       )
     : ok("service", `it serves, ${live} session(s) are live`);
+}
+
+/** A sleep of the host that serves looks like a jump ahead. */
+function checkJumps({ clock_steps, clock_stepped_seconds, clock_step_age_seconds }: TableFacts): Finding {
+  if (clock_stepped_seconds === null || clock_step_age_seconds === null) {
+    return ok("jumps", "the database's clock was never seen to jump");
+  }
+  const way = clock_stepped_seconds < 0 ? "back" : "ahead";
+  const said = `the database's clock jumped ${clock_steps} time(s), ${duration(clock_step_age_seconds)} ago by ${duration(Math.abs(clock_stepped_seconds))} ${way}`;
+  return clock_step_age_seconds > STEP_SECONDS_MAX
+    ? ok("jumps", said)
+    : warn("jumps", `${said}; it expired nobody`, "let an NTP client that slews keep the time on the database's host");
 }
 
 /** The one that starts last sets it for all, so a difference is a change that awaits the next start. */

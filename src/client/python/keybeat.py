@@ -32,8 +32,11 @@ import asyncio
 import atexit
 import base64
 import contextlib
+import dataclasses
+import errno
 import functools
 import http.client
+import itertools
 import json
 import logging
 import math
@@ -42,12 +45,14 @@ import queue
 import random
 import re
 import secrets
+import selectors
 import socket
 import ssl
 import tempfile
 import threading
 import time
 import types
+import unicodedata
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -110,12 +115,17 @@ def start_session(
     ssl_context     for a certificate authority of your own; the system's otherwise
     platform        for tests: stands in for clocks, network and threads
 
-    Raises KeybeatError, and then holds nothing; see there for the codes. Raises ValueError for a wrong argument.
+    Raises KeybeatError, and then holds nothing; see there for the codes. Raises ValueError for a wrong argument, which
+    says what to write instead.
     """
     options = types.SimpleNamespace(**locals())
-    address = urllib.parse.urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError("url must start with http:// or https://, and name a host")
+    options.url = _check_url(url)
+    options.access_key = _trim(access_key)
+    options.device = device and {name: _cut(value, _TEXT_MAX.get(name)) for name, value in device.items()}
+    if not start_timeout > 0:
+        raise ValueError("start_timeout must be a number of seconds above 0")
+    if not 0 < request_timeout < threading.TIMEOUT_MAX:
+        raise ValueError("request_timeout must be a number of seconds above 0")
     if on_conflict not in ("replace", "refuse", "ask"):
         raise ValueError('on_conflict must be "replace", "refuse" or "ask"')
     if on_conflict == "ask" and ask is None:
@@ -123,6 +133,63 @@ def start_session(
     session = Session(options, platform or _Platform(ssl_context))
     session._begin()
     return session
+
+
+def _check_url(given: str) -> str:
+    """Where the service is, without a slash at the end."""
+    url = str(given).strip().rstrip("/")
+    rest = re.sub(r"^(\w*(:/|//)/*)?([^/]*@)?|(/api(/v1)?/session)?/*([?#].*)?$", "", url) or "keys.example.com"
+    scheme = re.match("https?(?=:)", url, re.IGNORECASE)
+    is_local = re.match(r"localhost|127\.|\[", rest)
+    right = f"{scheme.group() if scheme else 'http' if is_local else 'https'}://{rest}"
+    address = urllib.parse.urlsplit(right)
+    if url != right or not address.hostname or re.search(r"\s", url) or address.port == 0:
+        raise ValueError(f'url must be as in "{right}"')
+    return url
+
+
+def _trim(key: str) -> str:
+    """Without what a person copies along with a key: blanks of every kind, and what cannot be seen."""
+    if not isinstance(key, str):
+        raise ValueError("access_key must be a str")
+
+    def is_invisible(character: str) -> bool:
+        return character.isspace() or unicodedata.category(character)[0] == "C" or character in _IGNORABLE
+
+    start, end = 0, len(key)
+    while start < end and is_invisible(key[start]):
+        start += 1
+    while start < end and is_invisible(key[end - 1]):
+        end -= 1
+    return key[start:end]
+
+
+# What Unicode calls ignorable and does not count among the controls and formats.
+_IGNORABLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+
+# In UTF-16 units, as the service counts.
+_TEXT_MAX = {"name": 100, "platform": 50, "app_version": 50}
+
+
+def _cut(value: Any, units_max: Optional[int]) -> Any:
+    """A text that only describes, cut to its length, whole characters only: no letter without its accent."""
+    if value is None or units_max is None:
+        return value
+    text = str(value).replace("\0", "")
+    units = kept = whole = 0
+    for at, character in enumerate(text):
+        if not (_continues(character) or text[at - 1 : at] == "\u200d"):
+            whole = at
+        units += 2 if character > "\uffff" else 1
+        if units > units_max:
+            return text[: whole or kept]
+        kept = at + 1
+    return text
+
+
+def _continues(character: str) -> bool:
+    """Whether it belongs to the character before it: an accent, a joiner, the colour of a skin."""
+    return unicodedata.category(character)[0] == "M" or character == "\u200d" or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 class KeybeatError(Exception):
@@ -133,7 +200,8 @@ class KeybeatError(Exception):
     - key_in_use: another device holds it, and on_conflict (or `ask`) said to leave it; data["holder"] tells who.
     - session_id_used: this start went through, its answer was lost, and its session is over already.
     - invalid_request: the request is malformed, see data["issues"].
-    - unreachable: no answer within start_timeout; the last try's trouble is the message.
+    - unreachable: no answer within start_timeout, or none to be had: a certificate that is no good, a redirect to
+      https, a process that runs no threads. The last try's trouble is the message, and what was raised the __cause__.
     """
 
     def __init__(self, code: str, message: str, data: Optional[Json] = None) -> None:
@@ -293,14 +361,23 @@ class Session:
         return f"<keybeat.Session {_mask(self._session_id)} {self._state}, generation {self._generation}>"
 
     def _begin(self) -> None:
-        self._platform.start(self._keeper.run, self._finish)
         _end_at_exit(self)
+        try:
+            self._platform.start(self._keeper.run, self._finish)
+        except Exception as error:
+            # No thread can be started: the interpreter exits, or a limit is reached.
+            self._finish(error)
         if not self._options.wait:
             return
+        # The keeper keeps its own time, once it runs. Where it never does (uWSGI without threads), nobody else would.
+        give_up_at = time.monotonic() + self._options.start_timeout
         try:
             while self._state == "starting":
                 with contextlib.suppress(queue.Empty):
-                    self._start_calls.get(timeout=_WAIT_SLICE)()
+                    self._start_calls.get(timeout=max(0.01, min(_WAIT_SLICE, give_up_at - time.monotonic())))()
+                if not self._keeper.runs and time.monotonic() >= give_up_at:
+                    self._finish(TimeoutError("its thread does not run"))
+                    self._platform.stop_calls(0.0)
         except BaseException:
             # Ctrl-C, or the app's own mistake in `ask`: nobody will ever end this session, if it comes to be.
             self.end(wait=False)
@@ -364,7 +441,14 @@ class Session:
             self._call(ask)
         return await answered
 
-    def _finish(self) -> None:
+    def _finish(self, trouble: Optional[BaseException] = None) -> None:
+        """Nothing more will happen, as all is done, or as the thread came to an end by `trouble`."""
+        if self._state == "starting":
+            error = KeybeatError("unreachable", f"no session can be kept in this process: {trouble!r}")
+            error.__cause__ = trouble
+            self._fail(error)
+        elif trouble and self._state in ("live", "degraded"):
+            self._tell(LostEvent("unreachable", final=True))
         _sessions.discard(self)
         self._finished.set()
 
@@ -415,6 +499,9 @@ class FileStorage:
 # seconds, by platform.now() where nothing else is said.
 
 _TICK = 2.0
+# A day, the longest that the service can be set to; and what is no session.
+_TIMEOUT_MAX = 86_400.0
+_TIMEOUT_MIN = 0.5
 _WAIT_SLICE = 0.5
 _END_WITHIN = 3.0
 _END_RETRY = 0.5
@@ -425,6 +512,8 @@ _STREAM_SILENCE = 45.0
 # A stream that lasted this long was a good one.
 _STREAM_STEADY = 30.0
 _BODY_BYTES_MAX = 65_536
+# Of an ssl.SSLError: a certificate that is no good, a port that speaks no TLS.
+_LASTING = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _FINAL_EVENTS = ("replaced", "expired", "ended", "revoked")
 _LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
@@ -465,6 +554,8 @@ class _Keeper:
         self._read_at = (0.0, 0.0)
         self._life: "Optional[asyncio.Task[None]]" = None
         self._ending = False
+        # Whether its thread has come to it.
+        self.runs = False
         self._session_id = ""
         # Set: the session has expired, and this is the id to come back with.
         self._return_id: Optional[str] = None
@@ -479,10 +570,11 @@ class _Keeper:
     async def run(self) -> None:
         """The whole life of a session. Does not raise."""
         loop = asyncio.get_running_loop()
+        self.runs = self._session.state == "starting"
         self._over: "asyncio.Future[None]" = loop.create_future()
         # For mistakes of this file. asyncio's own handler would print what was called, and with it a session id.
         loop.set_exception_handler(lambda _, context: log.error("a mistake", exc_info=context.get("exception")))
-        if self._ending:
+        if self._ending or not self.runs:
             return
         self._life = loop.create_task(self._live())
         await asyncio.wait([self._life])
@@ -527,7 +619,10 @@ class _Keeper:
             stored = None
         self._session_id = stored or secrets.token_hex(16)
         agreed: Optional[Json] = None
-        while True:
+        for turn in itertools.count():
+            if turn > 2:
+                # Holders come and go as fast as a person can say yes; or a server says so for ever.
+                await asyncio.sleep(self._link.retry_delay(_failed("asked again")))
             self._store("set", self._session_id)
             answer, sent_at = await self._insist(
                 on_conflict="replace" if on_conflict == "replace" or agreed else "refuse",
@@ -543,6 +638,7 @@ class _Keeper:
                 agreed = holder
             else:
                 raise KeybeatError("key_in_use" if holder else code, str(answer.body.get("error")), answer.body)
+        raise AssertionError("not reached")
 
     async def _insist(self, **rule: Any) -> "Tuple[_Answer, float]":
         """The same start until the service has answered it, for start_timeout."""
@@ -555,8 +651,8 @@ class _Keeper:
             if answer.kind != "failed":
                 return answer, sent_at
             delay = self._link.retry_delay(answer)
-            if now() + delay >= give_up_at:
-                raise KeybeatError("unreachable", answer.error)
+            if answer.is_lasting or now() + delay >= give_up_at:
+                raise KeybeatError("unreachable", answer.error) from answer.cause
             await asyncio.sleep(delay)
 
     def _start_request(self, session_id: str, **rule: Any) -> Json:
@@ -658,9 +754,11 @@ class _Keeper:
             self._session._tell(LiveEvent(reply["generation"], resumed=True, recovered=True, previous=None))
 
     def _acknowledged(self, reply: Json, sent_at: float) -> None:
-        timeout = reply["expires_in"]
+        timeout = min(reply["expires_in"], _TIMEOUT_MAX)
         self._deadline = sent_at + timeout - min(1.0, timeout / 10)
-        self._ask_at = sent_at + reply["heartbeat_in"]
+        # Whatever the service asks for: not in a tight circle, and not too late to try again before the deadline.
+        soonest = min(max(timeout / 8, 0.25), 1.0)
+        self._ask_at = sent_at + min(max(reply["heartbeat_in"], soonest), timeout * 0.75)
         self._failures = 0
 
     def _failed(self, answer: "_Answer") -> None:
@@ -765,7 +863,7 @@ class _Watch:
         endings: List[Json] = []
 
         def read(exchange: _Exchange) -> None:
-            if exchange.status != 200:
+            if exchange.status != 200 or not exchange.streams:
                 return
             self._bytes_at = self._now()
             *blocks, rest = re.split(rb"\r?\n\r?\n", bytes(exchange.body))
@@ -780,16 +878,18 @@ class _Watch:
         self._connection = None
         if endings:
             self._on_ending(endings[0])
-        elif answer.kind == "refused":
+        elif answer.kind == "refused" and _read_loss(answer.body):
             self._on_ending(answer.body)
         else:
+            # Whatever else is refused, a malformed request say, is no word on the session.
             self._retry_later(answer)
 
     def _retry_later(self, answer: "_Answer") -> None:
         self.close()
         now = self._now()
         self._failures = 0 if now - self._opened_at > _STREAM_STEADY else self._failures + 1
-        self._open_at = now + self._link.retry_delay(answer, self._failures)
+        backoff = self._link.retry_delay(_failed(""), self._failures)
+        self._open_at = now + max(backoff, self._link.retry_delay(answer))
 
 
 def _read_ending(block: bytes) -> Optional[Json]:
@@ -818,6 +918,9 @@ class _Answer:
     body: Json
     error: str = ""
     retry_after: float = 0.0
+    cause: Optional[BaseException] = None
+    # A second try fails as the first one did.
+    is_lasting: bool = False
 
 
 def _failed(error: str, retry_after: str = "") -> _Answer:
@@ -839,25 +942,40 @@ class _Exchange:
         self.on_data: "Optional[Callable[[_Exchange], None]]" = None
         self.status = 0
         self.retry_after = ""
+        self.content_type = ""
+        self.location = ""
         self.body = bytearray()
+        self.bytes = 0
+        self.cause: Optional[BaseException] = None
         # Resolves to what went wrong, "" if nothing did.
         self.ended: "asyncio.Future[str]" = asyncio.get_running_loop().create_future()
 
-    def head(self, status: int, retry_after: str) -> None:
+    @property
+    def streams(self) -> bool:
+        """A page in the place of a stream is none."""
+        return not self.content_type or self.content_type.startswith("text/event-stream")
+
+    def head(self, status: int, retry_after: str, content_type: str = "", location: str = "") -> None:
         self.status = status
         self.retry_after = retry_after
+        self.content_type = content_type
+        self.location = location
 
     def data(self, chunk: bytes) -> None:
         if self.ended.done():
             return
+        # All of a stream counts: one that brings so much is opened anew, later.
+        self.bytes += len(chunk)
+        if self.bytes > _BODY_BYTES_MAX:
+            self.end("too long an answer")
+            return
         self.body += chunk
         if self.on_data:
             self.on_data(self)
-        if len(self.body) > _BODY_BYTES_MAX:
-            self.end("too long an answer")
 
-    def end(self, error: str = "") -> None:
+    def end(self, error: str = "", cause: Optional[BaseException] = None) -> None:
         if not self.ended.done():
+            self.cause = cause
             self.ended.set_result(error)
 
 
@@ -866,7 +984,7 @@ class _Link:
 
     def __init__(self, options: Any, platform: Any) -> None:
         self._platform = platform
-        self._url = options.url.rstrip("/") + "/api/session/"
+        self._url = options.url + "/api/session/"
         self._request_timeout = options.request_timeout
 
     async def post(self, path: str, body: Json, timeout: Optional[float] = None) -> _Answer:
@@ -894,7 +1012,10 @@ class _Link:
             error = await exchange.ended
         finally:
             cut()
-        return _failed(error) if error else _read_answer(exchange, path)
+        if not error:
+            return _read_answer(exchange, path)
+        is_lasting = getattr(exchange.cause, "reason", "") in _LASTING
+        return dataclasses.replace(_failed(error), cause=exchange.cause, is_lasting=is_lasting)
 
     def retry_delay(self, answer: _Answer, failures: int = 0) -> float:
         """When to ask again: what the service asked for and up to 1 s, else 1 to 3 s, more with each failure."""
@@ -910,16 +1031,25 @@ def _read_answer(exchange: _Exchange, path: str) -> _Answer:
         return _Answer("ok", body)
     if _REFUSAL.fullmatch(f"{exchange.status} {body.get('code')}"):
         return _Answer("refused", body)
-    return _failed(f"HTTP {exchange.status}", exchange.retry_after)
+    if 300 < exchange.status < 400:
+        # Where only the scheme is another, it is no login page but the way to the service.
+        is_lasting = exchange.location.replace("https:", "http:", 1) == exchange.url
+        answer = _failed(f"HTTP {exchange.status}, a redirect to {exchange.location}, which is not followed")
+        return dataclasses.replace(answer, is_lasting=is_lasting)
+    what = body.get("error") or exchange.content_type
+    more = f" from {exchange.url} ({what})" if exchange.status != 503 and what else ""
+    return _failed(f"HTTP {exchange.status}{more}"[:300], exchange.retry_after)
 
 
 def _is_reply(path: str, body: Json) -> bool:
     if path == "end":
         return isinstance(body.get("success"), bool)
-    if path == "watch" or body.get("success") is not True or type(body.get("generation")) is not int:
+    generation, expires_in, heartbeat_in = map(body.get, ("generation", "expires_in", "heartbeat_in"))
+    if path == "watch" or body.get("success") is not True or type(generation) is not int:
         return False
-    durations = (body.get("expires_in"), body.get("heartbeat_in"))
-    return all(isinstance(value, (int, float)) and 0 < value < math.inf for value in durations)
+    if abs(generation) > 2**53 or not {type(expires_in), type(heartbeat_in)} <= {int, float}:
+        return False
+    return _TIMEOUT_MIN <= expires_in < math.inf and 0 < heartbeat_in < math.inf
 
 
 def _read_loss(refusal: Json) -> Optional[LostEvent]:
@@ -970,35 +1100,57 @@ class _Platform:
 
     def __init__(self, ssl_context: Any = None) -> None:
         self._ssl_context = ssl_context
-        # This kind, whatever the app has made the usual one. Its waits heed no change of the wall clock.
-        self._loop = asyncio.SelectorEventLoop()
-        # Or asyncio might print what it calls, and with it a session id.
-        self._loop.set_debug(False)
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._caller: Optional[threading.Thread] = None
         self._calls: "queue.SimpleQueue[Optional[Callable[[], None]]]" = queue.SimpleQueue()
 
-    def start(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[[], None]) -> None:
-        """Runs `main` on the loop, then calls `finished`."""
-        threading.Thread(target=self._run, args=(main, finished), name="keybeat", daemon=True).start()
-        self._caller = threading.Thread(target=self._call_app, name="keybeat-callbacks", daemon=True)
-        self._caller.start()
-        _calling.add(self)
-
-    def _run(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[[], None]) -> None:
+    def start(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[..., None]) -> None:
+        """Runs `main` on the loop, then calls `finished`, with what was raised. Raises where there can be no thread."""
+        # This kind, whatever the app has made the usual one. Its waits heed no change of the wall clock.
+        loop = asyncio.SelectorEventLoop()
+        # Or asyncio might print what it calls, and with it a session id.
+        loop.set_debug(False)
+        caller = threading.Thread(target=self._call_app, name="keybeat-callbacks", daemon=True)
+        keeper = threading.Thread(target=self._run, args=(loop, main, finished), name="keybeat", daemon=True)
         try:
-            self._loop.run_until_complete(main())
-        finally:
+            caller.start()
+            self._caller, self._loop = caller, loop
+            _calling.add(self)
+            keeper.start()
+        except BaseException:
+            self._loop = None
             self._calls.put(None)
-            self._loop.close()
-            finished()
+            loop.close()
+            raise
+
+    def _run(self, loop: Any, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[..., None]) -> None:
+        life, trouble = main(), None
+        try:
+            loop.run_until_complete(life)
+        except BaseException as error:
+            # Another loop runs in this thread, as greenlets have it; or there is no memory left.
+            log.error("the session's thread has come to an end: %r", error)
+            trouble = error
+        life.close()
+        with contextlib.suppress(RuntimeError):
+            loop.close()
+        finished(trouble)
+        # After what `finished` has told.
+        self._calls.put(None)
 
     def post(self, call: Callable[[], Any]) -> None:
         """From any thread: has something called on the loop. Nothing happens when that is over."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call)
+            if self._loop:
+                self._loop.call_soon_threadsafe(call)
 
     def tell(self, call: Callable[[], None]) -> None:
         """Has the app's functions called, one after another."""
         self._calls.put(call)
+        if not self._caller:
+            # No thread could be started: then by the one that tells.
+            self._calls.put(None)
+            self._call_app()
 
     def _call_app(self) -> None:
         for call in iter(self._calls.get, None):
@@ -1011,7 +1163,8 @@ class _Platform:
     def stop_calls(self, until: float) -> None:
         """What is due is still called. A callback that takes longer than `until` (monotonic) is left alone."""
         self._calls.put(None)
-        self._caller.join(max(0.0, until - time.monotonic()))
+        if self._caller:
+            self._caller.join(max(0.0, until - time.monotonic()))
 
     def send(self, exchange: _Exchange) -> Callable[[], None]:
         """Sends a request. Returns a function that cuts it off; it may be called late and twice."""
@@ -1028,21 +1181,88 @@ class _Platform:
         return line.cut
 
     def _send(self, exchange: _Exchange, line: "_Line") -> None:
-        error = ""
+        error, cause = "", None
         try:
             connection, target, headers = _prepare_connection(exchange, self._ssl_context)
-            with contextlib.closing(connection):
-                connection.connect()
-                line.hold(connection.sock)
+            # http.client's own goes through the addresses of a host one after the other, each for as long as it takes.
+            connection._create_connection = functools.partial(_connect, line)  # type: ignore[attr-defined]
+            with contextlib.closing(connection), line:
                 connection.request("POST" if exchange.content else "GET", target, exchange.content, headers)
                 response = connection.getresponse()
-                self.post(functools.partial(exchange.head, response.status, response.getheader("Retry-After", "")))
+                names = ("Retry-After", "Content-Type", "Location")
+                about = [response.getheader(name, "") for name in names]
+                self.post(functools.partial(exchange.head, response.status, *about))
                 # No redirect is followed: a login page must not be handed the key.
-                for chunk in iter(lambda: response.read1(_BODY_BYTES_MAX), b""):
+                total = 0
+                while total <= _BODY_BYTES_MAX:
+                    chunk = response.read1(_BODY_BYTES_MAX)
+                    if not chunk:
+                        break
+                    total += len(chunk)
                     self.post(functools.partial(exchange.data, chunk))
         except Exception as trouble:
-            error = f"{type(trouble).__name__}: {trouble}"[:200]
-        self.post(functools.partial(exchange.end, error))
+            error, cause = f"{type(trouble).__name__}: {trouble} ({exchange.url})"[:300], trouble
+        self.post(functools.partial(exchange.end, error, cause))
+
+
+# RFC 8305: after so long without an answer the next address is tried as well.
+_NEXT_ADDRESS_AFTER = 0.25
+
+
+def _connect(line: "_Line", address: Tuple[str, int], timeout: float, *_: Any) -> socket.socket:
+    """
+    A connection to whichever of the host's addresses answers first, IPv6 and IPv4 by turns: one that leads nowhere,
+    as where IPv6 is broken, costs a quarter of a second.
+    """
+    waiting = _by_turns(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
+    give_up_at = time.monotonic() + timeout
+    next_at = 0.0
+    trouble = OSError("the host has no address")
+    with contextlib.ExitStack() as stack:
+        under_way = stack.enter_context(selectors.DefaultSelector())
+        stack.callback(lambda: [key.fileobj.close() for key in under_way.get_map().values()])
+        while waiting or under_way.get_map():
+            now = time.monotonic()
+            if now >= give_up_at:
+                raise socket.timeout("timed out")
+            if waiting and now >= next_at:
+                next_at = now + _NEXT_ADDRESS_AFTER
+                try:
+                    under_way.register(_begin_connection(waiting.pop(0)), selectors.EVENT_WRITE)
+                except OSError as error:
+                    trouble, next_at = error, 0.0
+            if line.is_cut:
+                break
+            wait = next_at if waiting else now + _NEXT_ADDRESS_AFTER
+            for key, _events in under_way.select(max(0.0, min(wait, give_up_at) - now)):
+                under_way.unregister(key.fileobj)
+                code = key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if code == 0:
+                    return line.hold(key.fileobj, timeout)
+                key.fileobj.close()
+                trouble, next_at = OSError(code, os.strerror(code)), 0.0
+    raise trouble
+
+
+def _by_turns(found: List[Any]) -> List[Any]:
+    """The addresses, family by family, one of each at a time, in the system's order."""
+    families = list(dict.fromkeys(info[0] for info in found))
+    of_each = [[info for info in found if info[0] == family] for family in families]
+    return [info for turn in itertools.zip_longest(*of_each) for info in turn if info]
+
+
+def _begin_connection(info: Any) -> socket.socket:
+    family, kind, protocol, _, address = info
+    begun = socket.socket(family, kind, protocol)
+    try:
+        begun.setblocking(False)
+        code = begun.connect_ex(address)
+        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+            raise OSError(code, os.strerror(code))
+    except BaseException:
+        begun.close()
+        raise
+    return begun
 
 
 def _prepare_connection(exchange: _Exchange, ssl_context: Any) -> Tuple[http.client.HTTPConnection, str, Json]:
@@ -1083,24 +1303,39 @@ _system_authorities = functools.lru_cache(maxsize=None)(ssl.create_default_conte
 
 
 class _Line:
-    """The socket of one request, which another thread may cut."""
+    """The connection of one request, which another thread may cut whatever it is in the middle of, TLS included."""
 
     def __init__(self) -> None:
-        self._socket: Optional[socket.socket] = None
-        self._is_cut = False
+        self.is_cut = False
+        self._lock = threading.Lock()
+        # A second name for the connection, as TLS takes the first one over.
+        self._handle: Optional[socket.socket] = None
 
-    def hold(self, its_socket: socket.socket) -> None:
-        self._socket = its_socket
-        # In this order, as `cut` has it the other way round: one of them sees the other.
-        if self._is_cut:
-            raise ConnectionAbortedError("not wanted any more")
+    def hold(self, its_socket: socket.socket, timeout: float) -> socket.socket:
+        its_socket.settimeout(timeout)
+        with self._lock:
+            if not self.is_cut:
+                self._handle = its_socket.dup()
+                return its_socket
+        its_socket.close()
+        raise ConnectionAbortedError("not wanted any more")
 
     def cut(self) -> None:
-        self._is_cut = True
-        if self._socket:
-            with contextlib.suppress(OSError):
-                # Wakes the thread that reads, which close() would not. Past TLS, which may be in the middle of a read.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        with self._lock:
+            self.is_cut = True
+            if self._handle:
+                with contextlib.suppress(OSError):
+                    # Wakes the thread that reads, which close() would not.
+                    self._handle.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> "_Line":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        with self._lock:
+            if self._handle:
+                self._handle.close()
+                self._handle = None
 
 
 _sessions: Set[Session] = set()

@@ -17,6 +17,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 Json = Dict[str, Any]
 
 EPOCH = 1_893_456_000.0
+# Nothing that the service says is nearly as long.
+TAKEN_MAX = 1_048_576
 
 
 class VirtualTime:
@@ -200,6 +202,8 @@ class ScriptedServer:
             return
         if "fail" in rule:
             connection.close(rule["fail"])
+        elif "flood" in rule or "drip" in rule:
+            self._pour(connection, "flood" in rule)
         elif connection.noted["request"] == "watch" and "reply" not in rule:
             self._open_stream(connection)
         else:
@@ -208,6 +212,25 @@ class ScriptedServer:
             connection.exchange.head(reply["status"], reply.get("headers", {}).get("Retry-After", ""))
             connection.write(reply.get("text") or json.dumps(reply.get("body")))
             connection.close()
+
+    def _pour(self, connection: Connection, flood: bool) -> None:
+        """An answer that never ends: as fast as the client takes it, or a byte a second."""
+        connection.exchange.head(200, "")
+        taken = 0
+        while flood and not connection.exchange.ended.done():
+            connection.write(": " * 8_192)
+            taken += 16_384
+            if taken > TAKEN_MAX:
+                self.violations.append("an answer was read on and on")
+                connection.close()
+
+        def drip() -> None:
+            if not connection.dead:
+                connection.write(" ")
+                self._time.at(self._time.now + 1_000, drip)
+
+        if not flood:
+            drip()
 
     def _usual(self, noted: Json, changes: Json) -> Json:
         """What a healthy service says."""

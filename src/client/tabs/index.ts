@@ -13,6 +13,7 @@
  * A platform without Web Locks or BroadcastChannel (an http page, say) gets a session for each tab, as by startSession.
  * The session id travels between the tabs of this origin, and nowhere else.
  */
+import { checkOptions, checkUrl } from "../check-options.ts";
 import type { Session } from "../handle.ts";
 import { startSession } from "../start.ts";
 import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
@@ -22,7 +23,8 @@ export * from "../index.ts";
 export type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
 
 /** Like startSession, but joins the session that another tab of this origin has for the same service and key. */
-export async function startSharedSession(options: SharedOptions): Promise<Session> {
+export async function startSharedSession(given: SharedOptions): Promise<Session> {
+  const options = checkOptions(given);
   const browser = globalThis as {
     navigator?: { locks?: TabLocks };
     BroadcastChannel?: new (name: string) => unknown;
@@ -31,5 +33,14 @@ export async function startSharedSession(options: SharedOptions): Promise<Sessio
   const Channel = browser.BroadcastChannel;
   const openChannel = options.openChannel ?? (Channel && ((name: string) => new Channel(name) as TabChannel));
   if (!locks || !openChannel || options.shareTabs === false) return startSession(options);
-  return new SharedTab(options, locks, openChannel).start();
+  return new SharedTab(options, await nameSession(options), locks, openChannel).start();
+}
+
+/** The same for all tabs of this origin with this service and key, and no way back to the key. */
+async function nameSession({ url, accessKey }: SharedOptions): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode(`${checkUrl(url, "url")} ${accessKey}`),
+  );
+  return `keybeat ${btoa(String.fromCharCode(...new Uint8Array(digest)))}`;
 }

@@ -19,6 +19,7 @@ type News = Extract<Message, { type: "news" }>;
 
 export class SharedTab {
   readonly #options: SharedOptions;
+  readonly #name: string;
   readonly #locks: TabLocks;
   readonly #openChannel: (name: string) => TabChannel;
   readonly #link: Link;
@@ -39,8 +40,9 @@ export class SharedTab {
   #resolve: (session: Session) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(options: SharedOptions, locks: TabLocks, openChannel: (name: string) => TabChannel) {
+  constructor(options: SharedOptions, name: string, locks: TabLocks, openChannel: (name: string) => TabChannel) {
     this.#options = options;
+    this.#name = name;
     this.#locks = locks;
     this.#openChannel = openChannel;
     this.#link = openLink(options);
@@ -67,7 +69,7 @@ export class SharedTab {
   }
 
   #join(): void {
-    const name = nameSession(this.#options);
+    const name = this.#name;
     this.#presence = new AbortController();
     const { signal } = this.#presence;
     this.#channel = this.#openChannel(name);
@@ -211,11 +213,4 @@ export class SharedTab {
     this.#finish();
     await given;
   }
-}
-
-/** The same for all tabs of this origin with this service and key, without telling the key. */
-function nameSession({ url, accessKey }: SharedOptions): string {
-  let hash = 0x811c9dc5;
-  for (const character of accessKey) hash = Math.imul(hash ^ (character.codePointAt(0) as number), 0x01000193);
-  return `keybeat ${url} ${accessKey.slice(0, 8)}… ${(hash >>> 0).toString(16)}`;
 }

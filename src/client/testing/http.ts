@@ -78,7 +78,12 @@ function invalid(path: string, message: string): FakeReply {
 }
 
 export function openEvents(response: ServerResponse): void {
-  response.writeHead(200, { ...CROSS_ORIGIN, "Content-Type": "text/event-stream", "X-Request-Id": newRequestId() });
+  response.writeHead(200, {
+    ...CROSS_ORIGIN,
+    "Cache-Control": "no-cache, no-transform",
+    "Content-Type": "text/event-stream",
+    "X-Request-Id": newRequestId(),
+  });
 }
 
 export function writeEvent(response: ServerResponse, event: string, data: object): void {

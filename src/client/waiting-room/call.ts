@@ -1,4 +1,6 @@
 /** One call of the room: its reply, or a KeybeatError with the service's code. Never hangs. */
+import { readJson, readRetryAfter } from "../body.ts";
+import { checkMs, checkUrl } from "../check-options.ts";
 import { KeybeatError, type RoomErrorCode } from "../error.ts";
 import type { RoomOptions } from "./options.ts";
 
@@ -8,12 +10,16 @@ export interface CallOptions {
   waitMs?: number;
   /** The request outlives its page. */
   keepalive?: boolean;
+  /** Whether that can be the service's reply, as a login page comes with status 200 as well. By default: a message. */
+  // biome-ignore lint/suspicious/noExplicitAny: it may be anything
+  expects?(reply: any): boolean;
 }
 
 export type Call = <T>(method: string, path: string, options?: CallOptions) => Promise<T>;
 
 /** What sends a request below the room's address, with the user's token. */
 export interface RoomLink {
+  readonly base: string;
   call: Call;
   /** An answer as it comes, for the event stream. Rejects where there is none, or a refusal. */
   open(path: string, signal: AbortSignal): Promise<Response>;
@@ -24,7 +30,8 @@ const REFUSAL =
   /^(400 invalid_request|401 unauthorized|403 (forbidden|not_active)|404 user_not_found|429 too_many_requests|503 (queue_full|unavailable)|500 internal_error)$/;
 
 export function openRoomLink(options: RoomOptions): RoomLink {
-  const base = `${options.baseUrl.replace(/\/+$/, "")}/api/v1/session`;
+  checkMs("requestTimeoutMs", options.requestTimeoutMs);
+  const base = `${checkUrl(options.baseUrl, "baseUrl")}/api/v1/session`;
   // Not detached: browsers refuse a fetch that is called as a method of something else.
   const send = options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init));
   let lastToken: string | undefined;
@@ -37,7 +44,8 @@ export function openRoomLink(options: RoomOptions): RoomLink {
     const headers: Record<string, string> = {};
     if (body) headers["Content-Type"] = "application/json";
     if (lastToken) headers.Authorization = `Bearer ${lastToken}`;
-    const init = { method, headers, signal, cache: "no-store", redirect: "error" };
+    // No redirect is followed: a login page must not be handed the token.
+    const init = { method, headers, signal, cache: "no-store", redirect: "manual" };
     const response = await send(base + path, {
       ...init,
       ...(body && { body: JSON.stringify(body) }),
@@ -48,7 +56,9 @@ export function openRoomLink(options: RoomOptions): RoomLink {
   };
 
   return {
+    base,
     async call<T>(method: string, path: string, callOptions: CallOptions = {}) {
+      const { expects = ({ message }) => typeof message === "string" } = callOptions;
       const abort = new AbortController();
       const timeoutMs = (options.requestTimeoutMs ?? 5_000) + (callOptions.waitMs ?? 0);
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -59,7 +69,11 @@ export function openRoomLink(options: RoomOptions): RoomLink {
           abort.abort();
         }, timeoutMs);
       });
-      const answer = request(method, path, abort.signal, callOptions).then((response) => response.json() as Promise<T>);
+      const answer = request(method, path, abort.signal, callOptions).then(async (response) => {
+        const reply = await readJson(response);
+        if (!expects(reply)) throw unreachable("HTTP 200, without what was asked for");
+        return reply as T;
+      });
       return Promise.race([answer.catch(asKeybeatError), late]).finally(() => clearTimeout(timer));
     },
     open: (path, signal) => request("GET", path, signal).catch(asKeybeatError),
@@ -67,7 +81,9 @@ export function openRoomLink(options: RoomOptions): RoomLink {
 }
 
 async function readRefusal(response: Response): Promise<KeybeatError> {
-  const body = Object(await response.json().catch(() => null));
+  const target = response.headers.get("location");
+  if (response.type === "opaqueredirect" || target) throw unreachable(`a redirect to ${target ?? "somewhere else"}`);
+  const body = await readJson(response);
   if (!REFUSAL.test(`${response.status} ${body.code}`)) return unreachable(`HTTP ${response.status}`, response);
   const { code, error, ...data } = body;
   const known: RoomErrorCode = code === "internal_error" ? "unavailable" : code;
@@ -76,15 +92,19 @@ async function readRefusal(response: Response): Promise<KeybeatError> {
 
 export function asKeybeatError(error: unknown): never {
   if (error instanceof KeybeatError) throw error;
-  const { cause, message } = Object(error);
-  throw unreachable(String(cause?.code ?? message ?? error));
+  const { cause, message = error } = Object(error);
+  throw new KeybeatError(
+    "unreachable",
+    cause?.message ? `${message}: ${cause.message}` : message,
+    {},
+    { cause: error },
+  );
 }
 
 const unreachable = (message: string, response?: Response) =>
   new KeybeatError("unreachable", message, response && retryAfter(response));
 
-/** Whole seconds as the contract has them, a minute at most. */
 function retryAfter(response: Response): { retry_after_seconds?: number } {
-  const seconds = Math.min(Number(response.headers.get("retry-after")) || 0, 60);
+  const seconds = readRetryAfter(response.headers);
   return seconds > 0 ? { retry_after_seconds: seconds } : {};
 }

@@ -15,6 +15,7 @@ type Check = (userId: string) => Promise<PositionReply>;
 
 const ONE_WAIT_MS_MAX = 30_000;
 const SEAT_CHECK_MS = 5_000;
+const REFUSED_PAUSE_MS = 2_000;
 const RETURN_TRIES = 3;
 const RETURN_PAUSE_MS = 1_000;
 
@@ -27,8 +28,7 @@ export async function processWithLimit<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const abort = new AbortController();
-  const forward = () => abort.abort(signal?.reason);
-  signal?.addEventListener("abort", forward);
+  const stopFollowing = signal && follow(signal, abort);
   const calledOff = new Promise<never>((_, reject) => {
     abort.signal.addEventListener("abort", () => reject(abort.signal.reason));
   });
@@ -48,8 +48,22 @@ export async function processWithLimit<T>(
       await returnPermit(link, permit_id);
     }
   } finally {
-    signal?.removeEventListener("abort", forward);
+    stopFollowing?.();
   }
+}
+
+const followers = new WeakMap<AbortSignal, Set<AbortController>>();
+
+/** One listener a signal, however much work goes by it: Node takes more than ten for a leak, and says so. */
+function follow(signal: AbortSignal, abort: AbortController): () => void {
+  const known = followers.get(signal);
+  const all = known ?? new Set();
+  all.add(abort);
+  if (!known) {
+    followers.set(signal, all);
+    signal.addEventListener("abort", () => all.forEach((one) => void one.abort(signal.reason)));
+  }
+  return () => all.delete(abort);
 }
 
 async function requestPermit(
@@ -60,14 +74,19 @@ async function requestPermit(
 ): Promise<PermitReply> {
   const giveUpAt = performance.now() + waitMs;
   for (;;) {
-    const restMs = Math.max(0, Math.round(giveUpAt - performance.now()));
+    const askedAt = performance.now();
+    const restMs = Math.max(0, Math.round(giveUpAt - askedAt));
     const oneMs = Math.min(restMs, ONE_WAIT_MS_MAX);
     try {
       const body = { user_id: userId, wait_ms: oneMs };
-      return await link.call<PermitReply>("POST", "/requests", { body, waitMs: oneMs });
+      const expects = ({ permit_id }: PermitReply) => typeof permit_id === "string";
+      return await link.call<PermitReply>("POST", "/requests", { body, waitMs: oneMs, expects });
     } catch (error) {
       const full = error instanceof KeybeatError && error.code === "too_many_requests";
       if (!full || restMs <= ONE_WAIT_MS_MAX || signal.aborted) throw error;
+      // One that does not wait as it was asked to is not asked again at once.
+      const restOfPauseMs = askedAt + REFUSED_PAUSE_MS - performance.now();
+      await new Promise((resolve) => setTimeout(resolve, restOfPauseMs));
     }
   }
 }

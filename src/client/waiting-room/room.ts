@@ -3,6 +3,7 @@ import { newSessionId } from "../platform.ts";
 import { openRoomLink } from "./call.ts";
 import { type LimitOptions, processWithLimit } from "./limit.ts";
 import type { RoomOptions } from "./options.ts";
+import { askPosition, isPlace } from "./position.ts";
 import { type PlaceEvent, PlaceWatch, type WatchOptions } from "./watch.ts";
 
 export interface CreateOptions {
@@ -43,13 +44,16 @@ export function createWaitingRoom(options: RoomOptions): WaitingRoom {
   const link = openRoomLink(options);
   const room: WaitingRoom = {
     createSession: (userId, { sessionId = newSessionId(), priority } = {}) =>
-      link.call<CreateReply>("POST", "/create", { body: { user_id: userId, session_id: sessionId, priority } }),
+      link.call<CreateReply>("POST", "/create", {
+        body: { user_id: userId, session_id: sessionId, priority },
+        expects: isPlace,
+      }),
     async closeSession(userId, { graceSeconds } = {}) {
       const path = `/close/${encodeURIComponent(userId)}`;
       if (graceSeconds === undefined) await link.call("DELETE", path);
       else await link.call("POST", `${path}?grace_seconds=${graceSeconds}`, { keepalive: true });
     },
-    checkPosition: (userId) => link.call<PositionReply>("GET", `/position/${encodeURIComponent(userId)}`),
+    checkPosition: (userId) => askPosition(link, userId),
     watchPosition: (userId, on, watchOptions = {}) => new PlaceWatch(link, userId, on, watchOptions),
     processWithLimit: (userId, fn, limitOptions = {}) =>
       processWithLimit(link, room.checkPosition, userId, fn, limitOptions),

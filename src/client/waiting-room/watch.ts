@@ -9,9 +9,12 @@
  * only call it, so a late timer or a throttled tab needs no rules of its own.
  */
 import type { DepartureEvent, PositionReply } from "../../sessions/waiting-room/contract.ts";
+import type { StreamEvent } from "../body.ts";
 import type { KeybeatError } from "../error.ts";
+import { StreamTurn } from "../stream-turn.ts";
 import { asKeybeatError, type RoomLink } from "./call.ts";
-import { readPlaceStream, type StreamEvent } from "./stream.ts";
+import { askPosition, isPlace } from "./position.ts";
+import { readPlaceStream } from "./stream.ts";
 
 export type PlaceEvent =
   /** Where the user stands: the first word, every change, and the first word after an error. */
@@ -24,7 +27,7 @@ export type PlaceEvent =
   | { type: "error"; error: KeybeatError };
 
 export interface WatchOptions {
-  /** False: only asks, until `stream(true)`. Browsers allow few connections to one host over HTTP/1. Default true. */
+  /** False: only asks, until `stream(true)`. Of several tabs one holds the stream in any case. Default true. */
   stream?: boolean;
 }
 
@@ -38,6 +41,10 @@ const LAST_WORD_MS = 2_000;
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 const STREAM_RETRY_MS_MAX = 30_000;
+/** A connection that lasted this long was a good one. */
+const STEADY_MS = 30_000;
+/** Between two questions that the stream brings about. */
+const ASK_AGAIN_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class PlaceWatch {
@@ -55,6 +62,8 @@ export class PlaceWatch {
   #connection: AbortController | undefined;
   /** Set once the first event has come. */
   #streamLives = false;
+  readonly #turn: StreamTurn;
+  #openedAt = 0;
   #bytesAt = 0;
   #openAt = 0;
   #cuts = 0;
@@ -70,9 +79,11 @@ export class PlaceWatch {
     this.#userId = userId;
     this.#on = on;
     this.#wantsStream = stream;
+    // One for all: without it a tab asks, and is told of the user's turn a few seconds later.
+    this.#turn = new StreamTurn({ name: link.base, max: 1, onChange: () => this.#tick() });
     // The stream's first word is where the user stands; without one, the first answer is.
     this.#askedAt = performance.now();
-    this.#askSoon = !stream;
+    this.#askSoon = !stream || !this.#turn.isMine();
     queueMicrotask(() => this.#tick());
   }
 
@@ -86,14 +97,14 @@ export class PlaceWatch {
   /** Whether to hold the event stream; without it, it asks every 5 s. */
   stream(wanted: boolean): void {
     this.#wantsStream = wanted;
-    if (!wanted) this.#hangUp();
+    if (!wanted) this.#giveStreamUp();
     this.#tick();
   }
 
   /** Sends nothing until `resume`; for a page that is put aside. */
   pause(): void {
     this.#paused = true;
-    this.#hangUp();
+    this.#giveStreamUp();
     clearTimeout(this.#timer);
   }
 
@@ -105,7 +116,7 @@ export class PlaceWatch {
   /** Stops watching. The place is kept, and passed over when the service has heard nothing for its time. */
   stop(): void {
     this.#over = true;
-    this.#hangUp();
+    this.#giveStreamUp();
     clearTimeout(this.#timer);
   }
 
@@ -113,12 +124,14 @@ export class PlaceWatch {
     if (this.#over || this.#paused) return;
     clearTimeout(this.#timer);
     const now = performance.now();
+    const streams = this.#wantsStream && this.#turn.isMine();
+    if (!streams) this.#hangUp();
     if (this.#connection && now - this.#bytesAt > SILENCE_MS) this.#cut(now);
-    if (this.#wantsStream && !this.#connection && now >= this.#openAt) void this.#follow(now);
+    if (streams && !this.#connection && now >= this.#openAt) void this.#follow(now);
     if (!this.#asking && now >= this.#askAt()) void this.#ask(now);
     const dueAt = Math.min(
       this.#asking ? NEVER : this.#askAt(),
-      this.#connection ? this.#bytesAt + SILENCE_MS + 1 : this.#wantsStream ? this.#openAt : NEVER,
+      this.#connection ? this.#bytesAt + SILENCE_MS + 1 : streams ? this.#openAt : NEVER,
     );
     this.#timer = setTimeout(() => this.#tick(), Math.min(Math.max(dueAt - now, 10), SILENCE_MS));
   }
@@ -134,7 +147,7 @@ export class PlaceWatch {
     this.#askSoon = false;
     this.#askedAt = now;
     try {
-      this.#learn(await this.#link.call<PositionReply>("GET", `/position/${encodeURIComponent(this.#userId)}`));
+      this.#learn(await askPosition(this.#link, this.#userId));
     } catch (error) {
       this.#failed(error as KeybeatError);
     }
@@ -145,7 +158,7 @@ export class PlaceWatch {
   async #follow(now: number): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
-    this.#bytesAt = now;
+    this.#openedAt = this.#bytesAt = now;
     const path = `/events/${encodeURIComponent(this.#userId)}`;
     const refusal = await readPlaceStream(this.#link, path, connection.signal, (event) => {
       if (this.#connection === connection) this.#hear(event);
@@ -160,14 +173,14 @@ export class PlaceWatch {
 
   #hear(event: StreamEvent | undefined): void {
     this.#bytesAt = performance.now();
-    if (event?.event === "position") {
+    this.#turn.tell();
+    if (event?.event === "position" && isPlace(event.data)) {
       this.#streamLives = true;
-      this.#cuts = 0;
       this.#learn(event.data);
     } else if (event?.event === "promoted") {
       // Claims it; the answer is what is told.
       this.#askSoon = true;
-      this.#askNotBefore = 0;
+      this.#askNotBefore = this.#askedAt + ASK_AGAIN_MS;
     } else if (event?.event === "closed" || event?.event === "expired") {
       this.#finish({ type: event.event, ...event.data });
     }
@@ -181,8 +194,8 @@ export class PlaceWatch {
     if (this.#failures === 0 && JSON.stringify(before) === JSON.stringify(place)) return;
     this.#failures = 0;
     if (before?.status === "queued" && place.status === "active")
-      this.#on({ type: "promoted", user_id: place.user_id });
-    else this.#on({ type: "position", ...place });
+      this.#tell({ type: "promoted", user_id: place.user_id });
+    else this.#tell({ type: "position", ...place });
   }
 
   #failed(error: KeybeatError): void {
@@ -196,20 +209,37 @@ export class PlaceWatch {
     const retryAfterMs = 1000 * ((error.data.retry_after_seconds as number | undefined) ?? 0);
     const backoffMs = Math.min(POLL_MS * 2 ** this.#failures, POLL_MS_MAX);
     this.#askNotBefore = performance.now() + Math.max(backoffMs, retryAfterMs) * (1 + Math.random() / 2);
-    if (this.#failures++ === 0) this.#on({ type: "error", error });
+    if (this.#failures++ === 0) this.#tell({ type: "error", error });
   }
 
   #finish(event: PlaceEvent): void {
     if (this.#over) return;
     this.stop();
-    this.#on(event);
+    this.#tell(event);
+  }
+
+  #tell(event: PlaceEvent): void {
+    try {
+      this.#on(event);
+    } catch (error) {
+      // The app's mistake is reported as any other, and does not stop the watch.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #cut(now: number, retryAfterSeconds = 0): void {
     this.#hangUp();
+    if (now - this.#openedAt > STEADY_MS) this.#cuts = 0;
     const backoffMs = Math.min(1000 * 2 ** this.#cuts++, STREAM_RETRY_MS_MAX);
     // Spread, so that those whom one process has let go do not come back together.
     this.#openAt = now + Math.max(backoffMs, retryAfterSeconds * 1000) * (1 + Math.random() / 2);
+  }
+
+  #giveStreamUp(): void {
+    this.#hangUp();
+    this.#turn.leave();
   }
 
   #hangUp(): void {

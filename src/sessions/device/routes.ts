@@ -73,10 +73,15 @@ export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
       return c.body(null);
     }
     const requestId = c.get("requestId");
-    const stream = service.streams.open(outcome.stop, { "X-Request-Id": requestId });
-    stream.send("live", outcome.reply);
-    void outcome.ended.then((ending) => stream.finish(ending.reason, endedBody(ending, requestId)));
-    return stream.response;
+    try {
+      const stream = service.streams.open(outcome.stop, { "X-Request-Id": requestId }, `session ${id.data}`);
+      stream.send("live", outcome.reply);
+      void outcome.ended.then((ending) => stream.finish(ending.reason, endedBody(ending, requestId)));
+      return stream.response;
+    } catch (error) {
+      outcome.stop();
+      throw error;
+    }
   });
 
   return routes;

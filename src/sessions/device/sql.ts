@@ -191,19 +191,29 @@ export async function countLiveSessionsIn(database: Database, { first, past }: P
   return row?.live;
 }
 
-/** The whole table is read: not for every request. */
-export async function countPopulation(
-  database: Database,
-): Promise<{ live: number; silent: number; overdueSeconds: number }> {
+/** The whole table is read: not for every request. And how often the clock by which they live was seen to jump. */
+export async function countPopulation(database: Database): Promise<{
+  live: number;
+  silent: number;
+  overdueSeconds: number;
+  clockSteps: { count: number; lastSeconds: number };
+}> {
   const [row] = await database.background.query(
     (sql) => sql`
       WITH moment AS MATERIALIZED (SELECT session_cutoff(clock_timestamp()) AS cutoff)
       SELECT count(*) FILTER (WHERE last_heartbeat > cutoff)::int AS live,
              count(*) FILTER (WHERE last_heartbeat <= cutoff)::int AS silent,
-             coalesce(extract(epoch FROM max(cutoff - last_heartbeat)), 0)::float AS overdue
+             coalesce(extract(epoch FROM max(cutoff - last_heartbeat)), 0)::float AS overdue,
+             (SELECT clock_steps::int FROM service_state) AS steps,
+             (SELECT coalesce(clock_stepped_seconds, 0) FROM service_state) AS stepped
       FROM active_sessions, moment`,
   );
-  return { live: row?.live, silent: row?.silent, overdueSeconds: Math.max(0, row?.overdue) };
+  return {
+    live: row?.live,
+    silent: row?.silent,
+    overdueSeconds: Math.max(0, row?.overdue),
+    clockSteps: { count: row?.steps, lastSeconds: row?.stepped },
+  };
 }
 
 /** Makes the history's coming partitions and drops those past the retention; no ending waits for it for long. */

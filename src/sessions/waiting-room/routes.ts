@@ -23,6 +23,9 @@ export interface WaitingRoomRoutes extends WaitingRoom {
   userAuth: UserAuth;
 }
 
+/** Whether a request to that path may wait for its turn. */
+export const holdsCaller = (path: string): boolean => path.startsWith("/api/v1/session/requests");
+
 export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
 
@@ -81,7 +84,7 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
     const id = await readUser(c);
     if (c.req.method === "HEAD") return c.body(null, 200, { ...FRESH, "Content-Type": "text/event-stream" });
     let stop = () => {};
-    const stream = room.streams.open(() => stop(), { "X-Request-Id": c.get("requestId") });
+    const stream = room.streams.open(() => stop(), { "X-Request-Id": c.get("requestId") }, `user ${id}`);
     const tell = ({ event, data }: PlaceEvent) => {
       if (event === "closed" || event === "expired") stream.finish(event, data);
       else stream.send(event, data);

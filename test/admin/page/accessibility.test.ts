@@ -136,6 +136,24 @@ describe("the page by keyboard alone", () => {
 });
 
 describe("the page on a phone", () => {
+  it("shows a session in two lines", async () => {
+    const { page } = await operators.signIn(app.url, { viewport: { width: 390, height: 844 } });
+    await page.getByText("Page 1: 25 rows").waitFor();
+    const rows = page.getByRole("table", { name: "Live sessions" }).locator("tbody tr");
+    const lines: number[] = await rows.evaluateAll((all) =>
+      all.map((row) => {
+        const middles = [...row.children].map((cell) => {
+          const { top, bottom } = cell.getBoundingClientRect();
+          return (top + bottom) / 2;
+        });
+        return middles.sort((a, b) => a - b).filter((at, n, sorted) => n === 0 || at - (sorted[n - 1] as number) > 12)
+          .length;
+      }),
+    );
+    expect(lines).toHaveLength(25);
+    expect(Math.max(...lines)).toBeLessThanOrEqual(2);
+  });
+
   it("is never wider than the screen", async () => {
     const { page } = await operators.signIn(app.url, { viewport: { width: 390, height: 844 } });
     for (const view of VIEWS()) {

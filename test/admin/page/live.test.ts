@@ -26,6 +26,13 @@ describe("the page while devices come and go", () => {
     await row(page, "Order 1").filter({ hasText: "Laptop" }).waitFor();
     expect(await page.locator("#news").textContent()).toBe("Takeover of Order 1 by Laptop");
     expect(await page.evaluate("window.notReloaded")).toBe(true);
+    // Whoever comes later is shown the last ten of the day, each once.
+    for (let n = 1; n <= 11; n++) await start(key, { name: `Newer ${n}` });
+    await page.reload();
+    const told = page.getByRole("region", { name: "Newest takeovers" }).getByRole("listitem");
+    await told.filter({ hasText: "Newer 11 replaced Newer 10" }).waitFor();
+    expect(await told.count()).toBe(10);
+    expect(await told.last().textContent()).toContain("Newer 2 replaced Newer 1");
   });
 
   it("kicks a device, whose stream ends with `revoked` and the reason", async () => {

@@ -68,6 +68,20 @@ describe("the page in trouble", () => {
   });
 });
 
+describe("the page in a browser whose language is none to Intl", () => {
+  it("goes on without the chart, and says so beside the table, with nothing thrown", async () => {
+    const { page } = await operators.open(app.url);
+    await page.addInitScript(`Object.defineProperty(navigator, "language", { get: () => "en-US@posix" })`);
+    await page.reload();
+    await page.getByLabel("Admin token").fill(ADMIN_TOKEN);
+    await page.keyboard.press("Enter");
+    await page.getByText("The chart does not work in this browser. The table has all of it.").waitFor();
+    expect(await page.locator("details[open] tbody tr").count()).toBe(24);
+    expect(await page.locator(".chart canvas").count()).toBe(0);
+    await page.locator(".link-state[data-state=live]").waitFor();
+  });
+});
+
 describe("the files of the page", () => {
   const get = (path: string, headers: Record<string, string> = {}) => fetch(app.url + path, { headers });
 
@@ -85,7 +99,7 @@ describe("the files of the page", () => {
   });
 
   it("are asked for again at each visit, and sent again only if they have changed", async () => {
-    for (const path of ["/admin", "/admin/main.js", "/admin/page.css", "/admin/uPlot.iife.min.js"]) {
+    for (const path of ["/admin", "/admin/main.js", "/admin/page.css", "/admin/uplot.js"]) {
       const first = await get(path, { "Accept-Encoding": "gzip" });
       expect([path, first.status, first.headers.get("cache-control")]).toEqual([path, 200, "no-cache"]);
       expect(first.headers.get("content-encoding")).toBe("gzip");
@@ -113,6 +127,6 @@ describe("the files of the page", () => {
     for (const path of ["/admin/LICENSE", "/admin/main.js.gz", "/admin/..%2f..%2fpackage.json", "/admin/none.js"]) {
       expect([path, (await get(path)).status]).toEqual([path, 404]);
     }
-    expect((await fetch(`${app.url}/admin/`, { redirect: "manual" })).headers.get("location")).toBe("/admin");
+    expect((await fetch(`${app.url}/admin/`, { redirect: "manual" })).headers.get("location")).toBe("../admin");
   });
 });

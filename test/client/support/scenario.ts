@@ -22,6 +22,8 @@ export interface Rule {
   with?: Record<string, unknown>;
   fail?: "refused" | "reset" | "dns";
   hang?: true;
+  flood?: true;
+  drip?: true;
   delay?: number;
 }
 

@@ -13,6 +13,9 @@ export interface NotedRequest {
   open: boolean;
 }
 
+/** Nothing that the service says is nearly as long. */
+const TAKEN_MAX = 1_048_576;
+
 export class ScriptedServer {
   readonly requests: NotedRequest[] = [];
   /** What no scenario may see, found while it ran. */
@@ -75,6 +78,7 @@ export class ScriptedServer {
       this.#time.at(this.#time.now + (rule?.delay ?? 0), () =>
         settle(() => {
           if (rule?.fail) return reject(networkError(rule.fail));
+          if (rule?.flood || rule?.drip) return resolve(this.#pour(noted, connection, rule));
           if (noted.request === "watch" && !rule?.reply) return resolve(this.#openStream(connection));
           const reply = rule?.reply ? this.#reply(rule.reply) : this.#usual(noted, rule?.with ?? {});
           if (reply.status >= 300 && reply.status < 400 && init.redirect === "error") {
@@ -144,6 +148,35 @@ export class ScriptedServer {
 
   #date(inMs: number): string {
     return new Date(Date.UTC(2030, 0, 1) + this.#time.now + inMs).toISOString();
+  }
+
+  /** An answer that never ends: as fast as the client takes it, or a byte a second. */
+  #pour({ request, at }: NotedRequest, connection: Connection, { flood }: Rule): Response {
+    const piece = new TextEncoder().encode(flood ? ": ".repeat(8_192) : " ");
+    let taken = 0;
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        connection.abort = () => controller.error(new DOMException("This operation was aborted", "AbortError"));
+        const drip = () => {
+          if (connection.dead) return;
+          controller.enqueue(piece);
+          this.#time.at(this.#time.now + 1_000, drip);
+        };
+        if (!flood) drip();
+      },
+      pull: (controller) => {
+        if (!flood) return;
+        taken += piece.length;
+        if (taken <= TAKEN_MAX) return controller.enqueue(piece);
+        this.violations.push(`the ${request} at ${at} was read on and on`);
+        controller.close();
+      },
+      cancel: () => {
+        connection.dead = true;
+      },
+    });
+    const type = request === "watch" ? "text/event-stream" : "application/json";
+    return new Response(stream, { headers: { "Content-Type": type } });
   }
 
   #openStream(connection: Connection): Response {

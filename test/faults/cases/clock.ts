@@ -1,9 +1,9 @@
-/** The clock of the server processes is wrong. The database's decides alone (G5). */
-import { execFileSync } from "node:child_process";
+/** The clock of the server processes is wrong. The database's decides alone (G5); how that one jumps is in database-clock.ts. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StartReply } from "../../../src/sessions/device/contract.ts";
 import type { Fault } from "../fault.ts";
+import { fakedTime } from "../scene/jumping-postgres.ts";
 import { type Scene, underLoad } from "../scene/scene.ts";
 import type { ServerProcess } from "../scene/server.ts";
 
@@ -19,12 +19,7 @@ const clockOff: Fault = {
       writeFileSync(file(server), `${seconds < 0 ? "" : "+"}${seconds}s\n`);
     set(0, HOUR_SECONDS);
     set(1, 0);
-    const preloaded = execFileSync("faketime", ["-m", "-f", "+0", "printenv", "LD_PRELOAD"], {
-      encoding: "utf8",
-    }).trim();
-    // The monotonic clock is left alone, as a wall clock that is set leaves it.
-    const faked = { LD_PRELOAD: preloaded, FAKETIME_NO_CACHE: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" };
-    const env = (server: number) => ({ ...faked, FAKETIME_TIMESTAMP_FILE: file(server) });
+    const env = (server: number) => fakedTime(file(server));
     return underLoad(room, { env }, async (scene) => {
       const violations: string[] = [];
       const steps: Array<[number, number]> = [

@@ -37,7 +37,7 @@ interface Member {
 }
 
 export async function startPatroni(room: FaultRoom): Promise<PatroniCluster> {
-  const { owner } = await chooseRunAs([room.folder]);
+  const { owner } = await chooseRunAs();
   const own = (path: string) => owner && chownSync(path, owner.uid, owner.gid);
   const undo: Array<() => Promise<unknown>> = [];
   const close = async () => {

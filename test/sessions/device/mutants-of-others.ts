@@ -143,12 +143,12 @@ const MUTANTS_OF_CLEANUP: Mutant[] = [
   {
     name: "the cleanup takes live sessions",
     fn: "expire_sessions_between",
-    swaps: [[/session_cutoff\(clock_timestamp\(\)\)/, "clock_timestamp()"]],
+    swaps: [[/session_cutoff\(clock_timestamp\(\)\)/g, "clock_timestamp()"]],
   },
   {
     name: "the cleanup takes sessions two seconds early",
     fn: "expire_sessions_between",
-    swaps: [[/session_cutoff\(clock_timestamp\(\)\)/, "session_cutoff(clock_timestamp()) + interval '2 seconds'"]],
+    swaps: [[/session_cutoff\(clock_timestamp\(\)\)/g, "session_cutoff(clock_timestamp()) + interval '2 seconds'"]],
   },
   { name: "the cleanup takes nothing", fn: "expire_sessions_between", swaps: [["LIMIT at_most", "LIMIT 0"]] },
   {
@@ -191,6 +191,39 @@ const MUTANTS_OF_THE_CLOCK: Mutant[] = [
   },
 ];
 
+const MUTANTS_OF_JUMPS: Mutant[] = [
+  {
+    name: "nobody sees that the clock went back",
+    fn: "serve_tick",
+    swaps: [[/went_back := [^;]*;/, "went_back := false;"]],
+  },
+  {
+    name: "a gap that is still to come is one that goes on",
+    fn: "gaps_until",
+    swaps: [
+      [
+        /\* tstzmultirange\(tstzrange\(NULL::timestamp with time zone, at\)\)|\* tstzmultirange\(tstzrange\(NULL, at\)\)/,
+        "",
+      ],
+    ],
+  },
+  {
+    name: "a clock that goes back brings the dead back",
+    fn: "redate_sessions",
+    swaps: [["WHEN s.last_heartbeat <= dead_until THEN s.last_heartbeat - back ELSE moment", "WHEN true THEN moment"]],
+  },
+  {
+    name: "a service that dies again and again keeps the dead",
+    fn: "gap_cutoff",
+    swaps: [["greatest(as_of - timeout, bound)", "as_of - timeout"]],
+  },
+  {
+    name: "of gaps in a row only the last one is forgiven",
+    fn: "gap_cutoff",
+    swaps: [["as_of := lower(gap)", "as_of := CASE WHEN as_of = at THEN lower(gap) ELSE as_of END"]],
+  },
+];
+
 const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "a watch takes no notice of the timeout",
@@ -228,5 +261,6 @@ export const MUTANTS_OF_OTHERS: Mutant[] = [
   ...MUTANTS_OF_ENDS,
   ...MUTANTS_OF_CLEANUP,
   ...MUTANTS_OF_THE_CLOCK,
+  ...MUTANTS_OF_JUMPS,
   ...MUTANTS_OF_LOOKING,
 ];

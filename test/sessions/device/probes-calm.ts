@@ -2,6 +2,7 @@
 import { revokeKey } from "../../../src/keys/index.ts";
 import { beatSession, expireSessions, kickSession, readStatus } from "../../../src/sessions/device/index.ts";
 import { kickSessionRow, lookAtSessions } from "../../../src/sessions/device/sql.ts";
+import { jumpClock, serveFor } from "../../support/clock.ts";
 import { maskSessionId } from "./chain.ts";
 import { afterSilence, type Held, newId, type Probe, type Subject } from "./probes.ts";
 
@@ -178,6 +179,48 @@ export const CALM_PROBES: Probe[] = [
       const said = [await on.beat(live.session), await on.beat(silent.session)];
       await on.db.sql`UPDATE service_state SET last_tick = NULL`;
       on.expect("heartbeats after an outage of 30 s", said, ["live", "expired"]);
+    },
+  },
+  {
+    guarantee: "G6 gaps in a row are forgiven each, and keep nobody for longer than three timeouts of service",
+    async check(on) {
+      const [live, silent] = [await on.hold(), await on.hold()];
+      await on.db.age(live.id, 200);
+      await on.db.age(silent.id, 430);
+      // Up for 3 s and away for 4 s, again and again; the last time for longer.
+      const gaps = (count: number) =>
+        Array.from(
+          { length: count },
+          (_, n) => `tstzrange(now() - '${7 * n + 5} s'::interval, now() - '${7 * n + 1} s'::interval)`,
+        );
+      const set = (ranges: string[]) =>
+        on.db.sql.unsafe(`
+        UPDATE service_state SET last_tick = clock_timestamp(), gaps = tstzmultirange(${ranges.join()}),
+          gap_began = now() - interval '5 seconds', gap_ended = now() - interval '1 second'`);
+      await set(gaps(62));
+      const said = [await on.beat(live.session), await on.beat(silent.session)];
+      await on.db.sql`UPDATE service_state SET last_tick = NULL, gaps = '{}', gap_began = NULL, gap_ended = NULL`;
+      on.expect("heartbeats after 62 gaps", said, ["live", "expired"]);
+    },
+  },
+  {
+    guarantee: "G6 a clock that goes back expires nobody who is live, brings nobody back and keeps nobody for longer",
+    async check(on) {
+      const [live, silent, dead] = [await on.hold(), await on.hold(), await on.hold()];
+      await on.db.age(silent.id, 30);
+      await on.db.age(dead.id, 110);
+      await on.db.sql`
+        UPDATE service_state SET last_tick = clock_timestamp(), gap_began = clock_timestamp() - interval '40 seconds',
+          gap_ended = clock_timestamp() - interval '20 seconds'`;
+      await jumpClock(on.db, -3600);
+      const said = [await on.beat(live.session), await on.beat(live.session)];
+      await on.db.sql`SELECT tick_service()`;
+      said.push(await on.beat(live.session), await on.beat(dead.session));
+      on.expect("heartbeats after the jump", said, ["live", "live", "live", "expired"]);
+      on.expect("the silent one after the jump", await on.holds(silent.key, silent.session), true);
+      await serveFor(on.db, 61);
+      on.expect("the silent one a timeout later", await on.holds(silent.key, silent.session), false);
+      await on.db.sql`UPDATE service_state SET last_tick = NULL, gaps = '{}', gap_began = NULL, gap_ended = NULL`;
     },
   },
   {

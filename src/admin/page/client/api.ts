@@ -104,7 +104,7 @@ async function ask<T>(method: string, path: string, body?: unknown, type = "appl
   const sent = body === undefined ? null : type === "application/json" ? JSON.stringify(body) : (body as string);
   let response: Response;
   try {
-    response = await fetch(`/api/admin/${path}`, { method, headers, body: sent, credentials: "same-origin" });
+    response = await fetch(`api/admin/${path}`, { method, headers, body: sent, credentials: "same-origin" });
   } catch {
     onOutcome("offline");
     throw new Refused(0, "offline", "The service cannot be reached", undefined);

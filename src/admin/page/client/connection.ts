@@ -6,8 +6,9 @@
  *   offline    the service does not answer
  *
  * A stream that breaks or falls silent is opened anew, after a moment that grows up to 10 seconds; the moment it is back,
- * whoever listens loads what was missed.
+ * whoever listens loads what was missed. Of several tabs one has the stream, and tells the others what comes on it.
  */
+import { StreamTurn } from "../../../client/stream-turn.ts";
 import { watchOutcomes, whoAmI } from "./api.ts";
 import type { TakeoverNews } from "./shapes.ts";
 
@@ -40,6 +41,7 @@ export function connect(listeners: Listeners): Connection {
   let reopening: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   let missed = false;
+  let toldAt = Number.NEGATIVE_INFINITY;
 
   const become = (next: LinkState) => {
     if (closed || next === state) return;
@@ -54,30 +56,55 @@ export function connect(listeners: Listeners): Connection {
   const heard = () => {
     lastHeard = performance.now();
   };
-  const on = <T>(name: string, listener: (data: T) => void) =>
-    source?.addEventListener(name, (event) => {
-      heard();
-      listener(JSON.parse(event.data) as T);
-    });
+  const events: Record<string, (data: never) => void> = {
+    numbers(numbers: { live: number }) {
+      waitMs = 500;
+      become("live");
+      listeners.onNumbers(numbers);
+    },
+    unavailable: () => become("database"),
+    takeover: listeners.onTakeover,
+    started: listeners.onChange,
+    ended: listeners.onChange,
+    left_out: listeners.onChange,
+  };
+  const tell = (name: string, data: unknown) => {
+    heard();
+    toldAt = lastHeard;
+    events[name]?.(data as never);
+  };
+  const turn = new StreamTurn({
+    ...{ name: "admin", max: 1, silenceMs: SILENCE_MAX_MS },
+    onChange(news) {
+      if (news) tell(...(news as Parameters<typeof tell>));
+      else follow();
+    },
+  });
+
+  /** By a stream of its own, or by what another tab tells. */
+  function follow(): void {
+    const mine = turn.isMine();
+    if (mine && !source && reopening === undefined && !closed) open();
+    if (mine) return;
+    source?.close();
+    source = undefined;
+  }
 
   function open(): void {
-    source = new EventSource("/api/admin/events");
+    source = new EventSource("api/admin/events");
     heard();
     source.onopen = () => {
       heard();
       void look();
     };
     source.onerror = reopen;
-    on<{ live: number }>("numbers", (numbers) => {
-      waitMs = 500;
-      become("live");
-      listeners.onNumbers(numbers);
-    });
-    on("unavailable", () => become("database"));
-    on<TakeoverNews>("takeover", listeners.onTakeover);
-    on("started", listeners.onChange);
-    on("ended", listeners.onChange);
-    on("left_out", listeners.onChange);
+    for (const name of Object.keys(events)) {
+      source.addEventListener(name, (event) => {
+        const data: unknown = JSON.parse(event.data);
+        tell(name, data);
+        turn.tell([name, data]);
+      });
+    }
   }
 
   function reopen(): void {
@@ -88,7 +115,7 @@ export function connect(listeners: Listeners): Connection {
     void whoAmI().catch(() => {}); // a stream does not say why it was refused: this does
     reopening = setTimeout(() => {
       reopening = undefined;
-      if (!closed) open();
+      follow();
     }, waitMs);
     waitMs = Math.min(WAIT_MAX_MS, waitMs * 2);
   }
@@ -96,9 +123,10 @@ export function connect(listeners: Listeners): Connection {
   /** A stream that is open says nothing of the database behind it. */
   async function look(): Promise<void> {
     try {
-      const { status } = await fetch("/health", { cache: "no-store" });
+      const { status } = await fetch("health", { cache: "no-store" });
       if (status === 503) become("database");
-      else if (source?.readyState === EventSource.OPEN) become("live");
+      else if (source ? source.readyState === EventSource.OPEN : performance.now() < toldAt + SILENCE_MAX_MS)
+        become("live");
       else if (isTrouble(state)) become("connecting");
       if (status === 200) waitMs = Math.min(waitMs, 2_000);
     } catch {
@@ -107,6 +135,7 @@ export function connect(listeners: Listeners): Connection {
   }
 
   const looking = setInterval(() => {
+    follow();
     const silent = performance.now() - lastHeard;
     if (state !== "live" || silent > SILENCE_MAX_MS / 2) void look();
     if (silent > SILENCE_MAX_MS) {
@@ -122,10 +151,11 @@ export function connect(listeners: Listeners): Connection {
   });
   const goOffline = () => become("offline");
   addEventListener("offline", goOffline);
-  open();
+  follow();
   return {
     close() {
       closed = true;
+      turn.leave();
       source?.close();
       clearInterval(looking);
       clearTimeout(reopening);

@@ -4,9 +4,10 @@ import { el } from "./element.ts";
 import { showClock, showNumber } from "./format.ts";
 import type { NumbersReply } from "./shapes.ts";
 
-/** From uPlot.iife.min.js, which is loaded before; undefined where it does not run. Then the table has it all. */
-declare const uPlot: typeof uPlotModule;
+/** The build puts it beside this module. It refuses to load in a browser whose language is no language to Intl. */
+const LIBRARY = "./uplot.js";
 
+type Library = typeof uPlotModule;
 type Hours = NumbersReply["hours"];
 interface Panel {
   title: string;
@@ -45,6 +46,11 @@ export interface DayChart {
 
 export function createDayChart(): DayChart {
   const places = PANELS.map(() => el("div", { class: "chart", "aria-hidden": "true" }));
+  const failed = el(
+    "p",
+    { class: "note", hidden: true },
+    "The chart does not work in this browser. The table has all of it.",
+  );
   const reading = el("p", { class: "note", "aria-hidden": "true" }, "Point at an hour to read it.");
   const rows = el("tbody");
   const titles = ["Hour", "Live (peak)", "Starts", "Takeovers", "Refused", "Expired", "Ended", "Revoked"];
@@ -54,23 +60,38 @@ export function createDayChart(): DayChart {
   const heading = el("h2", { tabindex: "-1" }, "The last 24 hours");
   const foot = el("div", { class: "chart-foot" }, table, reading);
   const panels = el("div", { class: "panels" }, ...figures);
-  const element = el("section", { class: "card stack", "aria-label": "The last 24 hours" }, heading, panels, foot);
+  const element = el(
+    "section",
+    { class: "card stack", "aria-label": "The last 24 hours" },
+    heading,
+    failed,
+    panels,
+    foot,
+  );
 
   let hours: Hours = [];
   let plots: uPlotModule[] = [];
-  const draw = () => {
-    for (const plot of plots) plot.destroy();
-    plots =
-      hours.length === 0 || !("uPlot" in globalThis)
-        ? []
-        : PANELS.map((panel, i) => drawPanel(panel, places[i] as HTMLElement, hours, read));
+  const draw = async () => {
+    const shown = hours;
+    try {
+      const { default: uPlot } = (await import(LIBRARY)) as { default: Library };
+      if (shown !== hours || hours.length === 0 || !element.isConnected) return; // a later one draws
+      for (const plot of plots) plot.destroy();
+      plots = PANELS.map((panel, i) => drawPanel(uPlot, panel, places[i] as HTMLElement, hours, read));
+    } catch {
+      panels.hidden = true;
+      reading.hidden = true;
+      failed.hidden = false;
+      table.open = true;
+    }
   };
   const read = (index: number | null | undefined) => {
     const hour = hours[index ?? -1];
     reading.textContent = hour ? tell(hour) : "Point at an hour to read it.";
   };
   const colors = matchMedia("(prefers-color-scheme: dark)");
-  colors.addEventListener("change", draw);
+  const redraw = () => void draw();
+  colors.addEventListener("change", redraw);
   const sized = new ResizeObserver(() => {
     for (const [i, plot] of plots.entries()) {
       const width = places[i]?.clientWidth ?? 0;
@@ -83,18 +104,24 @@ export function createDayChart(): DayChart {
     element,
     show(next) {
       hours = next;
-      draw();
+      void draw();
       rows.replaceChildren(...next.map(toRow).reverse());
     },
     close() {
       sized.disconnect();
-      colors.removeEventListener("change", draw);
+      colors.removeEventListener("change", redraw);
       for (const plot of plots) plot.destroy();
     },
   };
 }
 
-function drawPanel(panel: Panel, place: HTMLElement, hours: Hours, read: (index?: number | null) => void): uPlotModule {
+function drawPanel(
+  uPlot: Library,
+  panel: Panel,
+  place: HTMLElement,
+  hours: Hours,
+  read: (index?: number | null) => void,
+): uPlotModule {
   const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const x = hours.map(({ hour }) => Date.parse(hour) / 1000);
   const [first = 0, last = 0] = [x[0], x.at(-1)];
@@ -104,7 +131,7 @@ function drawPanel(panel: Panel, place: HTMLElement, hours: Hours, read: (index?
   const options: uPlotModule.Options = {
     width: place.clientWidth || 600,
     height: panel.height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0], // half of the last hour's label stands right of its line
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "day" } },
     scales: {
@@ -118,8 +145,12 @@ function drawPanel(panel: Panel, place: HTMLElement, hours: Hours, read: (index?
     series: [
       {},
       {
-        ...{ stroke: color(panel.color), fill: color(panel.fill), width: panel.kind === "line" ? 2 : 0 },
-        ...{ points: { show: false }, paths: path, spanGaps: false },
+        stroke: color(panel.color),
+        fill: color(panel.fill),
+        width: panel.kind === "line" ? 2 : 0,
+        points: { show: false },
+        paths: path,
+        spanGaps: false,
       },
     ],
     hooks: {

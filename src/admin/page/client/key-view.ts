@@ -30,7 +30,11 @@ export function createKeyView(id: number): View {
     contentOf: ({ generation, ended_at }) => `${generation} ${ended_at}`,
     async load(cursor) {
       const page = await readHistory(id, cursor);
-      timeline.replaceChildren(drawTimeline(page.items));
+      try {
+        timeline.replaceChildren(drawTimeline(page.items));
+      } catch {
+        timeline.replaceChildren("The timeline does not work in this browser. The table below has all of it.");
+      }
       return page;
     },
     columns: [

@@ -42,6 +42,7 @@ export function createNowView(): View {
       `${count(sum("starts"), "start")}, ${count(sum("refusals"), "refusal")}`,
     );
     unclean.set(showShare(numbers.unclean_share), "fell silent instead of saying goodbye");
+    news.add(...numbers.newest_takeovers);
     chart.show(numbers.hours);
     look.show(numbers);
   }
@@ -55,7 +56,7 @@ export function createNowView(): View {
       void loadNumbers();
     },
     onNumbers: (numbers) => live.set(showNumber(numbers.live)),
-    onTakeover: news.add,
+    onTakeover: (one) => news.add(one),
     onChange: () => void list.refresh(),
     leave() {
       clearInterval(timer);

@@ -22,11 +22,4 @@ export interface ImportReport {
   invalid: { line: number; reason: string }[];
 }
 
-export interface TakeoverNews {
-  key_id: number;
-  access_key: string;
-  label: string | null;
-  at: string;
-  from_device: Device;
-  to_device: Device;
-}
+export type TakeoverNews = NumbersReply["newest_takeovers"][number];

@@ -31,7 +31,7 @@ export function showShell({ version, leave }: { version: string; leave(): Promis
   const aloud = el("div", { class: "hidden", "aria-live": "polite", id: "news" });
   const out = el("button", { class: "small", type: "button", onclick: () => void goOut() }, "Sign out");
   const brand = el("span", { class: "brand", title: `Keybeat ${version}` });
-  brand.append(el("img", { src: "/admin/icon.svg", alt: "" }), "Keybeat");
+  brand.append(el("img", { src: "admin/icon.svg", alt: "" }), "Keybeat");
   const nav = el("nav", { "aria-label": "Main" }, ...links);
   const skip = el("a", { class: "skip", href: "#main", onclick: toMain }, "Skip to the content");
   document.body.replaceChildren(skip, el("header", { class: "top" }, brand, nav, state, out), banner, main, aloud);

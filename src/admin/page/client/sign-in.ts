@@ -24,7 +24,7 @@ export function showSignIn({ entered, problem = "" }: { entered(): Promise<void>
       submit.disabled = false;
     }
   });
-  const mark = el("img", { src: "/admin/icon.svg", alt: "" });
+  const mark = el("img", { src: "admin/icon.svg", alt: "" });
   const hint = el("p", { class: "note" }, "It is what ADMIN_TOKEN is set to, or stands in .keybeat/admin-token.");
   const card = el("div", { class: "card stack" }, el("h1", { class: "brand" }, mark, "Keybeat"), form, hint);
   document.body.replaceChildren(el("main", { class: "sign-in" }, card));

@@ -1,26 +1,38 @@
-/** News of takeovers: the newest as a list, and read aloud, together where they come in swarms. */
+/** Takeovers: the newest as a list, of the last day and live, and read aloud, together where they come in swarms. */
 import { el } from "./element.ts";
 import { age, count, showDevice } from "./format.ts";
 import type { TakeoverNews } from "./shapes.ts";
 
-const SHOWN_MAX = 8;
+const SHOWN_MAX = 10;
 const ALOUD_EVERY_MS = 5_000;
 
 export interface TakeoverList {
   element: HTMLElement;
-  add(news: TakeoverNews): void;
+  /** What the history has, or what has just happened; which is told twice is shown once. */
+  add(...news: TakeoverNews[]): void;
 }
 
 export function createTakeoverList(): TakeoverList {
   const list = el("ul", { class: "plain" });
-  const nothing = el("p", { class: "note" }, "None since you opened this page.");
+  const nothing = el("p", { class: "note" }, "None in the last 24 hours.");
   const heading = el("h2", { tabindex: "-1" }, "Newest takeovers");
+  const rows = new Map<string, { at: string; row: HTMLElement }>();
   return {
     element: el("section", { class: "card", "aria-label": "Newest takeovers" }, heading, nothing, list),
-    add(news) {
-      nothing.hidden = true;
-      list.prepend(tell(news));
-      while (list.children.length > SHOWN_MAX) list.lastElementChild?.remove();
+    add(...news) {
+      for (const one of news) {
+        const name = `${one.key_id} ${one.at}`;
+        if (!rows.has(name)) rows.set(name, { at: one.at, row: tell(one) });
+      }
+      const newest = [...rows].sort(([, a], [, b]) => b.at.localeCompare(a.at));
+      for (const [name, { row }] of newest.splice(SHOWN_MAX)) {
+        rows.delete(name);
+        row.remove();
+      }
+      nothing.hidden = rows.size > 0;
+      for (const [at, [, { row }]] of newest.entries()) {
+        if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
+      }
     },
   };
 }

@@ -47,13 +47,23 @@ export function defineElement(readDefaults: () => WidgetOptions): void {
         // Read for every request, so that a page can renew it.
         const readToken = () => this.getAttribute("token") ?? undefined;
         const token = this.hasAttribute("token") ? readToken : defaults.token;
-        const room = createWaitingRoom({ ...options, token });
-        const stay = new Stay({ ...options, room, userId, target: this });
+        const stay = this.#open({ ...options, token }, userId);
+        if (!stay) return;
         this.#stay = stay;
         void Promise.resolve(closed).then(() => {
           if (this.#stay === stay) stay.start().catch(() => {}); // told as keybeat-error
         });
       });
+    }
+
+    /** Undefined: an attribute is wrong, which no second try mends. */
+    #open(options: WidgetOptions, userId: string): Stay | undefined {
+      try {
+        return new Stay({ ...options, room: createWaitingRoom(options), userId, target: this });
+      } catch (error) {
+        console.error(`<${NAME}>: ${(error as Error).message}`);
+        this.dispatchEvent(new CustomEvent("keybeat-error", { detail: { error }, bubbles: true, composed: true }));
+      }
     }
   }
   if (!customElements.get(NAME)) customElements.define(NAME, WaitingRoomElement);

@@ -6,8 +6,7 @@
  *   put aside            (back/forward cache) kept; asks nothing until it is back, then at once
  *   hidden, app switched kept; goes on, and asks at once when it is looked at again
  *
- * Of several tabs one holds the event stream, the others ask every 5 s: over HTTP/1 browsers allow six connections to
- * a host, for all tabs together.
+ * Of several tabs one holds the event stream, the others ask every 5 s.
  */
 import type { KeybeatError } from "../../error.ts";
 import type { CreateOptions, WaitingRoom } from "../room.ts";
@@ -35,11 +34,10 @@ export class Stay {
   #createOptions: CreateOptions = {};
   #watch: PlaceWatch | undefined;
   #waited = false;
+  #complained = "";
   #creating: Promise<unknown> | undefined;
   /** Fires when this stay is over; fired before it begins. */
   #over = new AbortController();
-  /** Fires when this tab no longer wants the stream. */
-  #streaming = new AbortController();
   #channel: BroadcastChannel | undefined;
 
   constructor(options: StayOptions) {
@@ -90,13 +88,11 @@ export class Stay {
 
   #follow(): void {
     const { room, userId } = this.#options;
-    this.#watch = room.watchPosition(userId, (event) => this.#hear(event), { stream: false });
+    this.#watch = room.watchPosition(userId, (event) => this.#hear(event));
     this.#askLater(); // the goodbye of the page before this one may still be on its way
-    this.#takeStream();
   }
 
   #goAway(mayReturn: boolean): void {
-    this.#streaming.abort();
     // In either case: a timer that fires while the page is taken down would count as a return.
     this.#watch?.pause();
     if (mayReturn) return;
@@ -105,31 +101,15 @@ export class Stay {
   }
 
   #comeBack(): void {
-    if (!this.#watch) return;
-    this.#watch.resume();
-    this.#takeStream();
+    this.#watch?.resume();
   }
 
   #askLater(): void {
     for (const ms of ASK_AFTER_GOODBYE_MS) setTimeout(() => this.#over.signal.aborted || this.#watch?.check(), ms);
   }
 
-  /** An insecure (http) page has no locks: then each tab has a stream. */
-  #takeStream(): void {
-    this.#streaming = new AbortController();
-    const { signal } = this.#streaming;
-    const hold = () =>
-      new Promise<void>((resolve) => {
-        this.#watch?.stream(true);
-        signal.addEventListener("abort", () => resolve());
-      });
-    if (navigator.locks) navigator.locks.request(this.#name, { signal }, hold).catch(() => {});
-    else void hold();
-  }
-
   #leave(): void {
     this.#over.abort();
-    this.#streaming.abort();
     this.#channel?.close();
     this.#watch?.stop();
     this.#watch = undefined;
@@ -143,7 +123,8 @@ export class Stay {
     else if (event.type === "closed" || event.type === "expired") {
       this.#leave();
       this.#showEnd(event.type);
-    } else if (event.type === "error" && this.#waited) {
+    } else if (event.type === "error") this.#complain(event.error);
+    if (event.type === "error" && this.#waited) {
       this.#notice.show({ kind: "waiting", badge: "…", title: this.#texts.offline });
     }
     this.#tell(active && this.#waited ? "promoted" : type, detail);
@@ -172,7 +153,15 @@ export class Stay {
     const detail = error.code === "queue_full" ? fullDetail : away ? "" : error.message;
     const action = { label: retry, run: () => void this.start().catch(() => {}) };
     this.#notice.show({ kind: "trouble", badge: "!", title, detail, action });
+    this.#complain(error);
     this.#tell("error", { error });
+  }
+
+  /** For whoever puts the page together; the visitor is told otherwise. The same thing once. */
+  #complain({ code, message }: KeybeatError): void {
+    const text = `${code}: ${message}`;
+    if (this.#complained !== text) console.error(`keybeat-waiting-room, ${text}`);
+    this.#complained = text;
   }
 
   #tell(name: string, detail: object): void {

@@ -182,7 +182,7 @@ describe("the demo page", () => {
     const policy = answer.headers.get("content-security-policy") as string;
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toMatch(/unsafe|https?:|\*/);
-    expect(await answer.text()).not.toMatch(/https?:\/\/|<script(?! defer src="\/)|style="| on\w+=/);
+    expect(await answer.text()).not.toMatch(/https?:\/\/|<script(?! defer src=")|style="| on\w+=|(?:src|href)="\//);
     for (const path of [
       "/demo",
       "/demo/waiting-room/",

@@ -8,7 +8,7 @@ import { showYou } from "./you.ts";
 const LOOK_MS = 2_000;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
-const room = createWaitingRoom({ baseUrl: location.origin });
+const room = createWaitingRoom({ baseUrl: new URL("..", location.href).href });
 const users = new Users(room, { list: byId("users"), onChange: showUsers, onTrouble: showTrouble });
 
 byId("start").onclick = () => {
@@ -48,7 +48,7 @@ function showTrouble(error?: KeybeatError): void {
 
 async function look(): Promise<void> {
   try {
-    const response = await fetch("/api/v1/session/status");
+    const response = await fetch("../api/v1/session/status");
     const status = (await response.json()) as StatusReply;
     byId("seats").textContent = `${status.active_sessions} of ${status.max_sessions}`;
     byId("line").textContent = String(status.queue_length);

