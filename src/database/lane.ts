@@ -65,7 +65,7 @@ export function openLane(
   { tracing, onLate }: { tracing?: Tracing | undefined; onLate?: (since: number) => void } = {},
 ): Lane {
   const sockets = createSocketFactory(options.deadlineMs);
-  let sql = openPool(url, options, sockets.open);
+  let sql = openPool(url, options, sockets);
   const gate = createGate({
     insideMax: options.connectionsMax,
     waitingMax: options.waitingMax,
@@ -81,7 +81,7 @@ export function openLane(
   /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
   const replacePool = () => {
     const old = sql;
-    sql = openPool(url, options, sockets.open);
+    sql = openPool(url, options, sockets);
     void old.end({ timeout: 1 });
   };
 
@@ -173,7 +173,7 @@ function waitsUntil(moment: number): number {
   return waits as unknown as number;
 }
 
-function openPool(url: string, options: LaneOptions, socket: SocketFactory["open"]): Sql {
+function openPool(url: string, options: LaneOptions, socket: SocketFactory): Sql {
   return postgres(url, {
     max: options.connectionsMax,
     // Nothing waits behind a busy connection: a slow call would hold up whoever was put behind it.

@@ -26,7 +26,7 @@ export function openListener(
   log: Logger,
 ): Listener {
   const probeChannel = `keybeat_probe_${randomBytes(8).toString("hex")}`;
-  const sockets = createSocketFactory(ANSWER_MS_MAX);
+  const openSocket = createSocketFactory(ANSWER_MS_MAX);
   let sql: postgres.Sql | undefined;
   let proven = false;
   let closed = false;
@@ -44,7 +44,7 @@ export function openListener(
       max_lifetime: null,
       connection: { application_name: "keybeat listen" },
       onnotice: () => {},
-      socket: sockets.open,
+      socket: openSocket,
       onclose: () => {
         // A closed one says so; it would come back by itself, but without its LISTEN.
         if (sql !== fresh) return;

@@ -17,12 +17,12 @@ interface Target {
 export const SOCKET_TICK_MS = 100;
 const PACE_MS_MAX = 400;
 
+/**
+ * For the driver's `socket` option. It must never throw (the driver would lose the connection's place in its pool for
+ * good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
+ */
 export interface SocketFactory {
-  /**
-   * For the driver's `socket` option. It must never throw (the driver would lose the connection's place in its pool for
-   * good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
-   */
-  open(target: Target): Promise<Socket>;
+  (target: Target): Promise<Socket>;
   /** Cuts the sockets on which nothing has come or gone for so long. */
   dropQuiet(ms: number): void;
   /** Whether anything has come since (on performance.now()) on a socket that was open then. */
@@ -64,14 +64,13 @@ export function createSocketFactory(silenceMsMax: number): SocketFactory {
     return socket;
   };
 
-  return {
-    open,
-    dropQuiet(ms) {
+  return Object.assign(open, {
+    dropQuiet(ms: number) {
       for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
     },
-    heardSince: (moment) =>
+    heardSince: (moment: number) =>
       [...watched.values()].some(({ openedAt, readAt }) => openedAt < moment && readAt() > moment + SOCKET_TICK_MS),
-  };
+  });
 }
 
 interface Watch {

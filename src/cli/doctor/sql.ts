@@ -21,7 +21,7 @@ export function examine(url: string): Examined {
     ...{ max: 1, fetch_types: false, connect_timeout: 5, idle_timeout: 0, max_lifetime: null, onnotice: () => {} },
     connection: { application_name: "keybeat doctor" },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    socket: createSocketFactory(SILENCE_MS_MAX).open,
+    socket: createSocketFactory(SILENCE_MS_MAX),
     onnotify: (channel: string) => heard.add(channel),
   } as unknown as postgres.Options<Record<string, never>>);
   return {
