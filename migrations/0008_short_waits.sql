@@ -3,8 +3,9 @@
 --   * No effect comes later than its caller waits for it: what is waited for is bounded in sum, not lock by lock
 --     (limit_waiting). Only the commit itself may still wait, for a disk or a synchronous standby: nothing bounds that.
 --   * The heartbeat of a session that is well waits for no history: what has ended is told by a call of its own.
---   * Locks are taken in one order: session id, key, session, history, audit log; the room, places, permits, moves, audit
---     log; of many rows in the order of what makes them unique. Whatever only tidies skips what somebody else holds.
+--   * Locks are taken in one order: session id, key, the history's table, session, the history's rows, audit log; the room,
+--     places, permits, moves, audit log; of many rows in the order of what makes them unique. Whatever only tidies skips
+--     what somebody else holds.
 --   * Whoever holds what everybody needs (the room, the history's months) waits for nobody longer than a tenth of a second.
 
 CREATE TABLE "service_state_stand_ins" (
@@ -270,6 +271,18 @@ END
 $$;
 --> statement-breakpoint
 
+-- Whoever is to end a live session waits for the history first, and only then holds the session: its heartbeats must not
+-- wait for what somebody does to the history.
+CREATE FUNCTION claim_endings() RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  LOCK TABLE session_history IN ROW EXCLUSIVE MODE;
+END
+$$;
+--> statement-breakpoint
+
 -- Starts a session, takes the key over from another one, or gives the same session back (G1, G2, G4).
 --
 -- outcome: started | resumed | invalid_key | key_expired | key_revoked | key_in_use | holder_changed | session_id_used
@@ -300,6 +313,9 @@ BEGIN
   IF NOT FOUND THEN
     outcome := 'invalid_key';
     RETURN;
+  END IF;
+  IF NOT refuse AND EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id <> id) THEN
+    PERFORM claim_endings();
   END IF;
   PERFORM limit_waiting();
   SELECT s.* INTO present FROM active_sessions s WHERE s.key_id = owner.id FOR NO KEY UPDATE;
@@ -385,6 +401,9 @@ DECLARE
 BEGIN
   PERFORM limit_waiting();
   PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));
+  IF EXISTS (SELECT FROM active_sessions s WHERE s.session_id = id) THEN
+    PERFORM claim_endings();
+  END IF;
   PERFORM limit_waiting();
   SELECT s.* INTO present FROM active_sessions s WHERE s.session_id = id FOR UPDATE;
   PERFORM limit_waiting();
@@ -412,6 +431,9 @@ DECLARE
   present active_sessions;
   at timestamptz;
 BEGIN
+  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = of_key) THEN
+    PERFORM claim_endings();
+  END IF;
   PERFORM limit_waiting();
   SELECT s.* INTO present FROM active_sessions s
   WHERE s.key_id = of_key AND s.generation = coalesce(only_generation, s.generation) FOR UPDATE;

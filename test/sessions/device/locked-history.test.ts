@@ -1,5 +1,8 @@
 /** The history belongs to somebody else for a while: an index is built, a partition changed. Who is well feels nothing. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { eraseKeyRow } from "../../../src/keys/sql.ts";
+import { kickSessionRow } from "../../../src/sessions/device/sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
@@ -77,3 +80,26 @@ it("the cleanup leaves what it cannot record for the next time, and holds no row
   expect(cleaned).toBe("55P03");
   expect((await app.post("/api/session/start", { access_key: key })).status).toBe(200);
 });
+
+it.each(["SHARE", "ACCESS EXCLUSIVE"])(
+  "whoever is to be taken over, kicked or erased beats on while that waits for the history (%s)",
+  async (mode) => {
+    const session = await start();
+    const release = await db.lockTable("session_history", mode);
+    const by = { who: "a test", from: null };
+    const waiting = [
+      app.post("/api/session/start", { access_key: session.key }).then(({ status }) => status),
+      kickSessionRow(db.database, { keyId: session.id, generation: null, note: null }, by).catch(({ code }) => code),
+      eraseKeyRow(db.database, session.id, by).catch(({ code }) => code),
+    ];
+    await sleep(300);
+    for (let beats = 0; beats < 5; beats++) {
+      const askedAt = performance.now();
+      expect((await beat(session)).status).toBe(200);
+      expect(performance.now() - askedAt).toBeLessThan(1_500); // they wait for two seconds
+    }
+    expect(await Promise.all(waiting)).toEqual([503, "unavailable", "unavailable"]);
+    await release();
+    expect((await beat(session)).status).toBe(200);
+  },
+);
