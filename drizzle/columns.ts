@@ -9,5 +9,8 @@ export const moment = (name: string) => timestamp(name, { withTimezone: true, mo
 /** The words of a text, for searching. */
 export const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });
 
+/** A transaction, by its number in full. */
+export const transaction = customType<{ data: string }>({ dataType: () => "xid8" });
+
 /** Stretches of time, in order and apart from each other. */
 export const stretches = customType<{ data: string }>({ dataType: () => "tstzmultirange" });

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, doublePrecision, integer, jsonb, pgTable } from "drizzle-orm/pg-core";
-import { moment, stretches } from "./columns.ts";
+import { moment, stretches, transaction } from "./columns.ts";
 
 /**
  * What holds for the whole installation, in one row, so that every process, the cleanup of a host's cron and an
@@ -13,6 +13,8 @@ export const serviceState = pgTable(
     sessionTimeoutSeconds: integer("session_timeout_seconds").notNull().default(60),
     /** Every serving process pushes it each second; null until the first one serves. */
     lastTick: moment("last_tick"),
+    /** Every transaction before this one was over by then. */
+    tickedAfter: transaction("ticked_after"),
     /** The last time that nobody served: from when to when. Gaps less than a session timeout apart are shown as one. */
     gapBegan: moment("gap_began"),
     gapEnded: moment("gap_ended"),

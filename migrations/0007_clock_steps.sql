@@ -2,6 +2,7 @@
 -- The room's table comes first: whoever has its lock goes on to read service_state, never the other way round.
 
 ALTER TABLE "waiting_room" ADD COLUMN "clock_steps" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "service_state" ADD COLUMN "ticked_after" "xid8";--> statement-breakpoint
 ALTER TABLE "service_state" ADD COLUMN "gaps" "tstzmultirange" DEFAULT '{}'::tstzmultirange NOT NULL;--> statement-breakpoint
 ALTER TABLE "service_state" ADD COLUMN "confirmed_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "service_state" ADD COLUMN "clock_steps" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
@@ -162,10 +163,11 @@ $$;
 
 -- Dates sessions by a clock that has gone back: at most 10,000 of those that were heard of later than now are heard of at
 -- `moment`. Given dead_until, the cutoff of the last tick, whoever was dead by it stays so: dated back as far as the
--- clock went. A row that is not later than now may be of before or after the jump; one that was written before the last
--- tick was (ticked_by, its transaction) is of before. Rows that somebody else holds are for the next time. Returns how many.
+-- clock went. A row that is not later than now may be of before or after the jump; it is of before if the transaction that
+-- wrote it was over at the last tick, which is certain of those before `ticked_after`. Rows that somebody else holds are for
+-- the next time. Returns how many it was.
 CREATE FUNCTION redate_sessions(
-  at timestamptz, moment timestamptz, dead_until timestamptz, back interval, ticked_by xid
+  at timestamptz, moment timestamptz, dead_until timestamptz, back interval, ticked_after xid8
 ) RETURNS integer
 LANGUAGE plpgsql
 SET jit = off
@@ -179,7 +181,7 @@ BEGIN
   WHERE s.ctid = ANY (ARRAY(
     SELECT late.ctid FROM active_sessions late
     WHERE late.last_heartbeat > at
-       OR (late.last_heartbeat > cutoff AND late.last_heartbeat <= dead_until AND age(late.xmin) >= age(ticked_by))
+       OR (late.last_heartbeat > cutoff AND late.last_heartbeat <= dead_until AND age(late.xmin) > age(ticked_after::xid))
     LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED));
   GET DIAGNOSTICS redated = ROW_COUNT;
   RETURN redated;
@@ -204,11 +206,12 @@ DECLARE
   went_back boolean;
   gap_starts timestamptz;
   dead_until timestamptz;
-  ticked_by xid;
+  over_before xid8;
   redated integer := 0;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   SELECT s.* INTO state FROM service_state s WHERE s.singleton FOR NO KEY UPDATE SKIP LOCKED;
+  over_before := pg_snapshot_xmin(pg_current_snapshot()); -- then the clock
   at := clock_timestamp();
   unsettled := false;
   IF state.singleton IS NULL THEN
@@ -224,9 +227,8 @@ BEGIN
       CASE WHEN went_back THEN at - greatest(state.last_tick, state.gap_ended) END));
     gap_starts := CASE WHEN went_back THEN at - interval '1 microsecond' ELSE state.last_tick END;
     dead_until := session_cutoff(greatest(state.last_tick, at));
-    ticked_by := (SELECT s.xmin FROM service_state s);
     UPDATE service_state
-    SET last_tick = at, gap_ended = at,
+    SET last_tick = at, ticked_after = over_before, gap_ended = at,
         gap_began = least(gap_starts, CASE WHEN last_tick < gap_ended + session_timeout() THEN gap_began END),
         gaps = add_gap(gaps_until(state, gap_starts), tstzrange(gap_starts, at)),
         confirmed_at = least(coalesce(confirmed_at, last_tick), at),
@@ -234,12 +236,13 @@ BEGIN
         clock_stepped_at = CASE WHEN stepped_seconds IS NULL THEN clock_stepped_at ELSE at END,
         clock_stepped_seconds = coalesce(stepped_seconds, clock_stepped_seconds);
     IF went_back THEN
-      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds), ticked_by);
+      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds), state.ticked_after);
     END IF;
   ELSIF state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds' THEN
     -- Otherwise another process has just done it. An hour of service makes up for a day of the clock (retention_clock).
     UPDATE service_state
-    SET last_tick = at, confirmed_at = least(at, coalesce(confirmed_at, last_tick, at) + 24 * (at - last_tick));
+    SET last_tick = at, ticked_after = over_before,
+        confirmed_at = least(at, coalesce(confirmed_at, last_tick, at) + 24 * (at - last_tick));
   END IF;
 
   IF went_back OR state.clock_unsettled THEN

@@ -26,7 +26,9 @@ export async function jumpClock(db: TestDatabase, seconds: number, after = ""): 
   const updates = columns.map(
     ({ table, columns: list }) => `UPDATE ${table} SET ${JSON.parse(list).map(shifted).join()}`,
   );
-  await db.sql.unsafe([...updates, after].join("; ")); // sent as one, they are one transaction
+  // The rows are written now, but stand for such as were written before the last tick. Sent as one: one transaction.
+  const ticked = "UPDATE service_state SET ticked_after = (pg_current_xact_id()::text::bigint + 1)::text::xid8";
+  await db.sql.unsafe([...updates, ticked, after].join("; "));
 }
 
 /** So many seconds pass in which the service ticks. */
