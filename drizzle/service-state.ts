@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, doublePrecision, integer, jsonb, pgTable } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, doublePrecision, integer, jsonb, pgTable, text } from "drizzle-orm/pg-core";
 import { moment, stretches, transaction } from "./columns.ts";
 
 /**
@@ -28,6 +28,8 @@ export const serviceState = pgTable(
     clockSteppedSeconds: doublePrecision("clock_stepped_seconds"),
     /** The clock went back, and there are sessions left whose last heartbeat is still to come by it. */
     clockUnsettled: boolean("clock_unsettled").notNull().default(false),
+    /** By which KEY_PEPPER is known again; null: not known yet. */
+    pepperMark: text("pepper_mark"),
   },
   (table) => [
     check("service_state_one_row", sql`${table.singleton}`),

@@ -110,11 +110,13 @@ SET jit = off
 AS $$
 BEGIN
   UPDATE waiting_room r
-  SET clock_steps = s.clock_steps, next_due = '-infinity', occupied_since = least(r.occupied_since, at),
+  SET clock_steps = s.clock_steps, next_due = '-infinity',
+      occupied_since = CASE WHEN r.occupied_since > at THEN at ELSE r.occupied_since END, -- null stays null
       vacated = ARRAY(SELECT least(v, at) FROM unnest(r.vacated) WITH ORDINALITY AS u (v, nth) ORDER BY nth)
   FROM present_state() s;
   UPDATE waiting_room_places p
-  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at), seated_at = least(p.seated_at, at)
+  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at),
+      seated_at = CASE WHEN p.seated_at > at THEN at ELSE p.seated_at END
   WHERE greatest(p.last_seen, p.created_at, p.seated_at) > at;
   UPDATE waiting_room_permits p
   SET expires_at = least(p.expires_at, at + make_interval(secs => CASE WHEN p.granted THEN r.request_seconds ELSE 30 END))
@@ -158,11 +160,12 @@ SET lock_timeout = '500ms'
 AS $$
 DECLARE
   state service_state;
+  before service_state;
   has_lock boolean;
-  last_tick timestamptz;
   went_back boolean;
   gap_starts timestamptz;
   dead_until timestamptz;
+  over_before xid8;
   redated integer := 0;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -174,10 +177,11 @@ BEGIN
   LOCK TABLE active_sessions, waiting_room, waiting_room_places IN ROW EXCLUSIVE MODE NOWAIT;
   PERFORM FROM service_state s WHERE s.singleton FOR NO KEY UPDATE SKIP LOCKED;
   has_lock := FOUND;
-  SELECT s.* INTO state FROM present_state() s;
+  state := present_state();
+  before := state;
+  over_before := pg_snapshot_xmin(pg_current_snapshot()); -- then the clock
   at := clock_timestamp();
 
-  last_tick := state.last_tick;
   -- Less than a second is no jump: nobody is a second late for it.
   went_back := coalesce(greatest(state.last_tick, state.gap_ended) > at + interval '1 second', false);
   IF went_back OR state.last_tick < at - interval '3 seconds' THEN
@@ -186,27 +190,28 @@ BEGIN
       CASE WHEN went_back THEN at - greatest(state.last_tick, state.gap_ended) END));
     gap_starts := CASE WHEN went_back THEN at - interval '1 microsecond' ELSE state.last_tick END;
     dead_until := session_cutoff(greatest(state.last_tick, at));
-    state.gaps := add_gap(gaps_until(state, gap_starts), tstzrange(gap_starts, at));
+    state.gaps := add_gap(gaps_until(before, gap_starts), tstzrange(gap_starts, at));
     state.gap_began := least(
-      gap_starts, CASE WHEN state.last_tick < state.gap_ended + session_timeout() THEN state.gap_began END);
+      gap_starts, CASE WHEN before.last_tick < before.gap_ended + session_timeout() THEN before.gap_began END);
     state.gap_ended := at;
-    state.confirmed_at := least(coalesce(state.confirmed_at, state.last_tick), at);
+    state.confirmed_at := least(coalesce(before.confirmed_at, before.last_tick), at);
     state.last_tick := at;
+    state.ticked_after := over_before;
     IF stepped_seconds IS NOT NULL THEN
-      state.clock_steps := state.clock_steps + 1;
+      state.clock_steps := before.clock_steps + 1;
       state.clock_stepped_at := at;
       state.clock_stepped_seconds := stepped_seconds;
     END IF;
     PERFORM keep_state(state, has_lock);
     IF went_back THEN
-      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds),
-        at - CASE WHEN expected >= last_tick THEN expected - last_tick ELSE interval '3 seconds' END);
+      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds), before.ticked_after);
     END IF;
   ELSIF state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds' THEN
     -- Otherwise another process has just done it. An hour of service makes up for a day of the clock (retention_clock).
     state.confirmed_at := least(
-      at, coalesce(state.confirmed_at, state.last_tick, at) + 24 * (at - state.last_tick));
+      at, coalesce(before.confirmed_at, before.last_tick, at) + 24 * (at - before.last_tick));
     state.last_tick := at;
+    state.ticked_after := over_before;
     PERFORM keep_state(state, has_lock);
   END IF;
 
@@ -693,7 +698,9 @@ BEGIN
     BEGIN
       PERFORM record_expiry(silent.session) FROM (
         SELECT s AS session FROM active_sessions s
-        WHERE s.session_id = ANY (asked) AND s.last_heartbeat <= cutoff FOR UPDATE SKIP LOCKED) silent;
+        WHERE s.session_id = ANY (asked) AND s.last_heartbeat <= cutoff
+          -- Judged once more by a clock that was read after the row: it may have gone back meanwhile.
+          AND s.last_heartbeat <= session_cutoff(clock_timestamp()) FOR UPDATE SKIP LOCKED) silent;
     EXCEPTION WHEN lock_not_available THEN
       NULL; -- they stay as they are
     END;
@@ -893,6 +900,10 @@ BEGIN
     WHERE CASE WHEN p.seated_at IS NULL THEN p.last_seen <= waiter_cutoff
                WHEN p.claimed THEN p.last_seen <= seat_cutoff
                ELSE greatest(p.seated_at, p.last_seen) <= claim_cutoff END
+      -- A poll holds no lock of the room, and may be of after the clock went back.
+      AND CASE WHEN p.seated_at IS NULL THEN p.last_seen <= room_cutoff(clock_timestamp(), room.waiter_seconds)
+               WHEN p.claimed THEN p.last_seen <= room_cutoff(clock_timestamp(), room.seat_seconds)
+               ELSE greatest(p.seated_at, p.last_seen) <= room_cutoff(clock_timestamp(), room.claim_seconds) END
     ORDER BY p.ticket LIMIT 1000 FOR UPDATE SKIP LOCKED
   LOOP
     removed := removed + 1;

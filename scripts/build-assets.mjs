@@ -20,6 +20,8 @@ import { buildSync } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
+/** What the page has in common with the client, compiled. */
+const SHARED = "client/stream-turn.js";
 const WIDGET = "src/client/waiting-room/widget";
 const DEMO = "src/sessions/waiting-room/demo";
 
@@ -81,9 +83,8 @@ function bundle(entries, format = "iife") {
 /** Without those that hold only types. */
 function listModules() {
   const folder = join(compiled, "admin/page/client");
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".js"))
-    .map((name) => join(folder, name))
+  return [...readdirSync(folder).map((name) => join(folder, name)), join(compiled, SHARED)]
+    .filter((file) => file.endsWith(".js"))
     .filter((file) => readFileSync(file, "utf8").trim() !== "export {};");
 }
 
@@ -100,6 +101,9 @@ function build(source, target) {
 /** The references to source maps, which are not served, would only give a reader's console a 404. */
 function read(source) {
   const bytes = readFileSync(source);
+  // Served from one folder, side by side.
+  if (source.startsWith(compiled))
+    return Buffer.from(bytes.toString("utf8").replace(`../../../${SHARED}`, "./stream-turn.js"));
   if (source.endsWith(`${PAGE}/index.html`)) return Buffer.from(preloadModules(bytes.toString("utf8")));
   if (!/node_modules.*\.(js|css)$/.test(source)) return bytes;
   return Buffer.from(

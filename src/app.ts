@@ -1,10 +1,13 @@
 /** Mounts the routes. It never listens: main.ts does, and a test calls `fetch` on it as well. */
 import { Hono } from "hono";
+import { createLimitReport } from "./admin/audit/over-limit.ts";
 import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
 import type { Database } from "./database/database.ts";
+import { allowHosts } from "./http/allowed-hosts.ts";
+import { asWritten } from "./http/as-written.ts";
 import { createAddressReader, type TrustProxy } from "./http/client-address.ts";
-import { crossOrigin, safeHeaders } from "./http/cross-origin.ts";
+import { crossOrigin, ownPages, safeHeaders } from "./http/cross-origin.ts";
 import { errorReply } from "./http/error-reply.ts";
 import { healthRoutes } from "./http/health.ts";
 import { countRequests, metricsRoutes, traceRequests } from "./http/metrics.ts";
@@ -16,7 +19,6 @@ import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import { createLimit, type LimitSettings } from "./limits/limit.ts";
-import { openLimitClient } from "./limits/sql.ts";
 import type { Logger } from "./log.ts";
 import type { Counts } from "./metrics/counts.ts";
 import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
@@ -37,6 +39,8 @@ export interface AppDeps extends Watching {
   /** The web pages that may call; `*` stands for all. */
   corsOrigins: readonly string[];
   trustProxy: TrustProxy;
+  /** The host names that are answered to, beside this machine's own; undefined: all. */
+  allowedHosts?: readonly string[] | undefined;
   limits: LimitSettings;
   cleanUp(): Promise<CleanupReport>;
   /** Is told the code of each start that is refused. */
@@ -67,7 +71,10 @@ export function createApp(deps: AppDeps): App {
   app.use(countRequests(deps.counts));
   if (deps.tracing) app.use(traceRequests(deps.tracing));
   app.use(requestId);
+  app.use(asWritten);
+  if (deps.allowedHosts !== undefined) app.use(allowHosts(deps.allowedHosts));
   if (deps.corsOrigins.length > 0) app.use("/api/*", crossOrigin(deps.corsOrigins));
+  app.use("/api/v1/*", ownPages(deps.corsOrigins));
   app.onError(errorReply(deps.log));
   app.notFound(notFound(app));
 
@@ -75,27 +82,36 @@ export function createApp(deps: AppDeps): App {
   app.route("/", metricsRoutes(deps.scrape));
   app.route("/", openApiRoutes());
   const readAddress = createAddressReader(deps.trustProxy);
-  const client = openLimitClient(deps.database);
+  const report = createLimitReport(deps.database, deps.log);
+  const limit = (name: string, perMinute: number, message: string) =>
+    createLimit(deps.database, { name, perMinute, message, report });
   const devices = {
     ...{ ...deps, heartbeats: createHeartbeats(deps.database, deps.counts.batches) },
-    countUnknownKey: createLimit(client, {
-      ...{ name: "unknown-key", perMinute: deps.limits.unknownKeys },
-      message: "Too many unknown access keys from this address, please try again in a minute",
-    }),
-    takeoversMax: deps.limits.starts,
+    unknownKeys: limit(
+      "unknown-key",
+      deps.limits.unknownKeys,
+      "Too many unknown access keys from this address, please try again in a minute",
+    ),
+    startsMax: deps.limits.starts,
     reportPingPong: createPingPongReport(deps.log, deps.counts),
   };
   const heartbeat = heartbeatRoute(devices);
   for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route, readAddress));
   app.route("/api/session", watchRoutes(devices));
-  app.route("/api/v1/session", waitingRoomRoutes(deps));
+  const places = limit(
+    "place",
+    deps.limits.places,
+    "Too many places are asked for from this address, please try again in a minute",
+  );
+  app.route("/api/v1/session", waitingRoomRoutes({ ...deps, readAddress, places }));
   app.route("/", waitingRoomDemoRoutes());
   if (deps.adminToken !== undefined) {
-    const countFailure = createLimit(client, {
-      ...{ name: "sign-in", perMinute: deps.limits.signIns },
-      message: "Too many wrong admin tokens from this address, please try again in a minute",
-    });
-    app.route("/api/admin", adminRoutes({ ...deps, readAddress, countFailure }, deps.adminToken));
+    const failures = limit(
+      "sign-in",
+      deps.limits.signIns,
+      "Too many wrong admin tokens from this address, please try again in a minute",
+    );
+    app.route("/api/admin", adminRoutes({ ...deps, readAddress, failures }, deps.adminToken));
     app.route("/", adminPageRoutes());
   }
   return { hono: app, heartbeat: deps.tracing ? undefined : heartbeat, counts: deps.counts, waits: holdsCaller };

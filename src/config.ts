@@ -3,8 +3,11 @@ import { availableParallelism } from "node:os";
 import cron from "node-cron";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
+import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
+import type { UserAuthOptions } from "./http/user-auth.ts";
 import type { LimitSettings } from "./limits/limit.ts";
+import { type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
 
 const wholeNumber = (min: number, max: number) =>
@@ -47,6 +50,12 @@ const environment = z.object({
   LIMIT_UNKNOWN_KEYS: wholeNumber(0, 1_000_000).default(120),
   LIMIT_SIGN_INS: wholeNumber(0, 1_000_000).default(60),
   LIMIT_STARTS: wholeNumber(0, 10_000).default(600),
+  LIMIT_PLACES: wholeNumber(0, 1_000_000).default(6_000),
+  ALLOWED_HOSTS: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim().toLowerCase()))
+    .refine((list) => list.every(isHostName), "must be * or a list of names like keys.example.com,192.168.0.10")
+    .optional(),
   TRUST_PROXY: z
     .string()
     .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
@@ -62,6 +71,12 @@ const environment = z.object({
   QUEUE_AUTH: z.enum(["none", "jwt"]).default("none"),
   JWT_SECRET: z.string().optional(),
   JWKS_URL: z.url({ protocol: /^https?$/, error: "must look like https://host/path" }).optional(),
+  JWT_AUDIENCE: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim()))
+    .refine((list) => list.every((name) => name !== ""), "must be a name, or a list of them with commas between")
+    .optional(),
+  JWT_ISSUER: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -99,8 +114,12 @@ export type Config = Readonly<{
     claimSeconds: number;
     requestSeconds: number;
   }>;
+  /** The host names that are answered to; undefined: all. */
+  allowedHosts: readonly string[] | undefined;
   /** How the waiting room knows its users. */
-  userAuth: { kind: "none" } | { kind: "jwt"; secret: string } | { kind: "jwt"; jwksUrl: string };
+  userAuth: UserAuthOptions;
+  /** As they were read, for the workers. */
+  secrets: Readonly<ReadSecrets["values"]>;
   logLevel: string;
 }>;
 
@@ -109,18 +128,13 @@ export type Config = Readonly<{
  * Throws a UsageError that names the variable.
  */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const parsed = environment.safeParse(given(env));
-  if (!parsed.success)
-    throw new UsageError(
-      listBad(parsed.error)
-        .map((bad) => `${bad.name} ${bad.reason}`)
-        .join("; "),
-    );
-  const read = parsed.data;
+  const { read, secrets, bad } = readAll(env);
+  if (read === undefined) throw new UsageError(bad.map(({ name, reason }) => `${name} ${reason}`).join("; "));
+  const host = read.HOST ?? (read.DATABASE_URL === undefined ? "127.0.0.1" : "0.0.0.0");
   return Object.freeze({
     databaseUrl: read.DATABASE_URL,
     dataDir: read.DATA_DIR,
-    host: read.HOST ?? (read.DATABASE_URL === undefined ? "127.0.0.1" : "0.0.0.0"),
+    host,
     port: read.PORT,
     adminToken: read.ADMIN_TOKEN,
     sessionTimeoutSeconds: read.SESSION_TIMEOUT_SECONDS,
@@ -134,7 +148,13 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     traceExporter: chooseTraceExporter(read),
     corsOrigins: read.CORS_ORIGINS,
     trustProxy: read.TRUST_PROXY,
-    limits: { unknownKeys: read.LIMIT_UNKNOWN_KEYS, signIns: read.LIMIT_SIGN_INS, starts: read.LIMIT_STARTS },
+    allowedHosts: chooseAllowedHosts(host, read),
+    limits: {
+      unknownKeys: read.LIMIT_UNKNOWN_KEYS,
+      signIns: read.LIMIT_SIGN_INS,
+      starts: read.LIMIT_STARTS,
+      places: read.LIMIT_PLACES,
+    },
     waitingRoom: Object.freeze({
       maxActive: read.QUEUE_MAX_ACTIVE,
       maxRequests: read.QUEUE_MAX_REQUESTS,
@@ -145,19 +165,50 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       requestSeconds: read.QUEUE_REQUEST_TIMEOUT_SECONDS,
     }),
     userAuth: chooseUserAuth(read),
+    secrets,
     logLevel: read.LOG_LEVEL,
   });
 }
 
 /** The variables that make no sense, each with the reason. */
-export function findBadSettings(
-  env: Record<string, string | undefined> = process.env,
-): Array<{ name: string; reason: string }> {
-  const parsed = environment.safeParse(given(env));
-  return parsed.success ? [] : listBad(parsed.error);
+export const findBadSettings = (env: Record<string, string | undefined> = process.env): BadSetting[] =>
+  readAll(env).bad;
+
+/** Where each secret that is set came from: its variable, or a file. */
+export const findSecretSources = (env: Record<string, string | undefined> = process.env): ReadSecrets["sources"] =>
+  readSecrets(env).sources;
+
+interface BadSetting {
+  name: string;
+  reason: string;
 }
 
-const listBad = (error: z.ZodError) =>
+type Read = z.output<typeof environment>;
+
+/** `read` is undefined where anything is bad. */
+function readAll(env: Record<string, string | undefined>): {
+  read: Read | undefined;
+  secrets: ReadSecrets["values"];
+  bad: BadSetting[];
+} {
+  const { values: secrets, bad: badSecrets } = readSecrets(env);
+  const unset = Object.fromEntries(SECRETS.map((name) => [name, undefined]));
+  const parsed = environment.safeParse(given({ ...env, ...unset, ...secrets }));
+  const bad = [...badSecrets, ...(parsed.success ? findConflicts(parsed.data, badSecrets) : listBad(parsed.error))];
+  return { read: bad.length === 0 ? parsed.data : undefined, secrets, bad };
+}
+
+/** A secret that is set, and wrong, is not missed as well. */
+function findConflicts(read: Read, badSecrets: BadSetting[]): BadSetting[] {
+  if (read.QUEUE_AUTH === "none") return [];
+  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
+    return [{ name: "JWT_SECRET", reason: "and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them" }];
+  }
+  const isSet = read.JWKS_URL ?? read.JWT_SECRET ?? badSecrets.find(({ name }) => name.startsWith("JWT_SECRET"));
+  return isSet === undefined ? [{ name: "QUEUE_AUTH", reason: "jwt needs JWT_SECRET or JWKS_URL" }] : [];
+}
+
+const listBad = (error: z.ZodError): BadSetting[] =>
   error.issues.map((issue) => ({ name: String(issue.path[0]), reason: reason(issue) }));
 
 const given = (env: Record<string, string | undefined>) =>
@@ -166,21 +217,24 @@ const given = (env: Record<string, string | undefined>) =>
   );
 
 /** By the standard variables of OpenTelemetry; what else they say its SDK reads itself. */
-function chooseTraceExporter(read: z.output<typeof environment>): TraceExporter | undefined {
+function chooseTraceExporter(read: Read): TraceExporter | undefined {
   if (read.OTEL_SDK_DISABLED?.toLowerCase() === "true") return undefined;
   const asked = read.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? read.OTEL_EXPORTER_OTLP_ENDPOINT;
   const exporter = read.OTEL_TRACES_EXPORTER ?? (asked === undefined ? "none" : "otlp");
   return exporter === "none" ? undefined : exporter;
 }
 
-function chooseUserAuth(read: z.infer<typeof environment>): Config["userAuth"] {
+function chooseUserAuth(read: Read): UserAuthOptions {
   if (read.QUEUE_AUTH === "none") return { kind: "none" };
-  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
-    throw new UsageError("JWT_SECRET and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them");
-  }
-  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL };
-  if (read.JWT_SECRET !== undefined) return { kind: "jwt", secret: read.JWT_SECRET };
-  throw new UsageError("QUEUE_AUTH jwt needs JWT_SECRET or JWKS_URL");
+  const expected = { audience: read.JWT_AUDIENCE, issuer: read.JWT_ISSUER };
+  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL, ...expected };
+  return { kind: "jwt", secret: read.JWT_SECRET as string, ...expected };
+}
+
+/** Where nobody else can come in, a page that has bent its own name to this address must not either. */
+function chooseAllowedHosts(host: string, read: Read): Config["allowedHosts"] {
+  if (read.ALLOWED_HOSTS !== undefined) return read.ALLOWED_HOSTS.includes("*") ? undefined : read.ALLOWED_HOSTS;
+  return isLoopback(host) && read.TRUST_PROXY === undefined ? [] : undefined;
 }
 
 /** As the driver will read it: several hosts may stand in it, of which a URL allows one. */

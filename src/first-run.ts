@@ -7,6 +7,7 @@ import type { ChosenDatabase } from "./database/choose.ts";
 import type { Database } from "./database/database.ts";
 import { OperatorError } from "./errors.ts";
 import { countKeys, createKey, type HashKey } from "./keys/index.ts";
+import { findTokenFault } from "./secrets.ts";
 
 export interface Welcome {
   adminToken: string | undefined;
@@ -48,14 +49,21 @@ function curl(url: string, key: string): string {
   return `curl -s ${url}/api/session/start -H 'Content-Type: application/json' -d '${body}'`;
 }
 
+/** Only where there is no file is a token made: one that cannot be read at this moment is still what operators have. */
 async function readOrMakeToken(file: string): Promise<{ text: string; made: boolean }> {
-  // Only where there is none: one that cannot be read just now is not to be written over.
   const kept = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
     throw new OperatorError(`the admin token in ${file} cannot be read: ${error.message}`);
   });
-  if (kept.trim() !== "") return { text: kept.trim(), made: false };
+  const text = kept.trim();
+  if (text === "") return { text: await makeToken(file), made: true };
+  const fault = findTokenFault(text);
+  if (fault !== undefined) throw new OperatorError(`the admin token in ${file} ${fault}`);
+  return { text, made: false };
+}
+
+async function makeToken(file: string): Promise<string> {
   const text = randomBytes(24).toString("hex");
   await writeFile(file, `${text}\n`, { mode: 0o600 });
-  return { text, made: true };
+  return text;
 }

@@ -21,13 +21,14 @@ import { type HttpServer, listen } from "./http/server.ts";
 import { createUserAuth } from "./http/user-auth.ts";
 import { runCleanup } from "./jobs/cleanup.ts";
 import { scheduleJobs } from "./jobs/schedule.ts";
-import { createHashKey } from "./keys/index.ts";
+import { createHashKey, expectPepper } from "./keys/index.ts";
 import type { Logger } from "./log.ts";
 import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts";
 import { countCleanup, createCounts } from "./metrics/counts.ts";
 import { createMetrics, writeText } from "./metrics/metrics.ts";
 import { createPopulationReader, type PopulationReader } from "./metrics/population.ts";
 import { boundConnections, createShortageReport, findFileShortage } from "./open-files.ts";
+import { passSecrets } from "./secrets.ts";
 import { countPopulation, type Ending, lookForEndings } from "./sessions/device/index.ts";
 import { configureRoom, createRoomNumbers, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
 import { startTracing } from "./tracing/start.ts";
@@ -56,7 +57,10 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     if (tracing) undo.push(tracing.close);
     const database = openDatabase(chosen.url, tracing);
     undo.push(database.close);
-    if (!worker) await settle(config, database, log);
+    if (!worker) {
+      await expectPepper(database, config.keyPepper);
+      await settle(config, database, log);
+    }
 
     const hashKey = createHashKey(config.keyPepper);
     const greeting = worker ? undefined : await welcome(config, chosen, database, hashKey);
@@ -77,7 +81,8 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     if (config.workers > 1 && !worker) {
       const stopAnswering = answerScrapes(collect, log);
       undo.push(async () => stopAnswering());
-      server = await startWorkers(config.workers, { databaseUrl: chosen.url, adminToken, host: config.host }, log);
+      const secrets = passSecrets({ ...config.secrets, DATABASE_URL: chosen.url, ADMIN_TOKEN: adminToken });
+      server = await startWorkers(config.workers, { ...secrets, HOST: config.host }, log);
     } else {
       let isFull = () => false;
       let draining = false;
@@ -95,7 +100,8 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
       const app = createApp({
         ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
         ...{ corsOrigins: config.corsOrigins, trustProxy: config.trustProxy, limits: config.limits },
-        ...{ roomEvents, userAuth: createUserAuth(config.userAuth) },
+        allowedHosts: config.allowedHosts,
+        ...{ roomEvents, userAuth: createUserAuth(config.userAuth, "keybeat waiting room") },
         cleanUp: () => cleanUp(true),
         countRefusal: counters.countRefusal,
         version: readVersion(),

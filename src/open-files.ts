@@ -31,8 +31,8 @@ function reported(): number | undefined {
 }
 
 /** How many connections a process takes in: so many as its limit leaves, or as an operator wants at most. */
-export function boundConnections(wanted: number | undefined): number {
-  const left = (openFilesMax() ?? Number.POSITIVE_INFINITY) - RESERVED_FILES;
+export function boundConnections(wanted: number | undefined, limit = openFilesMax()): number {
+  const left = (limit ?? Number.POSITIVE_INFINITY) - RESERVED_FILES;
   return Math.max(CONNECTIONS_MIN, Math.min(left, wanted ?? Number.POSITIVE_INFINITY));
 }
 

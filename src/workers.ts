@@ -33,17 +33,9 @@ export function reportFailure(error: Error): void {
   process.send?.({ failed: message } satisfies Report, () => process.exit(1));
 }
 
-export async function startWorkers(
-  count: number,
-  shared: { databaseUrl: string; adminToken: string | undefined; host: string },
-  log: Logger,
-): Promise<HttpServer> {
+/** `shared`: what is the same for all of them, as environment. */
+export async function startWorkers(count: number, shared: Record<string, string>, log: Logger): Promise<HttpServer> {
   let stopping = false;
-  const env = {
-    DATABASE_URL: shared.databaseUrl,
-    HOST: shared.host,
-    ...(shared.adminToken !== undefined && { ADMIN_TOKEN: shared.adminToken }),
-  };
   // The kernel gives a connection to a worker that takes it. Where the primary hands them on, one that it gives to a worker
   // killed in that moment is never answered, nor cut.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
@@ -62,7 +54,7 @@ export async function startWorkers(
   };
   /** Undefined: it could not be made, and is tried again. */
   const start = (): Worker | undefined => {
-    const worker = fork(env, ({ code, message }) =>
+    const worker = fork(shared, ({ code, message }) =>
       startAgain("a worker cannot be forked, trying again", { code, reason: message }),
     );
     let reason: string | undefined;

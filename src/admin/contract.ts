@@ -55,6 +55,16 @@ export const keyId = wholeNumber;
 
 export const signInRequest = z.object({ token: z.string().max(4096) });
 
+export const signOutRequest = z.object({
+  /** Every browser, this one as well. */
+  everywhere: z.boolean().nullish(),
+  /** Another one than this, as the audit log names it: `page 3f2a91c0`. */
+  sign_in: z
+    .string()
+    .regex(/^[\da-f]{8}$/, "must be the 8 characters behind `page` in the audit log")
+    .nullish(),
+});
+
 export const createKeyRequest = z
   .object({
     access_key: accessKey.optional(),

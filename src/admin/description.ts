@@ -10,6 +10,7 @@ import {
   pageQuery,
   signInReply,
   signInRequest,
+  signOutRequest,
 } from "./contract.ts";
 import { aboutPage } from "./description-shared.ts";
 import { feedDescription } from "./feed/description.ts";
@@ -20,7 +21,7 @@ import { roomDescription } from "./waiting-room/description.ts";
 
 export const adminErrors = {
   csrf_failed: {
-    when: "a browser asks with the page's cookie, but without its `X-CSRF-Token`, or for another site. Nothing has happened.",
+    when: "a browser asks with the page's cookie, but without its `X-CSRF-Token`; or a web page of another site asks, whose origin is not in `CORS_ORIGINS`. Nothing has happened.",
     message: "The X-CSRF-Token header is missing or wrong: please load the page again",
   },
   key_not_found: { when: "no key has this id.", message: "There is no such key" },
@@ -36,9 +37,10 @@ const CSRF_TOKEN = "q7Xn0bGd2nqk3tVwQ9m5rJpKc8aYz1eUo4hLs6iFxDE";
 
 const SIGNED_OUT: AnswerDescription = {
   status: 200,
-  description: "The cookie is taken back.",
+  description:
+    "The sign-in is over, in every process, and what it looks on at ends. A browser's own cookie is taken back.",
   content: [{ schema: done, examples: { done: { success: true } } }],
-  headers: ["Cache-Control", "Set-Cookie"],
+  headers: ["Cache-Control"],
 };
 
 export const adminPart: Part = {
@@ -48,6 +50,7 @@ export const adminPart: Part = {
   },
   schemas: {
     SignInRequest: signInRequest,
+    SignOutRequest: signOutRequest,
     SignInReply: signInReply,
     Done: done,
     MeReply: meReply,
@@ -63,7 +66,8 @@ export const adminPart: Part = {
     {
       ...{ method: "post", path: "/api/admin/sign-in", operationId: "signIn", access: "anybody" },
       summary: "Sign a browser in",
-      description: "For the page: the cookie holds 12 hours, in any process, and dies with a changed token.",
+      description:
+        "For the page: the cookie holds 12 hours, in any process, unless it is signed out before, and dies with a changed token.",
       body: { content: [{ schema: signInRequest, examples: { sign_in: { token: "the-admin-token" } } }] },
       answers: [
         {
@@ -78,6 +82,17 @@ export const adminPart: Part = {
     {
       ...{ method: "post", path: "/api/admin/sign-out", operationId: "signOut", access: "operator" },
       summary: "Sign a browser out",
+      description:
+        "This one; or with `everywhere` every one, or with `sign_in` the one that the audit log names so. By the admin token it is one of the latter two.",
+      body: {
+        required: false,
+        content: [
+          {
+            schema: signOutRequest,
+            examples: { this: {}, everywhere: { everywhere: true }, another: { sign_in: "3f2a91c0" } },
+          },
+        ],
+      },
       answers: [SIGNED_OUT],
     },
     {

@@ -6,7 +6,7 @@ import { type AdminEnv, adminAuth } from "../http/admin-auth.ts";
 import type { ReadAddress } from "../http/client-address.ts";
 import type { CleanupReport } from "../jobs/cleanup.ts";
 import type { HashKey } from "../keys/index.ts";
-import type { CountAgainst } from "../limits/limit.ts";
+import type { Limit } from "../limits/limit.ts";
 import type { Logger } from "../log.ts";
 import { listAudit } from "./audit/list.ts";
 import { insertAudit } from "./audit/sql.ts";
@@ -17,7 +17,8 @@ import { keyRoutes } from "./keys/key-routes.ts";
 import { createNumbers } from "./numbers/read.ts";
 import { readQuery } from "./read-query.ts";
 import { sessionRoutes } from "./sessions/session-routes.ts";
-import { createSignIns, signOut } from "./sign-in.ts";
+import { signInRoute, signOutRoute } from "./sign-ins/sign-in-routes.ts";
+import { createSignIns } from "./sign-ins/sign-ins.ts";
 import { roomRoutes } from "./waiting-room/room-routes.ts";
 
 export interface Administration {
@@ -27,25 +28,20 @@ export interface Administration {
   streams: EventStreams;
   log: Logger;
   readAddress: ReadAddress;
-  /** Counts a wrong token. */
-  countFailure: CountAgainst;
+  /** Counts wrong tokens. */
+  failures: Limit;
   cleanUp(): Promise<CleanupReport>;
 }
 
 export function adminRoutes(deps: Administration, adminToken: string): Hono<AdminEnv> {
   const { database } = deps;
   const routes = new Hono<AdminEnv>();
-  const signIns = createSignIns(adminToken);
-  routes.route("/", signIns.routes(deps));
-  routes.use("*", adminAuth({ ...signIns, readAddress: deps.readAddress, countFailure: deps.countFailure }));
-
-  routes.post("/sign-out", async (c) => {
-    await insertAudit(database, { by: c.get("operator"), action: "signed_out" }).catch(() => {});
-    signOut(c);
-    return c.json({ success: true });
-  });
+  const signIns = createSignIns(database, adminToken);
+  routes.route("/", signInRoute(signIns, deps));
+  routes.use("*", adminAuth({ signIns, readAddress: deps.readAddress, failures: deps.failures }));
+  routes.route("/", signOutRoute(database));
   routes.get("/me", (c) => {
-    const csrf_token = c.get("csrfToken");
+    const csrf_token = c.get("signedIn")?.csrfToken;
     return c.json({
       ...{ signed_in: true, by: csrf_token === undefined ? "token" : "page" },
       ...(csrf_token !== undefined && { csrf_token }),
@@ -58,7 +54,7 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   routes.route("/waiting-room", roomRoutes(deps));
   const readNumbers = createNumbers(database);
   routes.get("/numbers", async (c) => c.json(await readNumbers(readQuery(c, numbersQuery).hours)));
-  routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams));
+  routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams, signIns.findEnded));
   routes.get("/audit", async (c) => c.json(await listAudit(database, readQuery(c, pageQuery))));
   routes.post("/cleanup-sessions", async (c) => {
     const { deleted } = await deps.cleanUp();

@@ -3,7 +3,7 @@ import { type Config, readConfig } from "../config.ts";
 import { chooseDatabase } from "../database/choose.ts";
 import { type Database, openDatabase } from "../database/database.ts";
 import { migrateDatabase } from "../database/migrate.ts";
-import { createHashKey, type HashKey } from "../keys/index.ts";
+import { createHashKey, expectPepper, type HashKey } from "../keys/index.ts";
 import { createLog, type Logger } from "../log.ts";
 
 export interface Context {
@@ -28,4 +28,12 @@ export async function withDatabase<T>(run: (context: Context) => Promise<T>, log
   } finally {
     await chosen.stop();
   }
+}
+
+/** As withDatabase, for what makes keys or looks for one: only with the pepper that they were hashed with. */
+export function withKeys<T>(run: (context: Context) => Promise<T>): Promise<T> {
+  return withDatabase(async (context) => {
+    await expectPepper(context.database, context.config.keyPepper);
+    return run(context);
+  });
 }

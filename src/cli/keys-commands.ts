@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { OperatorError } from "../errors.ts";
 import { createKey, importKeys, type KeyRow, listKeys, revokeKey } from "../keys/index.ts";
-import { withDatabase } from "./context.ts";
+import { withDatabase, withKeys } from "./context.ts";
 import { ago, type Cell, type OutputOptions, printJson, printTable } from "./output.ts";
 
 export function addKeysCommands(program: Command): void {
@@ -15,7 +15,7 @@ export function addKeysCommands(program: Command): void {
     .option("--key <key>", "take this key instead of a random one")
     .option("--json", "print as JSON")
     .action(async (options: OutputOptions & { label?: string; expires?: string; key?: string }) => {
-      const created = await withDatabase(({ database, hashKey }) => createKey(database, hashKey, options));
+      const created = await withKeys(({ database, hashKey }) => createKey(database, hashKey, options));
       if (options.json) printJson(created);
       else console.log(created.access_key);
     });
@@ -25,7 +25,7 @@ export function addKeysCommands(program: Command): void {
     .description("take in existing keys: a key a line, or CSV `key,label,expires`; repeating it is harmless")
     .option("--json", "print the result as JSON")
     .action(async (file: string, options: OutputOptions) => {
-      const report = await withDatabase(({ database, hashKey }) =>
+      const report = await withKeys(({ database, hashKey }) =>
         importKeys(database, hashKey, file, options.json ? undefined : showProgress()),
       );
       if (options.json) {
@@ -59,7 +59,7 @@ export function addKeysCommands(program: Command): void {
     .description("revoke a key by its first characters, its id or the whole key; its live session ends")
     .option("--json", "print the result as JSON")
     .action((which: string, options: OutputOptions) =>
-      withDatabase(async ({ database, hashKey }) => {
+      withKeys(async ({ database, hashKey }) => {
         const result = await revokeKey(database, hashKey, which);
         if (result.outcome === "unknown") throw new OperatorError("no key fits");
         if (result.outcome === "ambiguous") {

@@ -3,7 +3,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { lchown, mkdir, mkdtemp, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import { findPrograms, type Programs } from "./embedded-programs.ts";
@@ -42,7 +42,10 @@ export async function prepareCluster(dataDir: string, say: Say = () => {}): Prom
 }
 
 async function prepare(dataDir: string, say: Say): Promise<Cluster> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(dataDir), { recursive: true, mode: 0o700 });
+  await mkdir(dataDir, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
   const root = await realpath(dataDir);
   const runAs = await chooseRunAs();
   const programs = await findPrograms(root, runAs);
@@ -56,10 +59,9 @@ async function prepare(dataDir: string, say: Say): Promise<Cluster> {
   const versionFile = join(dir, "PG_VERSION");
   if (!existsSync(versionFile)) {
     await removeStale(root);
-    const making = makeCluster(dir, password, programs, runAs).catch((error: Error) => {
+    await makeCluster(dir, password, programs, runAs).catch((error: Error) => {
       throw new OperatorError(`the embedded PostgreSQL could not be made in ${root}: ${error.message}`);
     });
-    await sayWhile(making, say, "the embedded PostgreSQL is being made");
   }
   const version = (await readFile(versionFile, "utf8")).trim();
   if (version !== MAJOR) {

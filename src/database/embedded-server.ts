@@ -102,7 +102,10 @@ export async function startServer(cluster: Cluster, wanted?: number): Promise<nu
     return port;
   } catch (error) {
     const lines = (await readFrom(cluster.logFile, log.begins)).trimEnd().split("\n").filter(Boolean);
-    const fatal = lines.findLast((line) => /FATAL|PANIC|error while loading/.test(line)) ?? lines.at(-1);
+    // Who comes meanwhile is told so by FATAL lines, too.
+    const isCause = (line: string) =>
+      /FATAL|PANIC|error while loading/.test(line) && !line.includes("the database system");
+    const fatal = lines.find(isCause) ?? lines.at(-1);
     const reason = fatal ?? (error as Error).message;
     throw new OperatorError(`the embedded PostgreSQL did not start: ${reason} (see ${cluster.logFile})`);
   } finally {

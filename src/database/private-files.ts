@@ -3,7 +3,7 @@
  * or not there. Links are not followed: where another user owns the folder, root must not be led elsewhere by one.
  */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { copyFile, type FileHandle, link, lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -27,6 +27,7 @@ export const openPrivateLog = (path: string): Promise<FileHandle> => openPrivate
 
 /** Makes the file unless it is there. Of several processes one wins, and none reads half of it. */
 export async function createPrivate(path: string, text: string): Promise<void> {
+  if (existsSync(path)) return;
   await publish(path, text, async (fresh) => {
     // Not every file system knows hard links.
     await link(fresh, path).catch(unlessThere(() => copyFile(fresh, path, COPYFILE_EXCL).catch(unlessThere())));

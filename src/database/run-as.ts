@@ -80,10 +80,10 @@ function readToEnd(child: ChildProcess): Promise<void> {
   });
 }
 
-/** The line that names the fault; after it they tell how they tidy up. */
+/** The line that names the fault; after it they tell what follows from it, and how they tidy up. */
 function lastWords(said: string): string | undefined {
   const lines = said.trim().split("\n");
-  return lines.findLast((line) => /\b(error|FATAL|PANIC):/.test(line)) ?? lines.at(-1);
+  return lines.find((line) => /\b(error|ERROR|FATAL|PANIC):/.test(line)) ?? lines.at(-1);
 }
 
 const PASSED_ON = ["PATH", "TZ", "TMPDIR", "NIX_LD", "NIX_LD_LIBRARY_PATH"];

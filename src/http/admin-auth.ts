@@ -6,15 +6,16 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Operator } from "../database/operator.ts";
 import { AppError } from "../errors.ts";
-import type { CountAgainst } from "../limits/limit.ts";
+import type { Limit } from "../limits/limit.ts";
 import type { ReadAddress } from "./client-address.ts";
+import { anotherSite, isOwnOrigin, isReading } from "./cross-origin.ts";
 import type { HttpEnv } from "./request-id.ts";
 
 export interface AdminEnv {
   Variables: HttpEnv["Variables"] & {
     operator: Operator;
     /** Only of the page's cookie. */
-    csrfToken: string | undefined;
+    signedIn: SignedIn | undefined;
   };
 }
 
@@ -23,31 +24,51 @@ export interface SignedIn {
   /** Tells one sign-in from another, to people. */
   name: string;
   csrfToken: string;
+  /** When it began, in milliseconds since 1970. */
+  since: number;
 }
 
+/** What says that the database is away must be had while it is. Neither changes anything. */
+const WITHOUT_DATABASE = new Set(["/api/admin/me", "/api/admin/events"]);
+
 export function adminAuth(deps: {
-  isToken(given: string): boolean;
+  signIns: {
+    isToken(given: string): boolean;
+    read(c: Context): SignedIn | "forged" | undefined;
+    findEnded(signIns: SignedIn[]): Promise<Set<string>>;
+  };
   readAddress: ReadAddress;
-  /** Counts a wrong token. */
-  countFailure: CountAgainst;
-  /** The sign-in of the request's cookie. */
-  readSignIn(c: Context): SignedIn | undefined;
+  /** Counts wrong tokens. */
+  failures: Limit;
 }): MiddlewareHandler<AdminEnv> {
+  const { signIns, failures } = deps;
+
+  const hasEnded = async (c: Context, signedIn: SignedIn): Promise<boolean> => {
+    try {
+      return (await signIns.findEnded([signedIn])).has(signedIn.name);
+    } catch (error) {
+      if (isReading(c.req.method) && WITHOUT_DATABASE.has(c.req.path)) return false;
+      throw error;
+    }
+  };
+
   return async (c, next) => {
     c.header("Cache-Control", "no-store");
     const from = deps.readAddress(c);
     const bearer = /^Bearer\s+(.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const given = bearer ?? c.req.header("x-admin-password");
-    const signedIn = given === undefined ? deps.readSignIn(c) : undefined;
-    if (signedIn) {
-      if (!isReading(c.req.method)) checkIntent(c, signedIn.csrfToken);
-      c.set("operator", { who: `page ${signedIn.name}`, from });
-      c.set("csrfToken", signedIn.csrfToken);
-    } else if (given !== undefined && deps.isToken(given)) {
+    const signedIn = given === undefined ? signIns.read(c) : undefined;
+    if (given !== undefined || signedIn !== undefined) failures.admit(from);
+    if (given !== undefined && signIns.isToken(given)) {
       c.set("operator", { who: "token", from });
-    } else {
-      if (given !== undefined) await deps.countFailure(from);
+    } else if (given !== undefined || signedIn === undefined || signedIn === "forged") {
+      if (given !== undefined || signedIn === "forged") await failures.count(from);
       throw refuse(c);
+    } else {
+      if (!isReading(c.req.method)) checkIntent(c, signedIn.csrfToken);
+      if (await hasEnded(c, signedIn)) throw refuse(c);
+      c.set("operator", { who: `page ${signedIn.name}`, from });
+      c.set("signedIn", signedIn);
     }
     await next();
   };
@@ -58,14 +79,10 @@ export function refuse(c: Context): AppError {
   return new AppError("unauthorized", "The admin token is missing or wrong");
 }
 
-/** Throws csrf_failed if another site's page asks. No other site can set one of these headers without being asked back. */
+/** Throws csrf_failed if another site's page asks. */
 export function checkOrigin(c: Context): void {
   const origin = c.req.header("origin");
-  if (origin === undefined) return;
-  const hosts = [c.req.header("host"), c.req.header("x-forwarded-host"), new URL(c.req.url).host];
-  if (!URL.canParse(origin) || !hosts.includes(new URL(origin).host)) {
-    throw new AppError("csrf_failed", "This request comes from another site");
-  }
+  if (origin !== undefined && !isOwnOrigin(c, origin)) throw anotherSite();
 }
 
 /** Digests have one length, so the comparison takes one time whatever was sent. */
@@ -82,5 +99,4 @@ function checkIntent(c: Context, csrfToken: string): void {
   }
 }
 
-const isReading = (method: string) => method === "GET" || method === "HEAD";
 const digest = (text: string) => createHash("sha256").update(text, "utf8").digest();

@@ -17,6 +17,10 @@ export const serviceErrors = {
     when: "the token is missing or wrong.",
     message: "The admin token is missing or wrong",
   },
+  forbidden: {
+    when: "the token's `sub` is another user; or the service is called by a name that is not in `ALLOWED_HOSTS`.",
+    message: "This token belongs to another user",
+  },
   not_found: {
     when: "there is nothing at this address; under `/api/admin` also where no admin token is configured.",
     message: "There is nothing at this address",
@@ -38,8 +42,8 @@ export const serviceErrors = {
     message: "Please send JSON, with Content-Type: application/json",
   },
   rate_limited: {
-    when: "too many wrong tokens or unknown keys came from this address within a minute, or the key is taken over again and again. Nothing has happened: `Retry-After` says when to ask again.",
-    message: "This access key is being taken over again and again, please try again in a moment",
+    when: "too many wrong tokens, unknown keys or new places came from this address within a minute, or the key is started again and again. Nothing has happened: `Retry-After` says when to ask again.",
+    message: "This access key is being started again and again, please try again in a moment",
   },
   headers_too_large: { when: "the headers are over 16 KiB together.", message: "The headers are too large" },
   internal_error: {

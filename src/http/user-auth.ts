@@ -1,19 +1,32 @@
 /**
  * Who a user is. `none`: the id in the request is believed (a gateway before us knows). `jwt`: a bearer token says it in
- * `sub`, signed with a shared secret (HS256) or with a key of a published set.
+ * `sub`, signed with a shared secret (HS256) or with a key of a published set. It must have an end, and be meant for us
+ * where the settings say who we are (`audience`) and whose word counts (`issuer`).
  */
 import type { Context } from "hono";
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
+import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
 import { AppError, unavailable } from "../errors.ts";
+import { fetchKeys } from "./published-keys.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-export type UserAuthOptions = { kind: "none" } | { kind: "jwt"; secret: string } | { kind: "jwt"; jwksUrl: string };
+export type TokenOptions = ({ secret: string } | { jwksUrl: string }) & {
+  /** One of them must be the token's `aud`; undefined: it is not looked at. */
+  audience?: readonly string[] | undefined;
+  issuer?: string | undefined;
+};
+export type UserAuthOptions = { kind: "none" } | ({ kind: "jwt" } & TokenOptions);
+
+/** What a good token says. */
+export interface UserToken {
+  subject: string;
+  claims: JWTPayload;
+}
 
 export interface UserAuth {
-  /** Throws unauthorized without a good token, forbidden with somebody else's. */
-  expectUser(c: Context<HttpEnv>, userId: string): Promise<void>;
-  /** Undefined where nobody asks for a token. Throws unauthorized. */
-  readUser(c: Context<HttpEnv>): Promise<string | undefined>;
+  /** As readUser. Throws forbidden with somebody else's token. */
+  expectUser(c: Context<HttpEnv>, userId: string): Promise<UserToken | undefined>;
+  /** Undefined where nobody asks for a token. Throws unauthorized without a good one. */
+  readUser(c: Context<HttpEnv>): Promise<UserToken | undefined>;
 }
 
 /** The algorithms of public keys; `none`, and a public key taken for a shared secret, are not among them. */
@@ -31,40 +44,49 @@ const PUBLIC_KEY_ALGORITHMS = [
 ];
 const CLOCK_TOLERANCE_SECONDS = 30;
 
-export function createUserAuth(options: UserAuthOptions): UserAuth {
-  if (options.kind === "none") return { expectUser: async () => {}, readUser: async () => undefined };
-  const verify = createVerify(options);
-
-  const readUser = async (c: Context<HttpEnv>): Promise<string> => {
-    const token = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    const subject = token === undefined ? undefined : await verify(token);
-    if (subject !== undefined) return subject;
-    c.header("WWW-Authenticate", 'Bearer realm="keybeat waiting room"');
-    throw new AppError("unauthorized", "Please send a valid token, as Authorization: Bearer <token>");
-  };
+/** `realm` names what the tokens are for, to whoever is refused. */
+export function createUserAuth(options: UserAuthOptions, realm: string): UserAuth {
+  if (options.kind === "none") return { expectUser: async () => undefined, readUser: async () => undefined };
+  const readToken = createTokenReader(options, realm);
   return {
-    readUser,
+    readUser: readToken,
     async expectUser(c, userId) {
-      if ((await readUser(c)) !== userId) throw new AppError("forbidden", "This token belongs to another user");
+      const token = await readToken(c);
+      if (token.subject !== userId) throw new AppError("forbidden", "This token belongs to another user");
+      return token;
     },
   };
 }
 
-/** Gives the token's subject, undefined for one that is not good. Throws unavailable where the keys cannot be had. */
-function createVerify(
-  options: { secret: string } | { jwksUrl: string },
-): (token: string) => Promise<string | undefined> {
+/** Reads a request's token. It throws unauthorized for any that is not good, unavailable where the keys cannot be had. */
+function createTokenReader(options: TokenOptions, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
+  const verify = createVerify(options);
+  return async (c) => {
+    const sent = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const token = sent === undefined ? undefined : await verify(sent);
+    if (token !== undefined) return token;
+    c.header("WWW-Authenticate", `Bearer realm="${realm}"`);
+    throw new AppError("unauthorized", "Please send a valid token, as Authorization: Bearer <token>");
+  };
+}
+
+/** Gives what a token says, undefined for one that is not good. */
+function createVerify(options: TokenOptions): (token: string) => Promise<UserToken | undefined> {
   const shared = "secret" in options;
   const secret = shared ? new TextEncoder().encode(options.secret) : undefined;
-  const published = shared ? undefined : createRemoteJWKSet(new URL(options.jwksUrl), { timeoutDuration: 2_000 });
+  const published = shared ? undefined : fetchKeys(new URL(options.jwksUrl));
   const key: JWTVerifyGetKey = async (header, token) => secret ?? (published as JWTVerifyGetKey)(header, token);
-  const rules = {
+  const rules: JWTVerifyOptions = {
     algorithms: shared ? ["HS256"] : PUBLIC_KEY_ALGORITHMS,
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    requiredClaims: ["exp"],
+    ...(options.audience && { audience: [...options.audience] }),
+    ...(options.issuer !== undefined && { issuer: options.issuer }),
   };
   return async (token) => {
     try {
-      return await verifySubject(token, key, rules);
+      const claims = await verifyClaims(token, key, rules);
+      return typeof claims?.sub === "string" && claims.sub !== "" ? { subject: claims.sub, claims } : undefined;
     } catch (error) {
       const code = String((error as { code?: unknown }).code ?? "");
       // Only these say that the token is bad; anything else (a timeout, a refused connection) is trouble with the keys.
@@ -75,20 +97,20 @@ function createVerify(
 }
 
 /** A token that does not say which key it is of is tried with every key that it may be of. */
-async function verifySubject(
+async function verifyClaims(
   token: string,
   key: JWTVerifyGetKey,
   rules: JWTVerifyOptions,
-): Promise<string | undefined> {
+): Promise<JWTPayload | undefined> {
   try {
-    return (await jwtVerify(token, key, rules)).payload.sub;
+    return (await jwtVerify(token, key, rules)).payload;
   } catch (several) {
     if (!(several instanceof errors.JWKSMultipleMatchingKeys)) throw several;
     for await (const one of several) {
       const verified = await jwtVerify(token, one, rules).catch((error) => {
         if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
       });
-      if (verified) return verified.payload.sub;
+      if (verified) return verified.payload;
     }
     return undefined;
   }

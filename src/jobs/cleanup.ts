@@ -1,3 +1,4 @@
+import { deleteOldSignIns } from "../admin/sign-ins/sql.ts";
 import type { Database } from "../database/database.ts";
 import { deleteOldCounts } from "../limits/sql.ts";
 import type { Logger } from "../log.ts";
@@ -57,6 +58,7 @@ export async function runCleanup(
 async function tidyHistory(database: Database, log: Logger, retentionDays: number): Promise<void> {
   try {
     await deleteOldCounts(database);
+    await deleteOldSignIns(database);
     const history = await maintainHistory(database, retentionDays);
     if (history.made + history.dropped > 0) log.info(history, "history partitions made and dropped");
   } catch (err) {

@@ -161,3 +161,17 @@ const KEY_COLUMNS = {
   lastUsedAt: rfc3339(keys.lastUsedAt),
   live: sql<boolean>`coalesce(${activeSessions.lastHeartbeat} > session_cutoff(clock_timestamp()), false)`,
 };
+
+/** How the pepper was known last, and whether there are keys that were hashed with it. */
+export async function selectPepperMark(database: Database): Promise<{ mark: string | null; hasKeys: boolean }> {
+  const [row] = await database.background.query(
+    (query) => query<Array<{ mark: string | null; hasKeys: boolean }>>`
+      SELECT pepper_mark AS mark, EXISTS (SELECT FROM keys) AS "hasKeys" FROM service_state`,
+  );
+  return row as { mark: string | null; hasKeys: boolean };
+}
+
+/** Of two processes that start at once with different peppers on an empty database the later one is believed. */
+export async function savePepperMark(database: Database, mark: string): Promise<void> {
+  await database.background.query((query) => query`UPDATE service_state SET pepper_mark = ${mark}`);
+}

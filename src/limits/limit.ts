@@ -1,44 +1,154 @@
 /**
- * Counts what an address does wrong, in all processes together, and says when it is too much. An address over its limit
- * is remembered in the process, so that a flood costs the database nothing more. The process counts for itself as well:
- * that holds alone while the database does not answer at once.
+ * Counts what an address does wrong, in all processes together, and says when it is too much:
+ *
+ *   within the limit    judged and answered
+ *   over it             still judged, so that whoever is right gets through; who is wrong is told to wait
+ *   over ten times it   told to wait unjudged, right or wrong: a guess then costs the database nothing, and teaches nothing
+ *
+ * Each process keeps what it knows of the addresses that count, so many at most, and learns with each count of its own
+ * what the others have counted. While the database does not answer at once, its own count holds alone.
  */
-import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from "rate-limiter-flexible";
+import type { Database } from "../database/database.ts";
 import { AppError } from "../errors.ts";
 import { groupAddress } from "../http/client-address.ts";
-import type { LimitClient } from "./sql.ts";
+import { addCounts } from "./sql.ts";
 
-/** Counts one. Throws rate_limited if that is over the limit. */
-export type CountAgainst = (address: string | null) => Promise<void>;
+/** Null stands for a caller without an address, who is never limited. */
+type Address = string | null;
 
-const LIMIT_SECONDS = 60;
+export interface Limit {
+  /** Throws rate_limited for an address that is over ten times the limit. Asks nobody. */
+  admit(address: Address): void;
+  /** Counts one. Throws rate_limited if that is over the limit. */
+  count(address: Address): Promise<void>;
+}
+
+/** An address has come over a limit: told once a minute, by the process that noticed. */
+export interface OverLimit {
+  name: string;
+  address: string;
+  count: number;
+  limit: number;
+}
+
+const WINDOW_SECONDS = 60;
+const UNJUDGED_TIMES = 10;
+/** A megabyte or two; an address that is forgotten is known again with its next count. */
+const ADDRESSES_MAX = 10_000;
+/** How long a caller waits for a count of all processes. */
+const COUNT_MS_MAX = 400;
+
+interface Entry {
+  address: string;
+  /** Counted here. */
+  own: number;
+  /** Of these, what the others do not know of yet. */
+  unsent: number;
+  /** Counted by the others, as far as is known here. */
+  others: number;
+  endsAt: number;
+  reported: boolean;
+}
 
 /** `perMinute` 0: no limit. */
 export function createLimit(
-  client: LimitClient,
-  options: { name: string; perMinute: number; message: string },
-): CountAgainst {
-  const { name, perMinute: points, message } = options;
-  if (points === 0) return async () => {};
-  const usual = { keyPrefix: name, points, duration: LIMIT_SECONDS };
-  const alone = new RateLimiterMemory(usual);
-  const together = new RateLimiterPostgres({
-    ...usual,
-    ...{ storeClient: client, storeType: "client", tableName: "limit_counts" },
-    ...{ tableCreated: true, clearExpiredByTimeout: false },
-    inMemoryBlockOnConsumed: points,
-  });
-  return async (address) => {
-    if (address === null) return;
+  database: Database,
+  options: { name: string; perMinute: number; message: string; report(over: OverLimit): void },
+): Limit {
+  const { name, perMinute, message } = options;
+  if (perMinute === 0) return { admit: () => {}, count: async () => {} };
+  const entries = new Map<string, Entry>();
+  const unsent = new Set<Entry>();
+  let counting: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+
+  const find = (address: string): Entry | undefined => {
+    const entry = entries.get(address);
+    return entry !== undefined && performance.now() < entry.endsAt ? entry : undefined;
+  };
+
+  const make = (address: string): Entry => {
+    entries.delete(address);
+    const [oldest] = entries.keys();
+    if (oldest !== undefined && entries.size >= ADDRESSES_MAX) entries.delete(oldest);
+    const endsAt = performance.now() + WINDOW_SECONDS * 1000;
+    const entry = { address, own: 0, unsent: 0, others: 0, endsAt, reported: false };
+    entries.set(address, entry);
+    return entry;
+  };
+
+  const reportOnce = (entry: Entry, isNews: boolean) => {
+    const count = entry.own + entry.others;
+    if (entry.reported || count <= perMinute) return;
+    entry.reported = true;
+    if (isNews) options.report({ name, address: entry.address, count, limit: perMinute });
+  };
+
+  const send = async (): Promise<void> => {
+    const batch = new Map([...unsent].map((entry) => [`${name}:${entry.address}`, { entry, points: entry.unsent }]));
+    for (const { entry } of batch.values()) entry.unsent = 0;
+    unsent.clear();
     try {
-      await alone.consume(groupAddress(address));
-      await together.consume(groupAddress(address));
-    } catch (over) {
-      if (!(over instanceof RateLimiterRes)) return; // the database is in trouble
-      const seconds = Math.min(LIMIT_SECONDS, Math.max(1, Math.ceil(over.msBeforeNext / 1000)));
-      throw new AppError("rate_limited", message, {}, { retryAfterSeconds: seconds });
+      const counted = [...batch].map(([key, { points }]) => ({ key, points }));
+      for (const row of await addCounts(database, counted, WINDOW_SECONDS)) {
+        const { entry, points } = batch.get(row.key) as { entry: Entry; points: number };
+        entry.others = Math.max(entry.others, row.points - (entry.own - entry.unsent));
+        entry.endsAt = performance.now() + row.rest_ms;
+        reportOnce(entry, row.points - points <= perMinute);
+      }
+    } catch {
+      for (const { entry } of batch.values()) reportOnce(entry, true);
     }
   };
+
+  /** Resolves when all that was counted until now is in. What comes while a batch is under way is the next one. */
+  const countTogether = (): Promise<void> => {
+    if (counting !== undefined) {
+      next ??= counting.then(() => {
+        next = undefined;
+        return countTogether();
+      });
+      return next;
+    }
+    counting = send().finally(() => {
+      counting = undefined;
+    });
+    return counting;
+  };
+
+  const tooMany = (entry: Entry): AppError => {
+    const seconds = Math.ceil((entry.endsAt - performance.now()) / 1000);
+    const retryAfterSeconds = Math.min(WINDOW_SECONDS, Math.max(1, seconds));
+    return new AppError("rate_limited", message, {}, { retryAfterSeconds });
+  };
+
+  return {
+    admit(address) {
+      const entry = address === null ? undefined : find(groupAddress(address));
+      if (entry !== undefined && entry.own + entry.others > perMinute * UNJUDGED_TIMES) throw tooMany(entry);
+    },
+    async count(address) {
+      if (address === null) return;
+      const group = groupAddress(address);
+      const entry = find(group) ?? make(group);
+      const nth = ++entry.own;
+      entry.unsent++;
+      unsent.add(entry);
+      const counted = countTogether();
+      // Whoever is over the limit by what is known here is so by what all know.
+      if (nth + entry.others <= perMinute) await atMost(COUNT_MS_MAX, counted);
+      if (nth + entry.others > perMinute) throw tooMany(entry);
+    },
+  };
+}
+
+async function atMost(ms: number, done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
 }
 
 /** What a configuration says; each a minute, 0 for none. */
@@ -47,6 +157,8 @@ export interface LimitSettings {
   unknownKeys: number;
   /** Wrong admin tokens, an address. */
   signIns: number;
-  /** Takeovers, a key. */
+  /** Sessions that end, a key. */
   starts: number;
+  /** Places of the waiting room that are asked for, an address. */
+  places: number;
 }

@@ -1,44 +1,27 @@
 /** Who may come in: every route of the admin API, from one table. */
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { adminPart } from "../../src/admin/description.ts";
+import { runCleanup } from "../../src/jobs/cleanup.ts";
+import { createLog } from "../../src/log.ts";
 import { ADMIN_TOKEN, postInit, readReply, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
-import { byToken, callerWith, signIn } from "./support/admin.ts";
+import { byToken, callerWith, lookOn, signIn } from "./support/admin.ts";
 
 const db = useDatabase();
 const app = useApp(db);
 const closed = useApp(db, { adminToken: undefined });
 
-const ROUTES: Array<[method: string, path: string]> = [
-  ["POST", "/sign-out"],
-  ["GET", "/me"],
-  ["GET", "/keys"],
-  ["POST", "/keys"],
-  ["POST", "/keys/search"],
-  ["POST", "/keys/import"],
-  ["GET", "/keys/1"],
-  ["PATCH", "/keys/1"],
-  ["POST", "/keys/1/revoke"],
-  ["POST", "/keys/1/restore"],
-  ["DELETE", "/keys/1"],
-  ["GET", "/keys/1/history"],
-  ["GET", "/sessions"],
-  ["POST", "/sessions/search"],
-  ["POST", "/sessions/kick"],
-  ["GET", "/waiting-room"],
-  ["PATCH", "/waiting-room"],
-  ["GET", "/waiting-room/places"],
-  ["GET", "/waiting-room/places/jun"],
-  ["PATCH", "/waiting-room/places/jun"],
-  ["POST", "/waiting-room/places/jun/admit"],
-  ["POST", "/waiting-room/places/jun/remove"],
-  ["GET", "/waiting-room/users/jun/moves"],
-  ["DELETE", "/waiting-room/users/jun"],
-  ["GET", "/numbers"],
-  ["GET", "/events"],
-  ["GET", "/audit"],
-  ["POST", "/cleanup-sessions"],
-];
+/** Each route as it is described, with `1` and `jun` for what varies. test/http/openapi holds the description to the program. */
+const ROUTES: Array<[method: string, path: string]> = adminPart.routes
+  .filter(({ access }) => access === "operator")
+  .map(({ method, path }) => [
+    method.toUpperCase(),
+    path
+      .replace("/api/admin", "")
+      .replace("{user_id}", "jun")
+      .replace(/\{\w+\}/, "1"),
+  ]);
 const CHANGES = ROUTES.filter(([method]) => method !== "GET");
 
 const state = async () => {
@@ -49,11 +32,15 @@ const state = async () => {
 const bodyOf = (method: string) => (method === "GET" || method === "DELETE" ? undefined : {});
 
 describe("the admin API", () => {
-  it("is in the table above with every route that it has", async () => {
-    for (const [method, path] of ROUTES.filter(([, path]) => path !== "/events")) {
-      const { status } = await byToken(app).send(method, path, bodyOf(method), { "X-Admin-Password": "" });
-      expect([method, path, status === 405 || status === 401]).toEqual([method, path, false]);
-    }
+  it("is in the table above with every route that it has", () => {
+    const mounted = app
+      .routes()
+      .filter(({ method, path }) => path.startsWith("/api/admin/") && method !== "ALL" && path !== "/api/admin/sign-in")
+      .map(({ method, path }) =>
+        `${method} ${path}`.replace("/api/admin", "").replace(":user_id", "jun").replace(/:\w+/, "1"),
+      );
+    expect(ROUTES.map(([method, path]) => `${method} ${path}`).sort()).toEqual([...new Set(mounted)].sort());
+    expect(ROUTES).toContainEqual(["POST", "/cleanup-sessions"]);
   });
 
   it.each(ROUTES)("%s %s wants the token, and does nothing without it", async (method, path) => {
@@ -95,7 +82,7 @@ describe("the page's sign-in", () => {
   it("gives a cookie that no script reads and no other site sends, for 12 hours, and a CSRF token", async () => {
     const { reply, cookie, caller, csrf } = await signIn(app);
     expect([reply.status, reply.body]).toEqual([200, { success: true, csrf_token: csrf }]);
-    expect(cookie).toMatch(/^keybeat_admin=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(cookie).toMatch(/^keybeat_admin=[\w.-]+; Max-Age=43200; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(ADMIN_TOKEN);
     const me = await caller.get("/me");
     expect(me.body).toEqual({ signed_in: true, by: "page", csrf_token: csrf, version: "0.0.0-test" });
@@ -105,7 +92,12 @@ describe("the page's sign-in", () => {
   it("marks the cookie Secure where the page is asked for by https", async () => {
     const headers = { "X-Forwarded-Proto": "https" };
     const response = await fetch(`${app.url}/api/admin/sign-in`, postInit({ token: ADMIN_TOKEN }, headers));
-    expect(response.headers.get("set-cookie")).toMatch(/; Secure/);
+    const cookie = response.headers.get("set-cookie") as string;
+    expect(cookie).toMatch(/^__Secure-keybeat_admin=.*; Secure/);
+    const me = (more: Record<string, string>) =>
+      fetch(`${app.url}/api/admin/me`, { headers: { ...more, Cookie: cookie.split(";")[0] as string } });
+    expect((await me(headers)).status).toBe(200);
+    expect((await me({})).status).toBe(401);
   });
 
   it.each(["", "wrong", `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(1)])("refuses «%s», without a cookie", async (token) => {
@@ -125,11 +117,68 @@ describe("the page's sign-in", () => {
     expect([response.status, response.headers.get("set-cookie")]).toEqual([403, null]);
   });
 
-  it("takes the cookie away at sign-out", async () => {
-    const { caller } = await signIn(app);
+  it("is for the admin API alone: the cookie has no path of its own, and no other address is sent it", async () => {
+    const { cookie } = await signIn(app);
+    expect(cookie).not.toMatch(/path|domain/i); // a browser then takes the folder of the request
+  });
+
+  it("is over with the sign-out, at once and in every process, also for who has kept the cookie", async () => {
+    const { pair, csrf, caller } = await signIn(app);
+    const other = await signIn(app);
     const reply = await caller.post("/sign-out");
     expect([reply.status, reply.body]).toEqual([200, { success: true }]);
-    expect(reply.headers.get("set-cookie")).toMatch(/^keybeat_admin=; Max-Age=0; Path=\//);
+    expect(reply.headers.get("set-cookie")).toMatch(/^keybeat_admin=; Max-Age=0/);
+    for (const each of [app, beside]) {
+      for (const [method, path] of [
+        ["GET", "/me"],
+        ["GET", "/keys"],
+        ["GET", "/events"],
+        ["POST", "/keys"],
+      ] as const) {
+        expect([
+          path,
+          (await callerWith(each, { Cookie: pair, "X-CSRF-Token": csrf }).send(method, path, bodyOf(method))).status,
+        ]).toEqual([path, 401]);
+      }
+    }
+    expect((await other.caller.get("/me")).status).toBe(200);
+  });
+
+  it("is over by name, or everywhere, for whoever has the token or another sign-in", async () => {
+    const [one, two, three] = [await signIn(app), await signIn(app), await signIn(app)];
+    const nameOf = (pair: string) => pair.replace("keybeat_admin=", "").split(".")[0] as string;
+    const holds = async (who: { pair: string }) =>
+      (await callerWith(beside, { Cookie: who.pair }).get("/me")).status === 200;
+    const named = await two.caller.post("/sign-out", { sign_in: nameOf(one.pair) });
+    expect([named.status, named.headers.get("set-cookie")]).toEqual([200, null]);
+    expect([await holds(one), await holds(two), await holds(three)]).toEqual([false, true, true]);
+    expect((await byToken(app).post("/sign-out", { everywhere: true })).status).toBe(200);
+    expect([await holds(two), await holds(three)]).toEqual([false, false]);
+    expect(await holds(await signIn(app))).toBe(true);
+    expect((await byToken(app).post("/sign-out", { sign_in: "*" })).status).toBe(400);
+  });
+
+  it("ends what it looks on at, in another process too, and no one else's", async () => {
+    const mine = await signIn(app);
+    const other = await signIn(app);
+    const streams = await Promise.all([mine, other].map(({ pair }) => lookOn(beside, { Cookie: pair })));
+    await mine.caller.post("/sign-out");
+    await streams[0]?.next("again");
+    expect(streams[1]?.seen.some(({ event }) => event === "again")).toBe(false);
+    for (const stream of streams) stream.stop();
+  });
+
+  it("is forgotten by the cleanup when the cookie would be over by itself", async () => {
+    const { caller } = await signIn(app);
+    await caller.post("/sign-out");
+    const count = async () => (await db.sql`SELECT FROM ended_sign_ins`).length;
+    const log = createLog("silent", { write: () => {} });
+    const clean = () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: false });
+    await clean();
+    expect(await count()).toBeGreaterThan(0);
+    await db.sql`UPDATE ended_sign_ins SET ended_at = ended_at - interval '49 hours'`;
+    await clean();
+    expect(await count()).toBe(0);
   });
 
   it("does not take a cookie that was prolonged, made by another token, or has run out", async () => {

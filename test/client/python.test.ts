@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,7 @@ import { type FakeServer, startFakeServer } from "../../src/client/testing/index
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
 import { findSecrets } from "../support/secrets.ts";
+import { SELF_SIGNED } from "./support/certificate.ts";
 import { table } from "./support/scenario.ts";
 
 const FOLDER = join(import.meta.dirname, "../../src/client/python");
@@ -482,6 +484,83 @@ sys.stdin.readline()`;
   });
 });
 
+describeWithPython("a Python app that is wrong, or where it cannot run", () => {
+  const TRY = `
+def attempt(what, url, **more):
+    begun = time.monotonic()
+    try:
+        start_session(url, key, **{"start_timeout": 3, **more})
+    except Exception as error:
+        say(what, kind=type(error).__name__, code=getattr(error, "code", None), message=str(error),
+            cause=type(error.__cause__).__name__, took=time.monotonic() - begun)
+`;
+
+  it("hears at once which url to write instead", async () => {
+    const right = {
+      "keys.example.com": "https://keys.example.com",
+      "localhost:3000/": "http://localhost:3000",
+      "//keys.example.com": "https://keys.example.com",
+      "wss://keys.example.com": "https://keys.example.com",
+      "https://me:secret@keys.example.com/x": "https://keys.example.com/x",
+      "https://keys.example.com/?key=secret": "https://keys.example.com",
+      "https://keys.example.com/api/session": "https://keys.example.com",
+    };
+    const app = python(
+      `${TRY}
+for url in json.loads(more[0]):
+    attempt("wrong", url)
+attempt("timeout", "https://keys.example.com", start_timeout=float("nan"))
+attempt("timeout", "https://keys.example.com", request_timeout=0)`,
+      ["", "some-key", JSON.stringify(Object.keys(right))],
+    );
+    for (const url of Object.values(right)) {
+      expect(await app.next("wrong")).toMatchObject({ kind: "ValueError", message: `url must be as in "${url}"` });
+    }
+    for (const _ of [1, 2]) expect(await app.next("timeout")).toMatchObject({ kind: "ValueError" });
+    await app.ended();
+  });
+
+  it.each([
+    ["no thread can be started", "threading.Thread.start = refuse", "RuntimeError"],
+    [
+      "the second thread cannot be started",
+      "start, count = threading.Thread.start, iter([1])\nthreading.Thread.start = lambda self: start(self) if next(count, 0) else refuse()",
+      "RuntimeError",
+    ],
+    ["its thread never runs", "threading.Thread.start = lambda self: self._started.set()", "TimeoutError"],
+    [
+      "no loop runs in its thread",
+      "import asyncio\nasyncio.SelectorEventLoop.run_until_complete = refuse",
+      "RuntimeError",
+    ],
+    ["no loop can be made", "import asyncio\nasyncio.SelectorEventLoop = refuse", "RuntimeError"],
+    ["nothing can be run at all", "import keybeat\nkeybeat._Keeper.run = refuse", "RuntimeError"],
+  ])("hears within its start's time that no session can be kept, and why: %s", async (_, mischief, cause) => {
+    const app = python(
+      `${TRY}
+def refuse(*_, **__):
+    raise RuntimeError("not here")
+${mischief}
+attempt("failed", "http://127.0.0.1:1")
+failures = []
+session = start_session("http://127.0.0.1:1", key, wait=False, on_failed=failures.append)
+time.sleep(0.3)
+say("later", state=session.state, failures=[error.code for error in failures])
+sys.stdout.flush()
+os._exit(0)`,
+      ["", "some-key"],
+    );
+    const failed = await app.next("failed");
+    expect(failed).toMatchObject({ kind: "KeybeatError", code: "unreachable", cause });
+    expect(failed.message).toMatch(/^no session can be kept in this process: /);
+    expect(failed.took).toBeLessThan(6);
+    const silent = cause === "TimeoutError"; // nobody is there to say so
+    expect(await app.next("later")).toMatchObject(
+      silent ? { state: "starting", failures: [] } : { state: "failed", failures: ["unreachable"] },
+    );
+  });
+});
+
 describeWithPython("a Python app and a network that does not do as it should", () => {
   const servers: { close(): unknown }[] = [];
   afterEach(async () => {
@@ -649,6 +728,103 @@ except KeybeatError as error:
     await app.ended();
   });
 
+  it("gets through where the first addresses of the host lead nowhere, in about a second, its heartbeats and stream too", async () => {
+    const server = await fake({ timeoutSeconds: 8, heartbeatSeconds: 1 });
+    const app = python(
+      `
+import socket
+def find(host, port, *_, **__):
+    return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("100::1", port, 0, 0))] + [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("198.51.100.1", "127.0.0.1")]
+socket.getaddrinfo = find
+begun = time.monotonic()
+session = start_session(url, key, on_event=tell)
+say("started", took=time.monotonic() - begun)
+sys.stdin.readline()
+begun = time.monotonic()
+session.end()
+say("over", took=time.monotonic() - begun)`,
+      [server.url.replace("127.0.0.1", "keys.test"), "some-key"],
+    );
+    expect((await app.next("started")).took).toBeLessThan(3);
+    const count = (path: string) => server.requests.filter((request) => request.path.endsWith(path)).length;
+    await expect.poll(() => count("/heartbeat"), { timeout: 15_000 }).toBeGreaterThanOrEqual(2);
+    expect(count("/watch")).toBe(1);
+    app.child.stdin?.write("\n");
+    expect((await app.next("over")).took).toBeLessThan(3);
+    await app.ended();
+    expect(app.said.map(({ what }) => what)).not.toContain("degraded");
+  });
+
+  it("is told at once of a certificate that nobody vouches for, and of a redirect to https", async () => {
+    const tls = createTlsServer(SELF_SIGNED, (_, response) => response.end("{}"));
+    servers.push({ close: () => [tls.closeAllConnections(), tls.close()] });
+    await new Promise<void>((resolve) => tls.listen(0, "127.0.0.1", resolve));
+    const [, plain] = await listen((request, response) => {
+      response.writeHead(301, { Location: `https://${request.headers.host}${request.url}` }).end();
+    });
+    const script = `
+begun = time.monotonic()
+try:
+    start_session(url, key)
+except KeybeatError as error:
+    say("failed", code=error.code, message=str(error), cause=type(error.__cause__).__name__, took=time.monotonic() - begun)`;
+    for (const [url, message, cause] of [
+      [
+        `https://127.0.0.1:${(tls.address() as AddressInfo).port}`,
+        /self.signed certificate/,
+        "SSLCertVerificationError",
+      ],
+      [plain, /a redirect to https:/, "NoneType"],
+    ] as const) {
+      const app = python(script, [url, "some-key"]);
+      const failed = await app.next("failed");
+      expect(failed).toMatchObject({ code: "unreachable", message: expect.stringMatching(message), cause });
+      expect(failed.took).toBeLessThan(10);
+      await app.ended();
+    }
+  });
+
+  it("reads no answer without end, and asks no faster than once a second whatever the service wants", async () => {
+    let [beats, sent] = [0, 0];
+    const reply = { success: true, generation: 1, expires_in: 60, heartbeat_in: 1e-9, resumed: false };
+    const [, url] = await listen((request, response) => {
+      response.writeHead(200, { "Content-Type": "application/json" });
+      if (request.url?.endsWith("/heartbeat")) beats++;
+      if (!request.url?.endsWith("/watch")) return void response.end(JSON.stringify(reply));
+      const piece = Buffer.alloc(65_536, ":\n");
+      const pour = () => {
+        while (!response.destroyed && response.write(piece)) sent += piece.length;
+        response.once("drain", pour);
+      };
+      pour();
+    });
+    const app = python("session = start_session(url, key)\nsay('live')\nsys.stdin.readline()\nsession.end()", [
+      url,
+      "k",
+    ]);
+    await app.next("live");
+    await sleep(3_500);
+    app.child.stdin?.write("\n");
+    await app.ended();
+    expect(beats).toBeGreaterThanOrEqual(1);
+    expect(beats).toBeLessThanOrEqual(5);
+    expect(sent).toBeLessThan(32 * 1_048_576);
+  });
+
+  it("sends the key without what was pasted along, and a device cut to whole characters", async () => {
+    const server = await fake();
+    const app = python(
+      `
+device = {"name": "x" * 99 + "U0001f600", "platform": "y" * 49 + "e\u0301", "app_version": 12}
+start_session(url, "\ufeff \u00a0\u200b ab-cd\u2060\u3164\n", device=device).end()`,
+      [server.url, ""],
+    );
+    await app.ended();
+    const device = { name: "x".repeat(99), platform: "y".repeat(49), app_version: "12" };
+    expect(server.requests[0]?.body).toMatchObject({ access_key: "ab-cd", device });
+  });
+
   it("follows no redirect", async () => {
     const followed: string[] = [];
     const [, target] = await listen((request, response) => {
@@ -666,7 +842,8 @@ except KeybeatError as error:
     say("failed", code=error.code, message=str(error))`,
       [url, "some-key"],
     );
-    expect(await app.next("failed")).toMatchObject({ code: "unreachable", message: "HTTP 307" });
+    const message = `HTTP 307, a redirect to ${target}, which is not followed`;
+    expect(await app.next("failed")).toMatchObject({ code: "unreachable", message });
     expect(followed).toEqual([]);
     await app.ended();
   });

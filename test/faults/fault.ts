@@ -19,6 +19,7 @@ export type Need =
   | "etcd"
   | "postgresql server programs"
   | "haproxy"
+  | "nginx"
   | "faketime"
   | "linux";
 

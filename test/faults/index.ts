@@ -3,6 +3,7 @@ import { cleanupFaults } from "./cases/cleanup.ts";
 import { clockFaults } from "./cases/clock.ts";
 import { connectionFaults } from "./cases/connections.ts";
 import { databaseClockFaults } from "./cases/database-clock.ts";
+import { descriptorFaults } from "./cases/descriptors.ts";
 import { lockFaults } from "./cases/locks.ts";
 import { logFaults } from "./cases/log.ts";
 import { postgresFaults } from "./cases/postgres.ts";
@@ -13,15 +14,16 @@ import { hostileFaults } from "./hostile/index.ts";
 import { netFaults } from "./net/index.ts";
 
 export const FAULTS: Fault[] = [
-  ...[...serverFaults, ...postgresFaults, ...connectionFaults],
-  ...[
-    ...lockFaults,
-    ...cleanupFaults,
-    ...logFaults,
-    ...clockFaults,
-    ...databaseClockFaults,
-    ...netFaults,
-    ...hostileFaults,
-    ...soakFaults,
-  ],
+  ...serverFaults,
+  ...postgresFaults,
+  ...connectionFaults,
+  ...descriptorFaults,
+  ...lockFaults,
+  ...cleanupFaults,
+  ...logFaults,
+  ...clockFaults,
+  ...databaseClockFaults,
+  ...netFaults,
+  ...hostileFaults,
+  ...soakFaults,
 ];

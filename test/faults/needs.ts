@@ -13,6 +13,7 @@ const HOW: Record<Need, { isThere(): boolean; get: string }> = {
   etcd: program("etcd", "etcd-server"),
   "postgresql server programs": { isThere: hasPostgresql, get: "apt-get install postgresql" },
   haproxy: program("haproxy", "haproxy"),
+  nginx: program("nginx", "nginx-light"),
   faketime: program("faketime", "faketime"),
 };
 

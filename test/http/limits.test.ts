@@ -1,16 +1,21 @@
 /** What an address may do wrong, and that nobody else feels it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
+import type { LaneCounts } from "../../src/database/lane.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { ADMIN_TOKEN, postInit, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
-import { newAccessKey } from "../support/secrets.ts";
+import { newAccessKey, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
-const LIMITS = { unknownKeys: 30, signIns: 10, starts: 60 };
+const LIMITS = { unknownKeys: 30, signIns: 10, starts: 60, places: 20 };
 
+const requestCalls = () => {
+  const { calls } = db.database.counts.find(({ lane }) => lane === "requests") as LaneCounts;
+  return Object.values(calls).reduce((sum, count) => sum + count, 0);
+};
 const from = (address: string) => ({ "X-Forwarded-For": address });
 const start = (access_key: string, device = "a device") => ({ access_key, device: { name: device } });
 
@@ -39,12 +44,98 @@ describe("in one process", () => {
   const post = (path: string, body: object, headers: Record<string, string>) =>
     fetch(app.url + path, postInit(body, headers));
 
-  it("answers a status of unknown keys up to the limit, and of known ones always", async () => {
+  it("answers a status of a key that exists and of one that does not alike, however many were asked for", async () => {
     const { key } = await db.makeKey();
-    const status = (access_key: string) => post("/api/session/status", { access_key }, from("203.0.113.20"));
-    expect(await flood(60, () => status(newAccessKey()))).toEqual({ 200: 30, 429: 30 });
-    expect((await status(key)).status).toBe(200);
+    const status = async (access_key: string) => {
+      const response = await post("/api/session/status", { access_key }, from("203.0.113.20"));
+      const { request_id: _each, ...body } = (await response.json()) as Record<string, unknown>;
+      return [response.status, body];
+    };
+    const unknown = () => post("/api/session/status", { access_key: newAccessKey() }, from("203.0.113.20"));
+    expect((await flood(60, unknown))[429]).toBeUndefined();
+    expect(await status(newAccessKey())).toEqual([200, { active: false }]);
+    expect(await status(key)).toEqual([200, { active: false }]);
     expect((await post("/api/session/start", start(newAccessKey()), from("203.0.113.20"))).status).toBe(429);
+
+    await flood(300, unknown);
+    const refused = await status(newAccessKey());
+    expect(refused).toEqual([429, expect.objectContaining({ code: "rate_limited" })]);
+    expect(await status(key)).toEqual(refused);
+  });
+
+  it("judges nothing of an address that is over ten times its limit, at no cost to the database", async () => {
+    const { key } = await db.makeKey();
+    const own = { ...start(key), session_id: newSessionId() };
+    expect((await post("/api/session/start", own, from("203.0.113.25"))).status).toBe(200);
+    const wrong = () => post("/api/session/start", start(newAccessKey()), from("203.0.113.25"));
+    await flood(320, wrong);
+    const { session_id } = own;
+    const before = requestCalls();
+    expect(await flood(200, wrong)).toEqual({ 429: 200 });
+    expect(requestCalls() - before).toBeLessThanOrEqual(1);
+    expect((await post("/api/session/start", start(key), from("203.0.113.25"))).status).toBe(429);
+    expect((await post("/api/session/start", own, from("203.0.113.26"))).status).toBe(200);
+    expect((await post("/api/session/heartbeat", { session_id }, from("203.0.113.25"))).status).toBe(200);
+    expect((await post("/api/session/end", { session_id }, from("203.0.113.25"))).status).toBe(200);
+  });
+
+  it("tries no admin token of an address that is over ten times its limit, whichever way it comes", async () => {
+    const address = from("203.0.113.27");
+    const me = (headers: Record<string, string>) =>
+      fetch(`${app.url}/api/admin/me`, { headers: { ...address, ...headers } });
+    const signIn = (token: string) => post("/api/admin/sign-in", { token }, address);
+    const cookie = (await signIn(ADMIN_TOKEN)).headers.get("set-cookie")?.split(";")[0] as string;
+    const forged = { Cookie: "keybeat_admin=3f2a91c0.9999999999999.guess" };
+    const ways = [
+      () => me({ Authorization: "Bearer a-guess" }),
+      () => me({ "X-Admin-Password": "a-guess" }),
+      () => me(forged),
+      () => signIn("a-guess"),
+    ];
+    for (const way of ways) expect((await way()).status).toBe(401);
+    await flood(120, (at) => (ways[at % 4] as () => Promise<Response>)());
+    const right = [
+      () => me({ Authorization: `Bearer ${ADMIN_TOKEN}` }),
+      () => me({ "X-Admin-Password": ADMIN_TOKEN }),
+      () => me({ Cookie: cookie }),
+      () => signIn(ADMIN_TOKEN),
+    ];
+    for (const way of [...ways, ...right]) expect((await way()).status).toBe(429);
+    const elsewhere = { "X-Forwarded-For": "203.0.113.28", Cookie: cookie };
+    expect((await fetch(`${app.url}/api/admin/me`, { headers: elsewhere })).status).toBe(200);
+  });
+
+  it("tells the operator of an address once a minute, in the log and the audit log, and of no key or token", async () => {
+    const lines = app.log.filter((line) => line.includes("203.0.113.27")).map((line) => JSON.parse(line));
+    const told = lines.filter(({ msg }) => msg === "an address is over a limit");
+    expect(told).toMatchObject([{ limit: "sign-in", count: expect.any(Number), per_minute: 10 }]);
+    const entries = await db.sql`
+      SELECT who, details FROM audit_log WHERE from_address = '203.0.113.27' AND action = 'limit_exceeded'`;
+    expect(entries).toEqual([
+      { who: "service", details: expect.objectContaining({ limit: "sign-in", per_minute: 10 }) },
+    ]);
+    expect(JSON.stringify([told, entries])).not.toContain("a-guess");
+  });
+
+  it("bounds how fast one client can fill the history: by start and end of one key", async () => {
+    const { key, id } = await db.makeKey();
+    const statuses: number[] = [];
+    for (let at = 0; at < 62; at++) {
+      const session_id = newSessionId();
+      const begun = await post("/api/session/start", { access_key: key, session_id, on_conflict: "refuse" }, {});
+      statuses.push(begun.status);
+      await post("/api/session/end", { session_id }, {});
+    }
+    expect(statuses).toEqual([...Array(60).fill(200), 429, 429]);
+    await db.sql`UPDATE session_history SET ended_at = ended_at - interval '1 minute' WHERE key_id = ${id}`;
+    expect((await post("/api/session/start", start(key), {})).status).toBe(200);
+  });
+
+  it("bounds how fast one client can fill the waiting room's history: by places asked for", async () => {
+    const room = `${app.url}/api/v1/session`;
+    const create = (at: number) =>
+      fetch(`${room}/create`, postInit({ user_id: `user-${at}`, session_id: "s" }, from("203.0.113.29")));
+    expect(await flood(40, create)).toEqual({ 200: 20, 429: 20 });
   });
 
   it("lets a right key through from an address that is over its limit", async () => {
@@ -135,11 +226,9 @@ describe("in two processes", () => {
 });
 
 it("takes whole numbers, and 0 for no limit", () => {
-  expect(readConfig({}).limits).toEqual({ unknownKeys: 120, signIns: 60, starts: 600 });
-  expect(readConfig({ LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0" }).limits).toEqual({
-    ...{ unknownKeys: 0, signIns: 0, starts: 0 },
-  });
-  for (const name of ["LIMIT_UNKNOWN_KEYS", "LIMIT_SIGN_INS", "LIMIT_STARTS"]) {
-    expect(() => readConfig({ [name]: "-1" })).toThrow(name);
-  }
+  expect(readConfig({}).limits).toEqual({ unknownKeys: 120, signIns: 60, starts: 600, places: 6_000 });
+  const names = ["LIMIT_UNKNOWN_KEYS", "LIMIT_SIGN_INS", "LIMIT_STARTS", "LIMIT_PLACES"];
+  const none = readConfig(Object.fromEntries(names.map((name) => [name, "0"]))).limits;
+  expect(none).toEqual({ unknownKeys: 0, signIns: 0, starts: 0, places: 0 });
+  for (const name of names) expect(() => readConfig({ [name]: "-1" })).toThrow(name);
 });

@@ -102,6 +102,8 @@ describe("with JWT_SECRET", () => {
     ["of another algorithm", () => sign(utf8(SECRET.repeat(2)), { alg: "HS512" })],
     ["that ended 31 s ago", () => sign(utf8(SECRET), { alg: "HS256" }, { exp: inSeconds(-31) })],
     ["that begins in 40 s", () => sign(utf8(SECRET), { alg: "HS256" }, { nbf: inSeconds(40) })],
+    ["that never ends", () => sign(utf8(SECRET), { alg: "HS256" }, { exp: undefined } as JWTPayload)],
+    ["whose subject is a number", () => sign(utf8(SECRET), { alg: "HS256" }, { sub: 5 } as unknown as JWTPayload)],
     ["without a subject", () => sign(utf8(SECRET), { alg: "HS256" }, { sub: undefined } as JWTPayload)],
     ["without a signature", () => `${encode({ alg: "none" })}.${encode({ sub: "alice" })}.`],
     ["that is none", () => "nonsense"],
@@ -110,9 +112,50 @@ describe("with JWT_SECRET", () => {
     expect(outcome(await call(server, "GET", "/position/alice", await make()))).toBe("401 unauthorized");
   });
 
+  it("takes the priority from the token's claim alone: nobody goes ahead by asking for it", async () => {
+    await db.sql`UPDATE waiting_room SET max_active = 0`;
+    const join = async (sub: string, priority: unknown, claim?: unknown) => {
+      const claims = { sub, ...(claim !== undefined && { priority: claim }) };
+      const token = await sign(utf8(SECRET), { alg: "HS256" }, claims);
+      return (await call(server, "POST", "/create", token, { user_id: sub, session_id: "s", priority })).body.position;
+    };
+    expect(await join("first", 0)).toBe(1);
+    expect(await join("mallory", 9)).toBe(2);
+    expect(await join("odd", 9, "9")).toBe(3);
+    expect(await join("beyond", 9, 10)).toBe(4);
+    expect(await join("preferred", 0, 9)).toBe(1);
+    await db.sql`UPDATE waiting_room SET max_active = 20`;
+    await db.sql`DELETE FROM waiting_room_places`;
+  });
+
   it("forgives clocks that differ by less than 30 s", async () => {
     const late = await sign(utf8(SECRET), { alg: "HS256" }, { exp: inSeconds(-20), nbf: inSeconds(20) });
     expect(outcome(await call(server, "GET", "/position/alice", late))).toBe("404 user_not_found");
+  });
+});
+
+describe("with JWT_AUDIENCE and JWT_ISSUER", () => {
+  let server: RunningServer;
+  beforeAll(async () => {
+    const expected = { JWT_AUDIENCE: "keybeat, room", JWT_ISSUER: "https://id.example" };
+    server = await startServer({ DATABASE_URL: db.url, QUEUE_AUTH: "jwt", JWT_SECRET: SECRET, ...expected });
+  });
+  afterAll(() => server.stop());
+  const ask = async (claims: JWTPayload) =>
+    outcome(await call(server, "GET", "/position/alice", await sign(utf8(SECRET), { alg: "HS256" }, claims)));
+
+  it("takes what is meant for us, from whom we believe", async () => {
+    expect(await ask({ aud: "keybeat", iss: "https://id.example" })).toBe("404 user_not_found");
+    expect(await ask({ aud: ["other", "room"], iss: "https://id.example" })).toBe("404 user_not_found");
+  });
+
+  it.each<[string, JWTPayload]>([
+    ["another application", { aud: "another-app", iss: "https://id.example" }],
+    ["nobody", { iss: "https://id.example" }],
+    ["us, by somebody else", { aud: "keybeat", iss: "https://evil.example" }],
+    ["us, by nobody", { aud: "keybeat" }],
+  ])("refuses a token for %s, as any other that is not good", async (_, claims) => {
+    expect(await ask(claims)).toBe("401 unauthorized");
   });
 });
 
@@ -168,6 +211,29 @@ describe("with JWKS_URL", () => {
     expect(await ask(await make())).toBe("401 unauthorized");
   });
 
+  it("asks for the set no more often, however many unknown keys tokens name", async () => {
+    const before = keys.asked();
+    const tokens = Array.from({ length: 60 }, (_, n) => sign(keys.stranger, { alg: "RS256", kid: `unknown-${n}` }));
+    for (const token of tokens) expect(await ask(await token)).toBe("401 unauthorized");
+    expect(keys.asked() - before).toBeLessThanOrEqual(1);
+  });
+
+  it("is 503 and not 401 while the provider fails, sends nonsense or never ends, and does not hammer it", async () => {
+    for (const trouble of [500, "nonsense", "endless"] as const) {
+      const provider = await publishKeys();
+      provider.answerWith(trouble);
+      const fresh = await startServer({ DATABASE_URL: db.url, QUEUE_AUTH: "jwt", JWKS_URL: provider.url });
+      const token = await sign(provider.rsa, { alg: "RS256", kid: "rsa" });
+      const asked = Array.from({ length: 100 }, () => call(fresh, "GET", "/position/alice", token));
+      for (const reply of await Promise.all(asked))
+        expect([trouble, outcome(reply)]).toEqual([trouble, "503 unavailable"]);
+      for (let n = 0; n < 20; n++) await call(fresh, "GET", "/position/alice", token);
+      expect(provider.asked()).toBeLessThan(15);
+      await fresh.stop();
+      await provider.close();
+    }
+  });
+
   it("goes on with the keys it has when their server is gone", async () => {
     await keys.close();
     expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }))).toBe(GOOD);
@@ -185,10 +251,16 @@ async function publishKeys() {
     ),
   };
   let asked = 0;
-  let status = 200;
+  let status: number | "nonsense" | "endless" = 200;
   const server: Server = createServer((_request, response) => {
     asked++;
-    response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(set));
+    response.writeHead(typeof status === "number" ? status : 200, { "Content-Type": "application/json" });
+    if (status !== "endless") return void response.end(status === "nonsense" ? "<html>" : JSON.stringify(set));
+    const more = () => {
+      while (!response.destroyed && response.write(" ".repeat(65_536)));
+    };
+    response.on("drain", more);
+    more();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -196,7 +268,7 @@ async function publishKeys() {
     rsaPem: await exportSPKI(rsa.publicKey),
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
     asked: () => asked,
-    answerWith(next: number) {
+    answerWith(next: typeof status) {
       status = next;
     },
     async close() {

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePort } from "../faults/scene/free-port.ts";
 import { openBrowser } from "../support/browser.ts";
 import { useDatabase } from "../support/database.ts";
+import { freePort } from "../support/free-port.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 

@@ -25,6 +25,8 @@ export type Reply = { status: number; body: any; headers: Headers };
 
 export const ADMIN_TOKEN = "an-admin-token-for-tests";
 
+const NO_LIMITS: LimitSettings = { unknownKeys: 0, signIns: 0, starts: 0, places: 0 };
+
 export interface TestApp {
   fetch(request: Request): Response | Promise<Response>;
   /** The same application behind a port, as it is served. */
@@ -42,7 +44,8 @@ export function useApp(
     adminToken?: string | undefined;
     corsOrigins?: readonly string[];
     trustProxy?: TrustProxy;
-    limits?: LimitSettings;
+    allowedHosts?: readonly string[];
+    limits?: Partial<LimitSettings>;
     userAuth?: UserAuthOptions;
   } = {
     adminToken: ADMIN_TOKEN,
@@ -89,11 +92,12 @@ export function useApp(
         version: "0.0.0-test",
       },
       countRefusal: counters.countRefusal,
-      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }) },
+      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }, "keybeat tests") },
       adminToken: options.adminToken,
       corsOrigins: options.corsOrigins ?? [],
       trustProxy: options.trustProxy,
-      limits: options.limits ?? { unknownKeys: 0, signIns: 0, starts: 0 },
+      allowedHosts: options.allowedHosts,
+      limits: { ...NO_LIMITS, ...options.limits },
       cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
     });
     const { hono } = application;

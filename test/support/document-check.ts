@@ -17,6 +17,7 @@ const compiled = new Map<string, ValidateFunction>();
 
 /** What an address or a method that is not described may answer, by status. */
 const STRAY: Record<number, string> = {
+  400: "InvalidRequestError",
   401: "UnauthorizedError",
   404: "NotFoundError",
   405: "MethodNotAllowedError",
@@ -26,7 +27,8 @@ const STRAY: Record<number, string> = {
 
 /** What is wrong with an answer, in a line each. */
 export function checkAnswer(answer: Answer): string[] {
-  const path = new URL(answer.url, "http://test").pathname;
+  // As it was written: an address that has to be tidied first is nowhere.
+  const path = answer.url.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/)[0] as string;
   if (/^\/admin(\/|$)/.test(path)) return []; // the page's files, no part of the API
   if (answer.method === "OPTIONS" && answer.status === 204) return []; // a preflight, which browsers describe
   const template = findTemplate(path);
@@ -51,7 +53,13 @@ function checkStray(answer: Answer, path: string, template: string | undefined):
   const item = template === undefined ? undefined : (document.paths as Json)[template];
   const guarded = path.startsWith("/api/admin/");
   const maybeNone = guarded || template?.includes("{"); // no such file, or no operator's side at all
-  const expected = [item === undefined ? 404 : 405, 500, 503, ...(guarded ? [401] : []), ...(maybeNone ? [404] : [])];
+  const expected = [
+    ...(item === undefined ? [400, 404] : [405]),
+    500,
+    503,
+    ...(guarded ? [401] : []),
+    ...(maybeNone ? [404] : []),
+  ];
   if (!expected.includes(answer.status)) return ["not described in the document"];
   const faults = checkHeaders(answer, ["X-Request-Id", ...headersOfStatus(answer.status)]);
   if (answer.status === 405) faults.push(...checkAllow(answer, item));

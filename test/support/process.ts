@@ -9,7 +9,13 @@ import { findSecrets } from "./secrets.ts";
 const PROGRAM = "dist/src/cli/keybeat.js";
 
 /** Tests of other things start as often, and as wrongly, as they like, and do not wait for balancers at the end. */
-const NO_LIMITS = { LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0", DRAIN_SECONDS: "0" };
+const NO_LIMITS = {
+  LIMIT_UNKNOWN_KEYS: "0",
+  LIMIT_SIGN_INS: "0",
+  LIMIT_STARTS: "0",
+  LIMIT_PLACES: "0",
+  DRAIN_SECONDS: "0",
+};
 
 export interface CommandResult {
   code: number | null;

@@ -15,7 +15,7 @@ export interface AuditRow {
 /** An entry for what changes no row: a sign-in, a cleanup. */
 export async function insertAudit(
   database: Database,
-  entry: { by: Operator; action: string; details?: Record<string, number> },
+  entry: { by: Operator; action: string; details?: Record<string, number | string> },
 ): Promise<void> {
   const { by, action, details } = entry;
   await database.operators.query(

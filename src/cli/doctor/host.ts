@@ -1,12 +1,11 @@
-/** What can be said without the database: Node.js, the settings, the data folder, the port. */
+/** What can be said without the database: Node.js, the data folder, the port. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
-import { type Config, findBadSettings } from "../../config.ts";
-import { type Finding, fail, ok, warn } from "./finding.ts";
+import type { Config } from "../../config.ts";
+import { type Finding, fail, ok } from "./finding.ts";
 
 const OLDEST_NODE = [20, 19] as const;
-const TOKEN_LENGTH_MIN = 16;
 const ANSWER_MS_MAX = 3000;
 
 export function checkNode(version = process.versions.node): Finding {
@@ -15,24 +14,6 @@ export function checkNode(version = process.versions.node): Finding {
   return isOld
     ? fail("node", `Node.js ${version} is too old`, "install 20.19 or later")
     : ok("node", `Node.js ${version}, ${process.platform}-${process.arch}`);
-}
-
-export function checkSettings(env: Record<string, string | undefined> = process.env): Finding[] {
-  const bad = findBadSettings(env).map(({ name, reason }) =>
-    fail("settings", `${name} ${reason}`, `correct ${name} in the environment`),
-  );
-  const token = env.ADMIN_TOKEN ?? "";
-  const weak =
-    token !== "" && token.length < TOKEN_LENGTH_MIN
-      ? [
-          warn(
-            "settings",
-            `ADMIN_TOKEN has only ${token.length} characters, so it can be guessed`,
-            "make a longer one: openssl rand -hex 24",
-          ),
-        ]
-      : [];
-  return bad.length + weak.length > 0 ? [...bad, ...weak] : [ok("settings", "every variable makes sense")];
 }
 
 /** With a DATABASE_URL nothing is kept there. */

@@ -3,15 +3,17 @@
  * that it costs the database is one sequential count of the live sessions.
  */
 import type { Command } from "commander";
-import { type Config, findBadSettings, readConfig } from "../../config.ts";
+import { type Config, readConfig } from "../../config.ts";
 import { OperatorError } from "../../errors.ts";
 import { clean, type OutputOptions, paint, printJson } from "../output.ts";
 import { findTarget } from "../target.ts";
 import { checkConnection } from "./connection.ts";
 import { type Finding, fail, ok } from "./finding.ts";
-import { checkDataDir, checkNode, checkPort, checkSettings } from "./host.ts";
+import { checkDataDir, checkNode, checkPort } from "./host.ts";
+import { checkLimits } from "./limits.ts";
 import { checkPrograms } from "./programs.ts";
 import { checkServer } from "./server.ts";
+import { checkSecrets, checkSettings, checkUserTokens, usableSettings } from "./settings.ts";
 import { type Examined, examine, readFacts } from "./sql.ts";
 import { checkTables } from "./tables.ts";
 
@@ -41,11 +43,13 @@ Exit codes: 0 nothing failed, 1 something must be mended, 2 wrong usage.`;
 async function* examineAll(): AsyncGenerator<Finding> {
   yield checkNode();
   yield* checkSettings();
-  const bad = new Set(findBadSettings().map(({ name }) => name));
-  const usable = Object.fromEntries(Object.entries(process.env).filter(([name]) => !bad.has(name)));
-  const config = readConfig(usable);
+  const { env, left: bad } = usableSettings();
+  const config = readConfig(env);
+  yield* checkUserTokens(config);
+  yield* checkSecrets(config, env);
   yield* await checkDataDir(config);
   if (!bad.has("DATABASE_URL")) yield* await checkPrograms(config);
+  yield* checkLimits(config);
   if (!bad.has("PORT") && !bad.has("HOST")) yield await checkPort(config);
   if (bad.has("DATABASE_URL")) {
     yield fail("database", "it is not known which, so nothing of it was looked at", "correct DATABASE_URL first");

@@ -21,7 +21,7 @@ export interface Writer {
 
 /** What any request can meet, whatever it asks for. */
 const ALWAYS: ErrorCode[] = [
-  ...(["invalid_request", "method_not_allowed", "request_timeout", "headers_too_large"] as const),
+  ...(["invalid_request", "forbidden", "method_not_allowed", "request_timeout", "headers_too_large"] as const),
   ...(["internal_error", "unavailable"] as const),
 ];
 const WITH_BODY: ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
@@ -29,6 +29,9 @@ const OPERATOR: ErrorCode[] = ["unauthorized", "not_found", "rate_limited"];
 
 /** What changes something for a browser with the page's cookie must prove that the page wants it. */
 const BY_PAGE: ErrorCode[] = ["csrf_failed"];
+/** What a page of another site could do without a token, if it were let. */
+const BY_ANOTHER_SITE: ErrorCode[] = ["csrf_failed"];
+const isForOwnPages = (route: RouteDescription) => route.method !== "get" && route.path.startsWith("/api/v1/");
 const isByPage = (route: RouteDescription) => route.access === "operator" && route.method !== "get";
 
 const SECURITY: Record<Access, Json[]> = {
@@ -43,7 +46,8 @@ const REQUEST_ID = "5b1f0c7e-3a52-4a4e-9c1d-0f6d2f6f8a11";
 export function codesOf(route: RouteDescription): ErrorCode[] {
   const body = route.body ? WITH_BODY : [];
   const operator = route.access === "operator" ? [...OPERATOR, ...(isByPage(route) ? BY_PAGE : [])] : [];
-  return [...new Set([...ALWAYS, ...body, ...operator, ...(route.errors ?? [])])];
+  const site = isForOwnPages(route) ? BY_ANOTHER_SITE : [];
+  return [...new Set([...ALWAYS, ...body, ...operator, ...site, ...(route.errors ?? [])])];
 }
 
 export function describeOperation(route: RouteDescription, tag: string, write: Writer): Json {

@@ -1,16 +1,23 @@
 /** Tells the operator of two devices that take a key from each other again and again: one line a key and a minute. */
-import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Logger } from "../../log.ts";
+
+const SILENT_MS = 60_000;
+/** A key beyond these may be told of again too soon. */
+const KEYS_MAX = 1_000;
 
 export type ReportPingPong = (seen: { hash: Uint8Array; maskedKey: string; swaps: number }) => void;
 
 export function createPingPongReport(log: Logger, counts: { pingPongs: number }): ReportPingPong {
-  const said = new RateLimiterMemory({ points: 1, duration: 60 });
+  const silentUntil = new Map<string, number>();
   return ({ hash, maskedKey, swaps }) => {
     counts.pingPongs++;
-    said.consume(Buffer.from(hash).toString("base64")).then(
-      () => log.warn({ access_key: maskedKey, swaps }, "takeover ping-pong"),
-      () => {}, // said within this minute
-    );
+    const key = Buffer.from(hash).toString("base64");
+    const now = performance.now();
+    if (now < (silentUntil.get(key) ?? 0)) return;
+    silentUntil.delete(key);
+    const [oldest] = silentUntil.keys();
+    if (oldest !== undefined && silentUntil.size >= KEYS_MAX) silentUntil.delete(oldest);
+    silentUntil.set(key, now + SILENT_MS);
+    log.warn({ access_key: maskedKey, swaps }, "takeover ping-pong");
   };
 }

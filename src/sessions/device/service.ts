@@ -1,6 +1,6 @@
 import type { Database } from "../../database/database.ts";
 import type { HashKey } from "../../keys/index.ts";
-import type { CountAgainst } from "../../limits/limit.ts";
+import type { Limit } from "../../limits/limit.ts";
 import type { Heartbeats } from "./heartbeat-batch.ts";
 import type { ReportPingPong } from "./ping-pong.ts";
 
@@ -13,10 +13,10 @@ export interface DeviceSessions {
   heartbeatSeconds: number;
   /** Is told the code of each start that is refused. */
   countRefusal?(code: string): void;
-  /** Counts a call with a key that does not exist. */
-  countUnknownKey?: CountAgainst;
-  /** How often a key may be taken over in a minute; 0, or none: as often as anybody likes. */
-  takeoversMax?: number;
+  /** Counts calls with a key that does not exist. */
+  unknownKeys?: Limit;
+  /** How many sessions of a key may end in a minute before the next start waits; 0, or none: as many as anybody likes. */
+  startsMax?: number;
   reportPingPong?: ReportPingPong;
 }
 

@@ -47,14 +47,14 @@ export async function startSessionRow(
     device: Device | undefined;
     refuse: boolean;
     expectedGeneration: number | undefined;
-    takeoversMax: number;
+    startsMax: number;
   },
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<StartRow[]>`
       SELECT * FROM start_session_in_turn(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
-        ${start.takeoversMax})`,
+        ${start.startsMax})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
     Buffer.from(start.hash).toString("base64"),
   );

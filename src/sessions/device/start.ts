@@ -31,6 +31,8 @@ export async function startSession(
   request: StartRequest,
   from?: () => string | null,
 ): Promise<StartReply> {
+  const address = from?.() ?? null;
+  service.unknownKeys?.admit(address);
   const sessionId = request.session_id ?? randomUUID();
   const hash = service.hashKey(request.access_key);
   const maskedKey = maskKey(request.access_key);
@@ -40,7 +42,7 @@ export async function startSession(
     device: request.device,
     refuse: request.on_conflict === "refuse",
     expectedGeneration: request.expected_generation,
-    takeoversMax: service.takeoversMax ?? 0,
+    startsMax: service.startsMax ?? 0,
   });
   if (row.outcome === "rate_limited") {
     service.countRefusal?.(row.outcome);
@@ -56,7 +58,7 @@ export async function startSession(
   };
   if (row.outcome !== "started" && row.outcome !== "resumed") {
     service.countRefusal?.(row.outcome);
-    if (row.outcome === "invalid_key") await service.countUnknownKey?.(from?.() ?? null);
+    if (row.outcome === "invalid_key") await service.unknownKeys?.count(address);
     const { session_id: _secret, ...seen } = holder ?? {};
     throw new AppError(row.outcome, REFUSALS[row.outcome], holder ? { holder: seen } : {});
   }
@@ -77,6 +79,6 @@ export async function startSession(
 }
 
 function tooOften(retryAfterSeconds: number): AppError {
-  const message = "This access key is being taken over again and again, please try again in a moment";
+  const message = "This access key is being started again and again, please try again in a moment";
   return new AppError("rate_limited", message, {}, { retryAfterSeconds });
 }

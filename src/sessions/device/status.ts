@@ -9,6 +9,8 @@ export async function readStatus(
   request: StatusRequest,
   from?: () => string | null,
 ): Promise<StatusReply> {
+  const address = from?.() ?? null;
+  service.unknownKeys?.admit(address);
   const hash = service.hashKey(request.access_key);
   const read = () => selectStatus(service.database, hash, request.session_id);
   let row = await read();
@@ -18,7 +20,8 @@ export async function readStatus(
     if (outcome !== "locked") row = await read();
     if (row?.live === false) throw unavailable(new Error("the session's end cannot be recorded just now"));
   }
-  if (row === undefined) await service.countUnknownKey?.(from?.() ?? null);
+  // Counted, and neither told nor waited for: the answer is that of a key that exists and is idle.
+  if (row === undefined) service.unknownKeys?.count(address).catch(() => {});
   if (!row?.live) return { active: false };
   return {
     active: true,

@@ -12,11 +12,17 @@ export const graceSeconds = z.coerce.number().int().min(0).max(GRACE_SECONDS_MAX
 
 export const userId = filled(128);
 
+const priority = z.int().min(0).max(9);
+
+/** Where users have tokens, `priority` is a claim of theirs, and this one is ignored. */
 export const createRequest = z.object({
   user_id: userId,
   session_id: filled(128),
-  priority: z.int().min(0).max(9).default(0),
+  priority: priority.default(0),
 });
+
+/** Of a user's token. Another priority than these is none. */
+export const tokenClaims = z.object({ priority: priority.catch(0) });
 
 export const permitRequest = z.object({
   user_id: userId,

@@ -20,7 +20,6 @@ import {
 import { demoRoutes } from "./demo/description.ts";
 
 export const waitingRoomErrors = {
-  forbidden: { when: "the token's `sub` is another user.", message: "This token belongs to another user" },
   not_active: { when: "the user has no seat.", message: "Only a user who has a seat may send requests" },
   user_not_found: {
     when: "the user has neither a seat nor a place in line, or has lost it.",
@@ -41,7 +40,7 @@ const permit = { permit_id: "8a4a1d7c-3d0e-4a43-9c55-6f2b1d0e7a90", expires_at: 
 const departure = { user_id: "jun", reason: "abandoned", at: "2026-03-02T09:16:31.007Z" };
 
 /** Where tokens are asked for. */
-const TOKEN: ErrorCode[] = ["unauthorized", "forbidden"];
+const TOKEN: ErrorCode[] = ["unauthorized"];
 const USER: ParameterDescription = {
   ...{ name: "user_id", in: "path", description: "The user, 1 to 128 characters." },
   ...{ schema: userId, example: "jun" },
@@ -101,7 +100,8 @@ export const waitingRoomPart: Part = {
     {
       ...{ method: "post", path: "/api/v1/session/create", operationId: "createPlace", access: "user" },
       summary: "Take a seat, or a place in line",
-      description: "Whoever has a place keeps it: asking again changes nothing, and counts as a sign of life.",
+      description:
+        "Whoever has a place keeps it: asking again changes nothing, and counts as a sign of life. With `QUEUE_AUTH=jwt` the priority is the token's claim `priority`, and the body's is ignored.",
       body: {
         content: [
           {
@@ -131,7 +131,7 @@ export const waitingRoomPart: Part = {
           ],
         },
       ],
-      errors: [...TOKEN, "queue_full"],
+      errors: [...TOKEN, "rate_limited", "queue_full"],
     },
     { ...close, method: "delete", path: "/api/v1/session/close/{user_id}", operationId: "closePlace" },
     {

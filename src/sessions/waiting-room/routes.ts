@@ -2,11 +2,13 @@
 import { type Context, Hono } from "hono";
 import type { EventStreams } from "../../events/sse.ts";
 import { serveAsset } from "../../http/assets.ts";
+import type { ReadAddress } from "../../http/client-address.ts";
 import { parseShape, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
+import type { Limit } from "../../limits/limit.ts";
 import { closePlace, closePlaceSoon } from "./close.ts";
-import { createRequest, graceSeconds, permitRequest, userId } from "./contract.ts";
+import { createRequest, graceSeconds, permitRequest, tokenClaims, userId } from "./contract.ts";
 import { createPlace } from "./create.ts";
 import type { PlaceEvent } from "./events.ts";
 import { expirePlaces } from "./expire.ts";
@@ -21,6 +23,9 @@ const CLEANUP_BUDGET_MS = 2_000;
 export interface WaitingRoomRoutes extends WaitingRoom {
   streams: EventStreams;
   userAuth: UserAuth;
+  readAddress: ReadAddress;
+  /** Counts the places that are asked for. */
+  places: Limit;
 }
 
 /** Whether a request to that path may wait for its turn. */
@@ -37,9 +42,14 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   };
 
   routes.post("/create", async (c) => {
+    const address = room.readAddress(c);
+    room.places.admit(address);
     const request = await readJson(c, createRequest);
-    await room.userAuth.expectUser(c, request.user_id);
-    return c.json(await createPlace(room, request));
+    const token = await room.userAuth.expectUser(c, request.user_id);
+    // Behind a gateway it says who is preferred; where users come by themselves, only their tokens do.
+    const { priority } = token ? tokenClaims.parse(token.claims) : request;
+    await room.places.count(address);
+    return c.json(await createPlace(room, { ...request, priority }));
   });
 
   const close = async (c: Context<HttpEnv>) => {
@@ -76,7 +86,7 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   });
   routes.delete("/requests/:permit_id", async (c) => {
     const permit_id = c.req.param("permit_id");
-    const had = await returnPermit(room, permit_id.replaceAll("\0", ""), await room.userAuth.readUser(c));
+    const had = await returnPermit(room, permit_id.replaceAll("\0", ""), (await room.userAuth.readUser(c))?.subject);
     return c.json({ message: had ? "Permit returned" : "There was no such permit", permit_id });
   });
 

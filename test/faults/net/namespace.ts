@@ -12,6 +12,10 @@ export interface Namespace {
   /** The two ends of the wire. */
   here: string;
   there: string;
+  /** An address of this host that the one there reaches by a route of its own. */
+  beyond: string;
+  /** What becomes of that route: it is right, there is none, or one of these kinds, which refuse each in their way. */
+  route(kind: "right" | "none" | "unreachable" | "prohibit" | "blackhole"): void;
   /** Drops this share (0 to 100) of the packets, both ways, of connections with these TCP ports; no reset is sent. */
   lose(ports: number[], percent: number): void;
   /** Packets that were dropped so far. */
@@ -27,9 +31,11 @@ export function openNamespace(): Namespace {
   const block = (process.pid % 16_384) * 4;
   const address = (n: number) => `100.100.${Math.floor(block / 256)}.${(block % 256) + n}`;
   const [here, there] = [address(1), address(2)];
+  const beyond = address(1).replace("100.100.", "100.101.");
   ip("netns", "add", name);
   ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", name);
   ip("addr", "add", `${here}/30`, "dev", outside);
+  ip("addr", "add", `${beyond}/32`, "dev", outside);
   ip("link", "set", outside, "up");
   const command = ["ip", "netns", "exec", name];
   for (const args of [
@@ -39,8 +45,14 @@ export function openNamespace(): Namespace {
   ]) {
     run(...command, "ip", ...args);
   }
+  const route = (kind: Parameters<Namespace["route"]>[0]) => {
+    run(...command, "ip", "route", "flush", beyond);
+    if (kind === "right") run(...command, "ip", "route", "add", beyond, "via", here);
+    else if (kind !== "none") run(...command, "ip", "route", "add", kind, beyond);
+  };
+  route("right");
   return {
-    ...{ command, here, there },
+    ...{ command, here, there, beyond, route },
     lose(ports, percent) {
       const chance = percent < 100 ? `numgen random mod 100 < ${percent}` : "";
       const rules = ["sport", "dport"].map((end) => `tcp ${end} { ${ports.join(", ")} } ${chance} counter drop`);

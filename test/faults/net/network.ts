@@ -1,6 +1,7 @@
 /** The servers stand on a host of their own, and the wire to it or from it to the database is bad. */
 import type { Fault, FaultRoom, Finding } from "../fault.ts";
 import { inSeconds, p99Ms } from "../scene/measure.ts";
+import { openHandles } from "../scene/process-figures.ts";
 import { type Scene, underLoad } from "../scene/scene.ts";
 import type { Outcome } from "../scene/verdict.ts";
 import { type Namespace, openNamespace } from "./namespace.ts";
@@ -21,6 +22,7 @@ interface Wires {
 async function acrossNetwork(
   room: FaultRoom,
   fault: (scene: Scene, wires: Wires) => Promise<Outcome>,
+  where: "here" | "beyond" = "here",
 ): Promise<Finding> {
   const namespace = openNamespace();
   const devices: Relay[] = [];
@@ -28,9 +30,9 @@ async function acrossNetwork(
   try {
     const between = async (databaseUrl: string) => {
       const target = new URL(databaseUrl);
-      const relay = await startRelay(namespace.here, { host: target.hostname, port: Number(target.port) });
+      const relay = await startRelay(namespace[where], { host: target.hostname, port: Number(target.port) });
       database = relay;
-      target.host = `${namespace.here}:${relay.port}`;
+      target.host = `${namespace[where]}:${relay.port}`;
       return { url: target.href, close: relay.close };
     };
     const away = {
@@ -67,6 +69,38 @@ const blackHole: Fault = {
       return { figure: `both answer ${inSeconds(backMs)} after the packets pass again` };
     }),
 };
+
+/** connect(2) itself fails then, before anybody could listen to the socket. */
+const routeGone = (kind: "none" | "unreachable" | "prohibit" | "blackhole"): Fault => ({
+  name: `route-${kind}`,
+  breaks: `the route to the database's address is gone (${kind}), and its connections break`,
+  needs: ["network namespaces"],
+  run: (room) =>
+    acrossNetwork(
+      room,
+      async (scene, { namespace, database }) => {
+        const from = performance.now();
+        const { backMs } = await scene.outage({
+          seconds: room.short ? 6 : 15,
+          away: async () => {
+            namespace.route(kind);
+            database.cut();
+          },
+          back: async () => namespace.route("right"),
+        });
+        const beats = scene.load.calls.filter(
+          ({ operation, sentAt }) => operation === "heartbeat" && sentAt > from && sentAt < performance.now() - backMs,
+        );
+        const refused = beats.filter(({ answer }) => answer.is === "unknown" && answer.why === "503").length;
+        const ended = scene.servers.filter((server) => openHandles(server.pid()) === undefined);
+        return {
+          figure: `of ${beats.length} heartbeats meanwhile ${refused} got 503; both answer ${inSeconds(backMs)} after it is back`,
+          violations: ended.map(() => "a server has ended"),
+        };
+      },
+      "beyond",
+    ),
+});
 
 /** Calls sent while the wire was bad, and what became of them. */
 async function measureBadWire(scene: Scene, namespace: Namespace, seconds: number): Promise<string> {
@@ -116,4 +150,9 @@ const lossyDevices: Fault = {
     }),
 };
 
-export const networkFaults: Fault[] = [blackHole, lossyDatabase, lossyDevices];
+export const networkFaults: Fault[] = [
+  blackHole,
+  ...(["none", "unreachable", "prohibit", "blackhole"] as const).map(routeGone),
+  lossyDatabase,
+  lossyDevices,
+];

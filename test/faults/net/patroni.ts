@@ -9,8 +9,8 @@ import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chooseRunAs } from "../../../src/database/run-as.ts";
+import { freePort } from "../../support/free-port.ts";
 import type { FaultRoom } from "../fault.ts";
-import { freePort } from "../scene/free-port.ts";
 import { connect, type DatabaseServer } from "../scene/postgres.ts";
 import { listening, type Program, startProgram } from "./program.ts";
 

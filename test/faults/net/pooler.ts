@@ -1,8 +1,8 @@
 /** PgBouncer between the servers and the database. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../support/free-port.ts";
 import type { Fault, FaultRoom } from "../fault.ts";
-import { freePort } from "../scene/free-port.ts";
 import { inSeconds } from "../scene/measure.ts";
 import { underLoad } from "../scene/scene.ts";
 import { listening, type Program, startProgram } from "./program.ts";

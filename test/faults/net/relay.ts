@@ -5,6 +5,8 @@ export interface Relay {
   port: number;
   /** From now on, for what comes from now on. */
   delay(ms: number): void;
+  /** Breaks all connections, both ways. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,9 @@ export async function startRelay(
     port: (server.address() as { port: number }).port,
     delay: (now) => {
       ms = now;
+    },
+    cut() {
+      for (const socket of open) socket.resetAndDestroy();
     },
     close: () =>
       new Promise((resolve) => {

@@ -4,10 +4,10 @@ import { chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chooseRunAs } from "../../../src/database/run-as.ts";
+import { freePort } from "../../support/free-port.ts";
 import type { FaultRoom } from "../fault.ts";
 import { POSTGRES_PROGRAMS } from "../net/patroni.ts";
 import { listening, startProgram } from "../net/program.ts";
-import { freePort } from "./free-port.ts";
 import { connect, type DatabaseServer } from "./postgres.ts";
 
 export interface JumpingPostgres extends DatabaseServer {
@@ -16,7 +16,7 @@ export interface JumpingPostgres extends DatabaseServer {
 }
 
 export async function startJumpingPostgres(room: FaultRoom): Promise<JumpingPostgres> {
-  const { owner } = await chooseRunAs([room.folder]);
+  const { owner } = await chooseRunAs();
   if (owner) chownSync(room.folder, owner.uid, owner.gid);
   const data = join(room.folder, "data");
   const file = join(room.folder, "clock");

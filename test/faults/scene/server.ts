@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../support/free-port.ts";
 
 export const PROGRAM = new URL("../../../dist/src/cli/keybeat.js", import.meta.url).pathname;
 const READY_MS_MAX = 30_000;

@@ -58,7 +58,7 @@ export async function setUp<D extends DatabaseServer>(
   const usual = {
     ...{ DATABASE_URL: between?.url ?? postgres.url, SESSION_TIMEOUT_SECONDS: String(timeoutSeconds) },
     CLEANUP_CRON: "*/2 * * * * *",
-    ...{ LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0" },
+    ...{ LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0", LIMIT_PLACES: "0" },
   };
   const servers = await Promise.all(
     [0, 1].map((at) => {

@@ -1,0 +1,52 @@
+/** What the environment says, and where its secrets come from. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, findBadSettings, findSecretSources } from "../../config.ts";
+import { SECRETS } from "../../secrets.ts";
+import { type Finding, fail, ok, warn } from "./finding.ts";
+
+type Environment = Record<string, string | undefined>;
+
+export function checkSettings(env: Environment = process.env): Finding[] {
+  const bad = findBadSettings(env);
+  if (bad.length === 0) return [ok("settings", "every variable makes sense")];
+  return bad.map(({ name, reason }) => fail("settings", `${name} ${reason}`, `correct ${name} in the environment`));
+}
+
+/** The settings without those that make no sense, for all that can be looked at nevertheless. */
+export function usableSettings(env: Environment = process.env): { env: Environment; left: Set<string> } {
+  const left = new Set<string>();
+  for (;;) {
+    const usable = Object.fromEntries(Object.entries(env).filter(([name]) => !left.has(name)));
+    const bad = findBadSettings(usable);
+    if (bad.length === 0) return { env: usable, left };
+    for (const { name } of bad) for (const both of secretNames(name)) left.add(both);
+  }
+}
+
+/** A secret may stand in its variable or in a file. */
+function secretNames(name: string): string[] {
+  const secret = SECRETS.find((one) => name === one || name === `${one}_FILE`);
+  return secret === undefined ? [name] : [secret, `${secret}_FILE`];
+}
+
+/** Where each secret comes from: which of several places won is what nobody can see from outside. */
+export function checkSecrets(config: Config, env: Environment = process.env): Finding[] {
+  const sources = findSecretSources(env);
+  const findings = SECRETS.flatMap((name) => {
+    const source = sources[name];
+    return source === undefined ? [] : [ok("secrets", `${name} is from ${source === name ? "its variable" : source}`)];
+  });
+  if (config.adminToken !== undefined || config.databaseUrl !== undefined) return findings;
+  const file = join(config.dataDir, "admin-token");
+  const made = existsSync(file) ? `was made on the first run, in ${file}` : "will be made on the first run";
+  return [...findings, ok("secrets", `ADMIN_TOKEN ${made}`)];
+}
+
+/** A token for another application of the same provider is as good as one for us, unless it must say whom it is for. */
+export function checkUserTokens({ userAuth }: Config): Finding[] {
+  if (userAuth.kind === "none" || !("jwksUrl" in userAuth) || userAuth.audience !== undefined) return [];
+  const message =
+    "JWKS_URL is set without JWT_AUDIENCE, so tokens that the provider gave for any other application are taken";
+  return [warn("settings", message, "set JWT_AUDIENCE to what the tokens for this service have as aud")];
+}

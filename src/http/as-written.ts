@@ -1,0 +1,34 @@
+/**
+ * An address is taken as it is written. The router compares decoded and tidied paths, so `/%6Detrics`, `//metrics` and
+ * `/x/../metrics` would be `/metrics`; a proxy that closes a path by its first characters reads them otherwise. So
+ * whatever a route spells out must be spelt out in the request; only what stands for its `:names` may be encoded.
+ */
+import type { HttpBindings } from "@hono/node-server";
+import type { Context, MiddlewareHandler } from "hono";
+import { matchedRoutes } from "hono/route";
+import { AppError } from "../errors.ts";
+import type { HttpEnv } from "./request-id.ts";
+
+export const asWritten: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  const path = writtenPath(c);
+  if (!matchedRoutes(c).every((route) => fits(route.path, path))) throw nothingHere();
+  await next();
+};
+
+export const nothingHere = () => new AppError("not_found", "There is nothing at this address");
+
+/** The path of the request, byte for byte. A proxy's form of an address has the server's name before it. */
+export function writtenPath(c: Context): string {
+  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>;
+  const address = (incoming?.url ?? c.req.url).replace(/^https?:\/\/[^/?#]*/i, "");
+  return address.split(/[?#]/, 1)[0] as string;
+}
+
+/** Hono's route pattern, as far as we use it: plain parts, `:name`, and `*` at the end. */
+export function fits(pattern: string, path: string): boolean {
+  const [expected, given] = [pattern.split("/"), path.split("/")];
+  const open = expected.at(-1) === "*";
+  if (open) expected.pop();
+  if (open ? given.length < expected.length : given.length !== expected.length) return false;
+  return expected.every((part, at) => (part.startsWith(":") ? given[at] !== "" : part === given[at]));
+}

@@ -1,0 +1,108 @@
+/**
+ * The secrets among the settings: each may stand in its variable or, as orchestrators mount them, in the file that
+ * NAME_FILE names. What editors and `echo` leave at the end of a line is no part of a secret; what a header, a form or
+ * another program would not carry unchanged is refused, or one of them would be locked out.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+
+export const SECRETS = ["DATABASE_URL", "ADMIN_TOKEN", "KEY_PEPPER", "JWT_SECRET"] as const;
+export type SecretName = (typeof SECRETS)[number];
+type Environment = Record<string, string | undefined>;
+
+export interface ReadSecrets {
+  values: Partial<Record<SecretName, string>>;
+  /** Where each came from: the name of its variable, or the file. */
+  sources: Partial<Record<SecretName, string>>;
+  bad: Array<{ name: string; reason: string }>;
+}
+
+const BYTES_MAX = 16 * 1024;
+
+export const TOKEN_LENGTH_MIN = 16;
+export const JWT_SECRET_BYTES_MIN = 32;
+
+/** Why a secret cannot be what it was meant to be. Never says what it is. */
+const FAULTS: Record<SecretName, (text: string) => string | undefined> = {
+  DATABASE_URL: (text) => (/^\s|\s$/.test(text) ? "must not begin or end with a blank" : undefined),
+  ADMIN_TOKEN: findTokenFault,
+  KEY_PEPPER: findTextFault,
+  JWT_SECRET: (text) => findTextFault(text) ?? findTooShort(text, JWT_SECRET_BYTES_MIN),
+};
+
+/** Reads each file once. An empty variable counts as unset; an empty file does not, as somebody meant it to be read. */
+export function readSecrets(env: Environment): ReadSecrets {
+  const read: ReadSecrets = { values: {}, sources: {}, bad: [] };
+  for (const name of SECRETS) {
+    const file = env[`${name}_FILE`] || undefined;
+    const own = env[name] || undefined;
+    if (file !== undefined && own !== undefined) {
+      read.bad.push({ name, reason: `and ${name}_FILE are both set: one of them is enough` });
+      continue;
+    }
+    const found = file === undefined ? { text: own } : readSecretFile(file);
+    if ("reason" in found) {
+      read.bad.push({ name: `${name}_FILE`, reason: found.reason });
+      continue;
+    }
+    if (found.text === undefined) continue;
+    const text = trimLineEnds(found.text);
+    const fault = text === "" ? "has nothing but line ends" : FAULTS[name](text);
+    if (fault !== undefined) {
+      read.bad.push({ name: file === undefined ? name : `${name}_FILE`, reason: fault });
+      continue;
+    }
+    read.values[name] = text;
+    read.sources[name] = file ?? name;
+  }
+  return read;
+}
+
+/** For a process that is to have the same secrets as this one: a file may have changed since, or be a pipe. */
+export function passSecrets(values: ReadSecrets["values"]): Record<string, string> {
+  return Object.fromEntries(
+    SECRETS.flatMap((name) => [
+      [name, values[name] ?? ""],
+      [`${name}_FILE`, ""],
+    ]),
+  );
+}
+
+export function findTokenFault(text: string): string | undefined {
+  return findTextFault(text) ?? findTooShort(text, TOKEN_LENGTH_MIN);
+}
+
+function findTextFault(text: string): string | undefined {
+  if (text !== text.trim()) return "must not begin or end with a blank";
+  return /^[ -~]*$/.test(text) ? undefined : "must be visible ASCII characters on one line";
+}
+
+function findTooShort(text: string, min: number): string | undefined {
+  if (text.length >= min) return undefined;
+  return `has only ${text.length} characters, so it can be guessed: it must have ${min} (openssl rand -hex 24 makes one)`;
+}
+
+export function trimLineEnds(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === "\n" || text[end - 1] === "\r")) end--;
+  return text.slice(0, end);
+}
+
+/** A pipe gives what is written to it, a device never ends. */
+function readSecretFile(file: string): { text: string } | { reason: string } {
+  let handle: number | undefined;
+  try {
+    handle = openSync(file, "r");
+    const bytes = Buffer.alloc(BYTES_MAX + 1);
+    let length = 0;
+    for (let got = -1; got !== 0 && length < bytes.length; length += got) {
+      got = readSync(handle, bytes, length, bytes.length - length, null);
+    }
+    if (length > BYTES_MAX) return { reason: `names a file of more than ${BYTES_MAX} bytes: ${file}` };
+    if (length === 0) return { reason: `names an empty file: ${file}` };
+    return { text: bytes.toString("utf8", 0, length) };
+  } catch (error) {
+    return { reason: `names a file that cannot be read (${(error as NodeJS.ErrnoException).code}): ${file}` };
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
