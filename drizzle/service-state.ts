@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, doublePrecision, integer, pgTable, text } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, doublePrecision, integer, jsonb, pgTable, text } from "drizzle-orm/pg-core";
 import { moment, stretches, transaction } from "./columns.ts";
 
 /**
@@ -37,3 +37,14 @@ export const serviceState = pgTable(
     check("service_state_gap", sql`${table.gapBegan} < ${table.gapEnded}`),
   ],
 );
+
+/**
+ * What the one row should say while somebody else's transaction holds its lock: ticks must go on. The newest counts, and
+ * only while the row still has the tick that it was made for; the next tick that gets the lock takes them away.
+ */
+export const serviceStateStandIns = pgTable("service_state_stand_ins", {
+  id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+  forTick: moment("for_tick"),
+  /** The row but for its timeout, by column. */
+  state: jsonb("state").notNull(),
+});

@@ -11,6 +11,7 @@ import { chooseDatabase } from "./database/choose.ts";
 import { findWay } from "./database/connections.ts";
 import { type Database, openDatabase } from "./database/database.ts";
 import { openListener } from "./database/listener.ts";
+import { untilFree } from "./database/locked.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { type Patience, sayIfSlow, untilStopped } from "./database/patience.ts";
 import { setSessionTimeout } from "./database/service-state.ts";
@@ -179,11 +180,13 @@ function openRoom(config: Config, database: Database, url: string, log: Logger):
 }
 
 async function settle(config: Config, database: Database, log: Logger): Promise<void> {
-  const before = await setSessionTimeout(database, config.sessionTimeoutSeconds);
+  const before = await untilFree(log, "the session timeout of this installation", () =>
+    setSessionTimeout(database, config.sessionTimeoutSeconds),
+  );
   if (before !== undefined) {
     log.info({ before, now: config.sessionTimeoutSeconds }, "the session timeout of this installation has changed");
   }
-  await configureRoom(database, config.waitingRoom);
+  await untilFree(log, "the waiting room's settings", () => configureRoom(database, config.waitingRoom));
 }
 
 async function unwind(undo: Array<() => Promise<void>>, log: Logger): Promise<void> {

@@ -6,7 +6,7 @@ import postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import { BadConnectionString } from "./connection-string.ts";
 import { type Destination, readDestination, type Server } from "./destination.ts";
-import { createSocketFactory } from "./socket.ts";
+import { createSocketFactory, type SocketFactory } from "./socket.ts";
 import { loadTls } from "./tls.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   /** How long after a failure the next is tried. */
   backoffSeconds?: () => number;
   prepare?: boolean;
+  /** Of the caller, who closes it; instead of one made here with `silenceMsMax`. */
+  sockets?: SocketFactory;
   /** One of the servers only. */
   only?: Server;
   onNotify?: (channel: string, payload: string) => void;
@@ -60,7 +62,7 @@ export function openConnections({ destination, ssl }: Way, options: ConnectionOp
   // (The only one of these variables that no option of the driver can rule out.)
   delete process.env.PGTARGETSESSIONATTRS;
   const servers = options.only === undefined ? destination.servers : [options.only];
-  const sockets = createSocketFactory(options.silenceMsMax ?? Number.POSITIVE_INFINITY, servers);
+  const sockets = options.sockets ?? createSocketFactory(options.silenceMsMax ?? Number.POSITIVE_INFINITY, servers);
   const sql = postgres({
     host: servers.map((server) => server.host),
     port: servers.map((server) => server.port),
@@ -98,6 +100,6 @@ export function openConnections({ destination, ssl }: Way, options: ConnectionOp
   const end = sql.end;
   return Object.assign(sql, {
     /** With several hosts the driver goes round for ever while none answers, ended or not: then it gets no socket more. */
-    end: (how?: { timeout?: number }) => end(how).finally(sockets.close),
+    end: (how?: { timeout?: number }) => end(how).finally(() => options.sockets ?? sockets.close()),
   });
 }

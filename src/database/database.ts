@@ -33,7 +33,13 @@ export function connectionsNeeded(processes: number): number {
 }
 
 export function openDatabase(url: string, tracing?: Tracing): Database {
-  const open = (options: LaneOptions) => openLane(url, options, tracing);
+  const open = (options: LaneOptions) => openLane(url, options, { tracing, onLate });
+  // Where one connection went dark the others may have, too: found one by one, each would cost somebody an answer. Where
+  // another of them has been heard since, the call is only slow.
+  const onLate = (since: number) => {
+    if (lanes.some((lane) => lane.heardSince(since))) return;
+    for (const lane of lanes) lane.dropQuiet(since);
+  };
   const requests = open({
     name: "requests",
     connectionsMax: CONNECTIONS_MAX.requests,

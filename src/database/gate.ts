@@ -15,6 +15,8 @@ export interface Gate {
    * begun), or undefined if it was turned away.
    */
   enter(begin: () => void, turn?: string): (() => void) | undefined;
+  /** Whether nobody is inside. */
+  isEmpty(): boolean;
   /** Must be called once for each that began, with the same turn. */
   leave(turn?: string): void;
 }
@@ -52,6 +54,7 @@ export function createGate(options: GateOptions): Gate {
         if (place >= 0) waiting.splice(place, 1);
       };
     },
+    isEmpty: () => inside === 0,
     leave(turn) {
       inside--;
       if (turn !== undefined) turns.delete(turn);

@@ -11,8 +11,13 @@ import { type Histogram, observe } from "../metrics/histogram.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { findWay, openConnections, type Sql, type Way } from "./connections.ts";
 import { createGate } from "./gate.ts";
+import { createSocketFactory, SOCKET_TICK_MS, type SocketFactory } from "./socket.ts";
 
 export type { Sql };
+
+/** What is left of a caller's time when the last lock must be had: to do the work, to commit, and for the answer. */
+const ANSWER_MS = 200;
+const OVERDUE_MS = 500;
 
 export interface LaneOptions {
   name: string;
@@ -42,15 +47,26 @@ export interface Lane {
   readonly counts: LaneCounts;
   /**
    * Runs one statement; those of one `turn` one after the other. Throws `unavailable` for any trouble of the database;
-   * the outcome is then unknown.
+   * the outcome is then unknown. What changes something is to be told how many milliseconds its caller still `waits` (see
+   * caller_waits in migrations/), so that it has no effect after that.
    */
-  query<T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T>;
+  query<T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T>;
+  /** Closes connections on which nothing has come or gone since, unless a call may be under way on one that is not late. */
+  dropQuiet(since: number): void;
+  /** Whether a connection that was open then has brought anything since. */
+  heardSince(moment: number): boolean;
   close(): Promise<void>;
 }
 
-export function openLane(url: string, options: LaneOptions, tracing?: Tracing): Lane {
+/** `onLate` is told when a call got no answer in time: since when it has been sent for. */
+export function openLane(
+  url: string,
+  options: LaneOptions,
+  { tracing, onLate }: { tracing?: Tracing | undefined; onLate?: (since: number) => void } = {},
+): Lane {
   const way = findWay(url);
-  let sql = openPool(way, options);
+  const sockets = createSocketFactory(options.deadlineMs, way.destination.servers);
+  let sql = openPool(way, options, sockets);
   const gate = createGate({
     insideMax: options.connectionsMax,
     waitingMax: options.waitingMax,
@@ -66,11 +82,11 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
   /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
   const replacePool = () => {
     const old = sql;
-    sql = openPool(way, options);
+    sql = openPool(way, options, sockets);
     void old.end({ timeout: 1 });
   };
 
-  const query = <T>(statement: (sql: Sql) => PromiseLike<T>, turn?: string): Promise<T> =>
+  const query: Lane["query"] = <T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const began = performance.now();
       let counted = false;
@@ -85,10 +101,11 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
         reject(unavailable(new Error(`${options.name}: ${why}`)));
       };
       let call: PromiseLike<T> | undefined;
+      let overdue: NodeJS.Timeout | undefined;
       const begin = () => {
         Promise.resolve()
           .then(() => {
-            call = statement(sql);
+            call = statement(sql, waitsUntil(began + options.deadlineMs));
             return call;
           })
           .then(
@@ -105,6 +122,7 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
           )
           .finally(() => {
             clearTimeout(deadline);
+            clearInterval(overdue);
             gate.leave(turn);
           });
       };
@@ -112,6 +130,11 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
       const deadline = setTimeout(() => {
         giveUp?.();
         defuse(call);
+        if (call) {
+          onLate?.(began);
+          // The connection is cut for its silence, unless that could not be seen (see watch in socket.ts).
+          overdue = setInterval(() => sockets.dropQuiet(options.deadlineMs), OVERDUE_MS).unref();
+        }
         refuse("late", `no answer within ${options.deadlineMs} ms`);
       }, options.deadlineMs);
       const giveUp = gate.enter(begin, turn);
@@ -123,21 +146,39 @@ export function openLane(url: string, options: LaneOptions, tracing?: Tracing): 
 
   const traced: Lane["query"] = (statement, turn) =>
     (tracing as Tracing).call(options.name, (seen) =>
-      query((sql) => {
-        const call = statement(sql);
+      query((sql, waits) => {
+        const call = statement(sql, waits);
         seen(textOf(call));
         return call;
       }, turn),
     );
 
-  return { counts, query: tracing ? traced : query, close: () => sql.end({ timeout: 2 }) };
+  return {
+    counts,
+    query: tracing ? traced : query,
+    dropQuiet(since) {
+      const ms = performance.now() - since;
+      if (gate.isEmpty() || ms >= options.deadlineMs) sockets.dropQuiet(ms - SOCKET_TICK_MS);
+    },
+    heardSince: sockets.heardSince,
+    close: () => sql.end({ timeout: 2 }).finally(sockets.close),
+  };
 }
 
-function openPool(way: Way, options: LaneOptions): Sql {
+/**
+ * A parameter that says, when it is sent and not before (a connection may have to be opened first), for how many
+ * milliseconds more its effect is wanted.
+ */
+function waitsUntil(moment: number): number {
+  const waits = { toString: () => String(Math.max(0, Math.floor(moment - ANSWER_MS - performance.now()))) };
+  return waits as unknown as number;
+}
+
+function openPool(way: Way, options: LaneOptions, sockets: SocketFactory): Sql {
   return openConnections(way, {
     name: options.name,
     max: options.connectionsMax,
-    silenceMsMax: options.deadlineMs,
+    sockets,
     connectSeconds: 2,
     idleSeconds: 60,
     lifetimeSeconds: 300,

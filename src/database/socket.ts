@@ -7,19 +7,27 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Server } from "./destination.ts";
 
-const TICK_MS = 100;
+/** How exactly the age of a silence is known. */
+export const SOCKET_TICK_MS = 100;
 const PACE_MS_MAX = 400;
 
 /**
- * A factory for the driver's `socket` option. It must never throw (the driver would lose the connection's place in
- * its pool for good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
- *
- * `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut.
+ * For the driver's `socket` option. It must never throw (the driver would lose the connection's place in its pool for
+ * good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
  */
-export function createSocketFactory(
-  silenceMsMax: number,
-  servers: Server[],
-): { open(): Promise<Socket>; close(): void } {
+export interface SocketFactory {
+  open(): Promise<Socket>;
+  /** Whoever asks for a socket from now on waits for it in vain. */
+  close(): void;
+  /** Cuts the sockets on which nothing has come or gone for so long. */
+  dropQuiet(ms: number): void;
+  /** Whether anything has come since (on performance.now()) on a socket that was open then. */
+  heardSince(moment: number): boolean;
+}
+
+/** `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut. */
+export function createSocketFactory(silenceMsMax: number, servers: Server[]): SocketFactory {
+  const watched = new Map<Socket, Watch>();
   let closed = false;
   let failures = 0;
   let attempts = 0;
@@ -41,40 +49,66 @@ export function createSocketFactory(
       : connect({ host: address ?? host, port, noDelay: true });
     socket.on("error", ignore); // one that nobody hears would end the process
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
-    watch(socket, silenceMsMax, {
+    const seen = watch(socket, silenceMsMax, {
       onAnswer: () => {
         failures = 0;
       },
-      onFailure: () => {
-        failures++;
+      onEnd: (answered) => {
+        watched.delete(socket);
+        if (!answered) failures++;
       },
     });
+    watched.set(socket, seen);
     return socket;
   };
   return {
     open,
-    /** Whoever asks for a socket from now on waits for it in vain. */
     close() {
       closed = true;
     },
+    dropQuiet(ms: number) {
+      for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
+    },
+    heardSince: (moment: number) =>
+      [...watched.values()].some(({ openedAt, readAt }) => openedAt < moment && readAt() > moment + SOCKET_TICK_MS),
   };
 }
 
+interface Watch {
+  readonly openedAt: number;
+  /** When was last seen that something had come; a tick late at most. */
+  readAt(): number;
+  /** For how long nothing has come or gone. */
+  quietMs(): number;
+}
+
 /**
- * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. A socket that was closed
- * before it lived for a tick with an answer is a failure. Looks at counters, as the driver takes away all listeners.
+ * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. (What was sent just after an
+ * answer is taken for answered with it: whose call that is calls dropQuiet.) A socket that was closed before it lived for
+ * a tick with an answer is a failure. Looks at counters, as the driver takes away all listeners.
  */
-function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onFailure(): void }): void {
+function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onEnd(answered: boolean): void }): Watch {
   let read = 0;
+  let written = 0;
+  const openedAt = performance.now();
+  let readAt = 0;
+  let stirredAt = openedAt;
   let writtenAtRead = 0;
   let waitingSince = performance.now();
   let answered = false;
+  const stirs = () => {
+    if (socket.bytesRead === read && socket.bytesWritten === written) return;
+    written = socket.bytesWritten;
+    stirredAt = performance.now();
+  };
   const timer = setInterval(() => {
+    stirs();
     if (socket.destroyed) {
       clearInterval(timer);
-      if (!answered) on.onFailure();
+      on.onEnd(answered);
     } else if (socket.bytesRead !== read) {
       read = socket.bytesRead;
+      readAt = performance.now();
       writtenAtRead = socket.bytesWritten;
       waitingSince = performance.now();
       if (!answered) on.onAnswer();
@@ -84,7 +118,15 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onF
     } else if (performance.now() - waitingSince > silenceMsMax) {
       cut(socket);
     }
-  }, TICK_MS).unref();
+  }, SOCKET_TICK_MS).unref();
+  return {
+    openedAt,
+    readAt: () => readAt,
+    quietMs() {
+      stirs();
+      return performance.now() - stirredAt;
+    },
+  };
 }
 
 /**

@@ -1,5 +1,7 @@
+import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Database } from "./database.ts";
+import { untilFree } from "./locked.ts";
 
 const TICK_MS = 1000;
 const FIRST_TRIES = 5;
@@ -25,16 +27,14 @@ export async function startTicking(
       if (row.stepped !== null) logStep(log, row.stepped);
     }
   };
-  // On a host that has just come up everything is slow once.
   for (let tries = 1; ; tries++) {
-    const ticked = await tick().then(
-      () => true,
-      (error) => {
-        if (tries === FIRST_TRIES) throw error;
-        return false;
-      },
-    );
-    if (ticked) break;
+    try {
+      await untilFree(log, "the sessions", tick);
+      break;
+    } catch (error) {
+      // On a host that has just come up everything is slow once.
+      if (tries === FIRST_TRIES || error instanceof OperatorError) throw error;
+    }
   }
   let underWay = false;
   const timer = setInterval(() => {

@@ -34,17 +34,10 @@ export async function insertKey(
   by: Operator,
 ): Promise<{ id: number; createdAt: Date } | undefined> {
   const [row] = await database.operators.query(
-    (query) => query<Array<{ id: number; createdAt: Date }>>`
-      WITH added AS (
-        INSERT INTO keys (key_hash, key_prefix, label, expires_at)
-        SELECT ${key.hash}::bytea, ${key.prefix}, ${key.label}, ${key.expiresAt}::timestamptz
-        WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = ${key.alias}::bytea)
-        ON CONFLICT (key_hash) DO NOTHING RETURNING id, created_at, label, expires_at
-      )
-      SELECT id, created_at AS "createdAt",
-             record_audit(${by.who}, ${by.from}, 'key_created', id,
-                          jsonb_build_object('label', label, 'expires_at', expires_at)) AS entry
-      FROM added`,
+    (query, waits) => query<Array<{ id: number; createdAt: Date }>>`
+      SELECT id, created_at AS "createdAt"
+      FROM create_key(caller_waits(${waits}, ${key.hash}::bytea), ${key.alias}::bytea, ${key.prefix}, ${key.label}, ${key.expiresAt},
+                      ${by.who}, ${by.from})`,
   );
   return row && { id: row.id, createdAt: row.createdAt };
 }
@@ -58,19 +51,8 @@ export async function insertKeys(database: Database, rows: NewKey[], by: Operato
     expires_at: row.expiresAt,
   }));
   const [row] = await database.background.query(
-    (query) => query<Array<{ imported: number }>>`
-      WITH added AS (
-        INSERT INTO keys (key_hash, key_prefix, label, expires_at)
-        SELECT decode(given.hash, 'hex'), given.prefix, given.label, given.expires_at
-        FROM jsonb_to_recordset(${query.json(given)})
-          AS given (hash text, alias text, prefix text, label text, expires_at timestamptz)
-        WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = decode(given.alias, 'hex'))
-        ON CONFLICT (key_hash) DO NOTHING RETURNING id
-      ), counted AS (SELECT count(*)::int AS imported FROM added)
-      SELECT imported, CASE WHEN imported > 0 THEN
-        record_audit(${by.who}, ${by.from}, 'keys_imported', NULL,
-                     jsonb_build_object('imported', imported, 'skipped_known', ${rows.length}::int - imported)) END AS entry
-      FROM counted`,
+    (query, waits) => query<Array<{ imported: number }>>`
+      SELECT import_keys(caller_waits(${waits}, ${query.json(given)}::jsonb), ${by.who}, ${by.from}) AS imported`,
   );
   return row?.imported as number;
 }
@@ -141,17 +123,11 @@ export async function patchKeyRow(
     ...(patch.label !== undefined && { label: patch.label }),
     ...(patch.expiresAt !== undefined && { expires_at: patch.expiresAt }),
   };
-  const rows = await database.operators.query(
-    (query) => query`
-      WITH changed AS (
-        UPDATE keys SET
-          label = CASE WHEN ${patch.label !== undefined} THEN ${patch.label ?? null} ELSE label END,
-          expires_at = CASE WHEN ${patch.expiresAt !== undefined} THEN ${patch.expiresAt ?? null} ELSE expires_at END
-        WHERE id = ${id} RETURNING id
-      )
-      SELECT record_audit(${by.who}, ${by.from}, 'key_changed', id, ${query.json(details)}) FROM changed`,
+  const [row] = await database.operators.query(
+    (query, waits) => query`
+      SELECT change_key(caller_waits(${waits}, ${id}::bigint), ${query.json(details)}, ${by.who}, ${by.from}) AS known`,
   );
-  return rows.length === 1;
+  return row?.known;
 }
 
 /** Revokes a key and ends its live session in one transaction, which tells the device the note. */
@@ -162,11 +138,11 @@ export async function revokeKeyRow(
   by: Operator,
 ): Promise<{ known: boolean; sessionRevoked: boolean }> {
   const [row] = await database.operators.query(
-    (query) => query<Array<{ known: boolean; sessionRevoked: boolean }>>`
+    (query, waits) => query<Array<{ known: boolean; sessionRevoked: boolean }>>`
       SELECT done.known, done.session_revoked AS "sessionRevoked", CASE WHEN done.known THEN
         record_audit(${by.who}, ${by.from}, 'key_revoked', ${id},
                      jsonb_build_object('reason', ${note}::text, 'session_ended', done.session_revoked)) END AS entry
-      FROM revoke_key_saying(${id}, ${note}) done`,
+      FROM revoke_key_saying(caller_waits(${waits}, ${id}::bigint), ${note}) done`,
   );
   return { known: row?.known === true, sessionRevoked: row?.sessionRevoked === true };
 }
@@ -174,19 +150,17 @@ export async function revokeKeyRow(
 /** Makes a revoked key good again. What ended stays ended. */
 export async function restoreKeyRow(database: Database, id: number, by: Operator): Promise<void> {
   await database.operators.query(
-    (query) => query`
-      WITH restored AS (UPDATE keys SET revoked_at = NULL WHERE id = ${id} AND revoked_at IS NOT NULL RETURNING id)
-      SELECT record_audit(${by.who}, ${by.from}, 'key_restored', id, NULL) FROM restored`,
+    (query, waits) => query`SELECT restore_key(caller_waits(${waits}, ${id}::bigint), ${by.who}, ${by.from})`,
   );
 }
 
 /** Takes a key away with all that is known of its devices. Returns whether there was such a key. */
 export async function eraseKeyRow(database: Database, id: number, by: Operator): Promise<boolean> {
   const [row] = await database.operators.query(
-    (query) => query`
+    (query, waits) => query`
       SELECT done.known, CASE WHEN done.known THEN
         record_audit(${by.who}, ${by.from}, 'key_erased', ${id}, NULL) END AS entry
-      FROM erase_key(${id}) done`,
+      FROM erase_key(caller_waits(${waits}, ${id}::bigint)) done`,
   );
   return row?.known === true;
 }

@@ -30,10 +30,5 @@ export async function addCounts(
 
 /** Counts whose time is over, and such as a clock that was ahead has dated: they would go on for as long as it was. */
 export async function deleteOldCounts(database: Database): Promise<void> {
-  await database.background.query(
-    (sql) => sql`
-      DELETE FROM limit_counts
-      WHERE expire NOT BETWEEN extract(epoch FROM clock_timestamp()) * 1000 - 60000
-                       AND extract(epoch FROM clock_timestamp()) * 1000 + 120000`,
-  );
+  await database.background.query((sql) => sql`SELECT forget_limit_counts()`);
 }

@@ -19,6 +19,10 @@ export interface TestDatabase {
   makeKey(options?: { expires?: string; label?: string }): Promise<{ key: string; id: number }>;
   /** Locks rows as another client's open transaction does: `SELECT … FOR UPDATE`. Call what it returns to let go. */
   holdRow(table: "keys" | "active_sessions", keyId: number): Promise<() => Promise<void>>;
+  /** Locks a table in that mode, as an operator's work on it does. Call what it returns to let go. */
+  lockTable(table: string, mode: string): Promise<() => Promise<void>>;
+  /** Runs a statement in a transaction that stays open, as a forgotten psql's does. Call what it returns to end it; twice is harmless. */
+  hold(statement: string): Promise<() => Promise<void>>;
   /** Lets so many seconds pass for a key's session, by dating it back. */
   age(keyId: number, seconds: number): Promise<void>;
 }
@@ -43,15 +47,10 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
       const created = await createKey(database, hashKey, { key: newAccessKey(), ...options });
       return { key: created.access_key, id: created.id };
     },
-    async holdRow(table, keyId) {
-      const client = postgres(url, { max: 1, fetch_types: false });
-      await client`BEGIN`;
-      await client`SELECT FROM ${client(table)} WHERE ${client(table === "keys" ? "id" : "key_id")} = ${keyId} FOR UPDATE`;
-      return async () => {
-        await client`ROLLBACK`;
-        await client.end();
-      };
-    },
+    holdRow: (table, keyId) =>
+      hold(url, `SELECT FROM ${table} WHERE ${table === "keys" ? "id" : "key_id"} = ${keyId} FOR UPDATE`),
+    lockTable: (table, mode) => hold(url, `LOCK TABLE ${table} IN ${mode} MODE`),
+    hold: (statement) => hold(url, statement),
     async age(keyId, seconds) {
       await sql`
         UPDATE active_sessions SET last_heartbeat = last_heartbeat - make_interval(secs => ${seconds}),
@@ -63,6 +62,19 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
       await admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       await admin.end();
     },
+  };
+}
+
+async function hold(url: string, statement: string): Promise<() => Promise<void>> {
+  const client = postgres(url, { max: 1, fetch_types: false });
+  await client`BEGIN`;
+  await client.unsafe(statement);
+  let released = false;
+  return async () => {
+    if (released) return;
+    released = true;
+    await client`ROLLBACK`;
+    await client.end();
   };
 }
 

@@ -15,6 +15,8 @@ export interface DatabaseProxy {
   /** Connections made so far. */
   connections(): number;
   set(mode: ProxyMode): Promise<void>;
+  /** Nothing comes through the present connections any more, and no reset either; new ones are as the mode says. */
+  darken(): void;
   close(): Promise<void>;
 }
 
@@ -23,6 +25,7 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
   let mode: ProxyMode = "pass";
   let connections = 0;
   const open = new Set<Socket>();
+  let dark = new WeakSet<Socket>();
 
   const server = createServer((client) => {
     connections++;
@@ -36,11 +39,11 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
       [upstream, client],
     ] as const) {
       open.add(from);
-      from.on("data", (chunk) => mode === "pass" && to.write(chunk));
+      from.on("data", (chunk) => mode === "pass" && !dark.has(from) && to.write(chunk));
       from.on("error", () => to.destroy());
       from.on("close", () => {
         open.delete(from);
-        if (mode !== "blackhole") to.destroy();
+        if (mode !== "blackhole" && !dark.has(from)) to.destroy();
       });
     }
   });
@@ -57,6 +60,9 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
   return {
     url: url.href,
     connections: () => connections,
+    darken() {
+      dark = new WeakSet(open);
+    },
     async set(next) {
       mode = next;
       if (next !== "blackhole") cutAll();

@@ -19,7 +19,8 @@ export async function insertAudit(
 ): Promise<void> {
   const { by, action, details } = entry;
   await database.operators.query(
-    (sql) => sql`SELECT record_audit(${by.who}, ${by.from}, ${action}, NULL, ${details ? sql.json(details) : null})`,
+    (sql, waits) =>
+      sql`SELECT record_audit(caller_waits(${waits}, ${by.who}::text), ${by.from}, ${action}, NULL, ${details ? sql.json(details) : null})`,
   );
 }
 

@@ -117,14 +117,7 @@ export async function selectSharing(database: Database, hours: number, keysMax: 
 
 /** Keeps so many as the peak of the present hour, if none were more. */
 export async function keepLivePeak(database: Database, live: number): Promise<void> {
-  await database.background.query(
-    (sql) => sql`
-      INSERT INTO live_peaks AS p (hour, live, at, sampled_at)
-      SELECT date_trunc('hour', at, 'UTC'), ${live}, at, at FROM clock_timestamp() AS at
-      ON CONFLICT (hour) DO UPDATE
-      SET live = greatest(p.live, excluded.live), at = CASE WHEN excluded.live > p.live THEN excluded.at ELSE p.at END,
-          sampled_at = excluded.sampled_at`,
-  );
+  await database.background.query((sql, waits) => sql`SELECT keep_live_peak(caller_waits(${waits}, ${live}::int))`);
 }
 
 /** Whether this process is the one to count, as none has for so many seconds. In an hour's first seconds several are. */
@@ -150,10 +143,6 @@ export async function addRefusals(
   counts: Array<{ code: string; refusals: number }>,
 ): Promise<void> {
   await database.background.query(
-    (sql) => sql`
-      INSERT INTO refusal_counts AS r (hour, code, refusals)
-      SELECT date_trunc('hour', clock_timestamp(), 'UTC'), c.code, c.refusals
-      FROM jsonb_to_recordset(${sql.json(counts)}) AS c (code text, refusals integer) ORDER BY c.code
-      ON CONFLICT (hour, code) DO UPDATE SET refusals = r.refusals + excluded.refusals`,
+    (sql, waits) => sql`SELECT add_refusals(caller_waits(${waits}, ${sql.json(counts)}::jsonb))`,
   );
 }

@@ -115,10 +115,10 @@ export async function changeRoomRow(
   by: Operator,
 ): Promise<void> {
   await database.operators.query(
-    (sql) => sql`
+    (sql, waits) => sql`
       SELECT CASE WHEN done.changed <> '{}' THEN
         record_audit(${by.who}, ${by.from}, 'waiting_room_changed', NULL, done.changed) END AS entry
-      FROM change_room(${patch.paused ?? null}, ${patch.maxActive ?? null}) done`,
+      FROM change_room(caller_waits(${waits}, ${patch.paused ?? null}::boolean), ${patch.maxActive ?? null}) done`,
   );
 }
 
@@ -130,11 +130,11 @@ export async function prioritiseWaiterRow(
 ): Promise<boolean> {
   const { userId, priority } = waiter;
   const [row] = await database.operators.query(
-    (sql) => sql`
+    (sql, waits) => sql`
       SELECT done.changed, CASE WHEN done.changed THEN
         record_audit(${by.who}, ${by.from}, 'waiter_prioritised', NULL,
                      jsonb_build_object('user_id', ${userId}::text, 'priority', ${priority}::int)) END AS entry
-      FROM prioritise_waiter(${userId}, ${priority}) done`,
+      FROM prioritise_waiter(caller_waits(${waits}, ${userId}::text), ${priority}) done`,
   );
   return row?.changed;
 }
@@ -146,11 +146,11 @@ export async function admitWaiterRow(
   by: Operator,
 ): Promise<"admitted" | "full" | "not_waiting"> {
   const [row] = await database.operators.query(
-    (sql) => sql`
+    (sql, waits) => sql`
       SELECT done.outcome, CASE WHEN done.outcome = 'admitted' THEN
         record_audit(${by.who}, ${by.from}, 'waiter_admitted', NULL,
                      jsonb_build_object('user_id', ${userId}::text)) END AS entry
-      FROM admit_waiter(${userId}) done`,
+      FROM admit_waiter(caller_waits(${waits}, ${userId}::text)) done`,
   );
   return row?.outcome;
 }
@@ -163,11 +163,11 @@ export async function removePlaceRow(
 ): Promise<boolean> {
   const { userId, reason } = place;
   const [row] = await database.operators.query(
-    (sql) => sql`
+    (sql, waits) => sql`
       SELECT done.had_place, CASE WHEN done.had_place THEN
         record_audit(${by.who}, ${by.from}, 'place_removed', NULL,
                      jsonb_build_object('user_id', ${userId}::text, 'reason', ${reason}::text)) END AS entry
-      FROM leave_place(${userId}, true) done`,
+      FROM leave_place(caller_waits(${waits}, ${userId}::text), true) done`,
   );
   return row?.had_place;
 }
@@ -175,10 +175,10 @@ export async function removePlaceRow(
 /** Takes away all that is known of a user. The entry does not say of whom. Returns whether there was anything. */
 export async function eraseUserRow(database: Database, userId: string, by: Operator): Promise<boolean> {
   const [row] = await database.operators.query(
-    (sql) => sql`
+    (sql, waits) => sql`
       SELECT done.known, CASE WHEN done.known THEN
         record_audit(${by.who}, ${by.from}, 'user_erased', NULL, NULL) END AS entry
-      FROM erase_user(${userId}) done`,
+      FROM erase_user(caller_waits(${waits}, ${userId}::text)) done`,
   );
   return row?.known;
 }

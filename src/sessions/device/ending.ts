@@ -1,5 +1,5 @@
-import type { Device, Ended } from "./contract.ts";
-import type { EndingReason } from "./sql.ts";
+import type { Ended } from "./contract.ts";
+import type { EndingReason, LookRow } from "./sql.ts";
 
 /** How a session ended, as it is told to its device. */
 export interface Ending {
@@ -8,14 +8,11 @@ export interface Ending {
   data: Ended;
 }
 
-export function describeEnding(row: {
-  reason: EndingReason;
-  endedAt: Date;
-  replacedBy: Device | null;
-  note: string | null;
-}): Ending {
-  const ended_at = row.endedAt.toISOString();
+/** Of a session that has ended. */
+export function endingOf(row: LookRow): Ending {
+  const reason = row.outcome as EndingReason;
+  const ended_at = row.moment.toISOString();
   // Whoever replaced it started at the very moment that it ended.
-  const by = row.reason === "replaced" && { replaced_by: { started_at: ended_at, device: row.replacedBy } };
-  return { reason: row.reason, data: { ended_at, ...by, ...(row.note !== null && { reason: row.note }) } };
+  const by = reason === "replaced" && { replaced_by: { started_at: ended_at, device: row.replaced_by_device } };
+  return { reason, data: { ended_at, ...by, ...(row.note !== null && { reason: row.note }) } };
 }

@@ -1,14 +1,22 @@
 /**
  * Heartbeats travel to the database together: while one batch is under way the next one gathers, without a timer.
  * Every caller is answered from its own row's outcome, after the database answered.
+ *
+ *   beat ─► live: answered
+ *     ▲ └─► not: what became of it is asked beside the next batches, in batches of its own ─► ended, unknown: answered
+ *     └──────── live after all (somebody held its row), or it cannot be said yet ◄───────┘
+ *
+ * So whoever is well never waits for the history, in which endings stand.
  */
 import type { Database } from "../../database/database.ts";
+import { unavailable } from "../../errors.ts";
 import type { BatchCounts } from "../../metrics/counts.ts";
-import { createBatches } from "./natural-batching.ts";
-import { beatSessionRows, type OtherJson } from "./sql.ts";
+import { type Ending, endingOf } from "./ending.ts";
+import { createBatches, WAIT_MS_MAX } from "./natural-batching.ts";
+import { beatSessionRows, type LookRow, lookAtSessions } from "./sql.ts";
 
-/** What a batch says of one session. */
-type Beat = { generation: number; at: Moment } | OtherJson | "unknown";
+/** What is said of one session. */
+type Beat = { generation: number; at: Moment } | { ending: Ending | "unknown" };
 
 /** What all the sessions of one batch share. */
 interface Moment {
@@ -19,16 +27,28 @@ interface Moment {
 
 export type Heartbeats = (sessionId: string) => Promise<Beat>;
 
+/** Before a session is asked again whose row was held by somebody else. */
+const AGAIN_MS = 20;
+
 /** The gathering place of one process: all its heartbeats go through one. */
 export function createHeartbeats(database: Database, counts?: BatchCounts): Heartbeats {
-  return createBatches({
-    send: (sessionIds: string[]) => beatBatch(database, sessionIds),
-    isUnsettled: (beat: Beat) => typeof beat === "object" && "outcome" in beat && beat.outcome === "locked",
-    counts,
-  });
+  const beat = createBatches({ send: (sessionIds: string[]) => beatBatch(database, sessionIds), counts });
+  const look = createBatches({ send: (sessionIds: string[]) => lookBatch(database, sessionIds) });
+  return async (sessionId) => {
+    const since = performance.now();
+    while (performance.now() - since < WAIT_MS_MAX) {
+      const beaten = await beat(sessionId, since);
+      if (beaten) return beaten;
+      const row = await look(sessionId, since);
+      if (!row) return { ending: "unknown" };
+      if (row.outcome !== "live" && row.outcome !== "locked") return { ending: endingOf(row) };
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+    }
+    throw unavailable(new Error("the session's row, or the history, is held by somebody else"));
+  };
 }
 
-async function beatBatch(database: Database, sessionIds: string[]): Promise<(sessionId: string) => Beat> {
+async function beatBatch(database: Database, sessionIds: string[]): Promise<(sessionId: string) => Beat | undefined> {
   const row = await beatSessionRows(database, sessionIds);
   const at: Moment = {
     serverTime: row.beat_at.toISOString(),
@@ -40,6 +60,15 @@ async function beatBatch(database: Database, sessionIds: string[]): Promise<(ses
     const space = pair.indexOf(" ");
     beats.set(pair.slice(0, space), { generation: Number(pair.slice(space + 1)), at });
   }
-  for (const other of row.others ?? []) beats.set(other.session_id, other);
-  return (sessionId) => beats.get(sessionId) ?? "unknown";
+  return (sessionId) => beats.get(sessionId);
+}
+
+/** On the lane of the heartbeats too, one at a time: it has a connection left beside a batch and a tick. */
+async function lookBatch(
+  database: Database,
+  sessionIds: string[],
+): Promise<(sessionId: string) => LookRow | undefined> {
+  const rows = await lookAtSessions(database, sessionIds, true, database.heartbeats);
+  const found = new Map(rows.map((row) => [row.session_id, row]));
+  return (sessionId) => found.get(sessionId);
 }

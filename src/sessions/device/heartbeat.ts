@@ -1,32 +1,22 @@
 import type { HeartbeatReply } from "./contract.ts";
-import { describeEnding, type Ending } from "./ending.ts";
+import type { Ending } from "./ending.ts";
 import { type DeviceSessions, heartbeatIn } from "./service.ts";
-import type { EndingReason } from "./sql.ts";
 
 export type HeartbeatOutcome = { live: true; reply: HeartbeatReply } | { live: false; ending: Ending | "unknown" };
 
 /** Keeps a live session live, or tells why it is not. Throws `unavailable`: then nothing is known, ask again. */
 export async function beatSession(service: DeviceSessions, sessionId: string): Promise<HeartbeatOutcome> {
   const beat = await service.heartbeats(sessionId);
-  if (beat === "unknown") return { live: false, ending: "unknown" };
-  if ("at" in beat) {
-    return {
-      live: true,
-      reply: {
-        success: true,
-        generation: beat.generation,
-        expires_at: beat.at.expiresAt,
-        expires_in: beat.at.timeoutSeconds,
-        heartbeat_in: heartbeatIn(service.heartbeatSeconds),
-        server_time: beat.at.serverTime,
-      },
-    };
-  }
-  const ending = describeEnding({
-    reason: beat.outcome as EndingReason,
-    endedAt: new Date(beat.ended_at),
-    replacedBy: beat.replaced_by_device,
-    note: beat.note,
-  });
-  return { live: false, ending };
+  if ("ending" in beat) return { live: false, ending: beat.ending };
+  return {
+    live: true,
+    reply: {
+      success: true,
+      generation: beat.generation,
+      expires_at: beat.at.expiresAt,
+      expires_in: beat.at.timeoutSeconds,
+      heartbeat_in: heartbeatIn(service.heartbeatSeconds),
+      server_time: beat.at.serverTime,
+    },
+  };
 }

@@ -12,8 +12,8 @@ import { observe } from "../../metrics/histogram.ts";
 
 const BATCH_SIZE_MAX = 1000;
 const WAITING_MAX = 20_000;
-const WAIT_MS_MAX = REQUEST_DEADLINE_MS;
-/** Before those are asked again whose answer was not settled, when nobody else is waiting. */
+export const WAIT_MS_MAX = REQUEST_DEADLINE_MS;
+/** Before those are asked again whose batch has failed. */
 const AGAIN_MS = 20;
 const SWEEP_MS = 100;
 
@@ -29,24 +29,23 @@ interface Waiter<T> {
 export function createBatches<T>(rules: {
   /** Sends one batch of different ids; returns what became of each. */
   send(ids: string[]): Promise<(id: string) => T>;
-  /** Whether an id must be asked again in the next batch. */
-  isUnsettled(outcome: T): boolean;
   counts?: BatchCounts | undefined;
-}): (id: string) => Promise<T> {
+}): (id: string, since?: number) => Promise<T> {
   let next = new Map<string, Waiter<T>[]>();
   let sent = new Map<string, Waiter<T>[]>();
   let waiting = 0;
   let underWay = false;
   let sweep: NodeJS.Timeout | undefined;
 
-  const ask = (id: string): Promise<T> => {
+  /** `since` (on performance.now()): when the caller came, if not now. */
+  const ask = (id: string, since = performance.now()): Promise<T> => {
     if (waiting >= WAITING_MAX) {
       if (rules.counts) rules.counts.shed++;
       return Promise.reject(unavailable(new Error(`${waiting} heartbeats are waiting`)));
     }
     waiting++;
     return new Promise<T>((resolve, reject) => {
-      join(id, { since: performance.now(), resolve, reject });
+      join(id, { since, resolve, reject });
       if (!underWay) {
         underWay = true;
         setImmediate(run); // after whatever else this turn of the loop brings
@@ -66,41 +65,31 @@ export function createBatches<T>(rules: {
       const batch = takeBatch();
       sent = batch;
       if (rules.counts) observe(rules.counts.sizes, batch.size);
-      let unsettled = 0;
       try {
         const outcomeOf = await rules.send([...batch.keys()]);
         for (const [id, waiters] of batch) {
           const outcome = outcomeOf(id);
-          if (rules.isUnsettled(outcome)) {
-            joinAgain(id, waiters);
-            unsettled++;
-          } else {
-            settle(waiters, (waiter) => waiter.resolve(outcome));
-          }
+          settle(waiters, (waiter) => waiter.resolve(outcome));
         }
       } catch (error) {
         for (const [id, waiters] of batch) askOnceMore(id, waiters, error);
         await new Promise((done) => setTimeout(done, AGAIN_MS));
       }
-      if (unsettled > 0 && next.size === unsettled) await new Promise((done) => setTimeout(done, AGAIN_MS));
     }
     underWay = false;
     clearInterval(sweep);
     sweep = undefined;
   };
 
-  /** Whoever has been turned away meanwhile is not asked for again. */
-  const joinAgain = (id: string, waiters: Waiter<T>[]) => {
-    const open = waiters.filter((waiter) => !waiter.settled);
-    if (open.length > 0) join(id, ...open);
-  };
-
-  /** Asking twice does no harm, and hides from the devices that a connection had died (a restart, a failover). */
+  /**
+   * Asking twice does no harm, and hides from the devices that a connection had died (a restart, a failover). Whoever has
+   * been turned away meanwhile is not asked for again.
+   */
   const askOnceMore = (id: string, waiters: Waiter<T>[], error: unknown) => {
-    const first = waiters.filter((waiter) => !waiter.failed);
+    const first = waiters.filter((waiter) => !waiter.failed && !waiter.settled);
     const second = waiters.filter((waiter) => waiter.failed);
     for (const waiter of first) waiter.failed = true;
-    joinAgain(id, first);
+    if (first.length > 0) join(id, ...first);
     settle(second, (waiter) => waiter.reject(error));
   };
 

@@ -51,8 +51,8 @@ export async function startSessionRow(
   },
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
-    (sql) => sql<StartRow[]>`
-      SELECT * FROM start_session_in_turn(${start.hash}, ${start.maskedKey}, ${start.sessionId},
+    (sql, waits) => sql<StartRow[]>`
+      SELECT * FROM start_session_in_turn(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
         ${start.startsMax})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
@@ -63,35 +63,28 @@ export async function startSessionRow(
 
 export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
 
-/** Why a session is not live; "locked" says that its row was held by somebody else just now. */
-export interface OtherJson {
-  session_id: string;
-  outcome: EndingReason | "locked";
-  ended_at: string;
-  replaced_by_device: Device | null;
-  /** What the operator who ended it says. */
-  note: string | null;
-}
-
 interface BeatRow {
   beat_at: Date;
   timeout_seconds: number;
   /** "id generation,id generation,…" */
   beaten: string | null;
-  others: OtherJson[] | null;
 }
 
-/** Creates, revives and moves nothing. The ids must match the contract: they are joined by commas. */
+/**
+ * Creates, revives and moves nothing, and says only who was live. The ids must match the contract: they are joined by
+ * commas.
+ */
 export async function beatSessionRows(database: Database, sessionIds: string[]): Promise<BeatRow> {
   const [row] = await database.heartbeats.query(
-    (sql) => sql<BeatRow[]>`SELECT * FROM beat_sessions(${sessionIds.join(",")})`,
+    (sql) => sql<BeatRow[]>`SELECT * FROM beat_live_sessions(${sessionIds.join(",")})`,
   );
   return row as BeatRow;
 }
 
 export interface LookRow {
   session_id: string;
-  outcome: EndingReason | "live";
+  /** "locked": silent too long, but it cannot be made final just now, so nobody may be told. */
+  outcome: EndingReason | "live" | "locked";
   /** When it ended, or when it would expire. */
   moment: Date;
   replaced_by_device: Device | null;
@@ -104,21 +97,26 @@ export interface LookRow {
 }
 
 /**
- * What became of these sessions: a row for each that has ended, and if asked for, for each that is live. Looking is no
- * heartbeat. The ids must match the contract: they are joined by commas.
+ * What became of these sessions: a row for each that has ended or cannot be told of yet, and if asked for, for each that
+ * is live. Looking is no heartbeat. The ids must match the contract: they are joined by commas.
  */
-export async function lookAtSessions(database: Database, sessionIds: string[], withLive: boolean): Promise<LookRow[]> {
-  return database.requests.query(
+export async function lookAtSessions(
+  database: Database,
+  sessionIds: string[],
+  withLive: boolean,
+  lane = database.requests,
+): Promise<LookRow[]> {
+  return lane.query(
     (sql) =>
-      sql<
-        LookRow[]
-      >`SELECT *, clock_timestamp() AS at FROM look_at_watched_sessions(${sessionIds.join(",")}, ${withLive})`,
+      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM settle_sessions(${sessionIds.join(",")}, ${withLive})`,
   );
 }
 
 /** Ends that session if it is live; never another one. */
 export async function endSessionRow(database: Database, sessionId: string): Promise<boolean> {
-  const [row] = await database.requests.query((sql) => sql`SELECT end_session(${sessionId}) AS ended`);
+  const [row] = await database.requests.query(
+    (sql, waits) => sql`SELECT end_session(caller_waits(${waits}, ${sessionId}::text)) AS ended`,
+  );
   return row?.ended;
 }
 
@@ -151,16 +149,18 @@ export async function selectStatus(
   return row;
 }
 
-/** Takes the key's session to the history if it fell silent; never one that is live. Returns whether it did. */
-export async function expireSessionOfKey(database: Database, hash: Uint8Array): Promise<boolean> {
-  const rows = await database.requests.query(
-    (sql) => sql`
-      SELECT record_expiry(silent.session) FROM (
-        SELECT s AS session FROM keys k JOIN active_sessions s ON s.key_id = k.id
-        WHERE k.key_hash = ${hash} AND s.last_heartbeat <= session_cutoff(clock_timestamp())
-        FOR UPDATE OF s SKIP LOCKED) silent`,
+/** What becomes of the key's session when it is looked at: one that fell silent goes to the history. Undefined: it is gone. */
+export async function lookAtSessionOfKey(
+  database: Database,
+  hash: Uint8Array,
+): Promise<LookRow["outcome"] | undefined> {
+  const [row] = await database.requests.query(
+    (sql) => sql<Array<{ outcome: LookRow["outcome"] }>>`
+      SELECT looked.outcome
+      FROM keys k JOIN active_sessions s ON s.key_id = k.id, LATERAL settle_sessions(s.session_id, true) looked
+      WHERE k.key_hash = ${hash}`,
   );
-  return rows.length > 0;
+  return row?.outcome;
 }
 
 export interface ExpiredRow {
@@ -216,13 +216,13 @@ export async function countPopulation(database: Database): Promise<{
   };
 }
 
-/** Makes the history's coming partitions and drops those past the retention. */
+/** Makes the history's coming partitions and drops those past the retention; no ending waits for it for long. */
 export async function maintainHistory(
   database: Database,
   retentionDays: number,
 ): Promise<{ made: number; dropped: number }> {
   const [row] = await database.background.query(
-    (sql) => sql<Array<{ made: number; dropped: number }>>`SELECT * FROM maintain_history(${retentionDays})`,
+    (sql) => sql<Array<{ made: number; dropped: number }>>`CALL tidy_history(${retentionDays}, 0, 0)`,
   );
   return row as { made: number; dropped: number };
 }
@@ -284,11 +284,11 @@ export async function kickSessionRow(
   by: Operator,
 ): Promise<boolean> {
   const [row] = await database.operators.query(
-    (sql) => sql<Array<{ revoked: boolean }>>`
+    (sql, waits) => sql<Array<{ revoked: boolean }>>`
       SELECT done.revoked, CASE WHEN done.revoked THEN
         record_audit(${by.who}, ${by.from}, 'session_kicked', ${kick.keyId},
                      jsonb_build_object('reason', ${kick.note}::text)) END AS entry
-      FROM kick_session(${kick.keyId}, ${kick.generation}, ${kick.note}) done`,
+      FROM kick_session(caller_waits(${waits}, ${kick.keyId}::bigint), ${kick.generation}, ${kick.note}) done`,
   );
   return row?.revoked === true;
 }

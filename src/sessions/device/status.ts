@@ -1,7 +1,8 @@
+import { unavailable } from "../../errors.ts";
 import { formsOf } from "../../keys/index.ts";
 import type { StatusReply, StatusRequest } from "./contract.ts";
 import type { DeviceSessions } from "./service.ts";
-import { expireSessionOfKey, selectStatus } from "./sql.ts";
+import { lookAtSessionOfKey, selectStatus } from "./sql.ts";
 
 /** Who holds the key now. The session's id is whole only for the caller who already knows it. */
 export async function readStatus(
@@ -20,8 +21,11 @@ export async function readStatus(
     row = await read();
   }
   // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
-  // If it is not to be had, somebody else has it in hand, or the outage has begun.
-  if (row?.live === false && !(await expireSessionOfKey(service.database, hash))) row = await read();
+  if (row?.live === false) {
+    const outcome = await lookAtSessionOfKey(service.database, hash);
+    if (outcome !== "locked") row = await read();
+    if (row?.live === false) throw unavailable(new Error("the session's end cannot be recorded just now"));
+  }
   // Counted, and neither told nor waited for: the answer is that of a key that exists and is idle.
   if (row === undefined) service.unknownKeys?.count(address).catch(() => {});
   if (!row?.live) return { active: false };

@@ -1,9 +1,10 @@
 import type { Database } from "../../database/database.ts";
+import { unavailable } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { HeartbeatReply } from "./contract.ts";
-import { describeEnding, type Ending } from "./ending.ts";
+import { type Ending, endingOf } from "./ending.ts";
 import { type DeviceSessions, heartbeatIn } from "./service.ts";
-import { type EndingReason, type LookRow, lookAtSessions } from "./sql.ts";
+import { type LookRow, lookAtSessions } from "./sql.ts";
 
 export type WatchOutcome =
   | {
@@ -31,6 +32,7 @@ export async function watchSession(
   });
   try {
     const [row] = await lookAtSessions(service.database, [sessionId], true);
+    if (row?.outcome === "locked") throw unavailable(new Error("the session's end cannot be recorded just now"));
     if (row?.outcome === "live") return { live: true, reply: replyOf(row, service.heartbeatSeconds), ended, stop };
     stop();
     return { live: false, ending: row ? endingOf(row) : "unknown" };
@@ -43,12 +45,7 @@ export async function watchSession(
 /** For the fan-out: which of these have ended, and how. */
 export async function lookForEndings(database: Database, sessionIds: string[]): Promise<Map<string, Ending>> {
   const rows = await lookAtSessions(database, sessionIds, false);
-  return new Map(rows.map((row) => [row.session_id, endingOf(row)]));
-}
-
-function endingOf(row: LookRow): Ending {
-  const reason = row.outcome as EndingReason;
-  return describeEnding({ reason, endedAt: row.moment, replacedBy: row.replaced_by_device, note: row.note });
+  return new Map(rows.filter((row) => row.outcome !== "locked").map((row) => [row.session_id, endingOf(row)]));
 }
 
 function replyOf(row: LookRow, heartbeatSeconds: number): HeartbeatReply {

@@ -20,7 +20,8 @@ export async function takePlaceRow(
   place: { userId: string; sessionId: string; priority: number },
 ): Promise<PlaceRow> {
   const [row] = await database.requests.query(
-    (sql) => sql<PlaceRow[]>`SELECT * FROM take_place(${place.userId}, ${place.sessionId}, ${place.priority})`,
+    (sql, waits) => sql<PlaceRow[]>`
+      SELECT * FROM take_place(caller_waits(${waits}, ${place.userId}::text), ${place.sessionId}, ${place.priority})`,
     ROOM,
   );
   return row as PlaceRow;
@@ -31,7 +32,7 @@ export async function askPlaceRow(database: Database, userId: string): Promise<P
   const [row] = await database.requests.query((sql) => sql<PlaceRow[]>`SELECT * FROM ask_place(${userId})`);
   if (row?.outcome !== "again") return row as PlaceRow;
   const [locked] = await database.requests.query(
-    (sql) => sql<PlaceRow[]>`SELECT * FROM ask_place_again(${userId})`,
+    (sql, waits) => sql<PlaceRow[]>`SELECT * FROM ask_place_again(caller_waits(${waits}, ${userId}::text))`,
     ROOM,
   );
   return locked as PlaceRow;
@@ -39,7 +40,10 @@ export async function askPlaceRow(database: Database, userId: string): Promise<P
 
 /** The next waiter is in when it resolves. Returns whether there was a place. */
 export async function leavePlaceRow(database: Database, userId: string): Promise<boolean> {
-  const [row] = await database.requests.query((sql) => sql`SELECT leave_place(${userId}) AS left`, ROOM);
+  const [row] = await database.requests.query(
+    (sql, waits) => sql`SELECT leave_place(caller_waits(${waits}, ${userId}::text)) AS left`,
+    ROOM,
+  );
   return row?.left;
 }
 
@@ -48,19 +52,11 @@ export async function leavePlaceRow(database: Database, userId: string): Promise
  * not claimed yet is left to its own, short, time. Returns whether there was a place.
  */
 export async function leavePlaceRowSoon(database: Database, userId: string, seconds: number): Promise<boolean> {
-  // The room's row comes first, as everywhere; the place that is found is the one after its lock was had.
-  const rows = await database.requests.query(
-    (sql) => sql`
-      WITH room AS MATERIALIZED (SELECT r.* FROM waiting_room r FOR UPDATE),
-      place AS (
-        UPDATE waiting_room_places p
-        SET last_seen = least(p.last_seen, make_interval(secs => ${seconds}) + room_cutoff(clock_timestamp(),
-              CASE WHEN p.seated_at IS NULL THEN room.waiter_seconds ELSE room.seat_seconds END))
-        FROM room WHERE p.user_id = ${userId} RETURNING p.user_id)
-      SELECT fall_due(clock_timestamp() + make_interval(secs => ${seconds})) FROM place`,
+  const [row] = await database.requests.query(
+    (sql, waits) => sql`SELECT leave_place_soon(caller_waits(${waits}, ${userId}::text), ${seconds}) AS leaving`,
     ROOM,
   );
-  return rows.length > 0;
+  return row?.leaving;
 }
 
 export interface RoomRow {
@@ -78,9 +74,9 @@ export async function selectRoom(database: Database): Promise<RoomRow> {
   return row as RoomRow;
 }
 
-/** Removes at most 1,000 places that are due and lets in whoever is next. Returns how many. */
+/** Removes at most 1,000 places that are due and lets in whoever is next, unless somebody is at it. Returns how many. */
 export async function settleRoom(database: Database): Promise<number> {
-  const [row] = await database.background.query((sql) => sql`SELECT settle_room() AS removed`);
+  const [row] = await database.background.query((sql) => sql`SELECT settle_free_room() AS removed`);
   return row?.removed;
 }
 
@@ -94,14 +90,18 @@ export async function requestPermitRow(
   permit: { permitId: string; userId: string; waitMs: number },
 ): Promise<PermitRow> {
   const [row] = await database.requests.query(
-    (sql) => sql<PermitRow[]>`SELECT * FROM request_permit(${permit.permitId}, ${permit.userId}, ${permit.waitMs})`,
+    (sql, waits) => sql<PermitRow[]>`
+      SELECT * FROM request_permit(caller_waits(${waits}, ${permit.permitId}::text), ${permit.userId}, ${permit.waitMs})`,
     ROOM,
   );
   return row as PermitRow;
 }
 
 export async function takePermitRow(database: Database, permitId: string): Promise<PermitRow> {
-  const [row] = await database.requests.query((sql) => sql<PermitRow[]>`SELECT * FROM take_permit(${permitId})`, ROOM);
+  const [row] = await database.requests.query(
+    (sql, waits) => sql<PermitRow[]>`SELECT * FROM take_permit(caller_waits(${waits}, ${permitId}::text))`,
+    ROOM,
+  );
   return row as PermitRow;
 }
 
@@ -112,7 +112,8 @@ export async function dropPermitRow(
   onlyOfUserId: string | undefined,
 ): Promise<boolean> {
   const [row] = await database.requests.query(
-    (sql) => sql`SELECT drop_permit(${permitId}, ${onlyOfUserId ?? null}) AS dropped`,
+    (sql, waits) =>
+      sql`SELECT drop_permit(caller_waits(${waits}, ${permitId}::text), ${onlyOfUserId ?? null}) AS dropped`,
     ROOM,
   );
   return row?.dropped;
@@ -218,10 +219,5 @@ export async function configureRoom(database: Database, room: RoomSettings): Pro
 
 /** Forgets at most 10,000 moves that are older than the retention. */
 export async function forgetMoves(database: Database, retentionDays: number): Promise<void> {
-  await database.background.query(
-    (sql) => sql`
-      DELETE FROM waiting_room_moves m WHERE m.id IN (
-        SELECT old.id FROM waiting_room_moves old
-        WHERE old.at < (SELECT retention_clock()) - make_interval(days => ${retentionDays}) LIMIT 10000)`,
-  );
+  await database.background.query((sql) => sql`SELECT forget_moves(${retentionDays})`);
 }

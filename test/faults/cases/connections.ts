@@ -38,4 +38,39 @@ const hangUp: Fault = {
   },
 };
 
-export const connectionFaults: Fault[] = [hangUp];
+/** All that a firewall had in its table. Each lane of each server may find it out once. */
+const DARK_ANSWERS_MAX = 10;
+
+const goDark: Fault = {
+  name: "dark-connections",
+  breaks: "every connection to the database goes dark at once, and new ones work",
+  async run(room) {
+    let proxy: DatabaseProxy | undefined;
+    const between = async (url: string) => {
+      proxy = await startProxy(url);
+      return proxy;
+    };
+    return underLoad(room, { between }, async (scene) => {
+      const from = performance.now();
+      proxy?.darken();
+      const health: number[] = [];
+      for (let n = 0; n < 10; n++) {
+        health.push(await fetch(`${scene.servers[0]?.url}/health`).then((reply) => reply.status));
+      }
+      const tookMs = performance.now() - from;
+      await scene.wait(room.short ? 4 : 10);
+      const broken = health.filter((status) => status !== 200).length;
+      const lateCalls = scene.load.calls.filter((call) => call.sentAt > from + 6_000 && call.answer.is === "unknown");
+      await proxy?.set("pass"); // ends what PostgreSQL still waits for on the dark ones
+      return {
+        figure: `${broken} of 10 /health in a row were 503, all in ${inSeconds(tookMs)}`,
+        violations: [
+          ...(broken <= 1 ? [] : [`${broken} of 10 /health in a row were 503`]),
+          ...(lateCalls.length <= DARK_ANSWERS_MAX ? [] : [`${lateCalls.length} calls unanswered 6 s after`]),
+        ],
+      };
+    });
+  },
+};
+
+export const connectionFaults: Fault[] = [hangUp, goDark];

@@ -143,7 +143,7 @@ describe("POST /api/session/heartbeat", () => {
         return row as unknown as { all: number; hot: number };
       };
       const before = await count();
-      for (let n = 0; n < 10; n++) await tx`SELECT beat_sessions(${session_id})`;
+      for (let n = 0; n < 10; n++) await tx`SELECT beat_live_sessions(${session_id})`;
       const after = await count();
       return { all: after.all - before.all, hot: after.hot - before.hot };
     });
@@ -151,7 +151,7 @@ describe("POST /api/session/heartbeat", () => {
   });
 
   it("commits without waiting for the log's flush, while a start waits for it", async () => {
-    const [heartbeat] = await db.sql`SELECT prosrc FROM pg_proc WHERE proname = 'beat_sessions'`;
+    const [heartbeat] = await db.sql`SELECT prosrc FROM pg_proc WHERE proname = 'beat_live_sessions'`;
     expect(heartbeat?.prosrc).toContain("set_config('synchronous_commit', 'off', true)");
     const setting = async (call: string) => {
       const [row] = await db.sql.begin(async (tx) => {
@@ -160,7 +160,7 @@ describe("POST /api/session/heartbeat", () => {
       });
       return row?.now;
     };
-    expect(await setting("SELECT beat_sessions('none')")).toBe("off");
+    expect(await setting("SELECT beat_live_sessions('none')")).toBe("off");
     expect(await setting("SELECT end_session('none')")).toBe("on");
     expect(await setting("SELECT start_session('', '', 'none', NULL, false, NULL)")).toBe("on");
   });

@@ -2,17 +2,17 @@
 import { BODY, type Mutant } from "./mutants.ts";
 
 const CLOCK = "at := clock_timestamp();";
-const body = (sql: string) => [BODY, `AS $mutant$ ${sql} $mutant$`] as const;
+const body = (moment: string) => [BODY, `AS $mutant$ BEGIN RETURN ${moment}; END $mutant$`] as const;
 
 const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   {
     name: "a heartbeat takes no notice of the timeout",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [["AND s.last_heartbeat > cutoff", ""]],
   },
   {
     name: "a heartbeat waits for a lock, and goes by the clock from before it",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       ["cutoff := session_cutoff(beat_at);", ""],
       ["locked := ARRAY", "cutoff := session_cutoff(clock_timestamp());\n  locked := ARRAY"],
@@ -21,7 +21,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat is one UPDATE that reads the clock in its WHERE clause",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       [
         "WHERE s.ctid = ANY (locked) AND s.last_heartbeat > cutoff",
@@ -31,12 +31,12 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat waits for whoever holds any session of its batch",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [["FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"]],
   },
   {
     name: "a heartbeat brings a session back that has ended",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       [
         "locked := ARRAY",
@@ -49,7 +49,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat takes the key back from the successor",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [
       [
         "locked := ARRAY",
@@ -61,7 +61,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat goes by the clock of an application an hour behind",
-    fn: "beat_sessions",
+    fn: "beat_live_sessions",
     swaps: [["beat_at := clock_timestamp();", "beat_at := clock_timestamp() - interval '1 hour';"]],
   },
   {
@@ -162,32 +162,32 @@ const MUTANTS_OF_THE_CLOCK: Mutant[] = [
   {
     name: "the timeout goes by the clock of an application an hour ahead",
     fn: "session_cutoff",
-    swaps: [body("SELECT at + interval '1 hour' - session_timeout()")],
+    swaps: [body("at + interval '1 hour' - session_timeout()")],
   },
   {
     name: "the timeout goes by the clock of an application an hour behind",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - interval '1 hour' - session_timeout()")],
+    swaps: [body("at - interval '1 hour' - session_timeout()")],
   },
   {
     name: "sessions live for 58 seconds",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout() + interval '2 seconds'")],
+    swaps: [body("at - session_timeout() + interval '2 seconds'")],
   },
   {
     name: "sessions live for 62 seconds",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout() - interval '2 seconds'")],
+    swaps: [body("at - session_timeout() - interval '2 seconds'")],
   },
   {
     name: "sessions live for ever",
     fn: "session_cutoff",
-    swaps: [body("SELECT '-infinity'::timestamptz")],
+    swaps: [body("'-infinity'::timestamptz")],
   },
   {
     name: "an outage of ours expires everybody",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout()")],
+    swaps: [body("at - session_timeout()")],
   },
 ];
 
@@ -227,12 +227,12 @@ const MUTANTS_OF_JUMPS: Mutant[] = [
 const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "a watch takes no notice of the timeout",
-    fn: "look_at_watched_sessions",
+    fn: "settle_sessions",
     swaps: [["session_cutoff(clock_timestamp())", "'-infinity'"]],
   },
   {
     name: "a watch is a sign of life",
-    fn: "look_at_watched_sessions",
+    fn: "settle_sessions",
     swaps: [
       [
         "RETURN QUERY",
@@ -252,7 +252,7 @@ const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "people see whole session ids",
     fn: "mask_session_id",
-    swaps: [body("SELECT session_id")],
+    swaps: [[BODY, "AS $mutant$ SELECT session_id $mutant$"]],
   },
 ];
 

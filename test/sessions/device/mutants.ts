@@ -53,5 +53,5 @@ function corrupt(lane: Lane, [from, to]: Swap): Lane {
         return Reflect.apply(target as unknown as (...args: unknown[]) => unknown, self, [template, ...values]);
       },
     });
-  return { ...lane, query: (statement, turn) => lane.query((sql) => statement(tamper(sql)), turn) };
+  return { ...lane, query: (statement, turn) => lane.query((sql, waits) => statement(tamper(sql), waits), turn) };
 }

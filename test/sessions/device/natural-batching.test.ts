@@ -2,8 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createBatches } from "../../../src/sessions/device/natural-batching.ts";
 
-const gather = (send: (ids: string[]) => Promise<(id: string) => string>) =>
-  createBatches({ send, isUnsettled: (outcome) => outcome === "locked" });
+const gather = (send: (ids: string[]) => Promise<(id: string) => string>) => createBatches({ send });
 
 describe("natural batching", () => {
   it("what comes while a batch is under way is the next one, each id once in it, and everybody gets an answer", async () => {
@@ -20,17 +19,13 @@ describe("natural batching", () => {
     expect(sizes).toEqual([["a"], ["b", "c", "d"]]);
   });
 
-  it("an unsettled one is asked again while the others have their answer", async () => {
-    let asked = 0;
+  it("whoever has waited elsewhere before is turned away that much earlier", async () => {
     const ask = gather(async () => {
-      asked++;
-      return (id) => (id === "held" && asked < 4 ? "locked" : "beaten");
+      await sleep(1_500);
+      return () => "beaten";
     });
-    const held = ask("held");
-    expect(await ask("free")).toBe("beaten");
-    expect(asked).toBe(1);
-    expect(await held).toBe("beaten");
-    expect(asked).toBe(4);
+    await expect(ask("a", performance.now() - 2_000)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await ask("b")).toBe("beaten");
   });
 
   it("nobody waits 3 s (G8), whether the next batch or the one under way would carry the answer", async () => {
