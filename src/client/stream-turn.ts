@@ -40,7 +40,7 @@ export interface TurnOptions {
 }
 
 /** Until a newcomer has heard from those who are there. */
-const LISTEN_MS = 200;
+const LISTEN_MS = 100;
 const SILENCE_MS = 75_000;
 const RENEW_MS = 5_000;
 /** More than any clock: hidden tabs come after all that are in view. */
