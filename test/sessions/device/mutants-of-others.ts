@@ -104,6 +104,11 @@ const MUTANTS_OF_ENDS: Mutant[] = [
       [CLOCK, `${CLOCK} PERFORM pg_sleep(0.05);`],
     ],
   },
+  {
+    name: "an end does not wait for a start with its id",
+    fn: "end_session",
+    swaps: [["PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));", ""]],
+  },
   { name: "an end keeps no record", fn: "end_session", swaps: [["PERFORM record_ending(present, 'ended', at);", ""]] },
   { name: "an end leaves the session", fn: "end_session", swaps: [[/DELETE FROM active_sessions[^;]*;/, ""]] },
   {
@@ -224,6 +229,24 @@ const MUTANTS_OF_JUMPS: Mutant[] = [
   },
 ];
 
+const MUTANTS_OF_WAITING: Mutant[] = [
+  {
+    name: "each lock is waited for anew",
+    fn: "limit_waiting",
+    swaps: [[/left_ms integer := [^;]*;/, "left_ms integer := 2000;"]],
+  },
+  {
+    name: "whoever takes over holds the session while it waits for the history",
+    fn: "claim_endings",
+    swaps: [["LOCK TABLE session_history IN ROW EXCLUSIVE MODE;", ""]],
+  },
+  {
+    name: "a silent session is told that it expired, though that could not be written down",
+    fn: "settle_sessions",
+    swaps: [["ELSE 'locked' END", "ELSE 'expired' END"]],
+  },
+];
+
 const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "a watch takes no notice of the timeout",
@@ -262,5 +285,6 @@ export const MUTANTS_OF_OTHERS: Mutant[] = [
   ...MUTANTS_OF_CLEANUP,
   ...MUTANTS_OF_THE_CLOCK,
   ...MUTANTS_OF_JUMPS,
+  ...MUTANTS_OF_WAITING,
   ...MUTANTS_OF_LOOKING,
 ];

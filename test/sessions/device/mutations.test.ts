@@ -7,9 +7,10 @@ import { MUTANTS_OF_START } from "./mutants-of-start.ts";
 import { findViolations } from "./probes.ts";
 import { CALM_PROBES } from "./probes-calm.ts";
 import { RACING_PROBES } from "./probes-racing.ts";
+import { WAITING_PROBES } from "./probes-waiting.ts";
 import { openProcesses } from "./subject.ts";
 
-const PROBES = [...CALM_PROBES, ...RACING_PROBES];
+const PROBES = [...CALM_PROBES, ...WAITING_PROBES, ...RACING_PROBES];
 const MUTANTS = [...MUTANTS_OF_START, ...MUTANTS_OF_OTHERS];
 const PROCESSES = 4;
 const AT_ONCE = 3;
