@@ -3,6 +3,7 @@ import { BODY, type Mutant } from "./mutants.ts";
 
 const CLOCK = "at := clock_timestamp();";
 const body = (sql: string) => [BODY, `AS $mutant$ ${sql} $mutant$`] as const;
+const SQL = [/LANGUAGE plpgsql/, "LANGUAGE sql"] as const;
 
 const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   {
@@ -162,32 +163,32 @@ const MUTANTS_OF_THE_CLOCK: Mutant[] = [
   {
     name: "the timeout goes by the clock of an application an hour ahead",
     fn: "session_cutoff",
-    swaps: [body("SELECT at + interval '1 hour' - session_timeout()")],
+    swaps: [SQL, body("SELECT at + interval '1 hour' - session_timeout()")],
   },
   {
     name: "the timeout goes by the clock of an application an hour behind",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - interval '1 hour' - session_timeout()")],
+    swaps: [SQL, body("SELECT at - interval '1 hour' - session_timeout()")],
   },
   {
     name: "sessions live for 58 seconds",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout() + interval '2 seconds'")],
+    swaps: [SQL, body("SELECT at - session_timeout() + interval '2 seconds'")],
   },
   {
     name: "sessions live for 62 seconds",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout() - interval '2 seconds'")],
+    swaps: [SQL, body("SELECT at - session_timeout() - interval '2 seconds'")],
   },
   {
     name: "sessions live for ever",
     fn: "session_cutoff",
-    swaps: [body("SELECT '-infinity'::timestamptz")],
+    swaps: [SQL, body("SELECT '-infinity'::timestamptz")],
   },
   {
     name: "an outage of ours expires everybody",
     fn: "session_cutoff",
-    swaps: [body("SELECT at - session_timeout()")],
+    swaps: [SQL, body("SELECT at - session_timeout()")],
   },
 ];
 
