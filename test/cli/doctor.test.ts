@@ -368,6 +368,16 @@ describe("keybeat doctor in the database", () => {
       ],
     ],
     [
+      "that the database's clock went back",
+      "jumps",
+      "warn",
+      /NTP client/,
+      () => [
+        "UPDATE service_state SET clock_steps = 2, clock_stepped_at = now() - interval '1 day', clock_stepped_seconds = -3600",
+        "UPDATE service_state SET clock_steps = 0, clock_stepped_at = NULL, clock_stepped_seconds = NULL",
+      ],
+    ],
+    [
       "nobody who serves",
       "service",
       "warn",

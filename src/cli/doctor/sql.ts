@@ -77,7 +77,7 @@ export interface TableFacts {
   bytes: number;
   memory_bytes: number;
   /** Jumps of the clock that were seen; how far the last one went and how long ago it was: null before the first. */
-  clock_steps: number;
+  clock_steps: number | null;
   clock_stepped_seconds: number | null;
   clock_step_age_seconds: number | null;
 }
@@ -182,14 +182,17 @@ async function readTables(sql: Sql): Promise<TableFacts> {
                  WHERE i.indrelid = t.relid AND pg_get_indexdef(i.indexrelid) LIKE '%last_heartbeat%')::text
              AS indexes_on_heartbeat,
            (SELECT session_timeout_seconds FROM service_state) AS timeout_seconds,
-           (SELECT clock_steps::int FROM service_state) AS clock_steps,
-           (SELECT clock_stepped_seconds FROM service_state) AS clock_stepped_seconds,
-           (SELECT extract(epoch FROM rule.at - clock_stepped_at)::float FROM service_state) AS clock_step_age_seconds,
+           steps.clock_steps, steps.clock_stepped_seconds,
+           extract(epoch FROM rule.at - steps.clock_stepped_at)::float AS clock_step_age_seconds,
            pg_total_relation_size(t.relid) AS bytes,
            pg_size_bytes(current_setting('shared_buffers')) AS memory_bytes,
            (SELECT extract(epoch FROM max(clock_timestamp() - a.xact_start))::float FROM pg_stat_activity a
             WHERE a.datname = current_database() AND a.backend_type = 'client backend') AS oldest_transaction_seconds
-    FROM rule, sessions, pg_stat_user_tables t WHERE t.relid = to_regclass('active_sessions')`;
+    FROM rule, sessions, pg_stat_user_tables t,
+         -- By way of JSON, as a schema that is still to be migrated has no such columns.
+         (SELECT r.* FROM service_state s, jsonb_to_record(to_jsonb(s)) AS r (
+            clock_steps integer, clock_stepped_at timestamptz, clock_stepped_seconds double precision)) steps
+    WHERE t.relid = to_regclass('active_sessions')`;
   const list = (text: unknown) => String(text).replace(/[{}"]/g, "").split(",").filter(Boolean);
   const facts = row as TableFacts;
   return {
