@@ -48,14 +48,21 @@ function chooseDecoder(head: Buffer, charset: string | undefined): Decoder {
 function namedDecoder(charset: string): Decoder {
   try {
     const decoder = new TextDecoder(charset);
-    return { decode: (part) => decoder.decode(part, { stream: true }), read: (text) => ({ text, guessed: false }) };
+    if (decoder.encoding === "windows-1252") return { decode: (part) => readWindows1252(part), read: asItIs };
+    return { decode: (part) => decoder.decode(part, { stream: true }), read: asItIs };
   } catch {
     throw new UsageError("this encoding is unknown: say one like utf-8, utf-16le or windows-1252");
   }
 }
 
+const asItIs = (text: string): Line => ({ text, guessed: false });
 const utf8 = new TextDecoder("utf-8", { fatal: true });
-const windows1252 = new TextDecoder("windows-1252");
+
+/** Bytes 0x80 to 0x9f, for which some releases of Node's own decoder give control characters. */
+const WINDOWS_1252 = [..."€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ"];
+
+const readWindows1252 = (bytes: Buffer): string =>
+  bytes.toString("latin1").replace(/[\x80-\x9f]/g, (byte) => WINDOWS_1252[byte.charCodeAt(0) - 0x80] as string);
 
 /** Each character of the line is a byte so far. */
 function readBytes(line: string): Line {
@@ -64,7 +71,7 @@ function readBytes(line: string): Line {
   try {
     return { text: utf8.decode(bytes), guessed: false }; // a mark at the beginning is left out
   } catch {
-    return { text: windows1252.decode(bytes), guessed: true };
+    return { text: readWindows1252(bytes), guessed: true };
   }
 }
 

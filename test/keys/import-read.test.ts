@@ -60,6 +60,7 @@ describe("a text of keys", () => {
   const LABELS: Array<[what: string, bytes: Buffer, charset: string | undefined, label: string]> = [
     ["UTF-8", Buffer.from("k,Zoë 🚀"), undefined, "Zoë 🚀"],
     ["Windows-1252", Buffer.from("k,M\xfcller \x80 \x93x\x94", "latin1"), undefined, "Müller € “x”"],
+    ["Windows-1252 by its name", Buffer.from("k,\x80 \x9f \xe9", "latin1"), "latin1", "€ Ÿ é"],
     ["Windows-1250", Buffer.from("k,\x8a\x9dastn\xfd", "latin1"), "windows-1250", "Šťastný"],
     ["Windows-1251", Buffer.from("k,\xcc\xe8\xf0", "latin1"), "cp1251", "Мир"],
     ["Shift JIS", Buffer.from("6b2c83658358836783", "hex").subarray(0, 8), "shift_jis", "テスト"],
@@ -140,8 +141,8 @@ describe("a text of keys", () => {
       ...[`${'"",'.repeat(1_300)}\n`, `k,${'"'.repeat(4_000)}\n`, "\r", "k", `"${"y,".repeat(2_000)}\n`],
     ];
     for (const line of LINES) {
-      const texts = new Map([40_000, 80_000].map((n) => [n, Buffer.from(line.repeat(Math.ceil(n / line.length)))]));
-      await expectLinear(JSON.stringify(line.slice(0, 20)), 40_000, (n) => read(texts.get(n) as Buffer));
+      const texts = new Map([20_000, 40_000].map((n) => [n, Buffer.from(line.repeat(Math.ceil(n / line.length)))]));
+      await expectLinear(JSON.stringify(line.slice(0, 20)), 20_000, (n) => read(texts.get(n) as Buffer));
     }
   });
 });

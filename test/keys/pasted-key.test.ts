@@ -88,7 +88,7 @@ describe("a pasted key", () => {
     }
   });
 
-  it("is the same to the command line, which keeps it as it is minted", async () => {
+  it("is the same to the command line, which keeps it as it is minted", { timeout: 180_000 }, async () => {
     const { key, id } = await mintedWithLookalikes();
     const env = { DATABASE_URL: db.url };
     for (const text of [around(key, "\u00a0"), key.toUpperCase()]) {
