@@ -30,9 +30,9 @@ function readUrl(rest: string): Map<string, string> {
   const read = new Map<string, string>();
   const set = (name: string, value: string | undefined) => value && read.set(name, decode(value));
   if (at >= 0) {
-    const [, user, password] = /^([^:]*):?(.*)$/s.exec((authority as string).slice(0, at)) as unknown as string[];
+    const [user, ...password] = (authority as string).slice(0, at).split(":");
     set("user", user);
-    set("password", password);
+    set("password", password.join(":"));
   }
   const servers = (authority as string).slice(at + 1);
   if (servers !== "") {

@@ -85,7 +85,7 @@ function open(server: ListeningServer): Talk {
   socket.on("error", () => {});
   socket.on("end", () => socket.end());
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  return { socket, received: () => text, bodies: () => text.match(/\{[^}]*\}/g) ?? [], closed };
+  return { socket, received: () => text, bodies: () => text.match(/\{[^{}]*\}/g) ?? [], closed };
 }
 
 const WAYS: Array<[string, (n: number) => string]> = [
