@@ -43,7 +43,7 @@ const environment = z.object({
   HISTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(90),
   WORKERS: z.union([z.literal("auto").transform(() => availableParallelism()), wholeNumber(1, 256)]).default(1),
   MAX_CONNECTIONS: wholeNumber(16, 10_000_000).optional(),
-  DRAIN_SECONDS: wholeNumber(0, 4).default(2),
+  DRAIN_SECONDS: wholeNumber(0, 3).default(2),
   OTEL_SDK_DISABLED: z.string().optional(),
   OTEL_TRACES_EXPORTER: z.enum(["otlp", "console", "none"]).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),

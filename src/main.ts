@@ -37,7 +37,7 @@ import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
-const DRAIN_MS = 6_000;
+const DRAIN_MS = 5_500;
 const CLEANUP_BUDGET_MS = 20_000;
 /** Of the connections of a process, how many may be streams; the others are for who calls and goes. */
 const STREAMS_SHARE = 3 / 4;

@@ -85,6 +85,8 @@ describe("a setting that makes no sense is refused with exit 2 and a line that n
     ...["every minute", "* * *", "61 * * * * *", "* * * * * * *"].map((value) => ["CLEANUP_CRON", value]),
     ...["0", "forever"].map((value) => ["HISTORY_RETENTION_DAYS", value]),
     ...["many", "0", "257", "AUTO"].map((value) => ["WORKERS", value]),
+    ...["4", "soon"].map((value) => ["DRAIN_SECONDS", value]),
+    ...["15", "all"].map((value) => ["MAX_CONNECTIONS", value]),
     ...["loud", "INFO"].map((value) => ["LOG_LEVEL", value]),
     ...["mysql://u:a-secret-password@h/d", "localhost:5432", "postgres://"].map((value) => ["DATABASE_URL", value]),
     ["DATABASE_URL", "postgres://u:a-secret-password@127.0.0.1:notaport/d"],
@@ -321,7 +323,7 @@ describe("SIGTERM", () => {
   it.each(["1", "2"])(
     "is seen in the health check before a connection is refused, with WORKERS=%s",
     async (workers) => {
-      const server = await serve({ DRAIN_SECONDS: "4", WORKERS: workers });
+      const server = await serve({ DRAIN_SECONDS: "3", WORKERS: workers });
       const { key } = await db.makeKey();
       const kept = new Connection(server);
       expect((await kept.get("/health")).body.status).toBe("ok");

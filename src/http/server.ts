@@ -22,6 +22,9 @@ const ARRIVAL_MS = 1_000;
 /** A kept connection on which nothing has come for so long is closed by a drain. */
 const QUIET_MS = 250;
 
+/** What is left of a drain for the last answers where it could not stop listening before. */
+const ANSWER_MS = 1_000;
+
 const REPORT_MS = 60_000;
 
 /** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
@@ -100,7 +103,7 @@ export async function listen(
       admission.drain();
       front?.drain();
       await sleep((address.drainSeconds ?? 0) * 1000);
-      await stopListening(server);
+      await stopListening(server, began + deadlineMs - ANSWER_MS);
       await onClosed?.();
       const closedAt = performance.now();
       while (connections.size() > 0 && performance.now() < began + deadlineMs) {
