@@ -25,10 +25,12 @@ const prefix = z
   );
 /** What the device is told. */
 export const reason = text(200);
-/** A date alone is through the end of that day, UTC. */
+const withZone = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
 const givenMoment = z
-  .union([z.iso.datetime({ offset: true }), z.iso.date()], "must be a moment like 2027-01-31T12:00:00Z, or a date")
+  .string()
+  .refine((text) => withZone.safeParse(text).success, "must be a moment like 2027-01-31T12:00:00Z, or a date")
   .refine((text) => readMoment(text) !== undefined, "must be in the years 1 to 9999 of UTC")
+  .meta({ description: "RFC 3339, or a date alone, which is through its end, UTC.", pattern: "^\\d{4}-\\d{2}-\\d{2}" })
   .transform((text) => readMoment(text) as string);
 export const id = z.int().min(1);
 const generation = z.int().min(0);

@@ -47,7 +47,6 @@ function tidy(node: unknown, all: Record<string, Json>): unknown {
     if (ours) schema.pattern = MOMENT;
     else delete schema.pattern;
   }
-  if (schema.format === "date") delete schema.pattern;
   if (schema.type === "integer" && schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.type === "integer" && schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.type === "integer" && !fits32Bits(schema)) schema.format = "int64";
