@@ -89,7 +89,7 @@ describe("another schema", () => {
   it(
     "stands beside one in public, each with its own keys and migrations",
     async () => {
-      const there = `${url}?schema=keybeat`;
+      const there = `${url}?schema=beside`;
       const [here, beside] = [await makeKey(url), await makeKey(there)];
       expect(here).not.toBe(beside);
       await expectServes(url, here);

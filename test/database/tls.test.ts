@@ -244,7 +244,7 @@ describe("TLS", () => {
     expect(rows.some(({ name }) => name === "keybeat listen")).toBe(true);
     expect(rows.filter(({ ssl }) => !ssl)).toEqual([]);
     expect(await server.stop()).toBe(0);
-  });
+  }, 180_000);
 
   it.each(["/no/such/ca", "package.json"])(
     "with %s as its CA is refused in one line that names the file",

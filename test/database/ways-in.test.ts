@@ -71,7 +71,7 @@ beforeAll(async () => {
   chmodSync(standby.dir, 0o700);
   port = await startServer(cluster);
   standbyPort = await startServer(standby);
-});
+}, 180_000);
 
 const filesIn = (folder: string) => readdirSync(folder, { recursive: true }) as string[];
 
@@ -151,15 +151,19 @@ describe("of several hosts the primary is used", () => {
     ["behind a standby", () => through(standbyPort, port)],
     ["before a standby", () => through(port, standbyPort)],
     ["among one that is away and a standby", () => through(1, standbyPort, port)],
-  ])("%s", async (_what, url) => {
-    const lane = openLane(url(), { name: "test", connectionsMax: 3, waitingMax: 9, deadlineMs: 5000 });
-    const asked = Array.from({ length: 9 }, () =>
-      lane.query((sql) => sql`SELECT pg_is_in_recovery() AS standby, pg_sleep(0.1)`),
-    );
-    for (const [row] of await Promise.all(asked)) expect(row?.standby).toBe(false);
-    await lane.close();
-    expect((await keybeat(["migrate"], { DATABASE_URL: url() })).code).toBe(0);
-  });
+  ])(
+    "%s",
+    async (_what, url) => {
+      const lane = openLane(url(), { name: "test", connectionsMax: 3, waitingMax: 9, deadlineMs: 5000 });
+      const asked = Array.from({ length: 9 }, () =>
+        lane.query((sql) => sql`SELECT pg_is_in_recovery() AS standby, pg_sleep(0.1)`),
+      );
+      for (const [row] of await Promise.all(asked)) expect(row?.standby).toBe(false);
+      await lane.close();
+      expect((await keybeat(["migrate"], { DATABASE_URL: url() })).code).toBe(0);
+    },
+    120_000,
+  );
 
   it("and where there is none, it is said of each why", async () => {
     const result = await keybeat(["keys", "list"], { DATABASE_URL: through(standbyPort, 1) });
