@@ -141,7 +141,7 @@ describe("POST /api/admin/keys/import", () => {
       done = true;
     });
     while (!done) {
-      await app.get("/health/live");
+      await (await fetch(`${app.url}/health/live`)).text();
       asked++;
     }
     expect((await importing).invalid.length).toBe(1000);
