@@ -40,4 +40,4 @@ SELECT date_trunc('second', rule.at - service.last_tick) AS last_tick,
        session_timeout() AS timeout,
        pg_size_pretty(pg_database_size(current_database())) AS database_size,
        date_trunc('second', rule.at - pg_postmaster_start_time()) AS database_up
-FROM rule, service_state service, sessions, endings;
+FROM rule, present_state() service, sessions, endings;

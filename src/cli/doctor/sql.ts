@@ -171,7 +171,7 @@ async function readTables(sql: Sql): Promise<TableFacts> {
       FROM generate_series(date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC'),
                            (clock_timestamp() AT TIME ZONE 'UTC') + interval '2 months', '1 month') month
     )
-    SELECT (SELECT extract(epoch FROM rule.at - last_tick)::float FROM service_state) AS tick_age_seconds,
+    SELECT (SELECT extract(epoch FROM rule.at - last_tick)::float FROM present_state()) AS tick_age_seconds,
            sessions.live, sessions.overdue,
            extract(epoch FROM rule.at - session_deadline(sessions.oldest))::float AS overdue_seconds,
            ARRAY(SELECT name FROM months WHERE to_regclass(name) IS NULL)::text AS missing_partitions,

@@ -20,8 +20,8 @@ export interface Counters {
 export async function readCounters(lane: Lane): Promise<Counters> {
   const [row] = await lane.query(
     (sql) => sql<Counters[]>`
-      SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at,
-             (SELECT extract(epoch FROM clock_timestamp() - last_tick)::float FROM service_state) AS tick_age_seconds,
+      SELECT extract(epoch FROM clock_timestamp())::float * 1000 AS at,
+             (SELECT extract(epoch FROM clock_timestamp() - last_tick)::float FROM present_state()) AS tick_age_seconds,
              t.n_tup_ins AS session_inserts, t.n_tup_upd AS session_updates, t.n_tup_del AS session_deletes,
              (SELECT coalesce(sum(h.n_tup_ins), 0)::bigint FROM pg_stat_user_tables h
               WHERE h.relid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('session_history'))) AS endings,
