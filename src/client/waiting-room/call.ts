@@ -1,6 +1,6 @@
 /** One call of the room: its reply, or a KeybeatError with the service's code. Never hangs. */
 import { readJson, readRetryAfter } from "../body.ts";
-import { checkMs, checkUrl } from "../check-options.ts";
+import { checkMs, checkUrl } from "../check-value.ts";
 import { KeybeatError, type RoomErrorCode } from "../error.ts";
 import type { RoomOptions } from "./options.ts";
 
