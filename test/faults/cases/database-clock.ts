@@ -80,7 +80,10 @@ async function makeJump(
     wrong(`a new session is told ${JSON.stringify({ ...taken, session_id: "" })}`);
   }
   await scene.wait(timeout - 1 - (performance.now() - jumpedAt) / 1000);
-  for (const who of await audience.gone()) wrong(`${who} is gone within a timeout`);
+  const gone = await audience.gone();
+  // On a machine that was too slow to ask in time nothing is proved.
+  if (performance.now() - jumpedAt < timeout * 1000) for (const who of gone) wrong(`${who} is gone within a timeout`);
+  else scene.say("it took too long to see whether those who are silent were still there");
   await scene.wait(timeout + 3 - (performance.now() - jumpedAt) / 1000);
   for (const who of await audience.stillThere()) wrong(`${who} is still there, over a timeout after`);
   for (const what of audience.troubles()) wrong(what);
