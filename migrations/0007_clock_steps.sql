@@ -101,13 +101,20 @@ END
 $$;
 --> statement-breakpoint
 
--- Whoever was last heard of at or before this is silent too long. One timestamp for a whole statement.
+-- Whoever was last heard of at or before this is silent too long. One timestamp for a whole statement. This and what stands on
+-- it is PL/pgSQL, which keeps its plans from one transaction to the next: it is part of every heartbeat.
 CREATE FUNCTION silence_cutoff(at timestamptz, timeout interval) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT CASE WHEN last_tick < at - interval '3 seconds' OR at < gap_ended + timeout THEN gap_cutoff(state, at, timeout)
-              ELSE at - timeout END
-  FROM service_state state WHERE singleton
+DECLARE
+  state service_state;
+BEGIN
+  SELECT s.* INTO state FROM service_state s WHERE s.singleton;
+  IF state.last_tick < at - interval '3 seconds' OR at < state.gap_ended + timeout THEN
+    RETURN gap_cutoff(state, at, timeout);
+  END IF;
+  RETURN at - timeout;
+END
 $$;
 --> statement-breakpoint
 
@@ -136,28 +143,46 @@ $$;
 
 -- When whoever was last heard of then is silent too long, or was. Never more than a timeout from now, whatever the clock did.
 CREATE FUNCTION silence_deadline(last_heard timestamptz, timeout interval) RETURNS timestamptz
-LANGUAGE sql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT
 AS $$
-  SELECT CASE WHEN last_heard < gap_ended OR last_tick < clock_timestamp() - interval '3 seconds'
-              THEN gap_deadline(state, last_heard, timeout)
-              ELSE least(last_heard, clock_timestamp()) + timeout END
-  FROM service_state state WHERE singleton
+DECLARE
+  state service_state;
+BEGIN
+  SELECT s.* INTO state FROM service_state s WHERE s.singleton;
+  IF last_heard < state.gap_ended OR state.last_tick < clock_timestamp() - interval '3 seconds' THEN
+    RETURN gap_deadline(state, last_heard, timeout);
+  END IF;
+  RETURN least(last_heard, clock_timestamp()) + timeout;
+END
+$$;
+--> statement-breakpoint
+
+CREATE OR REPLACE FUNCTION session_timeout() RETURNS interval
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN (SELECT make_interval(secs => s.session_timeout_seconds) FROM service_state s WHERE s.singleton);
+END
 $$;
 --> statement-breakpoint
 
 -- The rule of device sessions: one is live while last_heartbeat > session_cutoff(clock_timestamp()).
 CREATE OR REPLACE FUNCTION session_cutoff(at timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT silence_cutoff(at, make_interval(secs => session_timeout_seconds)) FROM service_state WHERE singleton
+BEGIN
+  RETURN silence_cutoff(at, session_timeout());
+END
 $$;
 --> statement-breakpoint
 
 -- When a session with that last heartbeat expires, or did.
 CREATE OR REPLACE FUNCTION session_deadline(last_heartbeat timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT silence_deadline(last_heartbeat, make_interval(secs => session_timeout_seconds)) FROM service_state WHERE singleton
+BEGIN
+  RETURN silence_deadline(last_heartbeat, session_timeout());
+END
 $$;
 --> statement-breakpoint
 
@@ -453,13 +478,21 @@ $$;
 -- The waiting room by the same rule: waiters, seats, seats that have just come up and permits each with their own timeout.
 
 CREATE OR REPLACE FUNCTION room_cutoff(at timestamptz, timeout_seconds integer) RETURNS timestamptz
-LANGUAGE sql STABLE
-AS $$ SELECT silence_cutoff(at, make_interval(secs => timeout_seconds)) $$;
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN silence_cutoff(at, make_interval(secs => timeout_seconds));
+END
+$$;
 --> statement-breakpoint
 
 CREATE FUNCTION room_deadline(last_heard timestamptz, timeout_seconds integer) RETURNS timestamptz
-LANGUAGE sql STABLE
-AS $$ SELECT silence_deadline(last_heard, make_interval(secs => timeout_seconds)) $$;
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN silence_deadline(last_heard, make_interval(secs => timeout_seconds));
+END
+$$;
 --> statement-breakpoint
 
 -- A request waits 30 seconds at most, and 2 more until it is known that its process is gone.

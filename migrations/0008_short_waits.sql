@@ -523,14 +523,15 @@ $$;
 
 -- Adds a key. No row: it exists already, and stays as it is.
 CREATE FUNCTION create_key(
-  hash bytea, prefix text, with_label text, until timestamptz, who text, from_address text,
+  hash bytea, alias bytea, prefix text, with_label text, until timestamptz, who text, from_address text,
   OUT id bigint, OUT created_at timestamptz
 ) RETURNS SETOF record
 LANGUAGE plpgsql
 AS $$
 BEGIN
   PERFORM limit_waiting();
-  INSERT INTO keys AS k (key_hash, key_prefix, label, expires_at) VALUES (hash, prefix, with_label, until)
+  INSERT INTO keys AS k (key_hash, key_prefix, label, expires_at)
+  SELECT hash, prefix, with_label, until WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = alias)
   ON CONFLICT (key_hash) DO NOTHING RETURNING k.id, k.created_at INTO create_key.id, create_key.created_at;
   IF FOUND THEN
     PERFORM limit_waiting();
@@ -543,7 +544,7 @@ END
 $$;
 --> statement-breakpoint
 
--- Adds keys, [{hash, prefix, label, expires_at}], with one entry in the audit log; those that exist stay as they are.
+-- Adds keys, [{hash, alias, prefix, label, expires_at}], with one entry in the audit log; those that exist stay as they are.
 -- Returns how many are new. In the order of their hashes: two imports of the same keys must not wait for each other.
 CREATE FUNCTION import_keys(given jsonb, who text, from_address text) RETURNS integer
 LANGUAGE plpgsql
@@ -554,7 +555,8 @@ BEGIN
   PERFORM limit_waiting();
   INSERT INTO keys (key_hash, key_prefix, label, expires_at)
   SELECT decode(key.hash, 'hex'), key.prefix, key.label, key.expires_at
-  FROM jsonb_to_recordset(given) AS key (hash text, prefix text, label text, expires_at timestamptz)
+  FROM jsonb_to_recordset(given) AS key (hash text, alias text, prefix text, label text, expires_at timestamptz)
+  WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = decode(key.alias, 'hex'))
   ORDER BY key.hash COLLATE "C"
   ON CONFLICT (key_hash) DO NOTHING;
   GET DIAGNOSTICS imported = ROW_COUNT;

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import cron from "node-cron";
 import { z } from "zod";
+import { readDestination } from "./database/destination.ts";
 import { UsageError } from "./errors.ts";
 import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
@@ -20,7 +21,13 @@ const wholeNumber = (min: number, max: number) =>
 const environment = z.object({
   DATABASE_URL: z
     .string()
-    .refine(isDatabaseUrl, "must look like postgres://user:password@host:5432/database")
+    .superRefine((text, context) => {
+      try {
+        readDestination(text);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+      }
+    })
     .optional(),
   DATA_DIR: z.string().default(".keybeat"),
   HOST: z.string().optional(),
@@ -36,7 +43,7 @@ const environment = z.object({
   HISTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(90),
   WORKERS: z.union([z.literal("auto").transform(() => availableParallelism()), wholeNumber(1, 256)]).default(1),
   MAX_CONNECTIONS: wholeNumber(16, 10_000_000).optional(),
-  DRAIN_SECONDS: wholeNumber(0, 4).default(2),
+  DRAIN_SECONDS: wholeNumber(0, 3).default(2),
   OTEL_SDK_DISABLED: z.string().optional(),
   OTEL_TRACES_EXPORTER: z.enum(["otlp", "console", "none"]).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
@@ -235,17 +242,6 @@ function chooseUserAuth(read: Read): UserAuthOptions {
 function chooseAllowedHosts(host: string, read: Read): Config["allowedHosts"] {
   if (read.ALLOWED_HOSTS !== undefined) return read.ALLOWED_HOSTS.includes("*") ? undefined : read.ALLOWED_HOSTS;
   return isLoopback(host) && read.TRUST_PROXY === undefined ? [] : undefined;
-}
-
-/** As the driver will read it: several hosts may stand in it, of which a URL allows one. */
-function isDatabaseUrl(text: string): boolean {
-  try {
-    const url = new URL(text.replace(/^([^/]*\/\/(?:[^@/]*@)?[^,/?]*),[^/?]*/, "$1"));
-    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
-    return /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== "";
-  } catch {
-    return false;
-  }
 }
 
 /** Exactly as browsers send it, or it would never match. */

@@ -8,10 +8,12 @@ import { openCounters } from "./admin/numbers/counters.ts";
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { chooseDatabase } from "./database/choose.ts";
+import { findWay } from "./database/connections.ts";
 import { type Database, openDatabase } from "./database/database.ts";
 import { openListener } from "./database/listener.ts";
 import { untilFree } from "./database/locked.ts";
 import { migrateDatabase } from "./database/migrate.ts";
+import { type Patience, sayIfSlow, untilStopped } from "./database/patience.ts";
 import { setSessionTimeout } from "./database/service-state.ts";
 import { startTicking } from "./database/tick.ts";
 import { createEndings, type Endings } from "./events/endings.ts";
@@ -35,7 +37,7 @@ import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
-const DRAIN_MS = 6_000;
+const DRAIN_MS = 5_500;
 const CLEANUP_BUDGET_MS = 20_000;
 /** Of the connections of a process, how many may be streams; the others are for who calls and goes. */
 const STREAMS_SHARE = 3 / 4;
@@ -46,20 +48,28 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts the whole service. Throws an OperatorError, a line for a person, if something stands in the way. */
-export async function serve(config: Config, log: Logger, print: (line: string) => void): Promise<Service> {
+/**
+ * Starts the whole service. Throws an OperatorError, a line for a person, if something stands in the way, and what
+ * `patience` was stopped with; then nothing of it is left.
+ */
+export async function serve(
+  config: Config,
+  log: Logger,
+  print: (line: string) => void,
+  patience: Patience,
+): Promise<Service> {
   const worker = isWorker();
-  const chosen = await chooseDatabase(config, "serve", log);
+  const chosen = await chooseDatabase(config, "serve", log, patience);
   const undo: Array<() => Promise<void>> = [chosen.stop];
-  try {
-    if (!worker) await migrateDatabase(chosen.url);
+  const start = async (): Promise<Service> => {
+    if (!worker) await prepareDatabase(chosen.url, patience, log);
     const tracing = await startTracing(config.traceExporter, readVersion(), log);
     if (tracing) undo.push(tracing.close);
     const database = openDatabase(chosen.url, tracing);
     undo.push(database.close);
     if (!worker) {
       await expectPepper(database, config.keyPepper);
-      await settle(config, database, log);
+      await sayIfSlow(settle(config, database, log), patience, "waiting for a lock on service_state");
     }
 
     const hashKey = createHashKey(config.keyPepper);
@@ -132,10 +142,21 @@ export async function serve(config: Config, log: Logger, print: (line: string) =
     if (worker) reportListening(server.url);
     else for (const line of greeting?.lines(server.url) ?? []) print(line);
     return { url: server.url, stop: once(() => unwind(undo, log)) };
+  };
+  try {
+    return await untilStopped(start(), patience.stop);
   } catch (error) {
-    await unwind(undo, log);
+    // Whoever stops a start waits for nothing of it: a statement that hangs must not keep PostgreSQL from being stopped.
+    if (patience.stop.aborted) await Promise.all(undo.splice(0).map((step) => unwind([step], log)));
+    else await unwind(undo, log);
     throw error;
   }
+}
+
+async function prepareDatabase(url: string, patience: Patience, log: Logger): Promise<void> {
+  for (const note of findWay(url).destination.notes) log.warn(note);
+  const { warnings } = await migrateDatabase(url, patience);
+  for (const warning of warnings) log.warn(`${warning}; keybeat doctor says how to mend it`);
 }
 
 function openPopulation(database: Database): PopulationReader {

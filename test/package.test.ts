@@ -213,7 +213,7 @@ describe("the package installed without install scripts", () => {
     chmodSync(dataDir, 0o555);
     const refused = keybeat(dataDir, ["serve"]).catch((error) => error as { stderr: string });
     expect((await refused).stderr).toMatch(
-      /^keybeat: the data folder .* cannot be used: EACCES.* belongs to the user \d+.*\n$/,
+      /^keybeat: the data folder \S+ cannot be used: EACCES[^\n]* belongs to the user \d/,
     );
   });
 });

@@ -50,7 +50,7 @@ describe("the README", () => {
     expect(heartbeat).toContain('"code":"session_replaced"');
     expect(heartbeat).toContain('"device":{"name":"Device B"}');
     expect(operator).toMatch(/device-b….*Device B/);
-    expect(operator).toMatch(/(\d+)\/\1 passed/);
+    expect(operator).toMatch(/\b(\d+)\/\1 passed/);
     expect(room?.match(/"status":"active","session_id"/g)).toHaveLength(20);
     expect(room).toContain('"status":"queued","position":2,"estimated_wait_minutes":null');
     expect(room).toContain('{"user_id":"user-21","position":0,"status":"active"}');

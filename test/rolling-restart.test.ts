@@ -103,5 +103,5 @@ it.each(["1", "2"])(
     expect(sum(balanced)).toEqual({ 200: expect.any(Number) });
     expect(sum(balanced)[200]).toBeGreaterThan(100);
   },
-  180_000,
+  240_000,
 );

@@ -4,32 +4,34 @@
  * change between two pages neither repeat nor hide others.
  */
 import { z } from "zod";
-
-/** Text that the database can keep. Lengths count characters. */
-const text = (max: number) =>
-  z
-    .string()
-    .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
-    .refine((value) => !value.includes("\0") && value.isWellFormed(), "must be well-formed text without NUL");
+import { readMoment } from "../keys/expiry.ts";
+import { isStorable } from "../keys/text.ts";
+import { trimKey } from "../keys/written.ts";
+import { accessKey, text } from "../sessions/contract.ts";
 
 const LABEL_LENGTH_MAX = 200;
 const PREFIX_LENGTH_MAX = 8;
 const SESSIONS_AGE_SECONDS_MAX = 366 * 86_400;
 
-const accessKey = text(512).min(1);
 const label = text(LABEL_LENGTH_MAX);
 /** What people see of a key, with or without the `…`. Longer is refused: it may be a whole key in a URL. */
 const prefix = z
   .string()
-  .transform((value) => value.replace(/…$/, ""))
-  .refine((value) => value !== "" && !value.includes("\0") && value.isWellFormed(), "must not be empty")
+  .transform((value) => trimKey(value).replace(/…$/, ""))
+  .refine((value) => value !== "" && isStorable(value), "must not be empty")
   .refine(
     (value) => [...value].length <= PREFIX_LENGTH_MAX,
     `must have at most ${PREFIX_LENGTH_MAX} characters; a whole key goes into access_key of a search`,
   );
 /** What the device is told. */
 export const reason = text(200);
-const givenMoment = z.iso.datetime({ offset: true });
+const withZone = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
+const givenMoment = z
+  .string()
+  .refine((text) => withZone.safeParse(text).success, "must be a moment like 2027-01-31T12:00:00Z, or a date")
+  .refine((text) => readMoment(text) !== undefined, "must be in the years 1 to 9999 of UTC")
+  .meta({ description: "RFC 3339, or a date alone, which is through its end, UTC.", pattern: "^\\d{4}-\\d{2}-\\d{2}" })
+  .transform((text) => readMoment(text) as string);
 export const id = z.int().min(1);
 const generation = z.int().min(0);
 
@@ -126,7 +128,8 @@ export const kickRequest = z.object({ key_id: id, generation: generation.nullish
 export const numbersQuery = z.object({
   hours: wholeNumber.refine((n) => n >= 1 && n <= 744, "must be between 1 and 744").default(24),
 });
-export const importQuery = z.object({ partial: z.enum(["true", "false"]).default("false") });
+const yesOrNo = z.enum(["true", "false"]).default("false");
+export const importQuery = z.object({ partial: yesOrNo, dry_run: yesOrNo });
 
 export const moment = z.iso.datetime({ precision: 3 });
 export const device = z
@@ -154,14 +157,30 @@ export const createKeyReply = z.object({
   expires_at: moment.nullable(),
 });
 
-export const importRequest = z.string().meta({ description: "At most 32 MiB of UTF-8." });
-export const importReply = z.object({
+export const importRequest = z.string().meta({ description: "At most 32 MiB." });
+const importCounts = {
   imported: z.int(),
   /** Keys that were there before, or stood in it twice. */
   skipped_known: z.int(),
   /** At most the first 1000; nothing of a key is in a reason. */
   invalid: z.array(z.object({ line: z.int(), reason: z.string() })),
+};
+export const importReply = z.object(importCounts);
+/** What an import would have answered, and how the text was read. */
+export const importPreview = z.object({
+  dry_run: z.literal(true),
+  ...importCounts,
+  /** What separates the fields: `,`, `;`, a tab, or what a line `sep=` says. */
+  separator: z.string(),
+  /** In their order. */
+  columns: z.array(z.enum(["key", "label", "expires"])),
+  /** Headings that say nothing here. */
+  ignored_columns: z.array(z.string()),
+  /** Some line is no UTF-8, and was read as Windows-1252: look at its label. */
+  encoding_guessed: z.boolean(),
 });
+
+export const importAnswer = z.union([importPreview, importReply]);
 
 export const keyItem = z.object({
   id,

@@ -117,7 +117,7 @@ function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError("the URL must look like http://127.0.0.1:3000");
   if (url.username !== "" || url.password !== "") throw new UsageError("the URL must not hold a user or a password");
-  return url.origin + url.pathname.replace(/\/+$/, "");
+  return url.origin + url.pathname.replace(/(^|[^/])\/+$/, "$1");
 }
 
 /**

@@ -2,9 +2,11 @@
 import { type Config, readConfig } from "../config.ts";
 import { chooseDatabase } from "../database/choose.ts";
 import { type Database, openDatabase } from "../database/database.ts";
-import { migrateDatabase } from "../database/migrate.ts";
+import { type MigrationReport, migrateDatabase } from "../database/migrate.ts";
+import { untilStopped } from "../database/patience.ts";
 import { createHashKey, expectPepper, type HashKey } from "../keys/index.ts";
 import { createLog, type Logger } from "../log.ts";
+import { stopAtSignal } from "./signals.ts";
 
 export interface Context {
   config: Config;
@@ -13,18 +15,31 @@ export interface Context {
   log: Logger;
 }
 
-/** Opens the database of the settings, its schema up to date, for one command. */
+/** Opens the database of the settings, its schema up to date, for one command. A signal ends it, and closes all. */
 export async function withDatabase<T>(run: (context: Context) => Promise<T>, log = createLog("silent")): Promise<T> {
-  const config = readConfig();
-  const chosen = await chooseDatabase(config, "command", log);
-  try {
-    await migrateDatabase(chosen.url);
-    const database = openDatabase(chosen.url);
+  return withMigrated({ awayMs: 0, log }, async (url, { config, stop }) => {
+    const database = openDatabase(url);
     try {
-      return await run({ config, database, hashKey: createHashKey(config.keyPepper), log });
+      const hashKey = createHashKey(config.keyPepper);
+      return await untilStopped(run({ config, database, hashKey, log }), stop);
     } finally {
-      await database.close();
+      const closed = database.close();
+      if (!stop.aborted) await closed;
     }
+  });
+}
+
+/** `awayMs`: how long the database may be away at the start. */
+export async function withMigrated<T>(
+  { awayMs, log }: { awayMs: number; log: Logger },
+  run: (url: string, around: { config: Config; stop: AbortSignal } & MigrationReport) => Promise<T>,
+): Promise<T> {
+  const config = readConfig();
+  const { stop } = stopAtSignal();
+  const patience = { awayMs, stop, say: (line: string) => console.error(`keybeat: ${line}`) };
+  const chosen = await chooseDatabase(config, "command", log, patience);
+  try {
+    return await run(chosen.url, { config, stop, ...(await migrateDatabase(chosen.url, patience)) });
   } finally {
     await chosen.stop();
   }

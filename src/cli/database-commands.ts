@@ -1,14 +1,15 @@
 import type { Command } from "commander";
 import { readConfig } from "../config.ts";
-import { chooseDatabase } from "../database/choose.ts";
-import { migrateDatabase } from "../database/migrate.ts";
 import { runCleanup } from "../jobs/cleanup.ts";
 import { createLog } from "../log.ts";
-import { withDatabase } from "./context.ts";
+import { withDatabase, withMigrated } from "./context.ts";
 import { type OutputOptions, printJson } from "./output.ts";
 
 /** A host's cron may start the next one every minute; this one is over by then. */
 const CLEANUP_BUDGET_MS = 45_000;
+
+/** As a deployment's first step it often comes before the database. */
+const DATABASE_AWAY_MS = 60_000;
 
 export function addDatabaseCommands(program: Command): void {
   program
@@ -16,14 +17,11 @@ export function addDatabaseCommands(program: Command): void {
     .description("bring the database's schema up to date; safe to run at any time, by several at once")
     .option("--json", "print the result as JSON")
     .action(async (options: OutputOptions) => {
-      const chosen = await chooseDatabase(readConfig(), "command", createLog("silent"));
-      try {
-        const { applied, serverVersion } = await migrateDatabase(chosen.url);
+      const log = createLog("silent");
+      await withMigrated({ awayMs: DATABASE_AWAY_MS, log }, async (_url, { applied, serverVersion }) => {
         if (options.json) printJson({ applied, server_version: serverVersion });
         else console.log(applied === 0 ? "the schema is up to date" : `applied ${applied} migration(s)`);
-      } finally {
-        await chosen.stop();
-      }
+      });
     });
 
   program

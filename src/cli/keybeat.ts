@@ -9,6 +9,7 @@ import { addDoctorCommand } from "./doctor/index.ts";
 import { addKeysCommands } from "./keys-commands.ts";
 import { addServeCommand } from "./serve.ts";
 import { addSessionsCommands } from "./sessions-commands.ts";
+import { Stopped } from "./signals.ts";
 import { addTopCommand } from "./top/index.ts";
 
 const program = new Command("keybeat")
@@ -55,8 +56,13 @@ try {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has spoken already
+  if (error instanceof Stopped) {
+    console.error(`keybeat: ${error.message}`);
+    process.exit(error.exitCode); // whatever it was at may still hold the process
+  }
   const known = error instanceof AppError || error instanceof OperatorError || error instanceof UsageError;
-  console.error(`keybeat: ${known ? error.message : `unexpected: ${reasonOf(error)}`}`);
+  const cause = known && error.cause !== undefined ? ` (${reasonOf(error.cause)})` : "";
+  console.error(`keybeat: ${known ? error.message + cause : `unexpected: ${reasonOf(error)}`}`);
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { OperatorError } from "../errors.ts";
-import { createKey, importKeys, type KeyRow, listKeys, revokeKey } from "../keys/index.ts";
+import { createKey, type KeyRow, listKeys, revokeKey } from "../keys/index.ts";
 import { withDatabase, withKeys } from "./context.ts";
+import { addImportCommand } from "./keys-import.ts";
 import { ago, type Cell, type OutputOptions, printJson, printTable } from "./output.ts";
 
 export function addKeysCommands(program: Command): void {
@@ -11,7 +12,7 @@ export function addKeysCommands(program: Command): void {
     .command("create")
     .description("make an access key and print it; it is shown only now")
     .option("--label <label>", "whose it is, for people")
-    .option("--expires <when>", "a date (2027-01-31) or a span (30d, 12h)")
+    .option("--expires <when>", "through a day (2027-01-31, UTC), at a moment, or after a span (30d, 12h)")
     .option("--key <key>", "take this key instead of a random one")
     .option("--json", "print as JSON")
     .action(async (options: OutputOptions & { label?: string; expires?: string; key?: string }) => {
@@ -20,22 +21,7 @@ export function addKeysCommands(program: Command): void {
       else console.log(created.access_key);
     });
 
-  keys
-    .command("import <file>")
-    .description("take in existing keys: a key a line, or CSV `key,label,expires`; repeating it is harmless")
-    .option("--json", "print the result as JSON")
-    .action(async (file: string, options: OutputOptions) => {
-      const report = await withKeys(({ database, hashKey }) =>
-        importKeys(database, hashKey, file, options.json ? undefined : showProgress()),
-      );
-      if (options.json) {
-        printJson({ ...report, rejectedCount: undefined, rejected_count: report.rejectedCount });
-      } else {
-        console.log(`imported ${report.imported}, already there ${report.existing}, rejected ${report.rejectedCount}`);
-        for (const { line, reason } of report.rejected) console.error(`line ${line}: ${reason}`);
-      }
-      if (report.rejectedCount > 0) throw new OperatorError(`${report.rejectedCount} line(s) were not taken in`);
-    });
+  addImportCommand(keys);
 
   keys
     .command("list")
@@ -73,18 +59,6 @@ export function addKeysCommands(program: Command): void {
           console.log(`revoked key ${key.id} (${key.prefix}…)${sessionRevoked ? ", its live session has ended" : ""}`);
       }),
     );
-}
-
-/** Progress on a line of its own: rewritten on a terminal, every 20,000 lines elsewhere. */
-function showProgress(): (linesDone: number) => void {
-  let shown = 0;
-  return (linesDone) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r${linesDone} lines`);
-    else if (linesDone - shown >= 20_000) {
-      shown = linesDone;
-      console.error(`${linesDone} lines`);
-    }
-  };
 }
 
 function printKeys(rows: KeyRow[]): void {

@@ -30,7 +30,9 @@ export function printTable(head: string[], rows: Cell[][]): void {
 /** Columns as wide as their widest cell, numbers to the right; the widest give way until a line fits `width`. */
 export function formatTable(head: string[], rows: Cell[][], width = Number.POSITIVE_INFINITY): string[] {
   const cells = rows.map((row) => row.map((cell) => clean(textOf(cell))));
-  const widths = head.map((title, at) => Math.max(title.length, ...cells.map((row) => widthOf(row[at] ?? ""))));
+  const widths = head.map((title, at) =>
+    cells.reduce((most, row) => Math.max(most, widthOf(row[at] ?? "")), title.length),
+  );
   shrink(widths, width);
   const numeric = head.map((_, at) => rows.length > 0 && rows.every((row) => typeof row[at] === "number"));
   const line = (texts: string[], styles: Array<Style | undefined>) =>
@@ -66,8 +68,10 @@ function shrink(widths: number[], width: number): void {
 export function shorten(text: string, places: number): string {
   if (widthOf(text) <= places) return text;
   let kept = "";
+  let width = 0;
   for (const character of text) {
-    if (widthOf(kept + character) > places - 1) break;
+    width += widthOf(character);
+    if (width > places - 1) break;
     kept += character;
   }
   return `${kept}…`;

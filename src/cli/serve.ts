@@ -5,8 +5,11 @@ import { createLog } from "../log.ts";
 import { createLogOutput } from "../log-output.ts";
 import { serve } from "../main.ts";
 import { reportFailure } from "../workers.ts";
+import { Stopped, stopAtSignal } from "./signals.ts";
 
 const STOP_MS = 9_500;
+/** A host often starts its programs before its database. */
+const DATABASE_AWAY_MS = 60_000;
 
 export function addServeCommand(program: Command): void {
   program
@@ -16,26 +19,20 @@ export function addServeCommand(program: Command): void {
     .action(async (options: { json?: boolean }) => {
       const config = readConfig();
       const log = createLog(config.logLevel);
-      // Waiting for a service that starts would hold up a Ctrl-C; so it is remembered, and obeyed once it has started.
-      let stop = () => {};
-      const asked = new Promise<void>((resolve) => {
-        stop = resolve;
-      });
-      // SIGHUP and SIGBREAK: the terminal was closed.
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) process.on(signal, () => stop());
-      if (cluster.isWorker) {
-        process.once("disconnect", () => stop()); // the primary is gone
-        process.on("error", () => {}); // as of the channel to it
-      }
+      const stopping = stopAtSignal();
+      const stop = AbortSignal.any([stopping.stop, primaryGone()]);
+      const asked = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
 
       // As the log: a full disk under it must not stop the service.
       const output = createLogOutput(1);
       const print = (line: string) => output.write(`${line}\n`);
-      const service = await serve(config, log, print).catch((error: Error) => {
-        if (!cluster.isWorker) throw error;
+      const say = (line: string) => log.warn(line);
+      const service = await serve(config, log, print, { awayMs: DATABASE_AWAY_MS, say, stop }).catch((error: Error) => {
+        if (!cluster.isWorker || stop.aborted) throw error;
         reportFailure(error);
       });
       if (!service) return;
+      stopping.release();
       if (options.json) print(JSON.stringify({ listening: service.url }));
       await asked;
       setTimeout(() => process.exit(1), STOP_MS).unref();
@@ -43,4 +40,14 @@ export function addServeCommand(program: Command): void {
       await service.stop();
       process.exit(0);
     });
+}
+
+/** Of a worker: aborts when there is nobody left to work for. */
+function primaryGone(): AbortSignal {
+  const controller = new AbortController();
+  if (cluster.isWorker) {
+    process.once("disconnect", () => controller.abort(new Stopped("SIGTERM")));
+    process.on("error", () => {}); // as of the channel to it
+  }
+  return controller.signal;
 }

@@ -43,23 +43,37 @@ export interface StreamEvent {
   data: any;
 }
 
-/** Server-sent events as they come; undefined with each piece that comes, be it a comment. Throws where they are broken. */
+/**
+ * Server-sent events as they come; undefined with each piece that comes, be it a comment. Each character is looked at
+ * once, however small the pieces are. Throws where they are broken.
+ */
 export async function* readEvents(response: Response): AsyncGenerator<StreamEvent | undefined> {
-  let buffer = "";
+  let block: string[] = [];
+  let begun = "";
   for await (const piece of readPieces(response)) {
     yield undefined;
-    buffer += piece;
-    const blocks = buffer.split(/\r?\n\r?\n/);
-    buffer = blocks.pop() as string;
-    for (const block of blocks) {
-      // Not by `^` and `.`: to these U+2028, which a name may hold, ends a line.
-      const [event, data] = ["event", "data"].map((name) => readField(block, name));
+    const lines = piece.split("\n");
+    const last = lines.pop() as string;
+    for (const rest of lines) {
+      const line = begun + rest;
+      begun = "";
+      if (line !== "" && line !== "\r") {
+        block.push(line);
+        continue;
+      }
+      const [event, data] = [readField(block, "event:"), readField(block, "data:")];
+      block = [];
       if (event && data) yield { event, data: Object(JSON.parse(data)) };
     }
+    begun += last;
   }
 }
 
-const readField = (block: string, name: string) => new RegExp(`(^|\\n)${name}: ?([^\\r\\n]*)`).exec(block)?.[2];
+const readField = (lines: string[], name: string) =>
+  lines
+    .find((line) => line.startsWith(name))
+    ?.slice(name.length)
+    .trim();
 
 /** Whole seconds as the contract has them. A date would need the wall clock, which proves nothing. At most a minute. */
 export const readRetryAfter = (headers: Headers): number =>

@@ -2,7 +2,7 @@
  * What the client needs of the machine below: fetch, two clocks, timers, chance. Browsers, Node 18, Deno, Bun and
  * Electron all have these. A test brings its own.
  */
-import { checkMs, checkUrl } from "./check-options.ts";
+import { checkMs, checkUrl } from "./check-url.ts";
 
 /** The part of fetch that is used. Given a signal, it should heed it; nothing breaks if it does not. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -84,6 +84,7 @@ export async function readAnswer<T>(response: Response, url: string): Promise<An
   const { headers, status, type } = response;
   const target = headers.get("location");
   if (type === "opaqueredirect" || (status > 300 && status < 400)) {
+    response.body?.cancel().catch(() => {});
     // Where only the scheme is another, it is no login page but the way to the service.
     const lasting = target?.replace("https:", "http:") === url;
     return { ...failed(`a redirect${target ? ` to ${target}` : ""}, which is not followed`), lasting };

@@ -40,7 +40,7 @@ export interface TurnOptions {
 }
 
 /** Until a newcomer has heard from those who are there. */
-const LISTEN_MS = 200;
+const LISTEN_MS = 100;
 const SILENCE_MS = 75_000;
 const RENEW_MS = 5_000;
 /** More than any clock: hidden tabs come after all that are in view. */
@@ -50,7 +50,7 @@ export class StreamTurn {
   readonly #options: TurnOptions;
   readonly #me = Math.random();
   readonly #others = new Map<number, [rank: number, heardAt: number]>();
-  readonly #look = () => this.#decide();
+  readonly #look = () => this.#decide(true);
   readonly #go = () => this.leave();
   #channel: Channel | undefined;
   #since = 0;
@@ -73,7 +73,7 @@ export class StreamTurn {
       window.addEventListener("pagehide", this.#go);
       this.#channel.postMessage([this.#me]);
       setTimeout(this.#look, LISTEN_MS);
-    } else if (Date.now() > this.#toldAt + RENEW_MS) this.#decide();
+    } else if (Date.now() > this.#toldAt + RENEW_MS) this.#decide(true);
     return this.#mine;
   }
 
@@ -106,14 +106,15 @@ export class StreamTurn {
     this.#options.onChange(news);
   }
 
-  #decide(): void {
+  /** `renew`: also says again that it is still so. Not as an answer to another, or the two would never be done. */
+  #decide(renew = false): void {
     const now = Date.now();
     if (!this.#channel || now < this.#since + LISTEN_MS) return;
     const { max, silenceMs = SILENCE_MS } = this.#options;
     const before = [...this.#others.values()].filter(([rank, at]) => rank < this.#rank() && now < at + silenceMs);
     const was = this.#mine;
     this.#mine = before.length < max;
-    if (this.#mine || was) {
+    if (this.#mine !== was || (this.#mine && renew)) {
       this.#toldAt = now;
       this.#channel.postMessage(this.#mine ? [this.#me, this.#rank()] : [this.#me]);
     }

@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import { openEmbedded, type Purpose } from "./embedded.ts";
+import type { Patience } from "./patience.ts";
 
 export interface ChosenDatabase {
   url: string;
@@ -9,9 +10,14 @@ export interface ChosenDatabase {
 }
 
 /** The database that the settings name: DATABASE_URL, or the embedded PostgreSQL in DATA_DIR. */
-export async function chooseDatabase(config: Config, purpose: Purpose, log: Logger): Promise<ChosenDatabase> {
+export async function chooseDatabase(
+  config: Config,
+  purpose: Purpose,
+  log: Logger,
+  patience: Patience,
+): Promise<ChosenDatabase> {
   if (config.databaseUrl !== undefined) {
     return { url: config.databaseUrl, embedded: false, stop: async () => {} };
   }
-  return { embedded: true, ...(await openEmbedded(config.dataDir, purpose, log)) };
+  return { embedded: true, ...(await openEmbedded(config.dataDir, purpose, log, patience)) };
 }

@@ -22,7 +22,8 @@ export interface Database {
 export const REQUEST_DEADLINE_MS = 2500;
 
 const CONNECTIONS_MAX = { requests: 10, heartbeats: 3, operators: 2, background: 2, administration: 2 } as const;
-const LISTENERS = 1;
+/** Of the endings, and of the waiting room. */
+const LISTENERS = 2;
 
 /** How many connections a service of so many processes opens at most; with several, the primary works in the background. */
 export function connectionsNeeded(processes: number): number {

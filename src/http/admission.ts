@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { answerBrokenRequest, brokenRequest } from "./broken-request.ts";
+import { answerBrokenRequest, brokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { BODY_BYTES_MAX } from "./json-body.ts";
 
@@ -13,6 +13,9 @@ const PIPELINED_MAX = 32;
 
 /** A caller that is done with sending is given its answers for so long; who has hung up looks just like it. */
 const HALF_CLOSED_MS = 3_000;
+/** How long a body may take to arrive; a slow one that is allowed must bring so much in each such time. */
+const BODY_MS_MAX = 10_000;
+const SLOW_BYTES_MIN = 10 * 1024;
 
 export interface Admission {
   /** Whether the application shall see it; else it has been answered, or comes after the last that its connection answers. */
@@ -23,6 +26,8 @@ export interface Admission {
   drain(): void;
   /** Cuts the connections of requests that have not wholly arrived. */
   cutUnfinished(): void;
+  /** Those of them that take too long: 408. */
+  cutLate(): void;
 }
 
 interface Asking {
@@ -31,6 +36,10 @@ interface Asking {
   newest: { request: IncomingMessage; response: ServerResponse } | undefined;
   /** Nothing more is carried out on it. */
   ending: boolean;
+  /** When its body began to come, or, of a slow one, when it was last found to have come on. */
+  since: number;
+  /** How far a slow one had come then; undefined: it must not be slow. */
+  bytesThen: number | undefined;
 }
 
 type Known = Socket & { asking?: Asking };
@@ -41,7 +50,13 @@ export function createAdmission(connections: Connections, waits: (path: string) 
   let draining = false;
 
   const follow = (socket: Known): Asking => {
-    const asking: Asking = { connection: connections.of(socket), newest: undefined, ending: false };
+    const asking: Asking = {
+      connection: connections.of(socket),
+      newest: undefined,
+      ending: false,
+      since: 0,
+      bytesThen: undefined,
+    };
     socket.asking = asking;
     all.add(asking);
     socket.once("end", () => endHalfClosed(asking));
@@ -96,6 +111,12 @@ export function createAdmission(connections: Connections, waits: (path: string) 
       asking.newest.response.shouldKeepAlive = true;
       asking.newest.response.on("close", () => answerBrokenRequest(error, socket));
     },
+    cutLate() {
+      for (const asking of all) {
+        const { newest, connection } = asking;
+        if (newest && !newest.request.complete && isLate(asking)) answerBrokenRequest(TOO_SLOW, connection.socket);
+      }
+    },
     admit(request, response) {
       const socket = request.socket as Known;
       if (socket.destroyed) return false;
@@ -118,6 +139,8 @@ export function createAdmission(connections: Connections, waits: (path: string) 
       }
       connections.begin(asking.connection);
       asking.newest = { request, response };
+      asking.since = performance.now();
+      asking.bytesThen = undefined;
       response.on("close", () => {
         connections.leave(asking.connection);
         if (asking.newest?.response === response) asking.newest = undefined;
@@ -131,6 +154,21 @@ export function createAdmission(connections: Connections, waits: (path: string) 
 
 /** What cannot be written to a caller that is gone is no trouble of ours. */
 function ignore(): void {}
+/** The body of this request may take as long as it likes while it comes on: who sends it is known. */
+export function allowSlowBody({ socket }: IncomingMessage): void {
+  const { asking } = socket as Known;
+  if (asking) asking.bytesThen = socket.bytesRead;
+}
+
+function isLate(asking: Asking): boolean {
+  const now = performance.now();
+  const { bytesRead } = asking.connection.socket;
+  if (now - asking.since < BODY_MS_MAX) return false;
+  if (asking.bytesThen === undefined || bytesRead - asking.bytesThen < SLOW_BYTES_MIN) return true;
+  asking.since = now;
+  asking.bytesThen = bytesRead;
+  return false;
+}
 
 const isTooLarge = ({ headers }: IncomingMessage): boolean => Number(headers["content-length"]) > BODY_BYTES_MAX;
 const isChunked = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined;

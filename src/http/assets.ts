@@ -59,14 +59,16 @@ async function read(file: string, encoding: Encoding): Promise<Loaded> {
 
 /** The smallest form that is not refused; `q` only says no here, as all forms are ready. */
 function chooseEncoding(accepted = ""): Encoding {
-  const offers = accepted.split(",").map((offer) =>
-    offer
-      .trim()
-      .toLowerCase()
-      .split(/\s*;\s*q=/),
-  );
-  const takes = (name: string) => offers.some(([offer, q]) => offer === name && Number(q ?? 1) > 0);
+  const offers = accepted.toLowerCase().split(",");
+  const takes = (name: string) => offers.some((offer) => isTaken(offer, name));
   return takes("br") ? "br" : takes("gzip") ? "gzip" : "identity";
+}
+
+/** Cut at its mark and trimmed: one expression with blanks on both sides of the mark takes the square of their number. */
+function isTaken(offer: string, name: string): boolean {
+  const [coding = "", weight = "q=1"] = offer.split(";", 2);
+  const [letter, value] = weight.trim().split("=", 2);
+  return coding.trim() === name && letter === "q" && Number(value) > 0;
 }
 
 /** If-None-Match compares weakly, and a proxy that compressed anew has marked the tag as weak. */

@@ -3,6 +3,9 @@ import type { Socket } from "node:net";
 import { type ErrorCode, STATUS } from "../errors.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 
+/** As Node's own, of a request that does not come on. */
+export const TOO_SLOW = Object.assign(new Error("the request is too slow"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
+
 /** What Node's parser refuses never reaches the application; it is answered in the same words all the same. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") {

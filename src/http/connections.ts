@@ -25,8 +25,8 @@ export interface Connection {
   /** Since when nothing has come nor gone, as far as it was looked at; on performance.now(). */
   quietSince: number;
   bytesRead: number;
-  /** Whether a request has come on it. */
-  used: boolean;
+  /** Whether the last that came was answered; else a request is on its way, or the first is awaited. */
+  atRest: boolean;
 }
 
 export interface Connections {
@@ -42,10 +42,10 @@ export interface Connections {
   /** Whether somebody was refused a moment ago. */
   isFull(): boolean;
   /**
-   * Closes those without a request under way that have been quiet for so long; one that has brought no request yet is given
-   * longer. To be called when all that has arrived was read, so not by a timer.
+   * Closes those without a request under way that have been quiet for so long; longer where one is arriving, or the first is
+   * awaited. To be called when all that has come was read, so not by a timer.
    */
-  closeQuiet(ms: { used: number; fresh: number }): void;
+  closeQuiet(ms: { atRest: number; arriving: number }): void;
   close(): void;
 }
 
@@ -59,7 +59,7 @@ export function createConnections(max: number, log: Logger): Connections {
   const report = createReport(max, log);
 
   const follow = (socket: Known): Connection => {
-    const connection: Connection = { socket, asking: 0, quietSince: performance.now(), bytesRead: 0, used: false };
+    const connection: Connection = { socket, asking: 0, quietSince: performance.now(), bytesRead: 0, atRest: false };
     socket.connection = connection;
     open.add(connection);
     socket.once("close", () => {
@@ -114,13 +114,15 @@ export function createConnections(max: number, log: Logger): Connections {
     begin(connection) {
       underWay++;
       connection.asking++;
-      connection.used = true;
     },
     leave(connection) {
       if (connection.asking === 0) return;
       underWay--;
       connection.asking--;
+      if (connection.asking > 0) return;
       connection.quietSince = performance.now();
+      connection.bytesRead = connection.socket.bytesRead;
+      connection.atRest = true;
     },
     underWay: () => underWay,
     size: () => open.size,
@@ -128,9 +130,12 @@ export function createConnections(max: number, log: Logger): Connections {
     closeQuiet(ms) {
       const now = performance.now();
       for (const connection of [...open]) {
-        const { asking, socket, bytesRead } = connection;
-        if (socket.bytesRead !== bytesRead) Object.assign(connection, { bytesRead: socket.bytesRead, quietSince: now });
-        if (asking === 0 && now - connection.quietSince >= (connection.used ? ms.used : ms.fresh)) drop(connection);
+        const { asking, socket } = connection;
+        if (socket.bytesRead !== connection.bytesRead) {
+          Object.assign(connection, { bytesRead: socket.bytesRead, quietSince: now, atRest: false });
+        }
+        if (asking === 0 && now - connection.quietSince >= (connection.atRest ? ms.atRest : ms.arriving))
+          drop(connection);
       }
     },
     close() {

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { AppError } from "../errors.ts";
+import { dropNulls } from "./absent.ts";
 
 export const BODY_BYTES_MAX = 16 * 1024;
 
@@ -32,8 +33,9 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer
   return parseShape(parseText(text), schema);
 }
 
-/** Throws invalid_request, as parseJson does. `at` names what is no part of a body. */
+/** Throws invalid_request, as parseJson does; `value` is its own from then on. `at` names what is no part of a body. */
 export function parseShape<T extends z.ZodType>(value: unknown, schema: T, at?: string): z.infer<T> {
+  dropNulls(value, schema);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({ path: at ?? issue.path.join("."), message: issue.message }));

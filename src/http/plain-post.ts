@@ -15,8 +15,12 @@ export interface PlainPost {
 /** Devices send a tenth of it. */
 const BYTES_MAX = 4096;
 
-/** Only visible ASCII, on one line, and no blank before the colon: what no two parsers read in two ways. */
-const HEADER = /([\w!#$%&'*+.^`|~-]+):[ \t]*([\t -~]*)\r\n/y;
+/**
+ * Only visible ASCII, on one line, and no blank before the colon: what no two parsers read in two ways. The value begins
+ * with what is no blank: were the blanks before it free to belong to either, a line that ends badly would be tried in
+ * every way to divide them.
+ */
+const HEADER = /([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~][\t -~]*)?)\r\n/y;
 
 /** A second one of those that are read, and those that change how a request is read or answered. */
 const NOT_PLAIN = new Set([

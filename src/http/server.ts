@@ -22,18 +22,23 @@ const ARRIVAL_MS = 1_000;
 /** A kept connection on which nothing has come for so long is closed by a drain. */
 const QUIET_MS = 250;
 
+/** What is left of a drain for the last answers where it could not stop listening before. */
+const ANSWER_MS = 1_000;
+
 const REPORT_MS = 60_000;
 
 /** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
 const IDLE_MS = 90_000;
 
+const CHECK_MS = 1_000;
+
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 5_000,
-  requestTimeout: 10_000,
+  requestTimeout: 0, // of bodies see cutLate: not all have the same
   // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
   keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 1_000,
+  connectionsCheckingInterval: CHECK_MS,
   requireHostHeader: false, // Node would refuse without a body; see admit
 };
 
@@ -76,6 +81,7 @@ export async function listen(
   server.on("clientError", admission.refuseBroken);
   const front = route && placeFront(server, route, connections);
   boundServer(server, connections);
+  const checking = setInterval(admission.cutLate, CHECK_MS).unref();
 
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => reject(explain(error, address));
@@ -97,16 +103,17 @@ export async function listen(
       admission.drain();
       front?.drain();
       await sleep((address.drainSeconds ?? 0) * 1000);
-      await stopListening(server);
+      await stopListening(server, began + deadlineMs - ANSWER_MS);
       await onClosed?.();
       const closedAt = performance.now();
       while (connections.size() > 0 && performance.now() < began + deadlineMs) {
         await new Promise((resolve) => setImmediate(resolve)); // what had arrived has been read
-        connections.closeQuiet({ used: QUIET_MS, fresh: ARRIVAL_MS });
+        connections.closeQuiet({ atRest: QUIET_MS, arriving: ARRIVAL_MS });
         if (performance.now() > closedAt + ARRIVAL_MS) admission.cutUnfinished();
         await sleep(20);
       }
       connections.close();
+      clearInterval(checking);
     },
   };
 }

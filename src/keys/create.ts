@@ -1,11 +1,12 @@
 import type { Database } from "../database/database.ts";
 import { type Operator, operatorOfCommandLine } from "../database/operator.ts";
-import { OperatorError, UsageError } from "../errors.ts";
+import { OperatorError } from "../errors.ts";
 import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";
-import { type HashKey, KEY_LENGTH_MAX, keyPrefix, mintKey } from "./secret.ts";
+import { newKey } from "./new-key.ts";
+import { type HashKey, mintKey } from "./secret.ts";
 import { insertKey } from "./sql.ts";
-import { isStorable } from "./text.ts";
+import { readKey } from "./written.ts";
 
 export interface CreatedKey {
   /** The whole key: this is the only time that anybody sees it. */
@@ -17,7 +18,7 @@ export interface CreatedKey {
 }
 
 /**
- * Makes an access key, or takes the given one in. `expires` is an ISO date or a span like "30d".
+ * Makes an access key, or takes the given one in. `expires` is as parseExpiry takes it.
  * Throws an OperatorError if that key exists, a UsageError if a value makes no sense.
  */
 export async function createKey(
@@ -25,15 +26,11 @@ export async function createKey(
   hashKey: HashKey,
   wanted: { key?: string; label?: string; expires?: string } = {},
 ): Promise<CreatedKey> {
-  if (wanted.key !== undefined && (wanted.key.length === 0 || wanted.key.length > KEY_LENGTH_MAX)) {
-    throw new UsageError(`a key has 1 to ${KEY_LENGTH_MAX} characters`);
-  }
-  if (wanted.key !== undefined && !isStorable(wanted.key)) throw new UsageError("the key is not well-formed text");
   const added = await addKey(
     database,
     hashKey,
     {
-      key: wanted.key,
+      key: wanted.key === undefined ? undefined : readKey(wanted.key),
       label: checkLabel(wanted.label),
       expiresAt: wanted.expires === undefined ? null : parseExpiry(wanted.expires),
     },
@@ -51,7 +48,8 @@ export async function addKey(
   wanted: { key: string | undefined; label: string | null; expiresAt: string | null },
   by: Operator,
 ): Promise<(CreatedKey & { createdAt: Date }) | undefined> {
-  const { key = mintKey(), label, expiresAt } = wanted;
-  const row = await insertKey(database, { hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt }, by);
-  return row && { access_key: key, id: row.id, label, expires_at: expiresAt, createdAt: row.createdAt };
+  const { key: given = mintKey(), label, expiresAt } = wanted;
+  const key = newKey({ key: given, label, expiresAt }, hashKey);
+  const row = await insertKey(database, key, by);
+  return row && { access_key: key.key, id: row.id, label, expires_at: expiresAt, createdAt: row.createdAt };
 }

@@ -1,103 +1,123 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Database } from "../database/database.ts";
-import { operatorOfCommandLine } from "../database/operator.ts";
-import { OperatorError } from "../errors.ts";
-import { splitCsvLine } from "./csv.ts";
-import { parseExpiry } from "./expiry.ts";
-import { checkLabel } from "./label.ts";
-import { type HashKey, KEY_LENGTH_MAX, keyPrefix } from "./secret.ts";
-import { insertKeys, type NewKey } from "./sql.ts";
-import { isStorable } from "./text.ts";
+import type { Operator } from "../database/operator.ts";
+import type { Bytes } from "./import-lines.ts";
+import { type Reading, readKeys } from "./import-read.ts";
+import { newKey } from "./new-key.ts";
+import type { HashKey } from "./secret.ts";
+import { insertKeys, type NewKey, selectKnownKeys } from "./sql.ts";
 
 const BATCH_SIZE = 2000;
-const LINE_LENGTH_MAX = 4096;
+const INVALID_MAX = 1000;
+
+export interface ImportOptions {
+  by: Operator;
+  /** Take in what can be; else one line that is no key leaves all of them out. */
+  partial: boolean;
+  /** Only say what would happen. */
+  dryRun?: boolean;
+  /** What the text is written in, if it is neither UTF-8 nor marked as UTF-16. */
+  charset?: string | undefined;
+  /** Is told the lines done after each batch. */
+  onProgress?(linesDone: number): void;
+}
 
 export interface ImportReport {
   imported: number;
-  /** Keys that were there before, or stood in the file twice. */
-  existing: number;
-  /** Lines that are no key, with the reason; nothing of the key itself. At most 20 are kept. */
-  rejected: Array<{ line: number; reason: string }>;
-  rejectedCount: number;
+  /** Keys that were there before, or stood in it twice. */
+  known: number;
+  /** Lines that are no key, with the reason; nothing of the key itself. At most the first 1000. */
+  invalid: Array<{ line: number; reason: string }>;
+  invalidCount: number;
+  /** As it was read. */
+  separator: string;
+  columns: string[];
+  ignoredColumns: string[];
+  encodingGuessed: boolean;
 }
 
 /**
- * Takes keys in from a file: a key a line, or CSV `key,label,expires` (a first line that says just that is skipped).
- * Every batch is one statement; running it again takes in only what is missing, so an interrupted import is simply
- * repeated. `onProgress` is told the lines done after each batch.
+ * Takes keys in from a text: a key a line, or a table. Every batch is one statement; repeating it takes in only what is
+ * missing, so an interrupted import is simply repeated. `source` gives the text, anew with every call. Throws a
+ * UsageError for an encoding that nobody knows.
  */
 export async function importKeys(
   database: Database,
   hashKey: HashKey,
-  file: string,
-  onProgress: (linesDone: number) => void = () => {},
+  source: () => Bytes,
+  options: ImportOptions,
 ): Promise<ImportReport> {
-  const report: ImportReport = { imported: 0, existing: 0, rejected: [], rejectedCount: 0 };
-  const by = operatorOfCommandLine();
+  const { by, partial, dryRun = false, charset, onProgress = () => {} } = options;
+  if (!partial) {
+    // Read twice rather than kept: a million keys take no more memory than their text.
+    const checked = startReading();
+    for await (const _ of readKeys(source(), charset, checked)) if (checked.invalidCount >= INVALID_MAX) break;
+    if (checked.invalidCount > 0) return reportOf(checked, 0, 0);
+  }
+  const take = dryRun ? countNew(database) : (batch: NewKey[]) => insertKeys(database, batch, by);
+  const reading = startReading();
   let batch: NewKey[] = [];
+  let imported = 0;
+  let known = 0;
   const flush = async () => {
     if (batch.length === 0) return;
-    const imported = await insertKeys(database, batch, by);
-    report.imported += imported;
-    report.existing += batch.length - imported;
+    const taken = await take(batch);
+    imported += taken;
+    known += batch.length - taken;
     batch = [];
+    onProgress(reading.lines);
   };
-
-  let line = 0;
-  for await (const text of linesOf(file)) {
-    line++;
-    try {
-      const key = readKeyLine(text, line);
-      if (key) batch.push(hashed(key, hashKey));
-    } catch (error) {
-      report.rejectedCount++;
-      if (report.rejected.length < 20) report.rejected.push({ line, reason: (error as Error).message });
-    }
-    if (batch.length === BATCH_SIZE) {
-      await flush();
-      onProgress(line);
-    }
+  for await (const key of readKeys(source(), charset, reading)) {
+    batch.push(newKey(key, hashKey));
+    if (batch.length === BATCH_SIZE) await flush();
   }
   await flush();
-  onProgress(line);
-  return report;
+  onProgress(reading.lines);
+  return reportOf(reading, imported, known);
 }
 
-export interface WrittenKey {
-  key: string;
-  label: string | null;
-  expiresAt: string | null;
+type Read = Reading & Pick<ImportReport, "invalid" | "invalidCount">;
+
+function startReading(): Read {
+  const reading: Read = {
+    lines: 0,
+    separator: "",
+    table: undefined,
+    guessed: false,
+    invalid: [],
+    invalidCount: 0,
+    refuse(line, reason) {
+      reading.invalidCount++;
+      if (reading.invalid.length < INVALID_MAX) reading.invalid.push({ line, reason });
+    },
+  };
+  return reading;
 }
 
-/** The key that a line says; undefined for a blank one and the heading. Throws an Error that says nothing of the key. */
-export function readKeyLine(text: string, line: number): WrittenKey | undefined {
-  if (text.length > LINE_LENGTH_MAX) throw new Error(`the line has over ${LINE_LENGTH_MAX} characters`);
-  const fields = splitCsvLine(text);
-  if (!fields) throw new Error("a quotation mark is not closed");
-  const [key = "", label = "", expires = ""] = fields;
-  if (fields.every((field) => field === "") || (line === 1 && key.toLowerCase() === "key")) return undefined;
-  if (key === "") throw new Error("the key is empty");
-  if (key.length > KEY_LENGTH_MAX) throw new Error(`the key has over ${KEY_LENGTH_MAX} characters`);
-  // The decoder's sign for what is no UTF-8: a key read so is none that anybody holds.
-  if (!isStorable(key) || key.includes("\uFFFD")) throw new Error("the key is not well-formed UTF-8");
-  return { key, label: checkLabel(label), expiresAt: expires === "" ? null : parseExpiry(expires) };
+function reportOf(
+  { invalid, invalidCount, separator, table, guessed }: Read,
+  imported: number,
+  known: number,
+): ImportReport {
+  return {
+    imported,
+    known,
+    invalid,
+    invalidCount,
+    separator,
+    columns: (table?.columns ?? []).filter((column) => column !== undefined),
+    ignoredColumns: table?.ignored ?? [],
+    encodingGuessed: guessed,
+  };
 }
 
-export function hashed({ key, label, expiresAt }: WrittenKey, hashKey: HashKey): NewKey {
-  return { hash: hashKey(key), prefix: keyPrefix(key), label, expiresAt };
-}
-
-async function* linesOf(file: string): AsyncGenerator<string> {
-  const input = createReadStream(file, "utf8");
-  try {
-    let first = true;
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      yield first ? line.replace(/^\uFEFF/, "") : line;
-      first = false;
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw new OperatorError(`cannot read ${file}: ${(error as Error).message.split(",")[0]}`);
-  }
+/** How many of a batch are neither in the database nor in a batch before. */
+function countNew(database: Database): (batch: NewKey[]) => Promise<number> {
+  const seen = new Set<number>();
+  return async (batch) => {
+    const known = new Set(await selectKnownKeys(database, batch));
+    const before = seen.size;
+    // Six bytes of a digest, as a number, tell a million keys apart and take a tenth of its memory.
+    for (const [at, { hash }] of batch.entries()) if (!known.has(at)) seen.add(Buffer.from(hash).readUIntBE(0, 6));
+    return seen.size - before;
+  };
 }

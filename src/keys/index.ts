@@ -7,9 +7,10 @@
  */
 export { addKey, type CreatedKey, createKey } from "./create.ts";
 export { type ImportReport, importKeys } from "./import.ts";
-export { importKeyText, type TextImportReport } from "./import-text.ts";
+export type { Bytes } from "./import-lines.ts";
 export { listKeys } from "./list.ts";
 export { expectPepper } from "./pepper.ts";
 export { type RevokeOutcome, revokeKey } from "./revoke.ts";
-export { createHashKey, type HashKey, KEY_LENGTH_MAX, maskKey } from "./secret.ts";
+export { createHashKey, type HashKey, maskKey } from "./secret.ts";
 export { countKeys, eraseKeyRow, type KeyRow, patchKeyRow, restoreKeyRow, revokeKeyRow } from "./sql.ts";
+export { formsOf } from "./written.ts";

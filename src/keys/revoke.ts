@@ -2,6 +2,7 @@ import type { Database } from "../database/database.ts";
 import { operatorOfCommandLine } from "../database/operator.ts";
 import type { HashKey } from "./secret.ts";
 import { findKeys, type KeyRow, revokeKeyRow } from "./sql.ts";
+import { formsOf, trimKey } from "./written.ts";
 
 const LIST_MAX = 20;
 
@@ -16,12 +17,13 @@ export type RevokeOutcome =
  * beginning, or the whole key. Its live session ends as `revoked` in the same transaction.
  */
 export async function revokeKey(database: Database, hashKey: HashKey, given: string): Promise<RevokeOutcome> {
-  const which = given.replace(/…$/, ""); // as the list shows it
+  const text = trimKey(given);
+  const which = text.replace(/…$/, ""); // as the list shows it
   const byId = /^id:(\d{1,15})$/.exec(which);
   const digits = /^\d{1,15}$/.test(which);
   const found = await findKeys(database, {
     id: byId ? Number(byId[1]) : digits ? Number(which) : undefined,
-    hash: hashKey(given),
+    hashes: formsOf(text).map(hashKey),
     prefix: byId || which === "" || [...which].length > 8 ? undefined : which,
     limit: LIST_MAX,
   });

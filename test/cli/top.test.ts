@@ -83,7 +83,7 @@ describe("keybeat top on a terminal", () => {
     for (const mode of ["refuse", "blackhole"] as const) {
       await proxy.set(mode);
       const lines = await terminal.shows(/the database is away · last seen \d+ s ago · .+/);
-      expect(lines.join("\n")).toMatch(/\d+ live[\s\S]*Before/);
+      expect(lines.join("\n")).toMatch(/\b\d+ live[\s\S]*Before/);
       await proxy.set("pass");
       await terminal.shows(/^\d+ live/);
     }

@@ -129,7 +129,7 @@ describe("what may pass", () => {
     });
     const url = await listen((_, response) => response.writeHead(307, { Location: `${elsewhere}/login` }).end());
     expect((await failure(url)).message).toContain(`a redirect to ${elsewhere}/login, which is not followed`);
-    expect((await roomFailure(url))?.message).toBe(`a redirect to ${elsewhere}/login`);
+    expect((await roomFailure(url))?.message).toBe(`a redirect to ${elsewhere}/login, which is not followed`);
     expect(followed).toEqual([]);
   });
 });

@@ -117,19 +117,20 @@ describeWithoutPython("without python3", () => {
   });
 });
 
-describeWithPython("the file keybeat.py", () => {
-  it("compiles with warnings as errors, and has no syntax that Python 3.8 does not know", () => {
-    const check = `
+describeWithPython("the files", () => {
+  it.each(["keybeat.py", "conformance.py", "virtual_world.py"])(
+    "%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know",
+    (name) => {
+      const check = `
 import ast, sys
 with open(sys.argv[1], encoding="utf-8") as file:
     source = file.read()
 compile(source, "keybeat.py", "exec")
 ast.parse(source, feature_version=(3, 8))`;
-    const checked = spawnSync("python3", ["-W", "error", "-c", check, join(FOLDER, "keybeat.py")], {
-      encoding: "utf8",
-    });
-    expect([checked.status, checked.stderr]).toEqual([0, ""]);
-  });
+      const checked = spawnSync("python3", ["-W", "error", "-c", check, join(FOLDER, name)], { encoding: "utf8" });
+      expect([checked.status, checked.stderr]).toEqual([0, ""]);
+    },
+  );
 
   it("does nothing when it is imported", async () => {
     const app = python(
@@ -156,6 +157,18 @@ describeWithPython("the conformance table, for Python", () => {
     const n = table.scenarios.length;
     const lines = table.scenarios.map(({ name }) => `PASS ${name}`);
     expect([stdout.trimEnd().split("\n"), stderr, status]).toEqual([[...lines, `${n}/${n} passed`], "", 0]);
+  });
+
+  it("is found from any folder, also where the program is known by the name that was typed, as in Python 3.8", () => {
+    const as38 = `
+import sys
+sys.argv, sys.path[0], __file__ = ["conformance.py", "happy-path"], ".", "conformance.py"
+with open("conformance.py", encoding="utf-8") as file:
+    exec(compile(file.read(), "conformance.py", "exec"))`;
+    const passed = "PASS happy-path\n1/1 passed\n";
+    expect(spawnSync("python3", ["-B", "-c", as38], { cwd: FOLDER, encoding: "utf8" }).stdout).toBe(passed);
+    const relative = ["-B", "client/python/conformance.py", "happy-path"];
+    expect(spawnSync("python3", relative, { cwd: join(FOLDER, "../.."), encoding: "utf8" }).stdout).toBe(passed);
   });
 
   it.each([
@@ -816,8 +829,8 @@ except KeybeatError as error:
     const server = await fake();
     const app = python(
       `
-device = {"name": "x" * 99 + "U0001f600", "platform": "y" * 49 + "e\u0301", "app_version": 12}
-start_session(url, "\ufeff \u00a0\u200b ab-cd\u2060\u3164\n", device=device).end()`,
+device = {"name": "x" * 99 + "\\U0001f600", "platform": "y" * 49 + "e\\u0301", "app_version": 12}
+start_session(url, "\\ufeff \\u00a0\\u200b ab-cd\\u2060\\u3164\\n", device=device).end()`,
       [server.url, ""],
     );
     await app.ended();

@@ -185,6 +185,26 @@ describe("tabs that share a session", () => {
     expect(a.session.sessionId).toBe(b.session.sessionId);
   });
 
+  it("name neither their lock nor their channel by any part of the key", async () => {
+    const names: string[] = [];
+    const record = (name: string) => void names.push(name);
+    const request: FakeLocks["request"] = (name, ...more) => {
+      record(name);
+      return FakeLocks.prototype.request.call(locks, name, ...more);
+    };
+    const tab = openTab(locks);
+    tabs.push(tab);
+    const openChannel = (name: string) => {
+      record(name);
+      return tab.options.openChannel?.(name) as never;
+    };
+    const one = await open({ accessKey: "abcdefgh", locks: { request }, openChannel });
+    const other = await open({ accessKey: "abcdefgh" });
+    expect(one.session.sessionId).toBe(other.session.sessionId);
+    expect(names).toHaveLength(2);
+    for (const name of names) expect(name).not.toMatch(/abcd|efgh|cdef/);
+  });
+
   it("do not mix the sessions of two keys", async () => {
     const a = await open();
     const b = await open({ accessKey: `${KEY}-2` });

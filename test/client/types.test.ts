@@ -77,6 +77,20 @@ declare function doWork(signal: AbortSignal, generation: number): Promise<void>;
 declare const userId: string;
 declare function showPlace(position: number, minutes: number | null): void;
 declare function startMyApp(url: string): Promise<unknown>;
+declare function pauseWork(): void;
+declare function resumeWork(state: string): void;
+declare module "electron" {
+  export const app: {
+    on(event: string, listener: (event: { preventDefault(): void }) => void): void;
+    quit(): void;
+  };
+  export const powerMonitor: { on(event: string, listener: () => void): void };
+  export const net: { fetch(url: string, init?: RequestInit): Promise<Response> };
+}
+declare module "undici" {
+  export class ProxyAgent { constructor(url: string); }
+  export function fetch(url: string, init: object): Promise<Response>;
+}
 `;
 
 /** What the compiler says to these files; empty: nothing. */

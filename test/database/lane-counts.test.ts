@@ -1,7 +1,7 @@
 /** What became of the calls to the database is counted once each, under the lane's name. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Database, openDatabase } from "../../src/database/database.ts";
-import type { LaneCounts } from "../../src/database/lane.ts";
+import { type LaneCounts, openLane } from "../../src/database/lane.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
 import { createBatches } from "../../src/sessions/device/natural-batching.ts";
 import { useDatabase } from "../support/database.ts";
@@ -35,6 +35,18 @@ it("a call that is late is counted as that alone, also when its answer comes in 
   // The answer comes on this connection; after it, whoever waited is let in.
   await Promise.all(Array.from({ length: 3 }, () => database.heartbeats.query((sql) => sql`SELECT pg_sleep(0.3)`)));
   expect(counts.calls).toEqual({ ...before, late: before.late + 1, ok: before.ok + 3 });
+});
+
+it("a connection that breaks within a result leaves no empty places in the next one", async () => {
+  const lane = openLane(db.url, { name: "test", connectionsMax: 1, waitingMax: 1, deadlineMs: 5000 });
+  for (let times = 0; times < 3; times++) {
+    await expect(lane.query((sql) => sql`SELECT pg_terminate_backend(pg_backend_pid())`)).rejects.toThrow();
+    const rows = await lane
+      .query((sql) => sql`SELECT 'whole' AS row`)
+      .catch(() => lane.query((sql) => sql`SELECT 'whole' AS row`));
+    expect([...rows]).toEqual([{ row: "whole" }]);
+  }
+  await lane.close();
 });
 
 it("calls past the bounds are counted as turned away, and every call has a duration", async () => {

@@ -52,11 +52,10 @@ it("the LISTEN connection goes on trying", async () => {
 });
 
 it("counts as a failure: the next connection waits for its turn", async () => {
-  const open = createSocketFactory(1000);
-  const target = { host: [UNREACHABLE], port: [5432], path: false as const };
-  for (let n = 0; n < 6; n++) await open(target);
+  const { open } = createSocketFactory(1000, [{ host: UNREACHABLE, address: undefined, port: 5432 }]);
+  for (let n = 0; n < 6; n++) await open();
   await sleep(250);
   const began = performance.now();
-  await open(target);
+  await open();
   expect(performance.now() - began).toBeGreaterThan(100);
 });

@@ -85,7 +85,7 @@ function open(server: ListeningServer): Talk {
   socket.on("error", () => {});
   socket.on("end", () => socket.end());
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  return { socket, received: () => text, bodies: () => text.match(/\{[^}]*\}/g) ?? [], closed };
+  return { socket, received: () => text, bodies: () => text.match(/\{[^{}]*\}/g) ?? [], closed };
 }
 
 const WAYS: Array<[string, (n: number) => string]> = [
@@ -125,7 +125,6 @@ describe.each(WAYS)("a request %s", (_, request) => {
     expect(await answerAll(1)).toEqual([1]);
     await talk.closed;
     expect(talk.bodies()).toEqual(['{"n":1}']);
-    expect(talk.received()).toMatch(/connection: close/i);
   });
 
   it("is answered with all that came with it where they are many and the sender is done", async () => {

@@ -78,7 +78,7 @@ async function answer(send: Parameters<Send> = [200, "r", ANSWER, {}]): Promise<
   return first.body;
 }
 
-const answers = (talk: Talk) => talk.received().match(/HTTP\/1\.1 \d+|ordinary|\{[^}]*\}/g) ?? [];
+const answers = (talk: Talk) => talk.received().match(/HTTP\/1\.1 \d+|ordinary|\{[^{}]*\}/g) ?? [];
 const waitForAnswers = (talk: Talk, ...expected: string[]) =>
   vi.waitFor(() => expect(answers(talk)).toEqual(expected), 3000);
 

@@ -69,6 +69,8 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
       6,
     );
     expect(readValue(one, "keybeat_live_sessions")).toBe(1);
+    expect(readValue(one, "keybeat_clock_steps_total")).toBe(0);
+    expect(readValue(one, "keybeat_clock_last_step_seconds")).toBe(0);
     expect(readValue(one, "keybeat_database_up")).toBe(1);
     expect(readValue(one, "keybeat_processes")).toBe(WORKERS === "1" ? 1 : 3);
     expect(readValue(one, "nodejs_eventloop_lag_p99_seconds")).toBeGreaterThan(0);

@@ -29,11 +29,11 @@ const sessionIds = [
   1,
   {},
   [],
-  null,
   true,
 ];
 const accessKeys = [
   "",
+  " \ufeff\u200b\u00a0\n",
   "k".repeat(513),
   "\0".repeat(40),
   "a key with a \0 in it",
@@ -52,33 +52,22 @@ const ROUTES: Route[] = [
     wrong: {
       access_key: accessKeys,
       session_id: sessionIds,
-      device: [
-        "a name",
-        1,
-        [],
-        null,
-        { name: 1 },
-        { name: "n".repeat(101) },
-        { name: "\0" },
-        { name: "\ud800" },
-        { platform: "p".repeat(51) },
-        { app_version: {} },
-      ],
-      on_conflict: ["", "kill", 1, null, {}],
-      expected_generation: [-1, 1.5, "7", null, {}, 2 ** 53],
+      device: ["a name", 1, [], { name: 1 }, { name: "\0" }, { name: `${"n".repeat(99)}\0` }, { app_version: {} }],
+      on_conflict: ["", "kill", 1, {}],
+      expected_generation: [-1, 1.5, "7", {}, 2 ** 53],
     },
   },
   {
     path: "/api/session/heartbeat",
     valid: { session_id: SESSION_ID },
     required: ["session_id"],
-    wrong: { session_id: sessionIds },
+    wrong: { session_id: [...sessionIds, null] },
   },
   {
     path: "/api/session/end",
     valid: { session_id: SESSION_ID },
     required: ["session_id"],
-    wrong: { session_id: sessionIds },
+    wrong: { session_id: [...sessionIds, null] },
   },
   {
     path: "/api/session/status",
@@ -200,7 +189,26 @@ describe("every answer", () => {
     const name = "🖥".repeat(100);
     expect((await app.post("/api/session/start", { access_key: key, device: { name } })).status).toBe(200);
     expect((await app.post("/api/session/status", { access_key: key })).body.session.device.name).toBe(name);
-    expect((await app.post("/api/session/start", { access_key: key, device: { name: `${name}x` } })).status).toBe(400);
+  });
+
+  it("cuts what a device says of itself to whole characters, and never refuses it for its length", async () => {
+    const { key } = await db.makeKey();
+    const family = "👨‍👩‍👧";
+    const CUT: Array<[sent: string, kept: string]> = [
+      ["n".repeat(101), "n".repeat(100)],
+      ["🖥".repeat(101), "🖥".repeat(100)],
+      [`${"n".repeat(98)}${family}`, "n".repeat(98)],
+      [`${"n".repeat(99)}e\u0301`, "n".repeat(99)],
+      [`e${"\u0301".repeat(200)}`, `e${"\u0301".repeat(99)}`],
+      ["half \ud800 of one", "half \ufffd of one"],
+      [`${"n".repeat(100)}\ud83d`, "n".repeat(100)],
+    ];
+    for (const [name, kept] of CUT) {
+      const device = { name, platform: "p".repeat(4_000), app_version: "v".repeat(51) };
+      expect((await app.post("/api/session/start", { access_key: key, device })).status).toBe(200);
+      const { session } = (await app.post("/api/session/status", { access_key: key })).body;
+      expect(session.device).toEqual({ name: kept, platform: "p".repeat(50), app_version: "v".repeat(50) });
+    }
   });
 
   it("finds a key of any characters, and keeps hostile text as text", async () => {

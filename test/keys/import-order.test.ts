@@ -18,6 +18,7 @@ it("two imports of the same keys in opposite order take each key in once, and ne
   for (let round = 0; round < ROUNDS; round++) {
     const keys = Array.from({ length: KEYS }, () => ({
       hash: randomBytes(32),
+      alias: null,
       prefix: "imported",
       label: null,
       expiresAt: null,

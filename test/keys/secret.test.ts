@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { splitCsvLine } from "../../src/keys/csv.ts";
 import { parseExpiry } from "../../src/keys/expiry.ts";
 import { createHashKey, keyPrefix, maskKey, mintKey } from "../../src/keys/secret.ts";
 import { useApp } from "../support/app.ts";
@@ -50,22 +49,15 @@ describe("what is kept of a key", () => {
   });
 });
 
-describe("a line of CSV", () => {
-  it.each([
-    ["key", ["key"]],
-    ["key, label ,30d", ["key", "label", "30d"]],
-    ['"a ""quoted"", key",label', ['a "quoted", key', "label"]],
-    ['inch",5"', ['inch"', '5"']],
-    [",", ["", ""]],
-    ['"not closed', undefined],
-    ['"closed"too soon,x', undefined],
-  ])("%s", (line, fields) => expect(splitCsvLine(line)).toEqual(fields));
-});
+/** Years that RFC 3339 does not have, in UTC. */
+const OUT_OF_YEARS = [
+  ...["0000-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "0000-12-31", "99999999w"],
+];
 
 describe("an expiry", () => {
-  it("is a date, a moment (UTC where no zone is said) or a span from now", () => {
+  it("is a date (through its end), a moment (UTC where no zone is said) or a span from now", () => {
     const now = Date.parse("2026-01-01T00:00:00Z");
-    expect(parseExpiry("2027-01-31")).toBe("2027-01-31T00:00:00.000Z");
+    expect(parseExpiry("2027-01-31")).toBe("2027-01-31T23:59:59.999Z");
     expect(parseExpiry("2027-01-31T12:00:00")).toBe("2027-01-31T12:00:00.000Z");
     expect(parseExpiry("2027-01-31T12:00:00+02:00")).toBe("2027-01-31T10:00:00.000Z");
     expect(parseExpiry("30d", now)).toBe("2026-01-31T00:00:00.000Z");
@@ -73,7 +65,15 @@ describe("an expiry", () => {
   });
 
   it("is refused without its text, which may be a key in the wrong column", () => {
-    for (const text of ["2027-02-30", "999999w", "soon", "THE-WHOLE-KEY-IN-THE-WRONG-COLUMN", "-1d", "2027-1-1"]) {
+    for (const text of [
+      "2027-02-30",
+      "999999w",
+      "soon",
+      "THE-WHOLE-KEY-IN-THE-WRONG-COLUMN",
+      "-1d",
+      "2027-1-1",
+      ...OUT_OF_YEARS,
+    ]) {
       let said = "";
       try {
         parseExpiry(text);

@@ -361,8 +361,8 @@ describe.each(FILES)("scripts/monitor/%s", (file) => {
   });
 
   it("opens with the question it answers and how to read it, and is one statement that psql takes as it is", () => {
-    expect(text(file)).toMatch(/^-- [^\n]+\?.*\n-- How to read it: /s);
-    const statement = text(file).replace(/--.*$/gm, "").trim();
+    expect(text(file)).toMatch(/^-- [^\n?]+\?.*\n-- How to read it: /s);
+    const statement = text(file).replace(/--.*/g, "").trim();
     expect(statement.match(/;/g)).toHaveLength(1);
     expect(statement.endsWith(";")).toBe(true);
     // A colon before a name is a variable to psql, a backslash a command of its own.

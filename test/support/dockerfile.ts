@@ -43,12 +43,12 @@ export function envOf({ root, env }: Stage): Record<string, string> {
 }
 
 function parse(text: string): Array<{ instruction: string; rest: string }> {
-  const lines = text.replace(/^\s*#.*\n/gm, "").replace(/\\\n/g, " ");
+  const lines = text.replace(/^[ \t]*#.*\n/gm, "").replace(/\\\n/g, " ");
   return lines
     .split("\n")
     .filter((line) => line.trim() !== "")
     .map((line) => {
-      const [, instruction = "", rest = ""] = /^([A-Z]+)\s+(.*)$/.exec(line.trim()) ?? [];
+      const [, instruction = "", rest = ""] = /^([A-Z]+)\s+(\S.*)$/.exec(line.trim()) ?? [];
       return { instruction, rest };
     });
 }
@@ -59,7 +59,7 @@ function take(stage: Stage, instruction: string, rest: string, rootOf: (stage?: 
     stage.workdir = rest;
     mkdirSync(join(stage.root, rest), { recursive: true });
   } else if (instruction === "COPY") {
-    const [, from, paths = rest] = /^--from=(\S+)\s+(.*)$/.exec(rest) ?? [];
+    const [, from, paths = rest] = /^--from=(\S+)\s+(\S.*)$/.exec(rest) ?? [];
     const sources = paths.split(/\s+/);
     const to = resolve(folder, sources.pop() as string);
     for (const source of sources) copy(join(rootOf(from), source), to, paths.endsWith("/"));
@@ -68,7 +68,7 @@ function take(stage: Stage, instruction: string, rest: string, rootOf: (stage?: 
     const env = { ...envOf(stage), npm_config_prefer_offline: "true" };
     execFileSync("sh", ["-ec", rest], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   } else if (instruction === "ENV") {
-    for (const [, name = "", value = ""] of rest.matchAll(/(\w+)=(\S+)/g)) stage.env[name] = value;
+    for (const [, name = "", value = ""] of rest.matchAll(/\b(\w+)=(\S+)/g)) stage.env[name] = value;
   } else if (instruction === "USER") {
     stage.user = rest;
   } else if (instruction === "CMD") {

@@ -13,7 +13,7 @@ export function parseSamples(text: string): Sample[] {
     .map((line) => {
       const [, name, inner, value] = /^([a-z_]\w*)(?:\{(.*)\})? (\S+)$/i.exec(line) ?? [];
       if (name === undefined) throw new Error(`no sample: ${line}`);
-      const labels = [...(inner ?? "").matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text]);
+      const labels = [...(inner ?? "").matchAll(/\b(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text]);
       return { name, labels: Object.fromEntries(labels), value: Number(value) };
     });
 }

@@ -11,15 +11,17 @@ const GROUPING = /\b(?:by|without|on|ignoring)\s*\(([^)]*)\)/g;
 
 /** Throws where something is left that it does not understand, so that nothing is overlooked. */
 export function selectorsOf(expression: string): Selector[] {
-  const groupedBy = [...expression.matchAll(GROUPING)].flatMap(([, labels]) => (labels ?? "").split(/\s*,\s*/));
-  const rest = expression.replace(GROUPING, " ").replace(/\[[^\]]*\]/g, " ");
+  const groupedBy = [...expression.matchAll(GROUPING)].flatMap(([, labels]) =>
+    (labels ?? "").split(",").map((label) => label.trim()),
+  );
+  const rest = expression.replace(GROUPING, " ").replace(/\[[^[\]]*\]/g, " ");
   const selectors: Selector[] = [];
   const left = rest.replace(
     /([a-zA-Z_:][\w:]*)\s*(\(|\{([^}]*)\})?/g,
     (whole, name: string, after: string | undefined, inside: string | undefined) => {
       if (after === "(") return "(";
       if (WORDS.has(name) || isDuration(rest, whole)) return " ";
-      const matchers = [...(inside ?? "").matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)];
+      const matchers = [...(inside ?? "").matchAll(/\b(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)];
       selectors.push({
         name,
         groupedBy,

@@ -64,7 +64,7 @@ export async function openTerminal(
     // The last piece may still be under way.
     const drawings = output.slice(output.lastIndexOf(OTHER_SCREEN)).split("\u001b[H");
     const last = drawings.findLast((drawing) => drawing.includes("\u001b[J")) ?? "";
-    return last.slice(0, last.indexOf("\u001b[J")).replace(SEQUENCES, "").split(/\r*\n/);
+    return last.slice(0, last.indexOf("\u001b[J")).replace(SEQUENCES, "").replaceAll("\r", "").split("\n");
   };
   return {
     output: () => output,

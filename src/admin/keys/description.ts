@@ -5,6 +5,8 @@ import {
   createKeyRequest,
   done,
   id,
+  importAnswer,
+  importPreview,
   importQuery,
   importReply,
   importRequest,
@@ -63,6 +65,8 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
     PatchKeyRequest: patchKeyRequest,
     RevokeKeyRequest: revokeKeyRequest,
     ImportReply: importReply,
+    ImportPreview: importPreview,
+    ImportAnswer: importAnswer,
   },
   routes: [
     {
@@ -118,19 +122,26 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
     },
     {
       ...{ method: "post", path: "/api/admin/keys/import", operationId: "importKeys", access: "operator" },
-      summary: "Take many keys in: one a line, or CSV `key,label,expires`",
+      summary: "Take many keys in: one a line, or a table as spreadsheets write it",
       description:
-        "A text with a line that is no key imports nothing, unless `partial=true`. No key is in the answer. At most 32 MiB; one import at a time in a process, a second is 503.",
-      parameters: queryOf(importQuery, { partial: { description: "Take in what can be, and list the rest." } }),
+        "The columns are `key,label,expires`, or what a heading says, in any order; the separator is a comma, a semicolon, a tab or what a first line `sep=` says. UTF-8, UTF-16 with its mark, or the `charset` of the Content-Type; a line that is no UTF-8 is read as Windows-1252. A text with a line that is no key imports nothing, unless `partial=true`; a line that does not look right (a label like a key, a key with a blank, too many columns) is no key. No key is in the answer. At most 32 MiB, which may come slowly; one import at a time in a process, a second is 503.",
+      parameters: queryOf(importQuery, {
+        partial: { description: "Take in what can be, and list the rest." },
+        dry_run: { description: "Change nothing, and say what would happen." },
+      }),
       body: {
         content: [
           { type: "text/csv", schema: importRequest, examples: { csv: CSV } },
           { type: "text/plain", schema: importRequest, examples: { lines: "kb_first-key-0001\nkb_second-key-0002\n" } },
         ],
       },
-      answers: answerOk("What was taken in.", importReply, {
+      answers: answerOk("What was taken in, or would be.", importAnswer, {
         all: { imported: 2, skipped_known: 0, invalid: [] },
         nothing: { imported: 0, skipped_known: 0, invalid: [{ line: 3, reason: "the expiry is no date" }] },
+        dry_run: {
+          ...{ dry_run: true, imported: 2, skipped_known: 0, invalid: [] },
+          ...{ separator: ";", columns: ["label", "key"], ignored_columns: ["City"], encoding_guessed: false },
+        },
       }),
     },
     {

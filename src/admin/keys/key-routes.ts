@@ -5,6 +5,7 @@ import type { Operator } from "../../database/operator.ts";
 import { AppError } from "../../errors.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
 import { readJson, readOptionalJson } from "../../http/json-body.ts";
+import { readQuery } from "../../http/read-query.ts";
 import {
   addKey,
   eraseKeyRow,
@@ -24,7 +25,6 @@ import {
   revokeKeyRequest,
   searchKeysRequest,
 } from "../contract.ts";
-import { readQuery } from "../read-query.ts";
 import { listHistory } from "../sessions/history.ts";
 import { keyImport } from "./key-import.ts";
 import { keyNotFound, readKey, searchKeys } from "./search.ts";

@@ -1,6 +1,6 @@
 import type { Database } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
-import type { HashKey } from "../../keys/index.ts";
+import { formsOf, type HashKey } from "../../keys/index.ts";
 import type { KeyItem, SearchKeys } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
 import { type KeyWithHolderRow, selectKeysWithHolder } from "./sql.ts";
@@ -8,7 +8,7 @@ import { type KeyWithHolderRow, selectKeysWithHolder } from "./sql.ts";
 /** A page of the keys that fit all that is asked for, the newest first. */
 export async function searchKeys(database: Database, hashKey: HashKey, asked: SearchKeys) {
   const rows = await selectKeysWithHolder(database, {
-    hash: asked.access_key === undefined ? undefined : hashKey(asked.access_key),
+    hashes: asked.access_key === undefined ? undefined : formsOf(asked.access_key).map(hashKey),
     prefix: asked.prefix,
     label: asked.label === "" ? undefined : asked.label,
     state: asked.state,

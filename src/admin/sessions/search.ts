@@ -1,5 +1,5 @@
 import type { Database } from "../../database/database.ts";
-import type { HashKey } from "../../keys/index.ts";
+import { formsOf, type HashKey } from "../../keys/index.ts";
 import type { SearchSessions, SessionItem } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
 import { selectSessions } from "./sql.ts";
@@ -7,7 +7,7 @@ import { selectSessions } from "./sql.ts";
 /** A page of the live sessions that fit all that is asked for, in the order of their keys' ids. */
 export async function searchSessions(database: Database, hashKey: HashKey, asked: SearchSessions) {
   const rows = await selectSessions(database, {
-    hash: asked.access_key === undefined ? undefined : hashKey(asked.access_key),
+    hashes: asked.access_key === undefined ? undefined : formsOf(asked.access_key).map(hashKey),
     prefix: asked.prefix,
     label: asked.label || undefined,
     device: asked.device || undefined,

@@ -3,10 +3,10 @@ import { Hono } from "hono";
 import type { Database } from "../../database/database.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
 import { readJson } from "../../http/json-body.ts";
+import { readQuery } from "../../http/read-query.ts";
 import type { HashKey } from "../../keys/index.ts";
 import { kickSessionRow } from "../../sessions/device/sql.ts";
 import { kickRequest, listSessionsQuery, searchSessionsRequest } from "../contract.ts";
-import { readQuery } from "../read-query.ts";
 import { searchSessions } from "./search.ts";
 
 export function sessionRoutes({ database, hashKey }: { database: Database; hashKey: HashKey }): Hono<AdminEnv> {

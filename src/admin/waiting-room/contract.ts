@@ -4,14 +4,13 @@
  * nobody else is repeated or hidden by that.
  */
 import { z } from "zod";
-import { moment, text } from "../../sessions/contract.ts";
+import { moment, pathName, text } from "../../sessions/contract.ts";
 import { id, inQuery, page, reason } from "../contract.ts";
 
-const filled = (max: number) => text(max).refine((value) => value !== "", "must not be empty");
 const priority = z.int().min(0).max(9);
 const SEATS_MAX = 1_000_000;
 
-export const userId = filled(128);
+export const userId = pathName(128);
 
 export const patchRoomRequest = z
   .object({ paused: z.boolean().optional(), max_active: z.int().min(0).max(SEATS_MAX).optional() })

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import type { Database } from "../../database/database.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
 import { parseShape, readJson, readOptionalJson } from "../../http/json-body.ts";
-import { readQuery } from "../read-query.ts";
+import { readQuery } from "../../http/read-query.ts";
 import {
   listPlacesQuery,
   movesQuery,

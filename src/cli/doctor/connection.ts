@@ -1,9 +1,10 @@
 /** Whether the database lets us in, and if not, at which of the many doors one stood. */
+import { nameDestination } from "../../database/destination.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 import type { Examined } from "./sql.ts";
 
 export async function checkConnection(database: Examined, url: string): Promise<Finding> {
-  const target = describeTarget(url);
+  const target = nameDestination(url);
   try {
     const version = await database.version();
     return ok("database", `PostgreSQL ${version} answers at ${target}`);
@@ -12,11 +13,6 @@ export async function checkConnection(database: Examined, url: string): Promise<
     const [what, mend] = explain(code ?? "", message ?? String(error), isEmbedded(url));
     return fail("database", `${target}: ${what}`, mend);
   }
-}
-
-/** Host, port and database: never the password, nor what stands behind the question mark. */
-function describeTarget(url: string): string {
-  return url.replace(/^.*?\/\/([^@/]*@)?/, "").replace(/\?.*$/, "");
 }
 
 const isEmbedded = (url: string) =>
@@ -32,7 +28,7 @@ function explain(code: string, message: string, embedded: boolean): [what: strin
   if (/^(EPROTO|ERR_SSL|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_)/.test(code)) {
     return [
       `no TLS connection comes about (${code})`,
-      "give the server a certificate that this host trusts (NODE_EXTRA_CA_CERTS), or change sslmode in DATABASE_URL",
+      "give the server a certificate that this host trusts (sslrootcert in DATABASE_URL, or NODE_EXTRA_CA_CERTS), or change sslmode in DATABASE_URL",
     ];
   }
   if (code === "28000" && /no encryption|SSL/i.test(message)) {
@@ -66,6 +62,10 @@ const REASONS: Record<string, [what: string, mend: string]> = {
   "28P01": ["the password is wrong, or the user unknown", "correct user and password in DATABASE_URL"],
   "3D000": ["that database does not exist", "make it with createdb, or correct the name in DATABASE_URL"],
   "42501": ["this user may not connect to that database", "GRANT CONNECT ON DATABASE … TO …"],
+  NO_PRIMARY: [
+    "none of the servers is a primary that answers",
+    "ask for each of them alone in DATABASE_URL to see what is wrong with it",
+  ],
   "53300": ["the server has no connection left", "raise max_connections, or run fewer processes; see connections.sql"],
   "57P03": ["the server is starting up, stopping or recovering", "wait; if it stays so, look into its log"],
 };

@@ -1,6 +1,8 @@
 /** What the server must be and grant, judged from what it said. */
 import type { Config } from "../../config.ts";
 import { connectionsNeeded } from "../../database/database.ts";
+import { readDestination } from "../../database/destination.ts";
+import { findPending } from "../../database/schema.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Facts, ServerFacts } from "./sql.ts";
 
@@ -10,7 +12,7 @@ export interface Surroundings {
   url: string;
 }
 
-export function checkServer({ server, pooler }: Facts, around: Surroundings): Finding[] {
+export function checkServer({ server, pooler, migrations }: Facts, around: Surroundings): Finding[] {
   return [
     checkVersion(server),
     ...checkDurability(server),
@@ -18,7 +20,7 @@ export function checkServer({ server, pooler }: Facts, around: Surroundings): Fi
     checkLog(server),
     checkConnections(server, around.config.workers),
     checkPooler(pooler, around.url),
-    ...checkPermissions(server),
+    ...checkPermissions(server, findPending(migrations).length === 0),
     checkClock(server),
   ];
 }
@@ -70,6 +72,10 @@ function checkBehaviour({ settings, user }: ServerFacts, embedded: boolean): Fin
   if (settings.default_transaction_read_only === "on") {
     const mend = `ALTER ROLE ${quote(user)} SET default_transaction_read_only = off`;
     findings.push(fail("server", "default_transaction_read_only is on, so nothing can be written", mend));
+  }
+  if (settings.session_replication_role === "replica") {
+    const mend = `ALTER ROLE ${quote(user)} SET session_replication_role = origin`;
+    findings.push(fail("server", "session_replication_role is replica, so replaced devices are told late", mend));
   }
   if (settings.autovacuum === "off" || settings.track_counts === "off") {
     const which = settings.autovacuum === "off" ? "autovacuum" : "track_counts";
@@ -133,31 +139,39 @@ function checkPooler({ present, listens }: Facts["pooler"], url: string): Findin
     );
   }
   if (!present) return ok("pooler", "none in between; LISTEN is heard");
-  return /[?&]prepare=false/.test(url)
+  return !readDestination(url).prepare
     ? ok("pooler", "one in between, statements are not prepared")
     : warn(
         "pooler",
         "there is one in between",
-        "PgBouncer in transaction mode must be 1.21 or later with max_prepared_statements, or add ?prepare=false to DATABASE_URL",
+        "PgBouncer in transaction mode must be 1.21 or later with max_prepared_statements, or add prepare=false (or pgbouncer=true) to DATABASE_URL",
       );
 }
 
-function checkPermissions(server: ServerFacts): Finding[] {
+/** Whoever migrates and cleans up owns the tables; a user who only serves may do with less. */
+function checkPermissions(server: ServerFacts, isMigrated: boolean): Finding[] {
   const user = quote(server.user);
   const findings: Finding[] = [];
+  if (server.schema === null) {
+    const mend = "CREATE SCHEMA …, or change search_path";
+    return [fail("permissions", "no schema of search_path exists", mend)];
+  }
+  if (isMigrated && server.not_owned.length > 0 && server.not_usable.length === 0) {
+    const said = `${server.user} may serve; the history's months and migrations need the owner of the tables`;
+    const mend = `set CLEANUP_CRON to nothing for this user, and run keybeat cleanup and keybeat migrate as the owner`;
+    return [warn("permissions", said, mend)];
+  }
   if (!server.can_create_tables) {
-    const mend = `GRANT CREATE ON SCHEMA public TO ${user}, or make it the owner of the database`;
+    const mend = `GRANT CREATE ON SCHEMA ${server.schema} TO ${user}, or make it the owner of the database`;
     findings.push(fail("permissions", `${server.user} may not create tables, nor the history's months`, mend));
   }
-  if (!server.can_create_schemas) {
+  if (!server.can_create_schemas && !isMigrated) {
     const mend = `GRANT CREATE ON DATABASE … TO ${user}, or make it the owner of the database`;
     findings.push(fail("permissions", `${server.user} may not create the schema drizzle, which migrations need`, mend));
   }
-  if (!server.owns_tables) {
-    const mend = `ALTER TABLE … OWNER TO ${user} for all tables, or use the user that migrated`;
-    findings.push(
-      fail("permissions", `${server.user} does not own the tables, so it cannot make the history's months`, mend),
-    );
+  if (server.not_owned.length > 0) {
+    const mend = `ALTER TABLE … OWNER TO ${user} for all tables, or GRANT as for a role that only serves (see the guides)`;
+    findings.push(fail("permissions", `${server.user} neither owns nor may use ${server.not_usable.join(", ")}`, mend));
   }
   return findings.length > 0 ? findings : [ok("permissions", `${server.user} may do all that Keybeat does`)];
 }

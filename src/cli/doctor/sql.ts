@@ -1,13 +1,14 @@
 /** Every statement of the doctor. Each only reads; the dearest is one sequential count of active_sessions. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import postgres from "postgres";
-import { createSocketFactory } from "../../database/socket.ts";
+import { findWay, openConnections, type Sql } from "../../database/connections.ts";
+import { readSchema, readTableNames, type Schema } from "../../database/schema.ts";
 
 const SILENCE_MS_MAX = 5000;
+const ANSWER_MS_MAX = 8000;
 
 export interface Examined {
-  sql: postgres.Sql;
+  sql: Sql;
   /** The channels on which something was told. */
   heard: Set<string>;
   version(): Promise<string>;
@@ -17,19 +18,25 @@ export interface Examined {
 /** One connection, opened by the first statement. What stands in the way is thrown as the driver says it. */
 export function examine(url: string): Examined {
   const heard = new Set<string>();
-  const sql = postgres(url, {
-    ...{ max: 1, fetch_types: false, connect_timeout: 5, idle_timeout: 0, max_lifetime: null, onnotice: () => {} },
-    connection: { application_name: "keybeat doctor" },
-    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    socket: createSocketFactory(SILENCE_MS_MAX),
-    onnotify: (channel: string) => heard.add(channel),
-  } as unknown as postgres.Options<Record<string, never>>);
+  const sql = openConnections(findWay(url), {
+    name: "doctor",
+    silenceMsMax: SILENCE_MS_MAX,
+    onNotify: (channel) => heard.add(channel),
+  });
   return {
     sql,
     heard,
-    version: async () => (await sql`SELECT current_setting('server_version') AS version`)[0]?.version,
+    async version() {
+      const asked = sql`SELECT current_setting('server_version') AS version`.then(([row]) => row?.version as string);
+      // With several servers the driver goes round for ever.
+      return Promise.race([asked, sleep(ANSWER_MS_MAX, undefined, { ref: false }).then(giveUp)]);
+    },
     close: () => sql.end({ timeout: 1 }),
   };
+}
+
+function giveUp(): never {
+  throw Object.assign(new Error("none of the servers is a primary that answers"), { code: "NO_PRIMARY" });
 }
 
 export interface ServerFacts {
@@ -38,9 +45,13 @@ export interface ServerFacts {
   settings: Record<string, string>;
   connections: number;
   connections_max: number;
+  /** Where our tables are or would be made; null: search_path names no schema that exists. */
+  schema: string | null;
   can_create_tables: boolean;
   can_create_schemas: boolean;
-  owns_tables: boolean;
+  /** Those of our tables, as far as they are there, that this user does not own, and cannot read and write. */
+  not_owned: string[];
+  not_usable: string[];
   user: string;
   /** How far the clock of this host is before the database's, in seconds; half a round trip exact. */
   clockAheadSeconds: number;
@@ -66,7 +77,7 @@ export interface TableFacts {
   bytes: number;
   memory_bytes: number;
   /** Jumps of the clock that were seen; how far the last one went and how long ago it was: null before the first. */
-  clock_steps: number;
+  clock_steps: number | null;
   clock_stepped_seconds: number | null;
   clock_step_age_seconds: number | null;
 }
@@ -80,23 +91,24 @@ export interface Facts {
 }
 
 export async function readFacts({ sql, heard }: Examined): Promise<Facts> {
-  const server = await readServer(sql);
+  const schema = await readSchema(sql);
+  const server = await readServer(sql, schema);
   const pooler = { present: await isPooled(sql), listens: await hearsItself(sql, heard) };
-  const migrations = await readMigrations(sql);
+  const migrations = schema.applied;
   return { server, pooler, migrations, tables: migrations?.length ? await readTables(sql) : undefined };
 }
 
 const SETTINGS = [
   ...["synchronous_commit", "fsync", "full_page_writes", "autovacuum", "track_counts", "statement_timeout"],
-  ...["default_transaction_isolation", "default_transaction_read_only"],
+  ...["default_transaction_isolation", "default_transaction_read_only", "session_replication_role"],
   ...["log_statement", "log_min_duration_statement", "log_min_duration_sample", "log_transaction_sample_rate"],
   ...["log_parameter_max_length", "log_parameter_max_length_on_error"],
   ...["auto_explain.log_min_duration", "auto_explain.log_parameter_max_length", "pgaudit.log_parameter"],
 ];
 
-async function readServer(sql: postgres.Sql): Promise<ServerFacts> {
+async function readServer(sql: Sql, { name, journal }: Schema): Promise<ServerFacts> {
   const before = Date.now();
-  const [clock] = await sql`SELECT extract(epoch FROM clock_timestamp())::float * 1000 AS ms`;
+  const [clock] = await sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms`;
   const hostMs = (before + Date.now()) / 2;
   const [row] = await sql<Array<Omit<ServerFacts, "settings" | "clockAheadSeconds">>>`
     SELECT current_setting('server_version_num')::int AS version,
@@ -108,29 +120,35 @@ async function readServer(sql: postgres.Sql): Promise<ServerFacts> {
                  (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
                  (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
            )::int AS connections_max,
-           coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS can_create_tables,
+           coalesce(has_schema_privilege(to_regnamespace(${name})::oid, 'CREATE'), false) AS can_create_tables,
            has_database_privilege(current_database(), 'CREATE')
-             OR coalesce(has_schema_privilege(to_regnamespace('drizzle')::oid, 'CREATE'), false) AS can_create_schemas,
-           coalesce((SELECT bool_and(pg_has_role(c.relowner, 'USAGE')) FROM pg_class c WHERE c.oid IN (
-             to_regclass('keys'), to_regclass('active_sessions'), to_regclass('session_history'),
-             to_regclass('service_state'))), true) AS owns_tables`;
+             OR coalesce(has_schema_privilege(to_regnamespace(${journal.replace(/\.[^.]*$/, "")})::oid, 'CREATE'), false)
+             AS can_create_schemas`;
+  const tables = await sql`
+    SELECT name, pg_has_role(c.relowner, 'USAGE') AS owned,
+           has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+             AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS usable
+    FROM unnest(string_to_array(${readTableNames().join()}, ',')) name JOIN pg_class c ON c.oid = to_regclass(name)`;
   const settings =
     await sql`SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY (string_to_array(${SETTINGS.join()}, ','))`;
   return {
     ...(row as ServerFacts),
+    schema: name,
+    not_owned: tables.filter(({ owned }) => !owned).map((table) => table.name),
+    not_usable: tables.filter(({ usable }) => !usable).map((table) => table.name),
     settings: Object.fromEntries(settings.map(({ name, value }) => [name, value])),
     clockAheadSeconds: (hostMs - clock?.ms) / 1000,
   };
 }
 
 /** A pooler names a process of its own when one connects, and hands the statements to the server's. */
-async function isPooled(sql: postgres.Sql): Promise<boolean> {
+async function isPooled(sql: Sql): Promise<boolean> {
   const result = await sql`SELECT pg_backend_pid() AS pid`;
   return (result as unknown as { state: { pid: number } }).state.pid !== result[0]?.pid;
 }
 
 /** Behind a pooler that hands connections on after each transaction, LISTEN is heard by nobody. */
-async function hearsItself(sql: postgres.Sql, heard: Set<string>): Promise<boolean> {
+async function hearsItself(sql: Sql, heard: Set<string>): Promise<boolean> {
   const channel = `keybeat_doctor_${randomBytes(8).toString("hex")}`;
   await sql.unsafe(`LISTEN ${channel}`);
   await sql.unsafe(`NOTIFY ${channel}`);
@@ -139,15 +157,7 @@ async function hearsItself(sql: postgres.Sql, heard: Set<string>): Promise<boole
   return heard.has(channel);
 }
 
-async function readMigrations(sql: postgres.Sql): Promise<number[] | undefined> {
-  const [there] = await sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS yes`;
-  if (!there?.yes) return undefined;
-  return (await sql`SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY created_at`).map(
-    (row) => row.created_at,
-  );
-}
-
-async function readTables(sql: postgres.Sql): Promise<TableFacts> {
+async function readTables(sql: Sql): Promise<TableFacts> {
   const [row] = await sql<TableFacts[]>`
     WITH rule AS MATERIALIZED (
       SELECT clock_timestamp() AS at, session_cutoff(clock_timestamp()) AS cutoff
@@ -172,14 +182,17 @@ async function readTables(sql: postgres.Sql): Promise<TableFacts> {
                  WHERE i.indrelid = t.relid AND pg_get_indexdef(i.indexrelid) LIKE '%last_heartbeat%')::text
              AS indexes_on_heartbeat,
            (SELECT session_timeout_seconds FROM service_state) AS timeout_seconds,
-           (SELECT clock_steps::int FROM service_state) AS clock_steps,
-           (SELECT clock_stepped_seconds FROM service_state) AS clock_stepped_seconds,
-           (SELECT extract(epoch FROM rule.at - clock_stepped_at)::float FROM service_state) AS clock_step_age_seconds,
+           steps.clock_steps, steps.clock_stepped_seconds,
+           extract(epoch FROM rule.at - steps.clock_stepped_at)::float AS clock_step_age_seconds,
            pg_total_relation_size(t.relid) AS bytes,
            pg_size_bytes(current_setting('shared_buffers')) AS memory_bytes,
            (SELECT extract(epoch FROM max(clock_timestamp() - a.xact_start))::float FROM pg_stat_activity a
             WHERE a.datname = current_database() AND a.backend_type = 'client backend') AS oldest_transaction_seconds
-    FROM rule, sessions, pg_stat_user_tables t WHERE t.relid = to_regclass('active_sessions')`;
+    FROM rule, sessions, pg_stat_user_tables t,
+         -- By way of JSON, as a schema that is still to be migrated has no such columns.
+         (SELECT r.* FROM service_state s, jsonb_to_record(to_jsonb(s)) AS r (
+            clock_steps integer, clock_stepped_at timestamptz, clock_stepped_seconds double precision)) steps
+    WHERE t.relid = to_regclass('active_sessions')`;
   const list = (text: unknown) => String(text).replace(/[{}"]/g, "").split(",").filter(Boolean);
   const facts = row as TableFacts;
   return {

@@ -1,7 +1,6 @@
 /** Whether our own tables are up to date, looked after and in shape. */
-import { readFileSync } from "node:fs";
 import type { Config } from "../../config.ts";
-import { packageRoot } from "../../version.ts";
+import { readMigrations } from "../../database/schema.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Facts, TableFacts } from "./sql.ts";
 
@@ -31,7 +30,7 @@ export function checkTables({ migrations, tables }: Facts, config: Pick<Config, 
 }
 
 function checkMigrations(applied: number[] | undefined): Finding {
-  const known = readJournal();
+  const known = readMigrations().map(({ folderMillis }) => folderMillis);
   const pending = known.filter((when) => when > Math.max(0, ...(applied ?? [])));
   const unknown = (applied ?? []).filter((when) => !known.includes(when));
   if (pending.length > 0) {
@@ -48,12 +47,6 @@ function checkMigrations(applied: number[] | undefined): Finding {
         "that is right during an upgrade; else install the newer release here too",
       )
     : ok("migrations", `all ${known.length} are applied`);
-}
-
-/** When each migration of this release was written. */
-function readJournal(): number[] {
-  const journal = readFileSync(`${packageRoot()}/migrations/meta/_journal.json`, "utf8");
-  return (JSON.parse(journal) as { entries: Array<{ when: number }> }).entries.map(({ when }) => when);
 }
 
 function checkService({ tick_age_seconds, live }: TableFacts): Finding {

@@ -21,7 +21,9 @@ import keybeat  # noqa: E402
 from virtual_world import ScriptedServer, VirtualLoop, VirtualTime  # noqa: E402
 
 ACCESS_KEY = "conformance-key-0001"
-TABLE = json.loads((Path(__file__).parent.parent / "conformance" / "scenarios.json").read_text("utf-8"))
+# Python 3.8 gives the name as it was typed.
+FOLDER = Path(__file__).resolve().parent
+TABLE = json.loads((FOLDER.parent / "conformance" / "scenarios.json").read_text("utf-8"))
 
 # What every call of the random source gives, so that jitter is tried at its ends.
 CHANCES = [0.0, 0.5, 0.999]

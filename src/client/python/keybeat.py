@@ -367,6 +367,7 @@ class Session:
         except Exception as error:
             # No thread can be started: the interpreter exits, or a limit is reached.
             self._finish(error)
+            self._platform.end_calls()
         if not self._options.wait:
             return
         # The keeper keeps its own time, once it runs. Where it never does (uWSGI without threads), nobody else would.
@@ -377,7 +378,7 @@ class Session:
                     self._start_calls.get(timeout=max(0.01, min(_WAIT_SLICE, give_up_at - time.monotonic())))()
                 if not self._keeper.runs and time.monotonic() >= give_up_at:
                     self._finish(TimeoutError("its thread does not run"))
-                    self._platform.stop_calls(0.0)
+                    self._platform.end_calls()
         except BaseException:
             # Ctrl-C, or the app's own mistake in `ask`: nobody will ever end this session, if it comes to be.
             self.end(wait=False)
@@ -861,14 +862,13 @@ class _Watch:
     async def _follow(self, session_id: str) -> None:
         """One connection, to its end: the service's last word, or anything else that cut it."""
         endings: List[Json] = []
+        blocks = _Blocks()
 
         def read(exchange: _Exchange) -> None:
             if exchange.status != 200 or not exchange.streams:
                 return
             self._bytes_at = self._now()
-            *blocks, rest = re.split(rb"\r?\n\r?\n", bytes(exchange.body))
-            exchange.body[:] = rest
-            endings.extend(filter(None, map(_read_ending, blocks)))
+            endings.extend(filter(None, map(_read_ending, blocks.take(exchange.body))))
             if endings:
                 exchange.end()
             else:
@@ -890,6 +890,30 @@ class _Watch:
         self._failures = 0 if now - self._opened_at > _STREAM_STEADY else self._failures + 1
         backoff = self._link.retry_delay(_failed(""), self._failures)
         self._open_at = now + max(backoff, self._link.retry_delay(answer))
+
+
+class _Blocks:
+    """Cuts a stream at its blank lines. Each byte is looked at once, however small the pieces are that it comes in."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0
+        self._line_at = 0
+
+    def take(self, body: bytearray) -> List[bytes]:
+        """Takes the blocks that are whole out of `body`; the rest is left in it."""
+        blocks: List[bytes] = []
+        block_at = 0
+        end = body.find(b"\n", self._looked_at)
+        while end >= 0:
+            if not body[self._line_at : end].rstrip(b"\r"):
+                blocks.append(bytes(body[block_at:end]))
+                block_at = end + 1
+            self._line_at = end + 1
+            end = body.find(b"\n", self._line_at)
+        del body[:block_at]
+        self._line_at -= block_at
+        self._looked_at = len(body)
+        return blocks
 
 
 def _read_ending(block: bytes) -> Optional[Json]:
@@ -1119,24 +1143,22 @@ class _Platform:
             keeper.start()
         except BaseException:
             self._loop = None
-            self._calls.put(None)
             loop.close()
             raise
 
     def _run(self, loop: Any, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[..., None]) -> None:
-        life, trouble = main(), None
+        trouble: Optional[BaseException] = None
         try:
-            loop.run_until_complete(life)
+            with contextlib.closing(main()) as life:
+                loop.run_until_complete(life)
         except BaseException as error:
             # Another loop runs in this thread, as greenlets have it; or there is no memory left.
             log.error("the session's thread has come to an end: %r", error)
             trouble = error
-        life.close()
         with contextlib.suppress(RuntimeError):
             loop.close()
         finished(trouble)
-        # After what `finished` has told.
-        self._calls.put(None)
+        self.end_calls()
 
     def post(self, call: Callable[[], Any]) -> None:
         """From any thread: has something called on the loop. Nothing happens when that is over."""
@@ -1149,7 +1171,7 @@ class _Platform:
         self._calls.put(call)
         if not self._caller:
             # No thread could be started: then by the one that tells.
-            self._calls.put(None)
+            self.end_calls()
             self._call_app()
 
     def _call_app(self) -> None:
@@ -1160,9 +1182,13 @@ class _Platform:
                 log.exception("a callback of the app has failed")
         _calling.discard(self)
 
-    def stop_calls(self, until: float) -> None:
-        """What is due is still called. A callback that takes longer than `until` (monotonic) is left alone."""
+    def end_calls(self) -> None:
+        """What is due is still called, then nothing more."""
         self._calls.put(None)
+
+    def stop_calls(self, until: float) -> None:
+        """And waits for it, but a callback that takes longer than `until` (monotonic) is left alone."""
+        self.end_calls()
         if self._caller:
             self._caller.join(max(0.0, until - time.monotonic()))
 

@@ -13,7 +13,8 @@
  * A platform without Web Locks or BroadcastChannel (an http page, say) gets a session for each tab, as by startSession.
  * The session id travels between the tabs of this origin, and nowhere else.
  */
-import { checkOptions, checkUrl } from "../check-options.ts";
+import { checkOptions } from "../check-options.ts";
+import { checkUrl } from "../check-url.ts";
 import type { Session } from "../handle.ts";
 import { startSession } from "../start.ts";
 import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";

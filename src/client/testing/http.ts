@@ -49,7 +49,9 @@ export async function readBody(request: IncomingMessage): Promise<ReadBody> {
   }
   try {
     const body: unknown = JSON.parse(Buffer.concat(parts).toString());
-    if (typeof body === "object" && body !== null) return { body: body as Record<string, unknown> };
+    // As the service has it: null counts as absent.
+    const given = Object.entries(Object(body)).filter(([, value]) => value !== null);
+    if (typeof body === "object" && body !== null) return { body: Object.fromEntries(given) };
   } catch {}
   return { body: {}, refused: invalid("", "the body is not valid JSON") };
 }

@@ -1,6 +1,6 @@
 /** One call of the room: its reply, or a KeybeatError with the service's code. Never hangs. */
 import { readJson, readRetryAfter } from "../body.ts";
-import { checkMs, checkUrl } from "../check-options.ts";
+import { checkMs, checkUrl } from "../check-url.ts";
 import { KeybeatError, type RoomErrorCode } from "../error.ts";
 import type { RoomOptions } from "./options.ts";
 
@@ -82,7 +82,10 @@ export function openRoomLink(options: RoomOptions): RoomLink {
 
 async function readRefusal(response: Response): Promise<KeybeatError> {
   const target = response.headers.get("location");
-  if (response.type === "opaqueredirect" || target) throw unreachable(`a redirect to ${target ?? "somewhere else"}`);
+  if (response.type === "opaqueredirect" || target) {
+    response.body?.cancel().catch(() => {});
+    throw unreachable(`a redirect to ${target ?? "somewhere else"}, which is not followed`);
+  }
   const body = await readJson(response);
   if (!REFUSAL.test(`${response.status} ${body.code}`)) return unreachable(`HTTP ${response.status}`, response);
   const { code, error, ...data } = body;

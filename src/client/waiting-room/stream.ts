@@ -14,6 +14,9 @@ export async function readPlaceStream(
 ): Promise<void> {
   const response = await link.open(path, signal);
   const type = response.headers.get("content-type") ?? "";
-  if (type && !type.startsWith("text/event-stream")) throw new KeybeatError("unreachable", `HTTP 200, ${type}`);
+  if (type && !type.startsWith("text/event-stream")) {
+    response.body?.cancel().catch(() => {});
+    throw new KeybeatError("unreachable", `HTTP 200, ${type}`);
+  }
   for await (const event of readEvents(response)) on(event);
 }

@@ -43,7 +43,7 @@ const SILENCE_MS = 45_000;
 const STREAM_RETRY_MS_MAX = 30_000;
 /** A connection that lasted this long was a good one. */
 const STEADY_MS = 30_000;
-/** Between two questions that the stream brings about. */
+/** Between two claims, however often the stream says that the turn has come. */
 const ASK_AGAIN_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -73,6 +73,7 @@ export class PlaceWatch {
   #askSoon = false;
   #askedAt = 0;
   #askNotBefore = 0;
+  #claimedAt = -ASK_AGAIN_MS;
 
   constructor(link: RoomLink, userId: string, on: (event: PlaceEvent) => void, { stream = true }: WatchOptions) {
     this.#link = link;
@@ -178,13 +179,20 @@ export class PlaceWatch {
       this.#streamLives = true;
       this.#learn(event.data);
     } else if (event?.event === "promoted") {
-      // Claims it; the answer is what is told.
-      this.#askSoon = true;
-      this.#askNotBefore = this.#askedAt + ASK_AGAIN_MS;
+      this.#claim();
     } else if (event?.event === "closed" || event?.event === "expired") {
       this.#finish({ type: event.event, ...event.data });
     }
     this.#tick();
+  }
+
+  /** The answer is what is told. */
+  #claim(): void {
+    const now = performance.now();
+    if (now < this.#claimedAt + ASK_AGAIN_MS) return;
+    this.#claimedAt = now;
+    this.#askSoon = true;
+    this.#askNotBefore = 0;
   }
 
   #learn(place: PositionReply): void {

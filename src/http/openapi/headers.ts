@@ -22,7 +22,7 @@ export const HEADERS: Record<HeaderName | "X-Request-Id", object> = {
     description:
       "Whole seconds to wait before asking again; of a 503 jittered, so that callers do not come back together.",
     required: true,
-    schema: { type: "integer", minimum: 1 },
+    schema: { type: "integer", minimum: 1, maximum: 3600 },
     example: 2,
   },
   "Set-Cookie": text("The cookie of the operator's page.", "keybeat_admin=…; Path=/; HttpOnly; SameSite=Strict"),

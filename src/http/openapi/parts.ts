@@ -30,7 +30,7 @@ export function describeApi(version: Version, release: string): Json {
 const DESCRIPTION = `A session service on PostgreSQL: whoever starts last holds the key, and the device before is told at once.
 
 - JSON in, JSON out, UTF-8. Times are RFC 3339 in UTC with milliseconds, from the database's clock. Durations are seconds.
-- Unknown fields of a request are ignored; a client ignores fields of an answer that it does not know.
+- Unknown fields of a request are ignored, and an optional one that is null counts as absent; a client ignores fields of an answer that it does not know.
 - Every error has a sentence for a person (\`error\`), a stable \`code\` to decide by, and the \`request_id\` that the log has too.
 - An unknown address is 404 \`not_found\`, another method 405 \`method_not_allowed\` with \`Allow\`. What answers GET answers HEAD.
 - 429 and 503 say in \`Retry-After\` how many seconds to wait. Every answer has \`X-Request-Id\`.`;

@@ -49,8 +49,12 @@ function tidy(node: unknown, all: Record<string, Json>): unknown {
   }
   if (schema.type === "integer" && schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.type === "integer" && schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  if (schema.type === "integer" && !fits32Bits(schema)) schema.format = "int64";
   return mapValues(mend(schema, all), (value) => tidy(value, all));
 }
+
+/** Generated clients read an integer as 32 bits where nothing else is said. */
+const fits32Bits = ({ maximum }: Json) => typeof maximum === "number" && maximum < 2 ** 31;
 
 /** Leap years are the business of `format`; the pattern says what is ours: UTC and milliseconds. */
 const MOMENT = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$";

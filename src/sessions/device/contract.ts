@@ -1,15 +1,13 @@
 /** The wire contract of device sessions: requests and responses as zod schemas. The clients take their types from here. */
 import { z } from "zod";
-import { moment, text } from "../contract.ts";
+import { accessKey, described, moment } from "../contract.ts";
 
-/** Its first characters are kept too, for people. */
-const accessKey = text(512).min(1);
 export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
 
 export const device = z.object({
-  name: text(100).optional(),
-  platform: text(50).optional(),
-  app_version: text(50).optional(),
+  name: described(100).optional(),
+  platform: described(50).optional(),
+  app_version: described(50).optional(),
 });
 
 export const startRequest = z.object({

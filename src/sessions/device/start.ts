@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AppError, type ErrorCode } from "../../errors.ts";
-import { maskKey } from "../../keys/index.ts";
+import { formsOf, maskKey } from "../../keys/index.ts";
 import type { StartReply, StartRequest } from "./contract.ts";
 import { type DeviceSessions, heartbeatIn } from "./service.ts";
 import { type StartOutcome, startSessionRow } from "./sql.ts";
@@ -34,16 +34,7 @@ export async function startSession(
   const address = from?.() ?? null;
   service.unknownKeys?.admit(address);
   const sessionId = request.session_id ?? randomUUID();
-  const hash = service.hashKey(request.access_key);
-  const maskedKey = maskKey(request.access_key);
-  const row = await startSessionRow(service.database, {
-    ...{ hash, maskedKey },
-    sessionId,
-    device: request.device,
-    refuse: request.on_conflict === "refuse",
-    expectedGeneration: request.expected_generation,
-    startsMax: service.startsMax ?? 0,
-  });
+  const { row, hash, maskedKey } = await startUnderKey(service, request, sessionId);
   if (row.outcome === "rate_limited") {
     service.countRefusal?.(row.outcome);
     if (row.swaps > PING_PONG_SWAPS) service.reportPingPong?.({ hash, maskedKey, swaps: row.swaps });
@@ -76,6 +67,27 @@ export async function startSession(
     heartbeat_in: heartbeatIn(service.heartbeatSeconds),
     server_time: row.at.toISOString(),
   };
+}
+
+/** Under the key as it is given, or, where there is none, as it would have been minted. */
+async function startUnderKey(service: DeviceSessions, request: StartRequest, sessionId: string) {
+  const [given = "", minted] = formsOf(request.access_key);
+  const start = async (key: string) => {
+    const hash = service.hashKey(key);
+    const maskedKey = maskKey(key);
+    const row = await startSessionRow(service.database, {
+      hash,
+      maskedKey,
+      sessionId,
+      device: request.device,
+      refuse: request.on_conflict === "refuse",
+      expectedGeneration: request.expected_generation,
+      startsMax: service.startsMax ?? 0,
+    });
+    return { row, hash, maskedKey };
+  };
+  const started = await start(given);
+  return started.row.outcome === "invalid_key" && minted !== undefined ? start(minted) : started;
 }
 
 function tooOften(retryAfterSeconds: number): AppError {

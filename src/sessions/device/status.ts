@@ -1,4 +1,5 @@
 import { unavailable } from "../../errors.ts";
+import { formsOf } from "../../keys/index.ts";
 import type { StatusReply, StatusRequest } from "./contract.ts";
 import type { DeviceSessions } from "./service.ts";
 import { lookAtSessionOfKey, selectStatus } from "./sql.ts";
@@ -11,9 +12,14 @@ export async function readStatus(
 ): Promise<StatusReply> {
   const address = from?.() ?? null;
   service.unknownKeys?.admit(address);
-  const hash = service.hashKey(request.access_key);
+  const [given = "", minted] = formsOf(request.access_key);
+  let hash = service.hashKey(given);
   const read = () => selectStatus(service.database, hash, request.session_id);
   let row = await read();
+  if (row === undefined && minted !== undefined) {
+    hash = service.hashKey(minted);
+    row = await read();
+  }
   // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
   if (row?.live === false) {
     const outcome = await lookAtSessionOfKey(service.database, hash);

@@ -1,16 +1,14 @@
 /** The wire contract of the waiting room: requests and responses as zod schemas. */
 import { z } from "zod";
-import { moment, text } from "../contract.ts";
+import { filled, moment, pathName } from "../contract.ts";
 
 export const WAIT_MS_MAX = 30_000;
-
-const filled = (max: number) => text(max).refine((value) => value !== "", "must not be empty");
 
 export const GRACE_SECONDS_MAX = 60;
 
 export const graceSeconds = z.coerce.number().int().min(0).max(GRACE_SECONDS_MAX).default(0);
 
-export const userId = filled(128);
+export const userId = pathName(128);
 
 const priority = z.int().min(0).max(9);
 

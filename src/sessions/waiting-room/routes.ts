@@ -4,8 +4,10 @@ import type { EventStreams } from "../../events/sse.ts";
 import { serveAsset } from "../../http/assets.ts";
 import type { ReadAddress } from "../../http/client-address.ts";
 import { parseShape, readJson } from "../../http/json-body.ts";
+import { queryOf } from "../../http/read-query.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { UserAuth } from "../../http/user-auth.ts";
+import { isStorable } from "../../keys/text.ts";
 import type { Limit } from "../../limits/limit.ts";
 import { closePlace, closePlaceSoon } from "./close.ts";
 import { createRequest, graceSeconds, permitRequest, tokenClaims, userId } from "./contract.ts";
@@ -60,7 +62,7 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   routes.delete("/close/:user_id", close);
   // A page that closes can only send that, and does not know whether it is closed or reloaded.
   routes.post("/close/:user_id", async (c) => {
-    const seconds = parseShape(c.req.query("grace_seconds"), graceSeconds, "grace_seconds");
+    const seconds = parseShape(queryOf(c).grace_seconds, graceSeconds, "grace_seconds");
     if (seconds === 0) return close(c);
     const user_id = await readUser(c);
     const had = await closePlaceSoon(room, user_id, seconds);
@@ -86,7 +88,9 @@ export function waitingRoomRoutes(room: WaitingRoomRoutes): Hono<HttpEnv> {
   });
   routes.delete("/requests/:permit_id", async (c) => {
     const permit_id = c.req.param("permit_id");
-    const had = await returnPermit(room, permit_id.replaceAll("\0", ""), (await room.userAuth.readUser(c))?.subject);
+    const user = (await room.userAuth.readUser(c))?.subject;
+    const canBe = isStorable(permit_id) && (user === undefined || userId.safeParse(user).success);
+    const had = canBe && (await returnPermit(room, permit_id, user));
     return c.json({ message: had ? "Permit returned" : "There was no such permit", permit_id });
   });
 

@@ -180,7 +180,7 @@ export async function selectRoomNow(database: Database): Promise<RoomNow> {
       SELECT r.active, r.max_active AS seats, (SELECT sum(n)::int FROM unnest(r.waiting) n) AS waiting,
              r.max_waiting AS "waitingMax", r.max_requests AS "requestsMax", r.paused,
              (SELECT count(*)::int FROM waiting_room_permits p WHERE p.granted AND p.expires_at > clock_timestamp()) AS requests,
-             coalesce((SELECT max(m.id) FROM waiting_room_moves m), 0)::float AS "lastMove"
+             coalesce((SELECT max(m.id) FROM waiting_room_moves m), 0)::bigint AS "lastMove"
       FROM waiting_room r`,
   );
   return row as RoomNow;
@@ -193,7 +193,7 @@ export async function countMoves(
 ): Promise<Array<{ move: string; amount: number | null; count: number; last: number }>> {
   return database.background.query(
     (sql) => sql<Array<{ move: string; amount: number | null; count: number; last: number }>>`
-      SELECT m.move, m.amount, count(*)::int AS count, max(m.id)::float AS last
+      SELECT m.move, m.amount, count(*)::int AS count, max(m.id) AS last
       FROM waiting_room_moves m WHERE m.id > ${after} GROUP BY m.move, m.amount`,
   );
 }

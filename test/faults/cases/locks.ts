@@ -120,6 +120,7 @@ const importsCross: Fault = {
       for (let round = 0; round < rounds; round++) {
         const keys = Array.from({ length: 2_000 }, newAccessKey).map((key) => ({
           hash: hashKey(key),
+          alias: null,
           prefix: key.slice(0, 8),
           label: null,
           expiresAt: null,

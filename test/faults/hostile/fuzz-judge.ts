@@ -1,4 +1,5 @@
 /** What is wrong with the answer to a fuzzed request: the schemas and the OpenAPI document say what it had to be. */
+import { dropNulls } from "../../../src/http/absent.ts";
 import { BODY_BYTES_MAX } from "../../../src/http/json-body.ts";
 import { checkAnswer } from "../../support/document-check.ts";
 import { parseJson } from "../load/call.ts";
@@ -24,7 +25,9 @@ function describe({ method, path }: Fuzzed, { status, headers, text }: HttpAnswe
 function judgeBody({ route, body }: Fuzzed, { status, text }: HttpAnswer): string[] {
   if (body === undefined || route.request === undefined) return [];
   if (Buffer.byteLength(body) > BODY_BYTES_MAX) return status === 413 ? [] : ["not answered 413"];
-  const right = route.request.safeParse(parseJson(body)).success;
+  const value = parseJson(body);
+  dropNulls(value, route.request);
+  const right = route.request.safeParse(value).success;
   if (!right && status !== 400) return ["not answered 400"];
   if (status !== 400) return [];
   return right ? ["a proper body was answered 400"] : judgeIssues(text);

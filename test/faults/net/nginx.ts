@@ -21,8 +21,8 @@ async function startNginx(room: FaultRoom, servers: string[]): Promise<Nginx> {
   const site = readFileSync(SHIPPED, "utf8")
     .replace("127.0.0.1:3000", `127.0.0.1:${ports[0]}`)
     .replace("127.0.0.1:3001", `127.0.0.1:${ports[1]}`)
-    .replace("listen 443 ssl", `listen 127.0.0.1:${port}`)
-    .replace(/^\s*ssl_certificate.*$/gm, "");
+    .replace("listen 443 ssl http2", `listen 127.0.0.1:${port}`)
+    .replace(/^\tssl_certificate.*$/gm, "");
   const file = join(room.folder, "nginx.conf");
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${join(room.folder, name)};`,

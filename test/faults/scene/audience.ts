@@ -5,12 +5,12 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { openDatabase } from "../../../src/database/database.ts";
-import { createHashKey, createKey } from "../../../src/keys/index.ts";
 import type { StartReply } from "../../../src/sessions/device/contract.ts";
-import { newAccessKey, newSessionId } from "../../support/secrets.ts";
+import { newSessionId } from "../../support/secrets.ts";
 import type { DatabaseServer } from "./postgres.ts";
 import type { Scene } from "./scene.ts";
 import type { ServerProcess } from "./server.ts";
+import { makeKey } from "./set-up.ts";
 
 const BEATING = 10;
 const BEAT_MS = 500;
@@ -34,11 +34,6 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
   setMaxListeners(0, scene.signal); // everybody waits on it
   const operator = openDatabase(scene.postgres.url);
   scene.undo.push(operator.close);
-  const makeKey = async () => {
-    const key = newAccessKey();
-    await createKey(operator, createHashKey(undefined), { key });
-    return key;
-  };
   const call = async (method: string, path: string, body?: unknown) => {
     const server = scene.servers[Math.floor(Math.random() * scene.servers.length)] as ServerProcess;
     const headers = { "Content-Type": "application/json" };
@@ -75,7 +70,9 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
       await scene.wait(BEAT_MS / 1000).catch(() => stopped.abort());
     }
   };
-  const beating = await Promise.all(Array.from({ length: BEATING }, async () => start(await makeKey())));
+  const beating = await Promise.all(
+    Array.from({ length: BEATING }, async () => start((await makeKey(operator)).accessKey)),
+  );
   const users = {
     seated: `seated-${randomUUID()}`,
     waiting: `waiting-${randomUUID()}`,
@@ -92,7 +89,7 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
     await Promise.all(living);
   });
 
-  const [silentKey, takenKey] = [await makeKey(), await makeKey()];
+  const [silentKey, takenKey] = [(await makeKey(operator)).accessKey, (await makeKey(operator)).accessKey];
   const isLive = async () => (await insist("POST", "/session/status", { access_key: silentKey })).body.active === true;
   // To ask for the user's position would keep the place: so the line is counted.
   const inLine = async () => (await insist("GET", "/v1/session/status")).body.queue_length as number;

@@ -103,6 +103,21 @@ describe("the documents", () => {
     expect(shown).toBeGreaterThan(50);
   });
 
+  it("say of each integer that may need more than 32 bits that it may", () => {
+    let seen = 0;
+    const look = (node: Json, at: string): void => {
+      if (typeof node !== "object" || node === null) return;
+      for (const [name, value] of Object.entries(node)) if (name !== "examples") look(value, `${at}/${name}`);
+      if (node.type !== "integer" && !node.type?.includes?.("integer")) return;
+      seen++;
+      const fits = node.maximum < 2 ** 31 && (node.minimum ?? node.exclusiveMinimum ?? 0) >= -(2 ** 31);
+      expect([at, fits || node.format === "int64"]).toEqual([at, true]);
+    };
+    for (const each of [document, older]) look(each, each.openapi);
+    expect(seen).toBeGreaterThan(50);
+    expect(document.components.schemas.StartReply.properties.generation.format).toBe("int64");
+  });
+
   it("show only requests that the service takes", async () => {
     for (const [name, operation, path] of operations) {
       const content = operation.requestBody?.content["application/json"];

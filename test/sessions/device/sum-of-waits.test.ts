@@ -72,7 +72,7 @@ it("a start that stood in line behind another of its key has only what is left t
 it("what changes a key waits for a lock of the whole table no longer than its caller", async () => {
   const { id } = await db.makeKey();
   const release = await db.lockTable("keys", "SHARE");
-  const key = { hash: db.hashKey("a late key"), prefix: "a late k", label: null, expiresAt: null };
+  const key = { hash: db.hashKey("a late key"), prefix: "a late k", alias: null, label: null, expiresAt: null };
   const results = await Promise.allSettled([
     insertKey(db.database, key, BY),
     patchKeyRow(db.database, id, { label: "late", expiresAt: undefined }, BY),

@@ -94,14 +94,14 @@ export const removePlace = (userId: string, reason: string) =>
   ask("POST", `${placePath(userId)}/remove`, reason ? { reason } : {});
 const userPath = (userId: string) => `waiting-room/users/${encodeURIComponent(userId)}`;
 const placePath = (userId: string) => `waiting-room/places/${encodeURIComponent(userId)}`;
-export const importKeys = (text: string, { partial }: { partial: boolean }) =>
-  ask<ImportReport>("POST", `keys/import${partial ? "?partial=true" : ""}`, text, "text/csv");
+export const importKeys = (text: string | Blob, { partial, dryRun }: { partial: boolean; dryRun: boolean }) =>
+  ask<ImportReport>("POST", `keys/import?partial=${partial}&dry_run=${dryRun}`, text, "text/csv");
 
 async function ask<T>(method: string, path: string, body?: unknown, type = "application/json"): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrfToken;
   if (body !== undefined) headers["Content-Type"] = type;
-  const sent = body === undefined ? null : type === "application/json" ? JSON.stringify(body) : (body as string);
+  const sent = body === undefined ? null : type === "application/json" ? JSON.stringify(body) : (body as string | Blob);
   let response: Response;
   try {
     response = await fetch(`api/admin/${path}`, { method, headers, body: sent, credentials: "same-origin" });

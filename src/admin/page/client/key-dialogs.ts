@@ -1,11 +1,8 @@
-/** What can be done to keys, each as a question: create, import, change, revoke, restore, erase. */
-import { changeKey, createKey, eraseKey, importKeys, Refused, restoreKey, revokeKey } from "./api.ts";
+/** What can be done to keys, each as a question: create, change, revoke, restore, erase. */
+import { changeKey, createKey, eraseKey, restoreKey, revokeKey } from "./api.ts";
 import { ask, reasonField, say } from "./dialog.ts";
 import { type Child, el, field } from "./element.ts";
-import { count } from "./format.ts";
-import type { CreatedKey, ImportReport, KeyItem } from "./shapes.ts";
-
-const IMPORT_BYTES_MAX = 32 * 1024 * 1024;
+import type { CreatedKey, KeyItem } from "./shapes.ts";
 
 export function askForNewKey(done: () => void): void {
   const label = el("input", { maxlength: 200, autocomplete: "off", placeholder: "an order number, a customer" });
@@ -52,49 +49,6 @@ async function toClipboard(shown: HTMLInputElement): Promise<boolean> {
     shown.select();
     return document.execCommand("copy");
   }
-}
-
-export function askForImport(done: () => void): void {
-  const file = el("input", { type: "file", accept: ".csv,.txt,text/csv,text/plain" });
-  const text = el("textarea", { spellcheck: "false", placeholder: "key,label,expires" });
-  const partial = el("input", { type: "checkbox" });
-  const hint = "A key a line, or CSV: key,label,expires. Keys that are known already are left as they are.";
-  ask({
-    ...{ title: "Import keys", confirm: "Import", done },
-    content: [
-      el("p", { class: "note" }, hint),
-      field("From a file", file),
-      field("Or pasted", text),
-      el("label", { class: "field check" }, partial, "Leave out invalid lines and import the rest"),
-    ],
-    async run() {
-      const chosen = file.files?.[0];
-      if ((chosen?.size ?? 0) > IMPORT_BYTES_MAX) throw new Error("The file is over 32 MiB: please split it");
-      const given = chosen ? await chosen.text() : text.value;
-      if (given.trim() === "") throw new Error("Choose a file, or paste some keys");
-      return tellImport(await importOrReport(given, partial.checked));
-    },
-  });
-}
-
-/** An import that was refused for its lines says which. */
-async function importOrReport(text: string, partial: boolean): Promise<ImportReport> {
-  try {
-    return await importKeys(text, { partial });
-  } catch (error) {
-    const report = error instanceof Refused ? (error.body as Partial<ImportReport>) : undefined;
-    if (!Array.isArray(report?.invalid)) throw error;
-    return { imported: 0, skipped_known: 0, ...report, invalid: report.invalid };
-  }
-}
-
-function tellImport({ imported, skipped_known, invalid }: ImportReport): Child[] {
-  const known = skipped_known > 0 ? ` ${count(skipped_known, "key was", "keys were")} known already.` : "";
-  const told = el("p", { role: "status" }, `${count(imported, "key")} imported.${known}`);
-  if (invalid.length === 0) return [told];
-  const wrong = `${count(invalid.length, "line is", "lines are")} invalid${imported === 0 ? "; nothing was imported" : ""}:`;
-  const lines = invalid.slice(0, 20).map(({ line, reason }) => el("li", {}, `Line ${line}: ${reason}`));
-  return [told, el("div", { class: "problem" }, wrong, el("ul", {}, ...lines))];
 }
 
 export function askToChange(key: KeyItem, done: () => void): void {

@@ -2,7 +2,8 @@
 import { searchKeys } from "./api.ts";
 import { el, field, select } from "./element.ts";
 import { age, dateTime, showDevice } from "./format.ts";
-import { askForImport, askForNewKey } from "./key-dialogs.ts";
+import { askForImport } from "./import-dialog.ts";
+import { askForNewKey } from "./key-dialogs.ts";
 import { keyState, stateBadge } from "./key-state.ts";
 import { readSearch, searchField } from "./search-field.ts";
 import type { KeyItem } from "./shapes.ts";

@@ -20,6 +20,11 @@ export interface ImportReport {
   imported: number;
   skipped_known: number;
   invalid: { line: number; reason: string }[];
+  /** Only of a preview, as are the next three. */
+  dry_run?: boolean;
+  columns?: string[];
+  ignored_columns?: string[];
+  encoding_guessed?: boolean;
 }
 
 export type TakeoverNews = NumbersReply["newest_takeovers"][number];

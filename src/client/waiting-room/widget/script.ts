@@ -4,7 +4,7 @@ export function findScript(): { baseUrl: string; styles: string; lang?: string |
     document.querySelector('script[src*="/session/widget.js"]')) as HTMLScriptElement | null;
   const source = new URL(tag?.src || "/api/v1/session/widget.js", location.href).href;
   return {
-    baseUrl: source.replace(/\/api\/v1\/session\/widget\.js.*$/, ""),
+    baseUrl: source.replace(/\/api\/v1\/session\/widget\.js.*/, ""),
     styles: new URL("widget.css", source).href,
     lang: tag?.dataset.lang,
   };

@@ -242,10 +242,10 @@ describe("widget.js and widget.css", () => {
   const get = (name: string, headers: Record<string, string> = {}) =>
     fetch(`${app.url}/api/v1/session/${name}`, { headers });
 
-  it("are less than 8 kB together, gzipped", () => {
+  it("are less than 8.5 KiB together, gzipped", () => {
     const sizes = ["js", "css"].map((type) => readFileSync(`dist/assets/waiting-room/widget.${type}.gz`).length);
     console.log(`widget.js and widget.css: ${sizes.join(" + ")} bytes gzipped`);
-    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(8_000);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(8_704);
     expect(Math.min(...sizes)).toBeGreaterThan(500);
   });
 

@@ -1,0 +1,73 @@
+/** Where our tables are, and which migrations have been applied to them. All of it only reads. */
+import { readFileSync } from "node:fs";
+import { readMigrationFiles } from "drizzle-orm/migrator";
+import type { TransactionSql } from "postgres";
+import { OperatorError } from "../errors.ts";
+import { packageRoot } from "../version.ts";
+import type { Sql } from "./connections.ts";
+
+export interface Schema {
+  /** The schema of our tables, or where they will be made; as an identifier in SQL. Null: search_path names none that exists. */
+  name: string | null;
+  searchPath: string;
+  /** Where there is a schema, the table of the applied migrations. Each schema has its own; that of `public` lies where drizzle looks for it. */
+  journal: string;
+  /** When each applied migration was written; undefined: there is no such table. */
+  applied: number[] | undefined;
+}
+
+export interface Migration {
+  sql: string[];
+  hash: string;
+  folderMillis: number;
+}
+
+export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>): Promise<Schema> {
+  const [row] = await sql<Array<{ name: string | null; search_path: string; homes: number }>>`
+    SELECT coalesce((SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('service_state')),
+                    quote_ident(current_schema())) AS name,
+           current_setting('search_path') AS search_path,
+           (SELECT count(*)::int FROM pg_class
+            WHERE relname = 'service_state' AND relnamespace::regnamespace::text = ANY (
+              SELECT quote_ident(s) FROM unnest(current_schemas(false)) s)) AS homes`;
+  if (row && row.homes > 1) {
+    // Functions of both would be mixed.
+    throw new OperatorError(
+      `search_path (${row.search_path}) shows the tables of two Keybeats: name one with schema= in DATABASE_URL`,
+    );
+  }
+  const name = row?.name ?? null;
+  const searchPath = row?.search_path ?? "";
+  if (name === null) return { name, searchPath, journal: "", applied: undefined };
+  const journal = journalOf(name);
+  const [there] = await sql`SELECT to_regclass(${journal}) IS NOT NULL AS yes`;
+  const applied = there?.yes ? await sql.unsafe(`SELECT created_at FROM ${journal} ORDER BY created_at`) : undefined;
+  return {
+    ...{ name, searchPath, journal },
+    applied: applied?.map(({ created_at }) => Number(created_at)),
+  };
+}
+
+const journalOf = (schema: string) => `${schema === "public" ? "drizzle" : schema}.__drizzle_migrations`;
+
+/** Of this release, in their order. */
+export function readMigrations(): Migration[] {
+  return readMigrationFiles({ migrationsFolder: `${packageRoot()}/migrations` });
+}
+
+/** Those written after the last one applied, as drizzle counts. */
+export function findPending(applied: number[] | undefined): Migration[] {
+  const last = Math.max(0, ...(applied ?? []));
+  return readMigrations().filter(({ folderMillis }) => folderMillis > last);
+}
+
+/** The names of our tables, as drizzle-kit has noted them beside the last migration. */
+export function readTableNames(): string[] {
+  const meta = `${packageRoot()}/migrations/meta`;
+  const read = (file: string) => JSON.parse(readFileSync(`${meta}/${file}`, "utf8"));
+  const { entries } = read("_journal.json") as { entries: Array<{ tag: string }> };
+  const snapshot = read(`${entries.at(-1)?.tag.slice(0, 4)}_snapshot.json`) as {
+    tables: Record<string, { name: string }>;
+  };
+  return Object.values(snapshot.tables).map(({ name }) => name);
+}

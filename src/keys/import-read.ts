@@ -1,0 +1,119 @@
+/**
+ * A text of keys, a key a line or a table of any spreadsheet -> keys, one after the other. What does not look right is
+ * refused, and nothing is guessed: a whole line must not become a key, nor a key a label for everybody to read.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { LINES_AT_ONCE, type Row, rowsOf } from "./csv.ts";
+import { parseExpiry } from "./expiry.ts";
+import { type Bytes, type Line, linesOf } from "./import-lines.ts";
+import { findSeparator, readSeparatorLine, readTable, type Table } from "./import-table.ts";
+import { checkLabel } from "./label.ts";
+import type { WrittenKey } from "./new-key.ts";
+import { asMinted, readKey } from "./written.ts";
+
+/** How long one turn of the event loop may take, however long its lines are: devices are answered in between. */
+const TURN_MS = 10;
+
+export interface Reading {
+  /** Lines done so far. */
+  lines: number;
+  separator: string;
+  table: Table | undefined;
+  /** Of some line nobody knows for sure in which encoding it is. */
+  guessed: boolean;
+  /** Is told each line that is no key, and why; nothing of the key itself. */
+  refuse(line: number, reason: string): void;
+}
+
+/** The keys of the text, while `reading` is told what it is like. */
+export async function* readKeys(
+  bytes: Bytes,
+  charset: string | undefined,
+  reading: Reading,
+): AsyncGenerator<WrittenKey> {
+  let turnBegan = performance.now();
+  for await (const row of readRows(bytes, charset, reading)) {
+    const line = reading.lines + 1;
+    reading.lines += row.lines;
+    reading.guessed ||= row.guessed;
+    if (performance.now() - turnBegan > TURN_MS) {
+      await nextTurn();
+      turnBegan = performance.now();
+    }
+    try {
+      const key = readRow(row, reading);
+      if (key) yield key;
+    } catch (error) {
+      reading.refuse(line, (error as Error).message);
+      if (reading.table === undefined && row.trouble === undefined) return; // nobody knows what stands where
+    }
+  }
+}
+
+async function* readRows(bytes: Bytes, charset: string | undefined, reading: Reading): AsyncGenerator<Row> {
+  const batches = linesOf(bytes, charset);
+  let lines: Line[] = [];
+  let at = 0;
+  for (let ended = false; ; ) {
+    while (!ended && lines.length - at < 2 * LINES_AT_ONCE) {
+      const { done, value } = await batches.next();
+      ended = done === true;
+      lines = [...lines.slice(at), ...(value ?? [])];
+      at = 0;
+    }
+    if (at === lines.length) return;
+    if (reading.separator === "") at += chooseSeparator(lines[at] as Line, reading);
+    if (reading.separator === "") continue;
+    for (const row of rowsOf(lines, at, reading.separator)) {
+      at += row.lines;
+      yield row;
+    }
+  }
+}
+
+/** By the first line that is not blank. Returns how many lines only say it, or nothing. */
+function chooseSeparator({ text }: Line, reading: Reading): number {
+  const said = readSeparatorLine(text);
+  if (said === undefined && text.trim() !== "") {
+    reading.separator = findSeparator(text);
+    return 0;
+  }
+  reading.lines++;
+  reading.separator = said ?? "";
+  return 1;
+}
+
+/** Undefined for a blank one and the heading. Throws an Error that says nothing of the key. */
+function readRow({ fields, trouble, guessed }: Row, reading: Reading): WrittenKey | undefined {
+  if (trouble !== undefined) throw new Error(trouble);
+  if (fields.every((field) => field === "")) return undefined;
+  if (reading.table === undefined) {
+    reading.table = readTable(fields);
+    if (reading.table.headed) return undefined;
+  }
+  const { columns } = reading.table;
+  if (fields.slice(columns.length).some((field) => field !== "")) {
+    throw new Error(`the line has more than ${columns.length} columns`);
+  }
+  const of = (column: "key" | "label" | "expires") => fields[columns.indexOf(column)] ?? "";
+  const key = checkKey(readKey(of("key")), guessed);
+  const expires = of("expires");
+  return { key, label: checkNoKey(checkLabel(of("label"))), expiresAt: expires === "" ? null : parseExpiry(expires) };
+}
+
+function checkKey(key: string, guessed: boolean): string {
+  // The decoder's sign for what it cannot read: a key read so is none that anybody holds.
+  if (key.includes("\uFFFD") || (guessed && /[^\0-\x7f]/.test(key)))
+    throw new Error("the key is not well-formed UTF-8");
+  if (/[\s,;|\p{Cf}\p{Cc}]/u.test(key))
+    throw new Error("the key has a blank or a separator in it: is it a whole line?");
+  return key;
+}
+
+/** A label is for everybody to read. */
+function checkNoKey(label: string | null): string | null {
+  if (label?.split(/[^0-9A-Za-z]+/).some((word) => asMinted(word) !== undefined)) {
+    throw new Error("the label looks like an access key: are the columns in another order?");
+  }
+  return label;
+}

@@ -1,0 +1,62 @@
+/** The test of the tests: of every faulty program at least one guarantee must be found broken, of the sound one none. */
+import { describe, expect, it } from "vitest";
+import { cloneDatabase } from "../../support/database.ts";
+import { type Mutant, plant } from "./mutants.ts";
+import { MUTANTS_OF_OTHERS } from "./mutants-of-others.ts";
+import { MUTANTS_OF_START } from "./mutants-of-start.ts";
+import { findViolations } from "./probes.ts";
+import { CALM_PROBES } from "./probes-calm.ts";
+import { RACING_PROBES } from "./probes-racing.ts";
+import { openProcesses } from "./subject.ts";
+
+const PROBES = [...CALM_PROBES, ...RACING_PROBES];
+const MUTANTS = MUTANTS_OF_OTHERS.filter((mutant) => "fn" in mutant && ["serve_tick","gaps_until","redate_sessions","gap_cutoff","session_cutoff","expire_sessions_between","look_at_watched_sessions"].includes(mutant.fn));
+const PROCESSES = 4;
+const AT_ONCE = 3;
+const TIMEOUT_MS = 1_800_000;
+
+describe("the guarantees", () => {
+  for (const probe of PROBES) {
+    it(probe.guarantee, { timeout: TIMEOUT_MS }, async () => {
+      const db = await cloneDatabase();
+      const processes = openProcesses(db, PROCESSES);
+      try {
+        expect(await findViolations(db, processes.services, probe)).toEqual([]);
+      } finally {
+        await processes.close();
+        await db.drop();
+      }
+    });
+  }
+
+  it("are found broken in every program with a planted fault", { timeout: TIMEOUT_MS }, async () => {
+    const escaped: string[] = [];
+    const waiting = [...MUTANTS];
+    const hunt = async () => {
+      for (let mutant = waiting.shift(); mutant; mutant = waiting.shift()) {
+        if (!(await catchMutant(mutant))) escaped.push(mutant.name);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, hunt));
+    console.log(`mutants caught: ${MUTANTS.length - escaped.length}/${MUTANTS.length}`);
+    expect(escaped).toEqual([]);
+  });
+});
+
+/** The first violation that the probes find in a program with that fault. */
+async function catchMutant(mutant: Mutant): Promise<string | undefined> {
+  const db = await cloneDatabase();
+  const processes = openProcesses(db, PROCESSES, await plant(db, mutant));
+  try {
+    for (const probe of PROBES) {
+      const [violation] = await findViolations(db, processes.services, probe);
+      if (violation) return violation;
+    }
+    return undefined;
+  } catch (error) {
+    throw new Error(`the mutant "${mutant.name}" is none`, { cause: error });
+  } finally {
+    await processes.close();
+    await db.drop();
+  }
+}
