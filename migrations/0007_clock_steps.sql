@@ -205,7 +205,7 @@ BEGIN
   SET last_heartbeat = CASE WHEN s.last_heartbeat <= dead_until THEN s.last_heartbeat - back ELSE moment END
   WHERE s.ctid = ANY (ARRAY(
     SELECT late.ctid FROM active_sessions late
-    WHERE late.last_heartbeat > at
+    WHERE late.last_heartbeat > clock_timestamp() -- read after the row: it may have been beaten since `at`
        OR (late.last_heartbeat > cutoff AND late.last_heartbeat <= dead_until AND age(late.xmin) > age(ticked_after::xid))
     LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED));
   GET DIAGNOSTICS redated = ROW_COUNT;
@@ -275,7 +275,7 @@ BEGIN
       redated := redate_sessions(at, least(state.clock_stepped_at, at), NULL, NULL, NULL);
     END IF;
     unsettled := redated = 10000;
-    UPDATE service_state SET clock_unsettled = EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > at);
+    UPDATE service_state SET clock_unsettled = EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > clock_timestamp());
   END IF;
 END
 $$;
