@@ -47,13 +47,13 @@ async function prepare(dataDir: string, say: Say): Promise<Cluster> {
     if (error.code !== "EEXIST") throw error;
   });
   const root = await realpath(dataDir);
-  const runAs = await chooseRunAs();
-  const programs = await findPrograms(root, runAs);
   const passwordFile = join(root, "postgres-password");
   const logFile = join(root, "postgres.log");
   const dir = join(root, "postgres");
   await createPrivate(passwordFile, randomBytes(24).toString("hex"));
   const password = (await readPrivate(passwordFile)).trim();
+  const runAs = await chooseRunAs();
+  const programs = await findPrograms(root, runAs);
   for (const log of [logFile, `${logFile}.old`].filter(existsSync)) await (await openPrivateLog(log)).close();
 
   const versionFile = join(dir, "PG_VERSION");

@@ -58,7 +58,7 @@ export async function findPrograms(dataDir: string, runAs: RunAs): Promise<Progr
     }
   }
   throw new OperatorError(
-    `the embedded PostgreSQL does not run here: ${reasons.join("; ")}: let npm rebuild ${installed.name}, ` +
+    `the embedded PostgreSQL does not run here: ${reasons.join("; ")}: run npm rebuild ${installed.name}, ` +
       "choose another DATA_DIR, or set DATABASE_URL",
   );
 }

@@ -10,7 +10,19 @@ import { RACING_PROBES } from "./probes-racing.ts";
 import { openProcesses } from "./subject.ts";
 
 const PROBES = [...CALM_PROBES, ...RACING_PROBES];
-const MUTANTS = MUTANTS_OF_OTHERS.filter((mutant) => "fn" in mutant && ["serve_tick","gaps_until","redate_sessions","gap_cutoff","session_cutoff","expire_sessions_between","look_at_watched_sessions"].includes(mutant.fn));
+const MUTANTS = MUTANTS_OF_OTHERS.filter(
+  (mutant) =>
+    "fn" in mutant &&
+    [
+      "serve_tick",
+      "gaps_until",
+      "redate_sessions",
+      "gap_cutoff",
+      "session_cutoff",
+      "expire_sessions_between",
+      "look_at_watched_sessions",
+    ].includes(mutant.fn),
+);
 const PROCESSES = 4;
 const AT_ONCE = 3;
 const TIMEOUT_MS = 1_800_000;
