@@ -17,8 +17,6 @@ CREATE TABLE "service_state_stand_ins" (
 
 -- The state of the service: the one row, or its newest stand-in while somebody else holds the row's lock. A stand-in is
 -- good only for the very tick of the row after which it was made, so that none outlives its purpose.
---
--- This and what stands on it is PL/pgSQL, which keeps its plans: it is part of every heartbeat.
 CREATE FUNCTION present_state() RETURNS service_state
 LANGUAGE plpgsql STABLE
 AS $$
@@ -63,35 +61,6 @@ BEGIN
     RETURN gap_deadline(state, last_heard, timeout);
   END IF;
   RETURN least(last_heard, clock_timestamp()) + timeout;
-END
-$$;
---> statement-breakpoint
-
--- The rule of device sessions: one is live while last_heartbeat > session_cutoff(clock_timestamp()).
-CREATE OR REPLACE FUNCTION session_cutoff(at timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-AS $$
-BEGIN
-  RETURN silence_cutoff(at, session_timeout());
-END
-$$;
---> statement-breakpoint
-
--- When a session with that last heartbeat expires, or did.
-CREATE OR REPLACE FUNCTION session_deadline(last_heartbeat timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-AS $$
-BEGIN
-  RETURN silence_deadline(last_heartbeat, session_timeout());
-END
-$$;
---> statement-breakpoint
-
-CREATE OR REPLACE FUNCTION session_timeout() RETURNS interval
-LANGUAGE plpgsql STABLE
-AS $$
-BEGIN
-  RETURN (SELECT make_interval(secs => s.session_timeout_seconds) FROM service_state s WHERE s.singleton);
 END
 $$;
 --> statement-breakpoint
@@ -220,7 +189,7 @@ BEGIN
       redated := redate_sessions(at, least(state.clock_stepped_at, at), NULL, NULL, NULL);
     END IF;
     unsettled := redated = 10000;
-    state.clock_unsettled := EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > at);
+    state.clock_unsettled := EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > clock_timestamp());
     PERFORM keep_state(state, has_lock);
   END IF;
 END

@@ -54,8 +54,9 @@ describe("while somebody holds the room's row", () => {
   it("whoever asks is heard of, though somebody else's time is over and nobody can be let in", async () => {
     for (const user of ["anna", "ben", "carl"]) await create(user);
     await db.sql`UPDATE waiting_room_places SET last_seen = last_seen - interval '50 s' WHERE user_id = 'ben'`;
-    await db.sql`UPDATE waiting_room SET next_due = clock_timestamp()`; // something is due
+    await db.sql`UPDATE waiting_room SET next_due = clock_timestamp() + interval '1.5 s'`; // then something is due
     const release = await hold("SELECT FROM waiting_room FOR UPDATE");
+    await sleep(1_600);
     expect(await settleRoom(db.database)).toBe(0);
     expect((await ask("ben")).status).toBe(503);
     expect((await place("ben"))?.silent).toBeLessThan(10);
