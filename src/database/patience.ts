@@ -26,7 +26,7 @@ export function sayNowAndThen(say: (line: string) => void): (what: string, detai
   };
 }
 
-const SLOW_MS = 2000;
+const SLOW_MS = 5000;
 
 /** Says the line if the work takes its time, and again every 10 s. */
 export async function sayIfSlow<T>(work: Promise<T>, { say }: Patience, line: string): Promise<T> {

@@ -198,11 +198,15 @@ describe("a piece of a password is told by no command, whatever stands in it, no
   it.each([
     ["127.0.0.1:1/db", "postgres://user:hunter@hunter@127.0.0.1:1/db?connect_timeout=1"],
     ["127.0.0.1:1,127.0.0.1:2/db", "postgres://user:hunter%2Fhunter%40@127.0.0.1:1,127.0.0.1:2/db?connect_timeout=1"],
-  ])("%s, which is away", async (name, url) => {
-    const commands = [["serve"], ["migrate"], ["cleanup"], ["keys", "list"], ["sessions", "list"], ["doctor"]];
-    await tell(url, commands, new RegExp(name));
-    await tell(url, [["top", "--once"]], /database is away/);
-  });
+  ])(
+    "%s, which is away",
+    async (name, url) => {
+      const commands = [["serve"], ["migrate"], ["cleanup"], ["keys", "list"], ["sessions", "list"], ["doctor"]];
+      await tell(url, commands, new RegExp(name));
+      await tell(url, [["top", "--once"]], /database is away/);
+    },
+    180_000,
+  );
 
   it.each([
     "postgres://user:hunter/hunter@127.0.0.1:1/db",
