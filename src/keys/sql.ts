@@ -49,9 +49,10 @@ export async function insertKey(
   return row && { id: row.id, createdAt: row.createdAt };
 }
 
-/** Adds keys, with one entry in the audit log; those that exist already stay as they are. Returns how many are new. */
+/** Adds keys, with one entry in the audit log; those that exist already stay as they are, and of two alike the first counts. Returns how many are new. */
 export async function insertKeys(database: Database, rows: NewKey[], by: Operator): Promise<number> {
-  const given = rows.map((row) => ({
+  const given = rows.map((row, at) => ({
+    at,
     ...hexOf(row),
     prefix: row.prefix,
     label: row.label,
@@ -63,8 +64,9 @@ export async function insertKeys(database: Database, rows: NewKey[], by: Operato
         INSERT INTO keys (key_hash, key_prefix, label, expires_at)
         SELECT decode(given.hash, 'hex'), given.prefix, given.label, given.expires_at
         FROM jsonb_to_recordset(${query.json(given)})
-          AS given (hash text, alias text, prefix text, label text, expires_at timestamptz)
+          AS given (at int, hash text, alias text, prefix text, label text, expires_at timestamptz)
         WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = decode(given.alias, 'hex'))
+        ORDER BY given.at
         ON CONFLICT (key_hash) DO NOTHING RETURNING id
       ), counted AS (SELECT count(*)::int AS imported FROM added)
       SELECT imported, CASE WHEN imported > 0 THEN
