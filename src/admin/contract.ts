@@ -31,7 +31,8 @@ const givenMoment = z
   .refine((text) => withZone.safeParse(text).success, "must be a moment like 2027-01-31T12:00:00Z, or a date")
   .refine((text) => readMoment(text) !== undefined, "must be in the years 1 to 9999 of UTC")
   .meta({ description: "RFC 3339, or a date alone, which is through its end, UTC.", pattern: "^\\d{4}-\\d{2}-\\d{2}" })
-  .transform((text) => readMoment(text) as string);
+  // As it was sent, for the audit log; PostgreSQL would round what is finer than the milliseconds that were checked.
+  .transform((text) => (text.includes("T") && !/\.\d{4}/.test(text) ? text : (readMoment(text) as string)));
 export const id = z.int().min(1);
 const generation = z.int().min(0);
 

@@ -66,9 +66,9 @@ function print(report: ImportReport, dryRun: boolean): void {
     const separator = { ",": "a comma", ";": "a semicolon", "\t": "a tab" }[report.separator] ?? report.separator;
     console.log(`read as ${report.columns.join(", ")}, separated by ${separator}`);
   }
-  if (report.ignoredColumns.length > 0) console.log(`not read: ${clean(report.ignoredColumns.join(", "))}`);
+  if (report.ignoredColumns.length > 0) console.error(`not read: ${clean(report.ignoredColumns.join(", "))}`);
   if (report.encodingGuessed)
-    console.log("some lines are no UTF-8 and were read as Windows-1252: look at their labels");
+    console.error("some lines are no UTF-8, and were read as Windows-1252: look at their labels");
   for (const { line, reason } of invalid.slice(0, REJECTED_SHOWN_MAX)) console.error(`line ${line}: ${reason}`);
 }
 

@@ -19,7 +19,7 @@ export interface Reading {
   lines: number;
   separator: string;
   table: Table | undefined;
-  /** Of some line nobody knows for sure in which encoding it is. */
+  /** Of some key's line nobody knows for sure in which encoding it is. */
   guessed: boolean;
   /** Is told each line that is no key, and why; nothing of the key itself. */
   refuse(line: number, reason: string): void;
@@ -35,13 +35,13 @@ export async function* readKeys(
   for await (const row of readRows(bytes, charset, reading)) {
     const line = reading.lines + 1;
     reading.lines += row.lines;
-    reading.guessed ||= row.guessed;
     if (performance.now() - turnBegan > TURN_MS) {
       await nextTurn();
       turnBegan = performance.now();
     }
     try {
       const key = readRow(row, reading);
+      reading.guessed ||= row.guessed && key !== undefined;
       if (key) yield key;
     } catch (error) {
       reading.refuse(line, (error as Error).message);

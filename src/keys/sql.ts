@@ -42,9 +42,10 @@ export async function insertKey(
   return row && { id: row.id, createdAt: row.createdAt };
 }
 
-/** Adds keys, with one entry in the audit log; those that exist already stay as they are. Returns how many are new. */
+/** Adds keys, with one entry in the audit log; those that exist already stay as they are, and of two alike the first counts. Returns how many are new. */
 export async function insertKeys(database: Database, rows: NewKey[], by: Operator): Promise<number> {
-  const given = rows.map((row) => ({
+  const given = rows.map((row, at) => ({
+    at,
     ...hexOf(row),
     prefix: row.prefix,
     label: row.label,

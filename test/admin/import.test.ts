@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { importPreview, importReply } from "../../src/admin/contract.ts";
+import { mintKey } from "../../src/keys/secret.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newAccessKey } from "../support/secrets.ts";
@@ -116,7 +117,7 @@ describe("POST /api/admin/keys/import", () => {
   });
 
   it("tells with ?dry_run what would happen, and changes nothing", async () => {
-    const [known, one, two] = [newAccessKey(), newAccessKey(), newAccessKey()];
+    const [known, one, two] = [newAccessKey(), newAccessKey(), mintKey()];
     await read(known);
     const before = await countKeys();
     const text = `City;Label;Key\nParis;ACME;${one}\nRome;;${known}\n;;${two.toUpperCase()}\n;;${two}\n`;

@@ -7,8 +7,10 @@ import { type KeyWithHolderRow, selectKeysWithHolder } from "./sql.ts";
 
 /** A page of the keys that fit all that is asked for, the newest first. */
 export async function searchKeys(database: Database, hashKey: HashKey, asked: SearchKeys) {
+  const [hash, alias] = asked.access_key === undefined ? [] : formsOf(asked.access_key).map(hashKey);
   const rows = await selectKeysWithHolder(database, {
-    hashes: asked.access_key === undefined ? undefined : formsOf(asked.access_key).map(hashKey),
+    hash,
+    alias,
     prefix: asked.prefix,
     label: asked.label === "" ? undefined : asked.label,
     state: asked.state,

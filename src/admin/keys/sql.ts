@@ -5,8 +5,9 @@ import type { Device } from "../../sessions/device/contract.ts";
 
 export interface KeyFilter {
   id?: number | undefined;
-  /** Of all texts that it can be kept as. */
-  hashes?: Uint8Array[] | undefined;
+  hash?: Uint8Array | undefined;
+  /** Of another text that the same key may be kept as. */
+  alias?: Uint8Array | undefined;
   prefix?: string | undefined;
   label?: string | undefined;
   state?: "active" | "live" | "revoked" | "expired" | undefined;
@@ -39,7 +40,7 @@ export async function selectKeysWithHolder(database: Database, filter: KeyFilter
 
 /** Only what is asked for stands in the statement, so that each has a plan, and an index, of its own. */
 export function keysWithHolder(sql: Sql, filter: KeyFilter) {
-  const { id, hashes, prefix, label, state, before, limit } = filter;
+  const { id, hash, alias, prefix, label, state, before, limit } = filter;
   return sql<KeyWithHolderRow[]>`
     SELECT k.id, k.key_prefix || '…' AS access_key, k.label, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
            k.generation, mask_session_id(s.session_id) AS session_id, s.started_at, s.last_heartbeat, s.device
@@ -48,7 +49,7 @@ export function keysWithHolder(sql: Sql, filter: KeyFilter) {
       ON s.key_id = k.id AND s.last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
     WHERE true
       ${id === undefined ? sql`` : sql`AND k.id = ${id}`}
-      ${hashes === undefined ? sql`` : sql`AND k.key_hash IN ${sql(hashes)}`}
+      ${hash === undefined ? sql`` : alias === undefined ? sql`AND k.key_hash = ${hash}` : sql`AND k.key_hash IN (${hash}, ${alias})`}
       ${
         // A range of the index: LIKE with a parameter is one only while the planner knows its value.
         prefix === undefined

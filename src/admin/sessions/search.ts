@@ -6,8 +6,10 @@ import { selectSessions } from "./sql.ts";
 
 /** A page of the live sessions that fit all that is asked for, in the order of their keys' ids. */
 export async function searchSessions(database: Database, hashKey: HashKey, asked: SearchSessions) {
+  const [hash, alias] = asked.access_key === undefined ? [] : formsOf(asked.access_key).map(hashKey);
   const rows = await selectSessions(database, {
-    hashes: asked.access_key === undefined ? undefined : formsOf(asked.access_key).map(hashKey),
+    hash,
+    alias,
     prefix: asked.prefix,
     label: asked.label || undefined,
     device: asked.device || undefined,

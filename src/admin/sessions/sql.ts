@@ -5,8 +5,9 @@ import type { Device } from "../../sessions/device/contract.ts";
 import type { HistoryItem } from "../contract.ts";
 
 export interface SessionFilter {
-  /** Of all texts that it can be kept as. */
-  hashes?: Uint8Array[] | undefined;
+  hash?: Uint8Array | undefined;
+  /** Of another text that the same key may be kept as. */
+  alias?: Uint8Array | undefined;
   prefix?: string | undefined;
   label?: string | undefined;
   device?: string | undefined;
@@ -39,13 +40,13 @@ export async function selectSessions(database: Database, filter: SessionFilter):
  * or heartbeat.
  */
 export function sessionsWithKey(sql: Sql, filter: SessionFilter) {
-  const { hashes, prefix, label, device, silentSecondsMin, after, limit } = filter;
+  const { hash, alias, prefix, label, device, silentSecondsMin, after, limit } = filter;
   return sql<SessionRow[]>`
     SELECT s.key_id, s.access_key, k.label, mask_session_id(s.session_id) AS session_id, s.generation, s.started_at,
            s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
     FROM active_sessions s JOIN keys k ON k.id = s.key_id
     WHERE s.last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
-      ${hashes === undefined ? sql`` : sql`AND k.key_hash IN ${sql(hashes)}`}
+      ${hash === undefined ? sql`` : alias === undefined ? sql`AND k.key_hash = ${hash}` : sql`AND k.key_hash IN (${hash}, ${alias})`}
       ${
         prefix === undefined
           ? sql``
