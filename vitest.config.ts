@@ -1,15 +1,37 @@
+import { readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-/** `--mode host`: the tests that need programs of the host's (pg_dump, systemd-analyze). */
+/** Of `*.long.ts`, `--mode short` runs what proves the guarantees, and every fourth of the others: another fourth a day. */
+const SAMPLE = 4;
+const ALWAYS = /sessions\//;
+
+/**
+ * `*.test.ts` is for who has just cloned the project: it takes minutes. `*.long.ts` takes longer: all of it runs with
+ * `--mode long`, a sample with a share of its stories and mutants with `--mode short`. `*.host.ts` needs programs of the
+ * host's (`--mode host`).
+ */
 export default defineConfig(({ mode }) => ({
   test: {
-    include: [mode === "host" ? "test/**/*.host.ts" : "test/**/*.test.ts"],
+    include: mode === "short" ? sampleLong() : [`test/**/*.${mode}.ts`],
     globalSetup: ["test/support/global-setup.ts"],
     setupFiles: ["test/support/answers.ts"],
+    reporters: ["default", "./test/support/progress.ts"],
+    provide: { share: mode === "short" ? 1 / SAMPLE : 1 },
     pool: "forks",
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // A poll ends with the event that it waits for; this only says when to give up, on the slowest machine.
+    expect: { poll: { timeout: 60_000 } },
     // Many files wait for time to pass; more at once than cores keeps the suite short.
     maxWorkers: 3,
   },
 }));
+
+function sampleLong(): string[] {
+  const files = readdirSync("test", { recursive: true, encoding: "utf8" });
+  const long = files.filter((file) => file.endsWith(".long.ts")).sort();
+  const others = long.filter((file) => !ALWAYS.test(file));
+  const today = new Date().getUTCDate() % SAMPLE;
+  const sample = others.filter((_, at) => at % SAMPLE === today);
+  return [...long.filter((file) => ALWAYS.test(file)), ...sample].map((file) => `test/${file}`);
+}

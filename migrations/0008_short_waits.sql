@@ -524,9 +524,11 @@ BEGIN
   PERFORM limit_waiting();
   INSERT INTO keys (key_hash, key_prefix, label, expires_at)
   SELECT decode(key.hash, 'hex'), key.prefix, key.label, key.expires_at
-  FROM jsonb_to_recordset(given) AS key (hash text, alias text, prefix text, label text, expires_at timestamptz)
+  FROM ROWS FROM (
+    jsonb_to_recordset(given) AS (hash text, alias text, prefix text, label text, expires_at timestamptz)
+  ) WITH ORDINALITY AS key (hash, alias, prefix, label, expires_at, at)
   WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = decode(key.alias, 'hex'))
-  ORDER BY key.hash COLLATE "C"
+  ORDER BY key.hash COLLATE "C", key.at
   ON CONFLICT (key_hash) DO NOTHING;
   GET DIAGNOSTICS imported = ROW_COUNT;
   IF imported > 0 THEN

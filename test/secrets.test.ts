@@ -63,7 +63,7 @@ describe.each(SECRETS)("%s", (name) => {
     expect(() => readConfig({ [inFile]: join(folder, "none") })).toThrow(
       `${inFile} names a file that cannot be read (ENOENT)`,
     );
-    expect(() => readConfig({ [inFile]: folder })).toThrow(`${inFile} names a file that cannot be read (EISDIR)`);
+    expect(() => readConfig({ [inFile]: folder })).toThrow(`${inFile} names a file that cannot be read: EISDIR`);
     expect(() => readConfig({ [inFile]: fileOf("") })).toThrow(`${inFile} names an empty file`);
     expect(() => readConfig({ [inFile]: fileOf("\n") })).toThrow(inFile);
     expect(() => readConfig({ [inFile]: "/dev/zero" })).toThrow(`${inFile} names a file of more than`);
@@ -146,7 +146,7 @@ describe("the token of the first run", () => {
     expect(await begin()).toBe(token);
     rmSync(file);
     mkdirSync(file); // stands for any error but that there is none
-    await expect(begin()).rejects.toThrow("cannot be read (EISDIR)");
+    await expect(begin()).rejects.toThrow("cannot be read: EISDIR");
     rmSync(file, { recursive: true });
     writeFileSync(file, "short\n");
     await expect(begin()).rejects.toThrow("has only 5 characters");

@@ -126,7 +126,7 @@ describe("the client as an app ships it", () => {
     app.child.stdout.on("data", (chunk) => {
       said += chunk;
     });
-    await expect.poll(() => said, { timeout: 30_000 }).toContain("live");
+    await expect.poll(() => said).toContain("live");
     app.child.kill("SIGTERM");
     expect(await app.closed).toMatchObject({ signal: "SIGTERM", output: "2\n0\n2 live\n" });
     expect(ends()).toBe(before + 16);

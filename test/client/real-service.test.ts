@@ -86,8 +86,9 @@ describe("the client and the real service", () => {
 
   it("a key that nobody knows, and a request that is malformed, are refused for good", async () => {
     await expect(start("no-such-key")).rejects.toMatchObject({ code: "invalid_key", message: "Invalid access key" });
-    const { key } = await db.makeKey();
-    const tooLong = start(key, { device: { name: "x".repeat(101) } });
-    await expect(tooLong).rejects.toMatchObject({ code: "invalid_request", data: { issues: [expect.any(Object)] } });
+    await expect(start("no such\0key")).rejects.toMatchObject({
+      code: "invalid_request",
+      data: { issues: [expect.any(Object)] },
+    });
   });
 });

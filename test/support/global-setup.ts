@@ -22,6 +22,8 @@ declare module "vitest" {
   export interface ProvidedContext {
     serverUrl: string;
     template: string;
+    /** Of the stories and mutants of a long test that it should take, from 0 to 1. */
+    share: number;
     /** What a server loads first so that its answers are checked, and where it may write them. */
     recorder: { program: string; folder: string };
   }

@@ -72,7 +72,7 @@ describe("a watch", () => {
       );
       watch();
       watches.at(-1)?.check();
-      await expect.poll(() => told.map(({ type }) => type), { timeout: 10_000 }).toEqual(["error"]);
+      await expect.poll(() => told.map(({ type }) => type)).toEqual(["error"]);
       watches.at(-1)?.check();
       await expect.poll(() => count("/position")).toBe(2);
     }

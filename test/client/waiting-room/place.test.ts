@@ -1,10 +1,10 @@
 /** The client's place: taken, watched, given back, against the real service. */
-import { SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PlaceWatch } from "../../../src/client/waiting-room/index.ts";
 import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
+import { signUserToken } from "../../support/user-token.ts";
 import { clientOf, code, listen, placesOf } from "./support.ts";
 
 const SECRET = "a-secret-of-the-waiting-room-for-tests";
@@ -235,8 +235,7 @@ describe("watchPosition", () => {
 });
 
 describe("with QUEUE_AUTH=jwt", () => {
-  const sign = (user: string) =>
-    new SignJWT({}).setSubject(user).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
+  const sign = (user: string) => signUserToken(user, SECRET);
 
   it("sends the user's token with every call, the stream's and the closing page's too", async () => {
     await clientOf(app).closeSession(c);

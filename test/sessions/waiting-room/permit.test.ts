@@ -80,7 +80,7 @@ it("a caller that hangs up gives up its turn, and an offer to a process that die
   await expect.poll(waiting).toHaveLength(1);
   abort.abort();
   expect(await left).toBe("hung up");
-  await expect.poll(waiting, { timeout: 5000 }).toHaveLength(0);
+  await expect.poll(waiting).toHaveLength(0);
 
   // As a process leaves it that was killed while it waited.
   await db.sql`SELECT request_permit('of-the-dead', ${user}, 30000)`;

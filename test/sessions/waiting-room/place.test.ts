@@ -196,7 +196,7 @@ describe("time", () => {
     });
     expect(await seated(next)).toHaveLength(1);
     next = await silent();
-    await expect.poll(() => seated(next), { timeout: 5000 }).toHaveLength(1);
+    await expect.poll(() => seated(next)).toHaveLength(1);
   });
 
   it("in which nobody served counts against nobody", async () => {

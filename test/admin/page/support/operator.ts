@@ -32,7 +32,7 @@ export function useOperators(): Operators {
     async open(url, options = {}) {
       const context = await browser.newContext({ locale: "en-GB", ...options });
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(60_000);
       const faults: string[] = [];
       page.on("pageerror", (error) => faults.push(String(error)));
       page.on("request", (sent) => sent.url().startsWith(`${url}/`) || faults.push(`foreign request: ${sent.url()}`));

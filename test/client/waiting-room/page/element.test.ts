@@ -1,10 +1,10 @@
 /** What a page can do with widget.js: the element and its events, and the functions. */
-import { SignJWT } from "jose";
 import type { Page } from "playwright-core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { newUser, resetRoom } from "../../../sessions/waiting-room/room.ts";
 import { ADMIN_TOKEN, useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
+import { signUserToken } from "../../../support/user-token.ts";
 import { clientOf, placesOf } from "../support.ts";
 import { notice, useVisitors } from "./support/visitor.ts";
 
@@ -42,8 +42,7 @@ const put = (page: Page, attributes: Record<string, string>) =>
     document.body.append(element);
   }`);
 const call = (page: Page, text: string) => page.evaluate(`KeybeatWaitingRoom.${text}`);
-const sign = (sub: string) =>
-  new SignJWT({}).setSubject(sub).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
+const sign = (user: string) => signUserToken(user, SECRET);
 
 describe("<keybeat-waiting-room>", () => {
   it("tells the page where its user stands, the promotion, and how the place was lost", async () => {
@@ -156,7 +155,7 @@ describe("KeybeatWaitingRoom", () => {
     await expect.poll(permits).toHaveLength(1);
     await page.close();
     await db.sql`SELECT pg_sleep(0.5)`;
-    await expect.poll(() => placesOf(db), { timeout: 30_000, interval: 500 }).toEqual([]);
+    await expect.poll(() => placesOf(db), { interval: 500 }).toEqual([]);
     expect(await permits()).toHaveLength(0);
   }, 45_000);
 

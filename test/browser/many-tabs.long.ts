@@ -92,13 +92,13 @@ describe("eight tabs over plain http", () => {
         );
         expect(state).toBe("live");
       }
-      await expect.poll(() => openStreams().length, { timeout: 10_000 }).toBe(2);
+      await expect.poll(() => openStreams().length).toBe(2);
       // A takeover is learned at once where there is a stream, and a tab that closes leaves its turn to another.
       await app.post("/api/session/start", { access_key: keys[0] });
       await pages[0]?.waitForFunction(() => (globalThis as unknown as { session: Session }).session.state === "lost");
-      await expect.poll(() => openStreams().length, { timeout: 10_000 }).toBe(2);
+      await expect.poll(() => openStreams().length).toBe(2);
       await pages[1]?.close();
-      await expect.poll(() => openStreams().length, { timeout: 10_000 }).toBe(2);
+      await expect.poll(() => openStreams().length).toBe(2);
       // The connections that are left are for everything else, a ninth tab too.
       const ninth = await context.newPage();
       await ninth.goto(shopAddress());
@@ -126,13 +126,13 @@ describe("eight tabs over plain http", () => {
         );
       }
       const holders = () => new Set(openStreams().map((request) => pages.indexOf(request.frame().page())));
-      await expect.poll(holders, { timeout: 10_000 }).toEqual(new Set([0, 1]));
+      await expect.poll(holders).toEqual(new Set([0, 1]));
       await setHidden(pages[0] as Page, true);
-      await expect.poll(holders, { timeout: 10_000 }).toEqual(new Set([1, 2]));
+      await expect.poll(holders).toEqual(new Set([1, 2]));
       await setHidden(pages[0] as Page, false);
       for (const n of [0, 1, 2]) await setHidden(pages[n] as Page, true);
       // They keep two: what comes on these wakes the others, whose timers sleep.
-      await expect.poll(holders, { timeout: 10_000 }).toEqual(new Set([0, 1]));
+      await expect.poll(holders).toEqual(new Set([0, 1]));
     },
     TIMEOUT_MS,
   );
@@ -154,7 +154,7 @@ describe("eight tabs over plain http", () => {
       }
       expect(openStreams().length).toBe(1);
       await pages[0]?.close();
-      await expect.poll(() => openStreams().length, { timeout: 10_000 }).toBe(1);
+      await expect.poll(() => openStreams().length).toBe(1);
     },
     TIMEOUT_MS,
   );
@@ -175,7 +175,7 @@ describe("eight tabs over plain http", () => {
       await app.post("/api/session/start", { access_key: key, device: { name: "Laptop" } });
       for (const page of pages) await page.getByText("Laptop replaced PC").waitFor();
       await first.close();
-      await expect.poll(() => openStreams().length, { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => openStreams().length).toBe(1);
       await app.post("/api/session/start", { access_key: key, device: { name: "Tablet" } });
       for (const page of pages.slice(1)) await page.getByText("Tablet replaced Laptop").waitFor();
     },

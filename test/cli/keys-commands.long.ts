@@ -38,7 +38,7 @@ describe("keybeat keys create", () => {
       access_key: expect.stringMatching(/^[0-9a-z]{32}$/),
       id: expect.any(Number),
       label: "ACME",
-      expires_at: "2099-01-31T00:00:00.000Z",
+      expires_at: "2099-01-31T23:59:59.999Z",
     });
     expect(JSON.parse((await keys("create", "--json")).stdout)).toMatchObject({ label: null, expires_at: null });
   });

@@ -119,9 +119,7 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
       expect(performance.now() - began).toBeLessThan(3_000);
       expect(readValue(without, "keybeat_database_up")).toBe(0);
       await proxy.set("pass");
-      await expect
-        .poll(async () => readValue(await scrape(server.url), "keybeat_database_up"), { timeout: 40_000 })
-        .toBe(1);
+      await expect.poll(async () => readValue(await scrape(server.url), "keybeat_database_up")).toBe(1);
     },
   );
 
@@ -167,12 +165,10 @@ it("a counter never falls, also when a worker is killed, and what it had counted
   for (const pid of workersOf(server.child)) {
     process.kill(pid, "SIGKILL");
     // A connection that is handed to a dead worker before the primary knows is lost.
-    await expect
-      .poll(async () => server.output().split("a worker died").length, { timeout: 20_000 })
-      .toBe(++deaths + 1);
+    await expect.poll(async () => server.output().split("a worker died").length).toBe(++deaths + 1);
     const after = await scrape(server.url);
     expectRisen(before, after);
-    await expect.poll(() => workersOf(server.child).length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => workersOf(server.child).length).toBe(2);
     await beat();
     const later = await scrape(server.url);
     expectRisen(after, later);

@@ -172,7 +172,7 @@ describe("processWithLimit", () => {
     away = true;
     end();
     expect(await done).toBe("done");
-    await expect.poll(permits, { timeout: 5_000 }).toEqual([]);
+    await expect.poll(permits).toEqual([]);
     expect(refused).toBe(2);
   }, 15_000);
 });

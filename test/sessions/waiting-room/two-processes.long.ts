@@ -145,7 +145,7 @@ describe("kill -9 of every process with 50 queued", () => {
     expect(before.filter((position) => position > 0)).toHaveLength(50);
     await Promise.all(servers.map(kill));
     // What they had asked for last is done, and no tick of theirs comes any more.
-    await expect.poll(theirs, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(theirs).toEqual([]);
     // Away for longer than a waiter may be silent.
     await agePlaces(db, 90);
     await db.sql`UPDATE service_state SET last_tick = last_tick - interval '90 seconds'`;

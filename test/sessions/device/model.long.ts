@@ -5,14 +5,14 @@
  * A failure prints the shortest story that still fails, and its seed. MODEL_SEED=… tells the same stories again.
  */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
 import { story } from "./model-commands.ts";
 import { type Tally, tell } from "./model-story.ts";
 import { plant } from "./mutants.ts";
 import { deviceSessions } from "./subject.ts";
 
-const STORIES = 2400;
+const STORIES = 2400 * inject("share");
 /** Each lane tells its stories one after the other on a database of its own, so that a cleanup's count is its own. */
 const LANES = 3;
 const SEED = Number(process.env.MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31));

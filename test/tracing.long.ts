@@ -80,7 +80,7 @@ async function receive(): Promise<Receiver> {
 }
 
 const findSpan = (receiver: Receiver, name: string, more: (span: Span) => boolean = () => true) =>
-  expect.poll(() => receiver.spans.find((span) => span.name === name && more(span)), { timeout: 20_000 });
+  expect.poll(() => receiver.spans.find((span) => span.name === name && more(span)));
 
 async function spanOf(receiver: Receiver, name: string, more?: (span: Span) => boolean): Promise<Span> {
   await findSpan(receiver, name, more).toBeDefined();
@@ -165,7 +165,7 @@ it("the last spans are sent on the way out", async () => {
 it("a receiver that is away stops nobody", async () => {
   const server = await serve({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
   for (let n = 0; n < 5; n++) expect((await server.get("/health")).status).toBe(200);
-  await expect.poll(() => server.output(), { timeout: 30_000 }).toContain("traces could not be sent");
+  await expect.poll(() => server.output()).toContain("traces could not be sent");
   expect((await server.get("/health")).status).toBe(200);
 });
 

@@ -32,7 +32,7 @@ const press = (page: Page, name: string) => page.getByRole("button", { name, exa
 const confirm = (page: Page, name: string) => dialog(page).getByRole("button", { name, exact: true }).click();
 /** The users of a table from top to bottom, once they are these. */
 const expectUsers = (of: ReturnType<typeof line>, users: string[]) =>
-  expect.poll(() => of.locator("tbody td:first-child").allTextContents(), { timeout: 15_000 }).toEqual(users);
+  expect.poll(() => of.locator("tbody td:first-child").allTextContents()).toEqual(users);
 
 describe("the waiting room at the page", () => {
   it("says that it is empty, and shows by itself who comes", async () => {

@@ -41,8 +41,7 @@ async function watchPlace(user: string, at = here): Promise<Watch> {
 }
 /** What a stream has said, as "event position". */
 const said = (stream: Watch) => stream.events.map(({ event, data }) => [event, data.position ?? data.reason].join(" "));
-const expectSaid = (stream: Watch, words: string[]) =>
-  expect.poll(() => said(stream), { timeout: 5000, interval: 10 }).toEqual(words);
+const expectSaid = (stream: Watch, words: string[]) => expect.poll(() => said(stream), { interval: 10 }).toEqual(words);
 
 describe("GET /events/{user_id}", () => {
   it("says where a waiter stands, then every move of the line, and promoted", async () => {
@@ -144,7 +143,7 @@ describe("GET /events/{user_id}", () => {
     expect(await names()).toEqual([watching]);
     expect(said(stream)).toEqual(["position 1"]);
     stream.stop();
-    await expect.poll(names, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(names).toEqual([]);
     expect((await room.position(silent)).status).toBe(404);
   });
 
@@ -160,7 +159,7 @@ describe("GET /events/{user_id}", () => {
     const told: string[] = [];
     const stop = events.watch(body, ({ event }) => told.push(event));
     expect(told).toEqual(["position"]);
-    await expect.poll(() => told, { timeout: 5000 }).toEqual(["position", "promoted"]);
+    await expect.poll(() => told).toEqual(["position", "promoted"]);
     stop();
     expect(events.size()).toBe(0);
     await events.close();
@@ -207,7 +206,7 @@ describe("80 watching waiters and 60 seats given up", () => {
     // The first 40 waiters were let in, and closed in their turn; 20 more were let in; the last 20 moved up.
     for (const [n, stream] of streams.entries()) {
       const last = n < 40 ? "closed closed" : n < 60 ? "promoted 0" : `position ${n - 59}`;
-      await expect.poll(() => said(stream).at(-1), { timeout: 10_000 }).toBe(last);
+      await expect.poll(() => said(stream).at(-1)).toBe(last);
       const told = stream.events.filter(({ event }) => event !== "closed");
       // The same position again is news only with another estimate, as on a machine that is slower for a while.
       for (const [at, { data }] of told.entries()) expect(data).not.toEqual(told[at - 1]?.data);

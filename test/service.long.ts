@@ -110,7 +110,7 @@ describe("a setting that makes no sense is refused with exit 2 and a line that n
 });
 
 describe("what stands in the way of a start is said in one line, with exit 1", () => {
-  // (What a start says while it waits for a database is of test/cli/start.test.ts.)
+  // (What a start says while it waits for a database is of test/cli/start.long.ts.)
   const refused = (env: Record<string, string>) =>
     keybeat(["serve"], { DATABASE_URL: db.url, PORT: "0", LOG_LEVEL: "error", ...env });
 
