@@ -4,7 +4,7 @@ import { expect } from "vitest";
 const ROUNDS = 3;
 const TRIES = 6;
 /** A call is repeated until it takes so long: the clock of a process's CPU knows no less. */
-const MEASURED_MS = 1;
+const MEASURED_MS = 4;
 /** Of twice the input: linear is 2, quadratic 4. */
 const GROWTH_MAX = 3;
 
