@@ -5,6 +5,17 @@ CREATE TABLE "ended_sign_ins" (
 --> statement-breakpoint
 ALTER TABLE "service_state" ADD COLUMN "pepper_mark" text;--> statement-breakpoint
 
+-- What the pepper of the keys can be known by from now on.
+CREATE FUNCTION keep_pepper_mark(mark text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  UPDATE service_state SET pepper_mark = mark;
+END
+$$;
+--> statement-breakpoint
+
 -- As in 0004, but what counts against takeovers_max is every session of the key that ended within a minute, whatever
 -- ended it, and a start on a free key waits as well: one client that starts and ends in turn fills the history no faster
 -- than two that replace each other. Never for a start that is resumed or refused anyway.

@@ -13,7 +13,7 @@ import { type Database, openDatabase } from "./database/database.ts";
 import { openListener } from "./database/listener.ts";
 import { untilFree } from "./database/locked.ts";
 import { migrateDatabase } from "./database/migrate.ts";
-import { type Patience, sayIfSlow, untilStopped } from "./database/patience.ts";
+import { type Patience, untilStopped } from "./database/patience.ts";
 import { setSessionTimeout } from "./database/service-state.ts";
 import { startTicking } from "./database/tick.ts";
 import { createEndings, type Endings } from "./events/endings.ts";
@@ -67,10 +67,7 @@ export async function serve(
     if (tracing) undo.push(tracing.close);
     const database = openDatabase(chosen.url, tracing);
     undo.push(database.close);
-    if (!worker) {
-      await expectPepper(database, config.keyPepper);
-      await sayIfSlow(settle(config, database, log), patience, "waiting for a lock on service_state");
-    }
+    if (!worker) await settle(config, database, log);
 
     const hashKey = createHashKey(config.keyPepper);
     const greeting = worker ? undefined : await welcome(config, chosen, database, hashKey);
@@ -179,7 +176,9 @@ function openRoom(config: Config, database: Database, url: string, log: Logger):
   });
 }
 
+/** Waits for those who hold what it changes. */
 async function settle(config: Config, database: Database, log: Logger): Promise<void> {
+  await untilFree(log, "the mark of the pepper", () => expectPepper(database, config.keyPepper));
   const before = await untilFree(log, "the session timeout of this installation", () =>
     setSessionTimeout(database, config.sessionTimeoutSeconds),
   );

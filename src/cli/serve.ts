@@ -28,7 +28,8 @@ export function addServeCommand(program: Command): void {
       const print = (line: string) => output.write(`${line}\n`);
       const say = (line: string) => log.warn(line);
       const service = await serve(config, log, print, { awayMs: DATABASE_AWAY_MS, say, stop }).catch((error: Error) => {
-        if (!cluster.isWorker || stop.aborted) throw error;
+        if (!cluster.isWorker) throw error;
+        if (stop.aborted) process.exit(1); // the primary, which stopped it, says why
         reportFailure(error);
       });
       if (!service) return;

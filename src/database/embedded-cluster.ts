@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { OperatorError } from "../errors.ts";
 import { findWay, openConnections, type Sql } from "./connections.ts";
 import { findPrograms, type Programs } from "./embedded-programs.ts";
+import { NO_PATIENCE } from "./patience.ts";
 import { createPrivate, openPrivateLog, readPrivate } from "./private-files.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 
@@ -30,9 +31,9 @@ export interface Cluster {
 }
 
 /** Makes the cluster where there is none. Throws an OperatorError that says in one line what stands in the way. */
-export async function prepareCluster(dataDir: string, say: Say = () => {}): Promise<Cluster> {
+export async function prepareCluster(dataDir: string, { say, stop } = NO_PATIENCE): Promise<Cluster> {
   try {
-    return await prepare(resolve(dataDir), say);
+    return await prepare(resolve(dataDir), say, stop);
   } catch (error) {
     if (!("syscall" in (error as Error))) throw error;
     const { message, code } = error as NodeJS.ErrnoException;
@@ -41,7 +42,7 @@ export async function prepareCluster(dataDir: string, say: Say = () => {}): Prom
   }
 }
 
-async function prepare(dataDir: string, say: Say): Promise<Cluster> {
+async function prepare(dataDir: string, say: Say, stop: AbortSignal): Promise<Cluster> {
   await mkdir(dirname(dataDir), { recursive: true, mode: 0o700 });
   await mkdir(dataDir, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
@@ -58,7 +59,8 @@ async function prepare(dataDir: string, say: Say): Promise<Cluster> {
 
   const versionFile = join(dir, "PG_VERSION");
   if (!existsSync(versionFile)) {
-    await makeCluster(dir, password, programs, runAs).catch((error: Error) => {
+    await makeCluster(dir, password, programs, runAs, stop).catch((error: Error) => {
+      stop.throwIfAborted();
       throw new OperatorError(`the embedded PostgreSQL could not be made in ${root}: ${error.message}`);
     });
   }
@@ -74,7 +76,13 @@ async function prepare(dataDir: string, say: Say): Promise<Cluster> {
 }
 
 /** It appears under its name only when it is complete. Another process may be faster: then its cluster stands. */
-async function makeCluster(dir: string, password: string, { initdb }: Programs, runAs: RunAs): Promise<void> {
+async function makeCluster(
+  dir: string,
+  password: string,
+  { initdb }: Programs,
+  runAs: RunAs,
+  stop: AbortSignal,
+): Promise<void> {
   const work = await mkdtemp(`${dir}.new-`);
   try {
     const [fresh, passwordFile] = [join(work, "data"), join(work, "password")];
@@ -85,7 +93,7 @@ async function makeCluster(dir: string, password: string, { initdb }: Programs, 
     }
     const name = runAs.nameOf(fresh);
     const how = ["-U", SUPERUSER, "--pwfile", `${name}/../password`, "--auth", "scram-sha-256", "--encoding", "UTF8"];
-    await runAs.exec(fresh, initdb, ["-D", name, ...how, "--no-locale", "--data-checksums"]);
+    await runAs.exec(fresh, initdb, ["-D", name, ...how, "--no-locale", "--data-checksums"], stop);
     await rename(fresh, dir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST" && error.code !== "ENOTEMPTY") throw error;
     });

@@ -51,8 +51,9 @@ export async function openEmbedded(
   log: Logger,
   patience = NO_PATIENCE,
 ): Promise<EmbeddedDatabase> {
-  const { say, stop } = patience;
-  const cluster = await untilStopped(prepareCluster(dataDir, say), stop);
+  const { stop } = patience;
+  const cluster = await prepareCluster(dataDir, patience);
+  stop.throwIfAborted();
   let starting: Promise<number | undefined> | undefined;
   const start = (failures: number, queue: Queue) => {
     starting = startUnlessOthersDo(cluster, failures, queue);

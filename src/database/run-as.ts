@@ -17,8 +17,8 @@ export interface RunAs {
   owner: { uid: number; gid: number } | undefined;
   /** The name under which a program that runs in the folder reaches it. */
   nameOf(folder: string): string;
-  /** Runs a program in the folder to its end. Throws with the line in which it says why. */
-  exec(folder: string, program: string, args: string[]): Promise<void>;
+  /** Runs a program in the folder to its end, to which `stop` brings it. Throws with the line in which it says why. */
+  exec(folder: string, program: string, args: string[], stop?: AbortSignal): Promise<void>;
   /** Starts a program in the folder that outlives us. It writes to the open file `output`. */
   launch(folder: string, program: string, args: string[], output: number): ChildProcess;
 }
@@ -60,7 +60,8 @@ function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
   return {
     owner,
     nameOf: (folder) => (owner ? "/proc/self/cwd" : folder),
-    exec(folder, program, args) {
+    async exec(folder, program, args, stop) {
+      stop?.throwIfAborted();
       const call = wrap(folder, program, args);
       // A Ctrl-C goes to everything in the terminal's group; what is begun is finished, and then stopped in order.
       const child = spawn(call.file, call.args, {
@@ -68,7 +69,9 @@ function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
         detached: true,
         stdio: ["ignore", "ignore", "pipe"],
       });
-      return readToEnd(child);
+      const end = () => child.kill("SIGTERM");
+      stop?.addEventListener("abort", end);
+      await readToEnd(child).finally(() => stop?.removeEventListener("abort", end));
     },
     launch(folder, program, args, output) {
       const call = wrap(folder, program, args);

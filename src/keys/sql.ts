@@ -198,5 +198,5 @@ export async function selectPepperMark(database: Database): Promise<{ mark: stri
 
 /** Of two processes that start at once with different peppers on an empty database the later one is believed. */
 export async function savePepperMark(database: Database, mark: string): Promise<void> {
-  await database.background.query((query) => query`UPDATE service_state SET pepper_mark = ${mark}`);
+  await database.background.query((query) => query`SELECT keep_pepper_mark(${mark})`);
 }

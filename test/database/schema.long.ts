@@ -128,7 +128,7 @@ describe("a role that may only serve", () => {
     async () => {
       const key = await makeKey(url);
       const guide = readFileSync("scripts/deploy/README.md", "utf8");
-      const script = /<!-- run by test\/database\/schema\.test\.ts -->\n```sql\n([^`]*)```/.exec(guide)?.[1] as string;
+      const script = /<!-- run by test\/database\/schema\.long\.ts -->\n```sql\n([^`]*)```/.exec(guide)?.[1] as string;
       await sql.unsafe(script.replaceAll("keybeat_serve", name).replace("'…'", "'a-secret-password'"));
       await sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`;
       const own = new URL(url);
