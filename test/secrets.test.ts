@@ -63,7 +63,7 @@ describe.each(SECRETS)("%s", (name) => {
     expect(() => readConfig({ [inFile]: join(folder, "none") })).toThrow(
       `${inFile} names a file that cannot be read (ENOENT)`,
     );
-    expect(() => readConfig({ [inFile]: folder })).toThrow(`${inFile} names a file that cannot be read: EISDIR`);
+    expect(() => readConfig({ [inFile]: folder })).toThrow(`${inFile} names a file that cannot be read (EISDIR)`);
     expect(() => readConfig({ [inFile]: fileOf("") })).toThrow(`${inFile} names an empty file`);
     expect(() => readConfig({ [inFile]: fileOf("\n") })).toThrow(inFile);
     expect(() => readConfig({ [inFile]: "/dev/zero" })).toThrow(`${inFile} names a file of more than`);
