@@ -1,9 +1,11 @@
 import { readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { sampleOfToday } from "./test/support/sample.ts";
 
-/** Of `*.long.ts`, `--mode short` runs what proves the guarantees, and every fourth of the others: another fourth a day. */
+/** `--mode short` runs every fourth of `*.long.ts`, others each day, with a fourth of their stories and mutants. */
 const SAMPLE = 4;
-const ALWAYS = /sessions\//;
+/** These prove the guarantees, and run each time. */
+const ALWAYS = /sessions\/.*(model|mutations|races)/;
 
 /**
  * `*.test.ts` is for who has just cloned the project: it takes minutes. `*.long.ts` takes longer: all of it runs with
@@ -31,7 +33,6 @@ function sampleLong(): string[] {
   const files = readdirSync("test", { recursive: true, encoding: "utf8" });
   const long = files.filter((file) => file.endsWith(".long.ts")).sort();
   const others = long.filter((file) => !ALWAYS.test(file));
-  const today = new Date().getUTCDate() % SAMPLE;
-  const sample = others.filter((_, at) => at % SAMPLE === today);
-  return [...long.filter((file) => ALWAYS.test(file)), ...sample].map((file) => `test/${file}`);
+  const chosen = [...long.filter((file) => ALWAYS.test(file)), ...sampleOfToday(others, SAMPLE)];
+  return chosen.map((file) => `test/${file}`);
 }

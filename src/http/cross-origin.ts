@@ -12,6 +12,7 @@ import type { HttpEnv } from "./request-id.ts";
 /** The headers every answer from Hono carries. A page adds its own Content-Security-Policy. */
 export function safeHeaders(): MiddlewareHandler<HttpEnv> {
   return secureHeaders({
+    xFrameOptions: "DENY",
     // Whether there is TLS is known to the proxy, and one wrong HSTS locks browsers out for a year.
     strictTransportSecurity: false,
     // Scripts for other pages are to be loaded from here.

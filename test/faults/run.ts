@@ -1,7 +1,7 @@
 /**
  * Runs the faults, one after the other, and says a line each: what was broken, whether the promises held, the figure.
  *
- *   npm run test:faults [-- name … --short --list --json --all-required]
+ *   npm run test:faults [-- name … --short --sample --list --json --all-required]
  *
  * Exit code 0: all that ran held; 1: one broke (its recording is kept, and where is said), or one could not run and
  * --all-required asks for all; 2: wrong usage. Ctrl-C ends what was started and cleans up.
@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { sampleOfToday } from "../support/sample.ts";
 import type { Fault, Finding } from "./fault.ts";
 import { FAULTS } from "./index.ts";
 import { findMissing } from "./needs.ts";
@@ -26,10 +27,13 @@ interface Result extends Partial<Finding> {
 }
 
 const VIOLATIONS_SHOWN = 5;
+/** With --sample: every fourth, others each day. */
+const SAMPLE = 4;
 
 async function main(): Promise<number> {
   const { values, positionals } = readArguments();
-  const chosen = positionals.length === 0 ? FAULTS : FAULTS.filter((fault) => positionals.includes(fault.name));
+  const named = positionals.length === 0 ? FAULTS : FAULTS.filter((fault) => positionals.includes(fault.name));
+  const chosen = values.sample ? sampleOfToday(named, SAMPLE) : named;
   if (values.list) {
     for (const fault of chosen) console.log(`${fault.name.padEnd(22)} ${fault.breaks}`);
     return 0;
@@ -54,6 +58,7 @@ function readArguments() {
       allowPositionals: true,
       options: {
         short: { type: "boolean", default: false },
+        sample: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         "all-required": { type: "boolean", default: false },

@@ -69,7 +69,7 @@ describe("which pages may call", () => {
     for (const path of ["/health", "/nowhere", "/api/session/start"]) {
       const { headers } = await fetch(closed.url + path);
       expect(headers.get("x-content-type-options")).toBe("nosniff");
-      expect(headers.get("x-frame-options")).toBe("SAMEORIGIN");
+      expect(headers.get("x-frame-options")).toBe("DENY");
       expect(headers.get("referrer-policy")).toBe("no-referrer");
     }
   });

@@ -25,9 +25,6 @@ const CONTENT_SECURITY_POLICY = [
 
 const PAGE_HEADERS = {
   "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-  "Referrer-Policy": "no-referrer",
-  "X-Frame-Options": "DENY",
-  "Cross-Origin-Opener-Policy": "same-origin",
 };
 
 const TYPES: Record<string, string> = {

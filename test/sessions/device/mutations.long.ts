@@ -1,6 +1,7 @@
 /** The test of the tests: of every faulty program at least one guarantee must be found broken, of the sound one none. */
 import { describe, expect, inject, it } from "vitest";
 import { cloneDatabase } from "../../support/database.ts";
+import { sampleOfToday } from "../../support/sample.ts";
 import { type Mutant, plant } from "./mutants.ts";
 import { MUTANTS_OF_OTHERS } from "./mutants-of-others.ts";
 import { MUTANTS_OF_START } from "./mutants-of-start.ts";
@@ -12,7 +13,7 @@ import { openProcesses } from "./subject.ts";
 
 const PROBES = [...CALM_PROBES, ...WAITING_PROBES, ...RACING_PROBES];
 const ALL_MUTANTS = [...MUTANTS_OF_START, ...MUTANTS_OF_OTHERS];
-const MUTANTS = sample(ALL_MUTANTS, inject("share"));
+const MUTANTS = sampleOfToday(ALL_MUTANTS, Math.round(1 / inject("share")));
 const PROCESSES = 4;
 const AT_ONCE = 3;
 const TIMEOUT_MS = 300_000;
@@ -44,13 +45,6 @@ describe("the guarantees", () => {
     expect(escaped).toEqual([]);
   });
 });
-
-/** Others each time. */
-function sample<T>(all: readonly T[], share: number): T[] {
-  const step = Math.round(1 / share);
-  const first = Math.floor(Math.random() * step);
-  return all.filter((_, at) => at % step === first);
-}
 
 /** The first violation that the probes find in a program with that fault. */
 async function catchMutant(mutant: Mutant): Promise<string | undefined> {
