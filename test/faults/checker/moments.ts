@@ -66,7 +66,9 @@ function checkEnd(story: KeyStory, session: SessionStory, row: EndedRow, history
 function judgeCause(what: string, moment: number, calls: Call[], { circumstances }: History): Violation[] {
   const { clock, outages } = circumstances;
   const at = moment - clock.offsetMs;
-  const asked = calls.filter(mayHaveActed);
+  // Heartbeats whose answer is lost are sent once more, and the session may have ended in between.
+  const twice = ({ answer }: Call) => what === "heartbeat" && answer.is === "ended";
+  const asked = calls.filter((call) => mayHaveActed(call) || twice(call));
   const explains = (call: Call): boolean => {
     if (at < call.sentAt - clock.errorMs) return false;
     let until = call.answeredAt;
