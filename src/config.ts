@@ -238,10 +238,11 @@ function chooseUserAuth(read: Read): UserAuthOptions {
   return { kind: "jwt", secret: read.JWT_SECRET as string, ...expected };
 }
 
-/** Where nobody else can come in, a page that has bent its own name to this address must not either. */
+/** On somebody's own machine nobody else can come in, and a page that has bent its name to its address must not either. */
 function chooseAllowedHosts(host: string, read: Read): Config["allowedHosts"] {
   if (read.ALLOWED_HOSTS !== undefined) return read.ALLOWED_HOSTS.includes("*") ? undefined : read.ALLOWED_HOSTS;
-  return isLoopback(host) && read.TRUST_PROXY === undefined ? [] : undefined;
+  const deployed = read.DATABASE_URL !== undefined || read.TRUST_PROXY !== undefined;
+  return isLoopback(host) && !deployed ? [] : undefined;
 }
 
 /** Exactly as browsers send it, or it would never match. */

@@ -1,6 +1,6 @@
 /**
- * Which names a request may call the service by. On an address that only this machine can reach, any other name than
- * the machine's own is a web page that has bent its name to that address (DNS rebinding): to the browser the page and
+ * Which names a request may call the service by. Where only this machine can reach it, any other name than the machine's
+ * own is a web page that has bent its name to that address (DNS rebinding): to the browser the page and
  * the service are then one site, and the page could read all that needs no token.
  *
  * Without Host (HTTP/1.0, as some balancers ask for health) there is no browser to protect. A plain heartbeat passes
@@ -31,7 +31,8 @@ export function isHostName(text: string): boolean {
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 
-const isOwn = (name: string) => isLoopback(name === "[::1]" ? "::1" : name);
+/** A name without a dot is the machine's, or its network's: none in the public directory is like that. */
+const isOwn = (name: string) => isLoopback(name === "[::1]" ? "::1" : name) || /^[a-z][a-z\d-]*$/.test(name);
 
 /** A name may end with the root's dot. */
 const nameOf = (host: string) => host.toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");

@@ -121,6 +121,7 @@ describe("a name that was bent to this machine", () => {
       "127.8.9.1",
       "[::1]",
       "LOCALHOST",
+      "my-laptop",
       "keys.example.com",
       "keys.example.com.",
     ]) {
@@ -131,12 +132,14 @@ describe("a name that was bent to this machine", () => {
     expect((await ask(app.url, "/metrics", "any.example")).status).toBe(200);
   });
 
-  it("is looked for where nobody else can come in, unless a proxy stands in front", () => {
+  it("is looked for with the embedded database, where nobody else can come in, unless a proxy stands in front", () => {
     const of = (env: Record<string, string>) => readConfig(env).allowedHosts;
     const url = "postgres://u@h/d";
     expect(of({})).toEqual([]);
-    for (const HOST of ["localhost", "::1", "127.0.0.1"]) expect(of({ HOST, DATABASE_URL: url })).toEqual([]);
-    expect(of({ DATABASE_URL: url })).toBeUndefined();
+    for (const HOST of ["localhost", "::1", "127.0.0.1"]) {
+      expect(of({ HOST })).toEqual([]);
+      expect(of({ HOST, DATABASE_URL: url })).toBeUndefined();
+    }
     expect(of({ HOST: "0.0.0.0" })).toBeUndefined();
     expect(of({ TRUST_PROXY: "1" })).toBeUndefined();
     expect(of({ ALLOWED_HOSTS: "*" })).toBeUndefined();

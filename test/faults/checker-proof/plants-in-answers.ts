@@ -88,7 +88,10 @@ export const plantsInAnswers: Plant[] = [
     rule: "wrong-previous",
     plant(history) {
       const call = takeover(history);
-      const other = freshStart(history, (previous) => previous !== call.answer.previous);
+      const other = must(
+        history.calls.find(({ operation, key }) => operation === "start" && key !== call.key),
+        "start of another key",
+      );
       call.answer.previous = maskSessionId(other.sessionId);
     },
   },
