@@ -51,6 +51,10 @@ const ASSETS = {
 for (const [folder, files] of Object.entries(ASSETS)) {
   mkdirSync(join(root, "dist/assets", folder), { recursive: true });
   for (const file of files) build(resolve(root, file), join(root, "dist/assets", folder, basename(file)));
+  forget(
+    join(root, "dist/assets", folder),
+    files.map((file) => basename(file)),
+  );
 }
 rmSync(compiled, { recursive: true });
 
@@ -118,6 +122,14 @@ function preloadModules(html) {
     .filter((name) => name !== "main.js")
     .map((name) => `    <link rel="modulepreload" href="admin/${name}">\n`);
   return html.replace("<!-- modulepreload -->\n", links.join(""));
+}
+
+/** What builds before this one have left. What another one is writing has a name with a dot before it. */
+function forget(folder, files) {
+  const built = new Set(files.flatMap((name) => [name, `${name}.br`, `${name}.gz`]));
+  for (const name of readdirSync(folder)) {
+    if (!built.has(name) && !name.startsWith(".")) rmSync(join(folder, name), { force: true });
+  }
 }
 
 /** Whole or not at all, also with two of these at once. */

@@ -3,6 +3,7 @@
  * instead: no second try mends it.
  */
 import type { Device } from "../sessions/device/contract.ts";
+import { cutText } from "../text.ts";
 import { checkMs, expectThat } from "./check-url.ts";
 import type { StartOptions } from "./options.ts";
 
@@ -30,22 +31,7 @@ function trim(key: string): string {
 function cutTexts(device: Device): Device {
   const cut: Record<string, unknown> = { ...device };
   for (const [name, max] of Object.entries(TEXT_MAX)) {
-    if (cut[name] != null) cut[name] = cutText(String(cut[name]), max);
+    if (cut[name] != null) cut[name] = cutText(String(cut[name]).replaceAll("\0", ""), max);
   }
   return cut;
-}
-
-/** Whole characters only: neither half of an emoji nor a letter without its accent. */
-function cutText(given: string, max: number): string {
-  let text = given.replaceAll("\0", "");
-  if (text.length <= max) return text;
-  const segments = Intl.Segmenter
-    ? Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
-    : [...text];
-  text = "";
-  for (const segment of segments) {
-    if (text.length + segment.length > max) break;
-    text += segment;
-  }
-  return text;
 }

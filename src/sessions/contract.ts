@@ -13,7 +13,7 @@ export const filled = (max: number) => text(max).refine((value) => value !== "",
 export const described = (max: number) =>
   z
     .string()
-    .overwrite((value) => cutText(value.toWellFormed(), max))
+    .overwrite((value) => cutText(value, max))
     .refine(isStorable, "must be text without NUL");
 
 /** As it stands on paper, in a mail or in a spreadsheet; whoever takes it in takes it without what nobody sees. */

@@ -829,12 +829,12 @@ except KeybeatError as error:
     const server = await fake();
     const app = python(
       `
-device = {"name": "x" * 99 + "\\U0001f600", "platform": "y" * 49 + "e\\u0301", "app_version": 12}
+device = {"name": "x" * 99 + "\\U0001f600" * 2, "platform": "y" * 49 + "e\\u0301", "app_version": 12}
 start_session(url, "\\ufeff \\u00a0\\u200b ab-cd\\u2060\\u3164\\n", device=device).end()`,
       [server.url, ""],
     );
     await app.ended();
-    const device = { name: "x".repeat(99), platform: "y".repeat(49), app_version: "12" };
+    const device = { name: `${"x".repeat(99)}😀`, platform: "y".repeat(49), app_version: "12" };
     expect(server.requests[0]?.body).toMatchObject({ access_key: "ab-cd", device });
   });
 

@@ -132,43 +132,72 @@ describe("a key of somebody else's making", () => {
 });
 
 describe("the clients", () => {
-  const LONG = { name: `${"n".repeat(99)}🖥🖥`, platform: "p".repeat(60), app_version: "v\ud800" };
-  const KEPT = { name: `${"n".repeat(99)}🖥`, platform: "p".repeat(50), app_version: "v\ufffd" };
-  const deviceOf = async (access_key: string) =>
-    (await app.post("/api/session/status", { access_key })).body.session.device;
+  /** Names that are too long, and what is left of them. */
+  const NAMES: Array<[given: string, kept: string]> = [
+    [`${"n".repeat(99)}🖥🖥`, `${"n".repeat(99)}🖥`],
+    [`${"n".repeat(99)}🖥\ufe0f`, "n".repeat(99)],
+    ["🖥".repeat(101), "🖥".repeat(100)],
+    [`${"n".repeat(98)}👨‍👩‍👧`, "n".repeat(98)],
+    [`${"n".repeat(99)}👍🏽`, "n".repeat(99)],
+    [`${"n".repeat(99)}🇩🇪`, "n".repeat(99)],
+    [`${"n".repeat(98)}🇩🇪🇫🇷`, `${"n".repeat(98)}🇩🇪`],
+    [`${"n".repeat(96)}🏴󠁧󠁢󠁥󠁮󠁧󠁿`, "n".repeat(96)],
+    [`${"n".repeat(99)}1\ufe0f\u20e3`, "n".repeat(99)],
+    [`${"n".repeat(99)}e\u0301`, "n".repeat(99)],
+    [`${"n".repeat(98)}क्ष`, "n".repeat(98)],
+    [`${"n".repeat(99)}\u1112\u1161\u11ab`, "n".repeat(99)],
+    [`${"n".repeat(99)}\r\n`, "n".repeat(99)],
+    [`${"n".repeat(99)}\u200bn`, `${"n".repeat(99)}\u200b`],
+    [`e${"\u0301".repeat(200)}`, `e${"\u0301".repeat(99)}`],
+    [`${"n".repeat(100)}\ud83d`, "n".repeat(100)],
+  ];
+  const devices = NAMES.map(([name]) => ({ name, platform: "p".repeat(60), app_version: "v\ud800" }));
+  const KEPT = NAMES.map(([, name]) => ({ name, platform: "p".repeat(50), app_version: "v\ufffd" }));
+
+  it("and the service itself keep the very same of a device's texts", async () => {
+    const { key } = await db.makeKey();
+    const kept = [];
+    for (const device of devices) {
+      expect((await app.post("/api/session/start", { access_key: key, device })).status).toBe(200);
+      kept.push((await app.post("/api/session/status", { access_key: key })).body.session.device);
+    }
+    expect(kept).toEqual(KEPT);
+  });
 
   it("send a key without what nobody sees, and a device cut to its length: TypeScript", async () => {
     const { key } = await db.makeKey();
-    const sent: string[] = [];
-    const session = await startSession({
-      url: app.url,
-      accessKey: ` \ufeff${key}\u00a0\n`,
-      device: LONG,
-      fetch: (url, init) => {
-        sent.push(String(init?.body ?? ""));
-        return fetch(url, init);
-      },
-    });
-    expect(JSON.parse(sent[0] as string)).toMatchObject({ access_key: key, device: KEPT });
-    expect(await deviceOf(key)).toEqual(KEPT);
-    await session.end();
+    const sent: unknown[] = [];
+    for (const device of devices) {
+      const session = await startSession({
+        url: app.url,
+        accessKey: ` \ufeff${key}\u00a0\n`,
+        device,
+        fetch: (url, init) => {
+          if (url.endsWith("/start")) sent.push(JSON.parse(String(init?.body)));
+          return fetch(url, init);
+        },
+      });
+      await session.end();
+    }
+    expect(sent).toMatchObject(KEPT.map((device) => ({ access_key: key, device })));
   });
 
   it("and Python", async () => {
     const { key } = await db.makeKey();
     const script = `
 import json, sys, keybeat
-key, device = json.loads(sys.argv[2])
-session = keybeat.start_session(sys.argv[1], key, device=device)
-print(json.dumps([session._options.access_key, session._options.device]))
-sys.stdout.flush()
-sys.stdin.read()
-session.end()
+key, devices = json.loads(sys.argv[2])
+sent = []
+for device in devices:
+    session = keybeat.start_session(sys.argv[1], key, device=device)
+    sent.append([session._options.access_key, session._options.device])
+    session.end()
+print(json.dumps(sent))
 `;
-    const given = JSON.stringify([` \ufeff${key}\u00a0\n`, LONG]);
-    const running = promisify(execFile)("python3", ["-c", script, app.url, given], { cwd: "src/client/python" });
-    running.child.stdin?.end();
-    const { stdout } = await running;
-    expect(JSON.parse(stdout)).toEqual([key, KEPT]);
+    const given = JSON.stringify([` \ufeff${key}\u00a0\n`, devices]);
+    const { stdout } = await promisify(execFile)("python3", ["-c", script, app.url, given], {
+      cwd: "src/client/python",
+    });
+    expect(JSON.parse(stdout)).toEqual(KEPT.map((device) => [key, device]));
   });
 });

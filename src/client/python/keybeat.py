@@ -167,29 +167,71 @@ def _trim(key: str) -> str:
 # What Unicode calls ignorable and does not count among the controls and formats.
 _IGNORABLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 
-# In UTF-16 units, as the service counts.
 _TEXT_MAX = {"name": 100, "platform": 50, "app_version": 50}
 
 
-def _cut(value: Any, units_max: Optional[int]) -> Any:
-    """A text that only describes, cut to its length, whole characters only: no letter without its accent."""
-    if value is None or units_max is None:
+def _cut(value: Any, characters_max: Optional[int]) -> Any:
+    """A text that only describes, cut as the service cuts it: to so many code points, and the last character whole."""
+    if value is None or characters_max is None:
         return value
-    text = str(value).replace("\0", "")
-    units = kept = whole = 0
-    for at, character in enumerate(text):
-        if not (_continues(character) or text[at - 1 : at] == "\u200d"):
-            whole = at
-        units += 2 if character > "\uffff" else 1
-        if units > units_max:
-            return text[: whole or kept]
-        kept = at + 1
-    return text
+    text = str(value).replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    end = characters_max
+    while 0 < end < len(text) and _joins(text[:end], text[end]):
+        end -= 1
+    return text[: end or characters_max]
 
 
-def _continues(character: str) -> bool:
-    """Whether it belongs to the character before it: an accent, a joiner, the colour of a skin."""
-    return unicodedata.category(character)[0] == "M" or character == "\u200d" or "\U0001f3fb" <= character <= "\U0001f3ff"
+def _joins(before: str, after: str) -> bool:
+    """Whether this goes on with the character that the text before it ends with (Unicode's rules, UAX 29)."""
+    if before[-1] + after == "\r\n":
+        return True
+    if _stands_alone(before[-1]) or _stands_alone(after):
+        return False
+    if _EXTENDS.match(after) or _PREPENDED.match(before[-1]):
+        return True
+    if unicodedata.category(after)[0] == "M":
+        return not _SPACED.match(after)
+    if _FLAG.match(after):
+        return len(before) % 2 != len(before.rstrip(_FLAGS)) % 2
+    if _CONSONANT.match(after) and unicodedata.category(after) == "Lo" and _STACKING.search(before):
+        return True
+    return bool(_SYLLABLE.match(before[-1] + after) or _PICTURE.match(after) and _JOINING_PICTURE.search(before))
+
+
+def _stands_alone(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") and not (
+        _EXTENDS.match(character) or _PREPENDED.match(character)
+    )
+
+
+# What Unicode joins to the character before it though it is no mark, and to the one behind it.
+_EXTENDS = re.compile("[\u0e33\u0eb3\u200c\u200d\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+_PREPENDED = re.compile("[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd]")
+# Marks that are characters of their own.
+_SPACED = re.compile(
+    "[\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d]"
+)
+# Two make a flag.
+_FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_FLAG = re.compile(f"[{_FLAGS}]")
+# Scripts of India and beyond that write the next consonant below.
+_CONSONANT = re.compile("[\u0915-\u109f\u1780-\u1bff\ua984-\uabda]")
+_BELOW = "\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d\u1039\u17d2\u1a60\u1b44\u1bab\ua9c0\uaaf6"
+_BETWEEN = "\u0300-\u036f\u093c\u09bc\u0abc\u0b3c\u0c3c\u103a\u200d"
+_STACKING = re.compile(f"{_CONSONANT.pattern}[{_BELOW}{_BETWEEN}]*[{_BELOW}][{_BETWEEN}]*$")
+# Korean: a letter before a letter or a syllable, a syllable before its last letter.
+_SYLLABLE = re.compile(
+    "[\u1100-\u115f\ua960-\ua97c][\u1100-\u11a7\ua960-\ua97c\uac00-\ud7c6]"
+    "|[\u1160-\u11a7\uac00-\ud7c6][\u1160-\u11ff\ud7b0-\ud7fb]"
+    "|[\u11a8-\u11ff\ud7cb-\ud7fb][\u11a8-\u11ff\ud7cb-\ud7fb]"
+)
+# What joiners make one emoji of.
+_PICTURES = (
+    "\xa9\xae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23fa\u24c2\u25aa-\u27bf\u2934-\u2b55\u3030-\u3299"
+    "\U0001f000-\U0001fffd"
+)
+_PICTURE = re.compile(f"[{_PICTURES}]")
+_JOINING_PICTURE = re.compile(f"[{_PICTURES}][\ufe00-\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*\u200d$")
 
 
 class KeybeatError(Exception):

@@ -44,7 +44,7 @@ describe("signing in at the page", () => {
   it("shows an empty installation as one", async () => {
     const { page } = await operators.signIn(app.url);
     await page.getByText("Nobody is on").waitFor();
-    await page.getByText("None since you opened this page.").waitFor();
+    await page.getByText("None in the last 24 hours.").waitFor();
     await page.getByText("No key moved between different devices today.").waitFor();
     await page.getByRole("link", { name: "Keys" }).click();
     await page.getByText("No keys here").waitFor();

@@ -59,7 +59,7 @@ export function useVisitors(app: Pick<TestApp, "url">): Visitors {
     address,
     async context(options = {}) {
       const context = await browser.newContext({ locale: "en-GB", ...options });
-      context.setDefaultTimeout(15_000);
+      context.setDefaultTimeout(60_000);
       contexts.push(context);
       return context;
     },
