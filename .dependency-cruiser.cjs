@@ -30,7 +30,7 @@ module.exports = {
       name: "verbs-do-not-know-routes",
       comment: "routes -> verbs -> sql, never back.",
       severity: "error",
-      from: { pathNot: "^src/(app|main)\\.ts$|^test/" },
+      from: { pathNot: "^src/(app|compose|main)\\.ts$|^test/" },
       to: { path: "^src/.*/routes\\.ts$" },
     },
     {

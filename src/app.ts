@@ -57,8 +57,7 @@ export interface AppDeps extends Watching {
 
 export interface App {
   hono: Hono<HttpEnv>;
-  /** Served by Hono as well; for whoever can answer it with less ado. */
-  /** Undefined: it must not, as every request is traced. */
+  /** Served by Hono as well; for whoever can answer it with less ado. Undefined: nobody may, as every request is traced. */
   heartbeat: PostRoute | undefined;
   counts: Counts;
   /** Whether a request to that path may wait for something to happen; a caller who stops sending has left it. */

@@ -4,23 +4,18 @@
  * With WORKERS over 1 this process keeps the database and the jobs, and its workers answer (see workers.ts).
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { openCounters } from "./admin/numbers/counters.ts";
-import { createApp } from "./app.ts";
+import { compose } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { chooseDatabase } from "./database/choose.ts";
 import { findWay } from "./database/connections.ts";
 import { type Database, openDatabase } from "./database/database.ts";
-import { openListener } from "./database/listener.ts";
 import { untilFree } from "./database/locked.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { type Patience, untilStopped } from "./database/patience.ts";
 import { setSessionTimeout } from "./database/service-state.ts";
 import { startTicking } from "./database/tick.ts";
-import { createEndings, type Endings } from "./events/endings.ts";
-import { createEventStreams } from "./events/sse.ts";
 import { welcome } from "./first-run.ts";
 import { type HttpServer, listen } from "./http/server.ts";
-import { createUserAuth } from "./http/user-auth.ts";
 import { runCleanup } from "./jobs/cleanup.ts";
 import { scheduleJobs } from "./jobs/schedule.ts";
 import { createHashKey, expectPepper } from "./keys/index.ts";
@@ -29,18 +24,16 @@ import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts
 import { countCleanup, createCounts } from "./metrics/counts.ts";
 import { createMetrics, writeText } from "./metrics/metrics.ts";
 import { createPopulationReader, type PopulationReader } from "./metrics/population.ts";
-import { boundConnections, createShortageReport, findFileShortage } from "./open-files.ts";
+import { createShortageReport, findFileShortage } from "./open-files.ts";
 import { passSecrets } from "./secrets.ts";
-import { countPopulation, type Ending, lookForEndings } from "./sessions/device/index.ts";
-import { configureRoom, createRoomNumbers, openRoomEvents, type RoomEvents } from "./sessions/waiting-room/index.ts";
+import { countPopulation } from "./sessions/device/index.ts";
+import { configureRoom, createRoomNumbers } from "./sessions/waiting-room/index.ts";
 import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
 
 const DRAIN_MS = 5_500;
 const CLEANUP_BUDGET_MS = 20_000;
-/** Of the connections of a process, how many may be streams; the others are for who calls and goes. */
-const STREAMS_SHARE = 3 / 4;
 
 export interface Service {
   url: string;
@@ -96,26 +89,21 @@ export async function serve(
       const reportShortage = createShortageReport(log);
       const ticking = await startTicking(database, log, () => reportShortage(findFileShortage()) || isFull());
       undo.push(async () => ticking.stop());
-      const endings = openEndings(database, chosen.url, log);
-      undo.push(endings.close);
-      const roomEvents = openRoom(config, database, chosen.url, log);
-      undo.push(roomEvents.close);
-      const streams = createEventStreams(Math.ceil(boundConnections(config.connectionsMax) * STREAMS_SHARE));
-      const counters = openCounters(database, log);
-      undo.push(counters.close);
-      watchers = streams.size;
-      const app = createApp({
-        ...{ database, endings, streams, hashKey, heartbeatSeconds: config.heartbeatSeconds, adminToken, log },
-        ...{ corsOrigins: config.corsOrigins, trustProxy: config.trustProxy, limits: config.limits },
-        allowedHosts: config.allowedHosts,
-        ...{ roomEvents, userAuth: createUserAuth(config.userAuth, "keybeat waiting room") },
+      const composition = compose(config, {
+        database,
+        url: chosen.url,
+        hashKey,
+        adminToken,
+        counts,
         cleanUp: () => cleanUp(true),
-        countRefusal: counters.countRefusal,
-        version: readVersion(),
         isDraining: () => draining,
-        ...{ counts, tracing },
         scrape: worker ? scrapeThroughPrimary(collect, log) : async () => writeText([await collect()]),
+        tracing,
+        log,
       });
+      undo.push(composition.close);
+      const { app, streams } = composition;
+      watchers = streams.size;
       const listening = await listen(app, config, log);
       isFull = listening.isFull;
       server = {
@@ -159,21 +147,6 @@ async function prepareDatabase(url: string, patience: Patience, log: Logger): Pr
 function openPopulation(database: Database): PopulationReader {
   const countRoom = createRoomNumbers(database);
   return createPopulationReader(async () => ({ ...(await countPopulation(database)), room: await countRoom() }));
-}
-
-function openEndings(database: Database, url: string, log: Logger): Endings<Ending> {
-  return createEndings({
-    look: (sessionIds) => lookForEndings(database, sessionIds),
-    listen: (on) => openListener(url, "keybeat_ending", on, log),
-    log,
-  });
-}
-
-function openRoom(config: Config, database: Database, url: string, log: Logger): RoomEvents {
-  return openRoomEvents({
-    ...{ database, log, waiterSeconds: config.waitingRoom.waiterSeconds },
-    listen: (on) => openListener(url, "keybeat_room", on, log),
-  });
 }
 
 /** Waits for those who hold what it changes. */

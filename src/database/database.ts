@@ -22,8 +22,8 @@ export interface Database {
 export const REQUEST_DEADLINE_MS = 2500;
 
 const CONNECTIONS_MAX = { requests: 10, heartbeats: 3, operators: 2, background: 2, administration: 2 } as const;
-/** Of the endings, and of the waiting room. */
-const LISTENERS = 2;
+/** For all kinds of session (see compose.ts). */
+const LISTENERS = 1;
 
 /** How many connections a service of so many processes opens at most; with several, the primary works in the background. */
 export function connectionsNeeded(processes: number): number {

@@ -1,5 +1,5 @@
 /**
- * One LISTEN connection a process. A dead one says nothing, so each second something is said on it that must come
+ * One LISTEN connection a process, for whoever wants to hear on a channel of its own. A dead one says nothing, so each second something is said on it that must come
  * back: then everything that was told before has arrived too, as PostgreSQL delivers in order. When it does not come
  * back in time, the connection is thrown away for a new one, and until that has proved itself `proven` is false: the
  * owner then looks for itself.
@@ -11,19 +11,23 @@ import { findWay, openConnections, type Sql } from "./connections.ts";
 const PROBE_MS = 500;
 const ANSWER_MS_MAX = 900;
 
+export interface Hearing {
+  /** Gets every payload on the channel. */
+  hear(payload: string): void;
+  /** Is called when something may have been missed. */
+  onDoubt(): void;
+}
+
 export interface Listener {
+  /** From now on; on each channel one may hear. */
+  on(channel: string, hearing: Hearing): void;
   /** Whether everything that was told until a moment ago has been heard. */
   proven(): boolean;
   close(): Promise<void>;
 }
 
-/** `hear` gets every payload on the channel. `onDoubt` is called when something may have been missed. */
-export function openListener(
-  url: string,
-  channel: string,
-  on: { hear(payload: string): void; onDoubt(): void },
-  log: Logger,
-): Listener {
+export function openListener(url: string, log: Logger): Listener {
+  const hearings = new Map<string, Hearing>();
   const probeChannel = `keybeat_probe_${randomBytes(8).toString("hex")}`;
   const way = findWay(url);
   let sql: Sql | undefined;
@@ -49,10 +53,11 @@ export function openListener(
         drop();
         if (proven) wake();
       },
-      onNotify: (from, payload) => (from === channel ? on.hear(payload) : heard(payload)),
+      onNotify: (channel, payload) =>
+        channel === probeChannel ? heard(payload) : hearings.get(channel)?.hear(payload),
     });
     sql = fresh;
-    await fresh.unsafe(`LISTEN ${channel}; LISTEN ${probeChannel}`);
+    await fresh.unsafe([...hearings.keys(), probeChannel].map((channel) => `LISTEN ${channel}`).join("; "));
   };
 
   const probe = async () => {
@@ -63,6 +68,10 @@ export function openListener(
     });
     await (sql as Sql).unsafe(`NOTIFY ${probeChannel}, '${mark}'`);
     await back;
+  };
+
+  const doubt = () => {
+    for (const { onDoubt } of hearings.values()) onDoubt();
   };
 
   const loop = async () => {
@@ -77,20 +86,26 @@ export function openListener(
         drop();
       }
       // On the way back too: what was told while nobody listened will never be told again.
-      if (was !== proven) on.onDoubt();
+      if (was !== proven) doubt();
       await new Promise<void>((resolve) => {
         wake = resolve;
         setTimeout(resolve, proven ? PROBE_MS : PROBE_MS / 2).unref();
       });
       if (sql === undefined && proven) {
         proven = false;
-        on.onDoubt();
+        doubt();
       }
     }
   };
-  void loop();
+  setImmediate(loop); // who listens from the start is in the first connection
 
   return {
+    on(channel, hearing) {
+      hearings.set(channel, hearing);
+      if (sql === undefined) return;
+      drop(); // the next one listens here as well
+      wake();
+    },
     proven: () => proven,
     async close() {
       closed = true;

@@ -19,15 +19,15 @@ const AGAIN_MS = 250;
 export interface Endings<Ending> {
   /** `tell` is called at most once, with how it ended. Returns what takes the subscription back. */
   subscribe(id: string, tell: (ending: Ending) => void): () => void;
-  /** How many subscriptions there are now. */
-  size(): number;
-  close(): Promise<void>;
+  close(): void;
 }
 
 export function createEndings<Ending>(deps: {
   /** What became of these: only those that have ended are in the answer. */
   look(ids: string[]): Promise<Map<string, Ending>>;
-  listen(on: { hear(digest: string): void; onDoubt(): void }): Listener;
+  /** Shared: what ended is told on this channel of it. */
+  listener: Listener;
+  channel: string;
   log: Logger;
 }): Endings<Ending> {
   const subjects = new Map<string, { id: string; tells: Set<(ending: Ending) => void> }>();
@@ -64,7 +64,8 @@ export function createEndings<Ending>(deps: {
     looking = false;
   };
 
-  const listener = deps.listen({
+  const { listener } = deps;
+  listener.on(deps.channel, {
     hear: (digest) => subjects.has(digest) && lookAt([digest]),
     onDoubt: () => lookAt(subjects.keys()),
   });
@@ -93,11 +94,7 @@ export function createEndings<Ending>(deps: {
         if (subject.tells.size === 0 && subjects.get(digest) === subject) subjects.delete(digest);
       };
     },
-    size: () => [...subjects.values()].reduce((sum, subject) => sum + subject.tells.size, 0),
-    async close() {
-      clearTimeout(timer);
-      await listener.close();
-    },
+    close: () => clearTimeout(timer),
   };
 }
 

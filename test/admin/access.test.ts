@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { adminPart } from "../../src/admin/description.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
+import { readVersion } from "../../src/version.ts";
 import { ADMIN_TOKEN, postInit, readReply, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { byToken, callerWith, lookOn, signIn } from "./support/admin.ts";
@@ -85,8 +86,8 @@ describe("the page's sign-in", () => {
     expect(cookie).toMatch(/^keybeat_admin=[\w.-]+; Max-Age=43200; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(ADMIN_TOKEN);
     const me = await caller.get("/me");
-    expect(me.body).toEqual({ signed_in: true, by: "page", csrf_token: csrf, version: "0.0.0-test" });
-    expect((await byToken(app).get("/me")).body).toEqual({ signed_in: true, by: "token", version: "0.0.0-test" });
+    expect(me.body).toEqual({ signed_in: true, by: "page", csrf_token: csrf, version: readVersion() });
+    expect((await byToken(app).get("/me")).body).toEqual({ signed_in: true, by: "token", version: readVersion() });
   });
 
   it("marks the cookie Secure where the page is asked for by https", async () => {

@@ -44,8 +44,7 @@ it("a name that cannot be looked up is the database's absence, not a fault of ou
 
 it("the LISTEN connection goes on trying", async () => {
   const log = createLog("silent", { write: () => {} });
-  const on = { hear: () => {}, onDoubt: () => {} };
-  const listener = openListener(`postgres://u:p@${UNREACHABLE}/d`, "a_channel", on, log);
+  const listener = openListener(`postgres://u:p@${UNREACHABLE}/d`, log);
   await sleep(700);
   expect(listener.proven()).toBe(false);
   await listener.close();

@@ -261,7 +261,7 @@ describe("TLS", () => {
 
 /** Whether the listener proves itself within two seconds. */
 async function hears(to: string): Promise<boolean> {
-  const listener = openListener(to, "keybeat_test", { hear: () => {}, onDoubt: () => {} }, createLog("silent"));
+  const listener = openListener(to, createLog("silent"));
   for (let tries = 0; tries < 100 && !listener.proven(); tries++) await sleep(20);
   const proven = listener.proven();
   await listener.close();

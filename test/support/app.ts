@@ -1,21 +1,18 @@
 /** The application in this process, on the test file's database, called without a network. */
 import { afterAll, beforeAll, expect } from "vitest";
-import { openCounters } from "../../src/admin/numbers/counters.ts";
-import { createApp } from "../../src/app.ts";
-import { openListener } from "../../src/database/listener.ts";
-import { createEndings } from "../../src/events/endings.ts";
-import { createEventStreams } from "../../src/events/sse.ts";
+import { compose } from "../../src/compose.ts";
+import { readConfig } from "../../src/config.ts";
 import type { TrustProxy } from "../../src/http/client-address.ts";
 import { listen } from "../../src/http/server.ts";
-import { createUserAuth, type UserAuthOptions } from "../../src/http/user-auth.ts";
+import type { UserAuthOptions } from "../../src/http/user-auth.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import type { LimitSettings } from "../../src/limits/limit.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
 import { createMetrics, writeText } from "../../src/metrics/metrics.ts";
 import { createPopulationReader } from "../../src/metrics/population.ts";
-import { countPopulation, lookForEndings } from "../../src/sessions/device/index.ts";
-import { createRoomNumbers, openRoomEvents } from "../../src/sessions/waiting-room/index.ts";
+import { countPopulation } from "../../src/sessions/device/index.ts";
+import { createRoomNumbers } from "../../src/sessions/waiting-room/index.ts";
 import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
 import { findSecrets } from "./secrets.ts";
@@ -56,50 +53,33 @@ export function useApp(
   beforeAll(async () => {
     const lines: string[] = [];
     const log = createLog("trace", { write: (line: string) => lines.push(line) });
-    const streams = createEventStreams();
-    const endings = createEndings({
-      look: (sessionIds) => lookForEndings(db.database, sessionIds),
-      listen: (on) => openListener(db.url, "keybeat_ending", on, log),
-      log,
-    });
-    const counters = openCounters(db.database, log);
-    const roomEvents = openRoomEvents({
-      ...{ database: db.database, log, waiterSeconds: 60 },
-      listen: (on) => openListener(db.url, "keybeat_room", on, log),
-    });
-    close = async () => {
-      await Promise.all([server.drain(1000), streams.close(), endings.close(), roomEvents.close(), counters.close()]);
-    };
     const counts = createCounts();
     const countRoom = createRoomNumbers(db.database);
+    let watchers = () => 0;
     const collect = createMetrics({
-      ...{ counts, lanes: db.database.counts, watchers: streams.size, version: "0.0.0-test" },
+      ...{ counts, lanes: db.database.counts, watchers: () => watchers(), version: "0.0.0-test" },
       population: createPopulationReader(async () => ({
         ...(await countPopulation(db.database)),
         room: await countRoom(),
       })),
     });
-    const application = createApp({
-      counts,
-      scrape: async () => writeText([await collect()]),
-      ...{
-        database: db.database,
-        endings,
-        streams,
-        hashKey: db.hashKey,
-        heartbeatSeconds: 30,
-        log,
-        version: "0.0.0-test",
-      },
-      countRefusal: counters.countRefusal,
-      ...{ roomEvents, userAuth: createUserAuth(options.userAuth ?? { kind: "none" }, "keybeat tests") },
+    const limits = { ...NO_LIMITS, ...options.limits };
+    const settings = { ...readConfig({}), allowedHosts: undefined, ...options, limits };
+    const composition = compose(settings, {
+      database: db.database,
+      url: db.url,
+      hashKey: db.hashKey,
       adminToken: options.adminToken,
-      corsOrigins: options.corsOrigins ?? [],
-      trustProxy: options.trustProxy,
-      allowedHosts: options.allowedHosts,
-      limits: { ...NO_LIMITS, ...options.limits },
+      counts,
       cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
+      scrape: async () => writeText([await collect()]),
+      log,
     });
+    watchers = composition.streams.size;
+    close = async () => {
+      await Promise.all([server.drain(1000), composition.close()]);
+    };
+    const application = composition.app;
     const { hono } = application;
     const server = await listen(application, { host: "127.0.0.1", port: 0 }, log);
     watchPort(server.url);

@@ -30,8 +30,7 @@ export interface RoomEvents {
   watch(place: PositionReply, tell: (event: PlaceEvent) => void): () => void;
   /** For a request that waits: `next` resolves when its permit is offered, when the time is over, or when `gone`. */
   awaitPermit(permitId: string): { next(ms: number, gone?: AbortSignal): Promise<void>; stop(): void };
-  size(): number;
-  close(): Promise<void>;
+  close(): void;
 }
 
 interface Watcher {
@@ -45,7 +44,8 @@ export function openRoomEvents(deps: {
   database: Database;
   /** A waiter with an open stream is kept so much more often than the waiter timeout. */
   waiterSeconds: number;
-  listen(on: { hear(payload: string): void; onDoubt(): void }): Listener;
+  /** Shared with the other kinds. */
+  listener: Listener;
   log: Logger;
 }): RoomEvents {
   const watchers = new Map<string, Set<Watcher>>();
@@ -77,7 +77,8 @@ export function openRoomEvents(deps: {
     look();
     for (const offered of offers.values()) offered();
   };
-  const listener = deps.listen({
+  const { listener } = deps;
+  listener.on("keybeat_room", {
     hear: (payload) => (payload === "line" ? look() : offers.get(payload.slice("permit ".length))?.()),
     onDoubt: lookEverywhere,
   });
@@ -126,10 +127,8 @@ export function openRoomEvents(deps: {
         stop: () => offers.delete(permitId),
       };
     },
-    size: () => [...watchers.values()].reduce((sum, same) => sum + same.size, 0),
-    async close() {
+    close() {
       for (const timer of timers) clearInterval(timer);
-      await listener.close();
     },
   };
 }

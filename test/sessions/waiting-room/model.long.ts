@@ -108,11 +108,10 @@ async function openLane(): Promise<Lane> {
   // What is not flushed to disk at every commit is lost only in a crash, and none happens here.
   await db.sql.unsafe(`ALTER DATABASE ${db.name} SET synchronous_commit = off`);
   const log = createLog("silent");
-  const roomEvents = openRoomEvents({
-    ...{ database: db.database, log, waiterSeconds: 60 },
-    listen: (on) => openListener(db.url, "keybeat_room", on, log),
-  });
+  const listener = openListener(db.url, log);
+  const roomEvents = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
   // Or the room's own clock would do between two steps what the next one has to do.
-  await roomEvents.close();
+  roomEvents.close();
+  await listener.close();
   return { ...db, roomEvents };
 }

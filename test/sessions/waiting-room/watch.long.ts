@@ -149,10 +149,8 @@ describe("GET /events/{user_id}", () => {
 
   it("says promoted also to who was let in between the reading of the place and the watch", async () => {
     const log = createLog("silent");
-    const events = openRoomEvents({
-      ...{ database: db.database, log, waiterSeconds: 60 },
-      listen: (on) => openListener(db.url, "keybeat_room", on, log),
-    });
+    const listener = openListener(db.url, log);
+    const events = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
     const [a, , c] = (await come(3)) as [string, string, string];
     const { body } = await room.position(c);
     await room.close(a);
@@ -161,8 +159,8 @@ describe("GET /events/{user_id}", () => {
     expect(told).toEqual(["position"]);
     await expect.poll(() => told).toEqual(["position", "promoted"]);
     stop();
-    expect(events.size()).toBe(0);
-    await events.close();
+    events.close();
+    await listener.close();
   });
 
   it("answers an unknown user with 404 user_not_found, and a HEAD without a stream", async () => {
