@@ -1,6 +1,6 @@
 /** For who uses the keyboard, a screen reader, a phone, or dark colours. */
 import type { Page } from "playwright-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
@@ -11,16 +11,28 @@ const db = useDatabase();
 const app = useApp(db);
 const operators = useOperators();
 let keyId: number;
+const live = new Set<string>();
+let beating: ReturnType<typeof setInterval>;
 
-const start = (access_key: string, name: string) =>
-  app.post("/api/session/start", { access_key, session_id: newSessionId(), device: { name, platform: "linux" } });
+async function start(access_key: string, name: string): Promise<void> {
+  const session_id = newSessionId();
+  await app.post("/api/session/start", { access_key, session_id, device: { name, platform: "linux" } });
+  live.add(session_id);
+}
+/** As devices do, for as long as the tests take. */
+async function beat(): Promise<void> {
+  for (const session_id of live) await app.post("/api/session/heartbeat", { session_id });
+}
 
 beforeAll(async () => {
   const { key, id } = await db.makeKey({ label: "Order 1" });
   keyId = id;
   for (const name of ["PC", "Mac"]) await start(key, name);
-  for (let n = 2; n < 40; n++) await start((await db.makeKey({ label: `Order ${n}` })).key, `Device ${n}`);
+  await start((await db.makeKey({ label: "Order 2" })).key, `The MacBook of ${"somebody ".repeat(9)}`);
+  for (let n = 3; n < 40; n++) await start((await db.makeKey({ label: `Order ${n}` })).key, `Device ${n}`);
+  beating = setInterval(beat, 20_000);
 });
+afterAll(() => clearInterval(beating));
 
 const VIEWS = () => ["#/", "#/keys", `#/keys/${keyId}`, "#/audit"];
 

@@ -1,5 +1,6 @@
 /** The page while the database or the service is away, and the files behind it. */
-import { readdirSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
@@ -118,6 +119,16 @@ describe("the files of the page", () => {
     console.log(`the page: ${bytes} bytes gzipped, in ${sent.length} files`);
     expect(sent.length).toBeGreaterThan(10);
     expect(bytes).toBeLessThan(60_000);
+  });
+
+  it("are those of this build: it takes away what an earlier one has left", () => {
+    const [mine, old] = ["main.js", "of-an-earlier-build.js.gz"].map((name) => `dist/assets/admin/${name}`) as [
+      string,
+      string,
+    ];
+    writeFileSync(old, "");
+    execFileSync(process.execPath, ["scripts/build-assets.mjs"]);
+    expect([existsSync(mine), existsSync(old)]).toEqual([true, false]);
   });
 
   it("are not there where no admin token is configured, and nothing but them is behind their address", async () => {

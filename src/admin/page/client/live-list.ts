@@ -33,9 +33,9 @@ export function createLiveList(): { element: HTMLElement; refresh(): Promise<voi
       }),
     columns: [
       { title: "Key", cell: showKey },
-      { title: "Device", cell: showDeviceCell },
-      { title: "On for", cell: ({ started_at }) => age(started_at, "") },
-      { title: "Last heard", cell: ({ last_heartbeat }) => heard(last_heartbeat) },
+      { title: "Device", short: "", cell: showDeviceCell },
+      { title: "On for", short: "On", cell: ({ started_at }) => age(started_at, "") },
+      { title: "Last heard", short: "Heard", cell: ({ last_heartbeat }) => heard(last_heartbeat) },
       { title: "Actions", end: true, cell: kickButton },
     ],
     emptyTitle: "Nobody is on",

@@ -7,6 +7,8 @@ import type { Page } from "./shapes.ts";
 
 export interface Column<T> {
   title: string;
+  /** Stands before it on a phone instead of the title; empty: it speaks for itself, and is cut where it is long. */
+  short?: string;
   /** Numbers and buttons stand at the end of their cell. */
   end?: boolean;
   cell(item: T): Child;
@@ -89,10 +91,10 @@ export function createTable<T>(options: TableOptions<T>): Table {
     el(
       "tr",
       { role: "row" },
-      ...columns.map(({ title, end, cell }) =>
+      ...columns.map(({ title, short = title, end, cell }) =>
         el(
           "td",
-          { role: "cell", "data-label": end && title === "Actions" ? "" : title, class: end ? "end" : null },
+          { role: "cell", "data-label": end && title === "Actions" ? "" : short, class: end ? "end" : null },
           cell(item),
         ),
       ),
