@@ -129,11 +129,7 @@ function describe({ fault, ...result }: Result) {
 
 /** The faults break what a user runs. */
 function compile(): void {
-  const { status, stdout } = spawnSync(process.execPath, [
-    "node_modules/typescript/bin/tsc",
-    "-p",
-    "tsconfig.build.json",
-  ]);
+  const { status, stdout } = spawnSync("npm", ["run", "--silent", "build"], { encoding: "utf8" });
   if (status !== 0) throw new Error(`the build failed: ${stdout}`);
 }
 
