@@ -36,6 +36,8 @@ interface Asking {
   newest: { request: IncomingMessage; response: ServerResponse } | undefined;
   /** Nothing more is carried out on it. */
   ending: boolean;
+  /** Why the newest cannot be read to its end. */
+  broken: NodeJS.ErrnoException | undefined;
   /** When its body began to come, or, of a slow one, when it was last found to have come on. */
   since: number;
   /** How far a slow one had come then; undefined: it must not be slow. */
@@ -54,6 +56,7 @@ export function createAdmission(connections: Connections, waits: (path: string) 
       connection: connections.of(socket),
       newest: undefined,
       ending: false,
+      broken: undefined,
       since: 0,
       bytesThen: undefined,
     };
@@ -86,6 +89,13 @@ export function createAdmission(connections: Connections, waits: (path: string) 
     asking.connection.socket.pause();
   };
 
+  /** The verb waits for a body that never comes, so nobody else answers; not before those that were asked earlier. */
+  const answerBroken = ({ broken, newest, connection }: Asking) => {
+    if (broken === undefined || newest === undefined || connection.asking > 1) return;
+    if (newest.response.headersSent) connection.socket.destroySoon();
+    else answerBrokenRequest(broken, connection.socket);
+  };
+
   /** Which answer says that it is the last one: that to the request after which no other has come. */
   const moveEnd = (asking: Asking, response: ServerResponse): boolean => {
     const before = asking.newest?.response;
@@ -108,6 +118,10 @@ export function createAdmission(connections: Connections, waits: (path: string) 
       if (asking?.newest === undefined) return answerBrokenRequest(error, socket);
       if (asking.ending) return;
       asking.ending = true;
+      if (!asking.newest.request.complete) {
+        asking.broken = error;
+        return answerBroken(asking);
+      }
       asking.newest.response.shouldKeepAlive = true;
       asking.newest.response.on("close", () => answerBrokenRequest(error, socket));
     },
@@ -144,6 +158,7 @@ export function createAdmission(connections: Connections, waits: (path: string) 
       response.on("close", () => {
         connections.leave(asking.connection);
         if (asking.newest?.response === response) asking.newest = undefined;
+        answerBroken(asking);
         // What the application did not read must not be read to its end either, if that is far or unknown.
         if (!request.complete && (isTooLarge(request) || isChunked(request))) socket.destroySoon();
       });

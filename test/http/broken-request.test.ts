@@ -22,6 +22,8 @@ async function talk(text: string) {
   return { status: Number(first.split(" ")[1]), headers, body };
 }
 
+const POST = "POST /api/session/heartbeat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+
 describe("a request that is none", () => {
   it.each([
     ["no HTTP at all", "HELLO\r\n\r\n", 400, "invalid_request"],
@@ -37,10 +39,32 @@ describe("a request that is none", () => {
       431,
       "headers_too_large",
     ],
+    [
+      "a body in an encoding that nobody knows",
+      `${POST}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`,
+      400,
+      "invalid_request",
+    ],
+    ["a chunk whose size is no number", `${POST}Transfer-Encoding: chunked\r\n\r\nzz\r\n{\r\n`, 400, "invalid_request"],
+    [
+      "a chunk with an extension of 1 MiB",
+      `${POST}Transfer-Encoding: chunked\r\n\r\n1;${"x".repeat(2 ** 20)}\r\n{\r\n`,
+      400,
+      "invalid_request",
+    ],
     ["headers that never end", "GET /health HTTP/1.1\r\nHost: x\r\n", 408, "request_timeout"],
   ])("%s", async (_name, text, status, code) => {
     const answer = await talk(text);
     expect([answer.status, JSON.parse(answer.body).code, answer.headers.connection]).toEqual([status, code, "close"]);
     expect(checkAnswer({ method: "GET", url: "/health", ...answer })).toEqual([]);
+  });
+
+  it("is answered after those that came before it on the connection", async () => {
+    const socket = connect(Number(new URL(app.url).port), "127.0.0.1");
+    const asked = `GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n`;
+    socket.write(`${asked}${asked}${POST}Transfer-Encoding: chunked\r\n\r\nzz\r\n`);
+    let output = "";
+    for await (const part of socket) output += part;
+    expect(output.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
   });
 });
