@@ -11,7 +11,11 @@ const MIGRATION_LOCK = 1262834007;
 const LOCK_AGAIN_MS = 200;
 /** Somebody else's migration may have much to do. */
 const LOCK_WAIT_MINUTES = 15;
-const DEADLOCKS_MAX = 5;
+/**
+ * Whoever serves meanwhile waits behind a migration that waits for a lock, and may be told of a deadlock (after a second)
+ * in its place. So it lets go of all that it has, and tries again.
+ */
+const LOCK_MS_MAX = 300;
 
 export interface MigrationReport extends Reached {
   /** How many. */
@@ -44,7 +48,6 @@ export async function migrateDatabase(url: string, patience = NO_PATIENCE): Prom
 async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<number> {
   const giveUpAt = performance.now() + LOCK_WAIT_MINUTES * 60_000;
   const tell = sayNowAndThen(say);
-  let attempts = DEADLOCKS_MAX;
   for (;;) {
     const applied = await sql
       // Whatever the role's default is: what the one before us has committed must be seen.
@@ -54,19 +57,19 @@ async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<number>
         const [row] = await transaction`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS ours`;
         return row?.ours ? applyMigrations(transaction) : undefined;
       })
-      .catch((error) => giveWay(error, --attempts));
-    if (applied !== undefined) return applied;
-    if (performance.now() > giveUpAt) {
-      throw new OperatorError(`another process's migration has not ended for ${LOCK_WAIT_MINUTES} minutes`);
-    }
-    tell("waiting for another process's migration", `, for up to ${LOCK_WAIT_MINUTES} minutes`);
+      .catch(unlessHeld);
+    if (typeof applied === "number") return applied;
+    const what = applied === "held" ? "a table that somebody else has locked" : "another process's migration";
+    if (performance.now() > giveUpAt) throw new OperatorError(`waited for ${what} for ${LOCK_WAIT_MINUTES} minutes`);
+    tell(`waiting for ${what}`, `, for up to ${LOCK_WAIT_MINUTES} minutes`);
     await pause(LOCK_AGAIN_MS, stop);
   }
 }
 
-/** A deadlock with the version that serves meanwhile has changed nothing, so it is tried again. */
-function giveWay(error: unknown, attemptsLeft: number): undefined {
-  if ((error as { code?: string }).code !== "40P01" || attemptsLeft === 0) throw error;
+/** A lock that is not to be had, or only by a deadlock: nothing has changed. */
+function unlessHeld(error: { code?: string }): "held" {
+  if (error.code === "40P01" || error.code === "55P03") return "held";
+  throw error;
 }
 
 async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise<number> {
@@ -74,7 +77,9 @@ async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise
   if (found.name === null) await makeSchema(sql, found);
   const { name, journal, applied } = found.name === null ? await readSchema(sql) : found;
   // Behind a pooler too it is set for this transaction only.
-  await sql.unsafe(`SET LOCAL search_path TO ${name}; SET LOCAL statement_timeout TO 0`);
+  await sql.unsafe(
+    `SET LOCAL search_path TO ${name}; SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO ${LOCK_MS_MAX}`,
+  );
   if (applied === undefined) await makeJournal(sql, journal);
   const pending = findPending(applied);
   for (const { sql: statements, hash, folderMillis } of pending) {

@@ -85,6 +85,29 @@ describe("keybeat migrate", () => {
     await expectUsable();
   });
 
+  it("lets go of all that it has while it waits for a lock, says so, and goes on when it can be had", async () => {
+    await sql`CREATE SCHEMA drizzle`;
+    await sql`CREATE TABLE drizzle.__drizzle_migrations (id serial PRIMARY KEY, hash text NOT NULL, created_at bigint)`;
+    const { running } = await sql.begin(async (holder) => {
+      await holder`LOCK TABLE drizzle.__drizzle_migrations IN SHARE MODE`;
+      const running = migrate();
+      const [own] = await holder`SELECT pg_backend_pid() AS pid`;
+      await waitUntilBlockedBy(own?.pid);
+      // A table that it has made is there, and locked, for as long as it holds on to it.
+      for (let held = true; held; ) {
+        const [row] = await sql`
+          SELECT count(*)::int AS n FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation IS NOT NULL
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+        held = row?.n > 0;
+      }
+      return { running };
+    });
+    const { code, stdout, stderr } = await running;
+    expect([code, JSON.parse(stdout).applied]).toEqual([0, ALL]);
+    expect(stderr).toMatch(/^keybeat: waiting for a table that somebody else has locked, for up to 15 minutes\n$/);
+    await expectUsable();
+  });
+
   it("that is killed in its middle leaves nothing behind, and the next one does the work", async () => {
     // The migrator's own table, made as it makes it and locked by us: it gets stuck with its work done and not committed.
     await sql`CREATE SCHEMA drizzle`;
