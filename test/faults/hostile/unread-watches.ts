@@ -6,6 +6,8 @@ import { openRaw, type RawConnection } from "./raw-connection.ts";
 
 const BEAT_MS = 500;
 const TOLD_MS_MAX = 3_000;
+/** The newest of one session that a process keeps; those before are ended. */
+const KEPT = 8;
 
 export interface UnreadWatches {
   count: number;
@@ -36,11 +38,17 @@ export async function watchUnread(scene: Scene, count: number): Promise<UnreadWa
       await start(scene, newSessionId());
       for (const { socket } of streams) socket.resume();
       const isTold = (raw: RawConnection) => /\nevent: replaced\n/.test(raw.received().toString("latin1"));
+      const kept = streams.slice(-KEPT * scene.servers.length);
+      const isDone = (raw: RawConnection) => (kept.includes(raw) ? isTold(raw) : raw.closedAt() !== undefined);
       const until = performance.now() + TOLD_MS_MAX;
-      while (!streams.every(isTold) && performance.now() < until) await sleep(20);
-      const missed = streams.filter((raw) => !isTold(raw)).length;
+      while (!streams.every(isDone) && performance.now() < until) await sleep(20);
+      const untold = kept.filter((raw) => !isTold(raw)).length;
+      const open = streams.filter((raw) => !kept.includes(raw) && !isDone(raw)).length;
       for (const { socket } of streams) socket.destroy();
-      return missed === 0 ? [] : [`${missed} of ${streams.length} unread streams were not told of the takeover`];
+      return [
+        ...(untold > 0 ? [`${untold} of ${kept.length} unread streams were not told of the takeover`] : []),
+        ...(open > 0 ? [`${open} streams of one session are more than a process may keep`] : []),
+      ];
     },
   };
 }
