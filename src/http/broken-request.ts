@@ -6,8 +6,16 @@ import { retryAfterSeconds } from "./error-reply.ts";
 /** As Node's own, of a request that does not come on. */
 export const TOO_SLOW = Object.assign(new Error("the request is too slow"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
 
-/** What Node's parser refuses never reaches the application; it is answered in the same words all the same. */
+/** How long, and how much, of a refused request is still taken: closed on its sender, an answer may be lost (a reset). */
+const LINGER_MS = 500;
+const LINGER_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * What Node's parser refuses never reaches the application; it is answered in the same words all the same. Each further
+ * piece of the request comes here again.
+ */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writableEnded && socket.bytesRead < LINGER_BYTES_MAX) return;
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
@@ -19,6 +27,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
         ? "request_timeout"
         : "invalid_request";
   socket.end(writeUnparsed(code));
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 /** An answer to what has not been parsed, and the last one on its connection. */

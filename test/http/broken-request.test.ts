@@ -67,4 +67,16 @@ describe("a request that is none", () => {
     for await (const part of socket) output += part;
     expect(output.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
   });
+
+  it("is answered where its sender goes on to send, and reads only then", async () => {
+    const socket = connect(Number(new URL(app.url).port), "127.0.0.1").pause();
+    socket.write(`GET /health HTTP/1.1\r\nHost: x\r\nX-Big: ${"x".repeat(20_000)}`);
+    for (let piece = 0; piece < 3; piece++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      socket.write("x".repeat(100_000));
+    }
+    let output = "";
+    for await (const part of socket) output += part;
+    expect(output).toMatch(/^HTTP\/1\.1 431 /);
+  });
 });
