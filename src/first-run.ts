@@ -1,10 +1,10 @@
 /** What a person sees when the service starts, and what the embedded default makes so that it can be tried at once. */
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { ChosenDatabase } from "./database/choose.ts";
 import type { Database } from "./database/database.ts";
+import { createPrivate, readPrivate, replacePrivate } from "./database/private-files.ts";
 import { OperatorError } from "./errors.ts";
 import { countKeys, createKey, type HashKey } from "./keys/index.ts";
 import { findTokenFault } from "./secrets.ts";
@@ -49,21 +49,22 @@ function curl(url: string, key: string): string {
   return `curl -s ${url}/api/session/start -H 'Content-Type: application/json' -d '${body}'`;
 }
 
-/** Only where there is no file is a token made: one that cannot be read at this moment is still what operators have. */
+/**
+ * A token is made only where there is none: one that cannot be read at this moment is still what operators have. Of
+ * processes that start at once all take the same.
+ */
 async function readOrMakeToken(file: string): Promise<{ text: string; made: boolean }> {
-  const kept = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw new OperatorError(`the admin token in ${file} cannot be read: ${error.message}`);
-  });
-  const text = kept.trim();
-  if (text === "") return { text: await makeToken(file), made: true };
-  const fault = findTokenFault(text);
-  if (fault !== undefined) throw new OperatorError(`the admin token in ${file} ${fault}`);
-  return { text, made: false };
-}
-
-async function makeToken(file: string): Promise<string> {
-  const text = randomBytes(24).toString("hex");
-  await writeFile(file, `${text}\n`, { mode: 0o600 });
-  return text;
+  const fresh = randomBytes(24).toString("hex");
+  const read = async () => (await readPrivate(file)).trim();
+  try {
+    await createPrivate(file, `${fresh}\n`);
+    if ((await read()) === "") await replacePrivate(file, `${fresh}\n`);
+    const text = await read();
+    const fault = findTokenFault(text);
+    if (fault !== undefined) throw new OperatorError(`the admin token in ${file} ${fault}`);
+    return { text, made: text === fresh };
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
+    throw new OperatorError(`the admin token in ${file} cannot be read: ${(error as Error).message}`);
+  }
 }

@@ -1,6 +1,16 @@
 /** Secrets by variable and by file, with what editors, orchestrators and people put around them. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -151,5 +161,28 @@ describe("the token of the first run", () => {
     writeFileSync(file, "short\n");
     await expect(begin()).rejects.toThrow("has only 5 characters");
     expect(readFileSync(file, "utf8")).toBe("short\n");
+  });
+
+  it("is its owner's alone where the file was open, is one for all who start at once, and is written through no link", async () => {
+    const dataDir = mkdtempSync(join(folder, "data-"));
+    const file = join(dataDir, "admin-token");
+    const config = readConfig({ DATA_DIR: dataDir });
+    const chosen = { url: db.url, embedded: true, stop: async () => {} };
+    const begin = async () => (await welcome(config, chosen, db.database, db.hashKey)).adminToken;
+    expect(new Set(await Promise.all([begin(), begin(), begin(), begin()])).size).toBe(1);
+    for (const text of ["", `${"t".repeat(16)}\n`]) {
+      writeFileSync(file, text);
+      chmodSync(file, 0o644);
+      expect(await begin()).toBe(readFileSync(file, "utf8").trim());
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+    }
+    for (const victim of ["there", "missing"]) {
+      const path = join(dataDir, victim);
+      if (victim === "there") writeFileSync(path, `${"v".repeat(16)}\n`);
+      rmSync(file);
+      symlinkSync(path, file);
+      await expect(begin()).rejects.toThrow(`${file} cannot be read: `);
+      expect(existsSync(path)).toBe(victim === "there");
+    }
   });
 });

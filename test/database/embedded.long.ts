@@ -190,7 +190,8 @@ describe("the first run", () => {
     expect(await server.stop()).toBe(0);
 
     writeFileSync(join(dataDir, "postgres.log"), "x".repeat(10_000_001));
-    for (const file of ["postgres.log", "postgres-password", "database-url"]) await chmod(join(dataDir, file), 0o644);
+    for (const file of ["postgres.log", "postgres-password", "database-url", "admin-token"])
+      await chmod(join(dataDir, file), 0o644);
     const second = await serve(dataDir);
     expect(statSync(join(dataDir, "postgres.log.old")).size).toBe(10_000_001);
     expect(open()).toEqual([]);
