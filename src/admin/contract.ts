@@ -29,7 +29,7 @@ const withZone = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
 const givenMoment = z
   .string()
   .refine((text) => withZone.safeParse(text).success, "must be a moment like 2027-01-31T12:00:00Z, or a date")
-  .refine((text) => readMoment(text) !== undefined, "must be in the years 1 to 9999 of UTC")
+  .refine((text) => readMoment(text) !== undefined, "must be in the years 100 to 9999 of UTC")
   .meta({ description: "RFC 3339, or a date alone, which is through its end, UTC.", pattern: "^\\d{4}-\\d{2}-\\d{2}" })
   // As it was sent, for the audit log; PostgreSQL would round what is finer than the milliseconds that were checked.
   .transform((text) => (text.includes("T") && !/\.\d{4}/.test(text) ? text : (readMoment(text) as string)));

@@ -6,26 +6,31 @@ import { dropNulls } from "./absent.ts";
 export const BODY_BYTES_MAX = 16 * 1024;
 
 /** Reads and checks a JSON body; throws what isJson and parseJson ask for. Then nothing has happened yet. */
-export async function readJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
+export async function readJson<T extends z.ZodType>(c: Context, schema: T, read?: string): Promise<z.infer<T>> {
   if (!isJson(c.req.header("content-type"))) {
     throw new AppError("unsupported_media_type", "Please send JSON, with Content-Type: application/json");
   }
-  const text = await readText(c).catch((error: unknown) => {
+  return parseJson(read ?? (await readWhole(c)), schema);
+}
+
+const readWhole = (c: Context): Promise<string> =>
+  readText(c).catch((error: unknown) => {
     if (error instanceof AppError) throw error;
     // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
     throw new AppError("invalid_request", "The body broke off", { issues: [{ path: "", message: "it broke off" }] });
   });
-  return parseJson(text, schema);
-}
 
 export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
 }
 
-/** As readJson, for a body that may be left out. */
+/** As readJson, for a body that may be left out, or be null; clients that send none may say that it is JSON. */
 export async function readOptionalJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
-  if (c.req.header("content-type") === undefined && (await readText(c)) === "") return parseShape({}, schema);
-  return readJson(c, schema);
+  const type = c.req.header("content-type");
+  if (type !== undefined && !isJson(type)) return readJson(c, schema);
+  const text = await readWhole(c);
+  if (text === "" || (isJson(type) && text.trim() === "null")) return parseShape({}, schema);
+  return readJson(c, schema, text);
 }
 
 /** Throws invalid_request, with `issues: [{path, message}]`. */

@@ -3,7 +3,10 @@ import { AppError } from "../errors.ts";
 import { fits, nothingHere, writtenPath } from "./as-written.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-/** Unknown path: 404. A path that exists for other methods: 405, with what it allows. */
+/**
+ * Unknown path: 404. A path that exists for other methods: 405, with what it allows. A `.` or `..` in the place of a
+ * name, which the router has taken for a step: 400.
+ */
 export function notFound(app: Hono<HttpEnv>): NotFoundHandler<HttpEnv> {
   return (c) => {
     const path = writtenPath(c);
@@ -15,7 +18,11 @@ export function notFound(app: Hono<HttpEnv>): NotFoundHandler<HttpEnv> {
       ),
     );
     if (allowed.size === 0) throw nothingHere();
+    if (allowed.has(c.req.method)) throw new AppError("invalid_request", `Invalid request: ${STEP}`, { issues });
     c.header("Allow", [...allowed].join(", "));
     throw new AppError("method_not_allowed", `This address takes ${[...allowed].join(", ")}`);
   };
 }
+
+const STEP = "no name in an address is . or ..";
+const issues = [{ path: "", message: STEP }];

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 
-/** RFC 3339 has no other years, and neither have the texts that PostgreSQL and JavaScript write. */
-const YEARS = { from: Date.parse("0001-01-01T00:00:00Z"), to: Date.parse("9999-12-31T23:59:59.999Z") };
+/** RFC 3339 has no later years, and what PostgreSQL writes of years before 100 JavaScript reads as of another century. */
+const YEARS = { from: Date.parse("0100-01-01T00:00:00Z"), to: Date.parse("9999-12-31T23:59:59.999Z") };
 
 const UNITS: Record<string, number> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
 const SECONDS_MAX = 100 * 366 * 86_400;
@@ -11,7 +11,7 @@ const dateTime = z.iso.datetime({ offset: true, local: true });
 
 /**
  * A date (through the end of that day, UTC) or a moment (UTC where no zone is said) -> RFC 3339 in UTC, as the database
- * will have it. Undefined: neither, or in no year from 1 to 9999 of UTC.
+ * will have it. Undefined: neither, or in no year from 100 to 9999 of UTC.
  */
 export function readMoment(text: string): string | undefined {
   const isDate = date.safeParse(text).success;

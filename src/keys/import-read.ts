@@ -6,10 +6,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { LINES_AT_ONCE, type Row, rowsOf } from "./csv.ts";
 import { parseExpiry } from "./expiry.ts";
 import { type Bytes, type Line, linesOf } from "./import-lines.ts";
-import { findSeparator, readSeparatorLine, readTable, type Table } from "./import-table.ts";
+import { findSeparator, isHeading, readSeparatorLine, readTable, type Table } from "./import-table.ts";
 import { checkLabel } from "./label.ts";
 import type { WrittenKey } from "./new-key.ts";
-import { asMinted, readKey } from "./written.ts";
+import { asMinted, readKey, trimKey } from "./written.ts";
 
 /** How long one turn of the event loop may take, however long its lines are: devices are answered in between. */
 const TURN_MS = 10;
@@ -87,33 +87,49 @@ function chooseSeparator({ text }: Line, reading: Reading): number {
 function readRow({ fields, trouble, guessed }: Row, reading: Reading): WrittenKey | undefined {
   if (trouble !== undefined) throw new Error(trouble);
   if (fields.every((field) => field === "")) return undefined;
+  const table = reading.table ?? readTable(fields);
   if (reading.table === undefined) {
-    reading.table = readTable(fields);
-    if (reading.table.headed) return undefined;
+    if (!table.headed && fields.length > 1 && hasSeparator(fields[0] as string)) throw new Error(NO_HEADING);
+    reading.table = table;
+    if (table.headed) return undefined;
   }
-  const { columns } = reading.table;
+  if (isHeading(fields)) {
+    reading.table = undefined;
+    throw new Error("a heading in a later line: from here on nothing is read");
+  }
+  const { columns } = table;
   if (fields.slice(columns.length).some((field) => field !== "")) {
     throw new Error(`the line has more than ${columns.length} columns`);
   }
   const of = (column: "key" | "label" | "expires") => fields[columns.indexOf(column)] ?? "";
   const key = checkKey(readKey(of("key")), guessed);
+  const label = checkLabel(of("label"));
+  if (label !== null && (showsKey(label, key) || (!table.headed && isLikeKey(label)))) throw new Error(LABEL_IS_KEY);
   const expires = of("expires");
-  return { key, label: checkNoKey(checkLabel(of("label"))), expiresAt: expires === "" ? null : parseExpiry(expires) };
+  return { key, label, expiresAt: expires === "" ? null : parseExpiry(expires) };
 }
+
+const NO_HEADING = "the first line has no column named key, and is no key: nothing is read";
+const LABEL_IS_KEY = "the label looks like an access key: are the columns in another order? A heading can say so";
+
+const hasSeparator = (key: string) => /[\s,;|\p{Cf}\p{Cc}]/u.test(trimKey(key));
 
 function checkKey(key: string, guessed: boolean): string {
   // The decoder's sign for what it cannot read: a key read so is none that anybody holds.
   if (key.includes("\uFFFD") || (guessed && /[^\0-\x7f]/.test(key)))
     throw new Error("the key is not well-formed UTF-8");
-  if (/[\s,;|\p{Cf}\p{Cc}]/u.test(key))
-    throw new Error("the key has a blank or a separator in it: is it a whole line?");
+  if (hasSeparator(key)) throw new Error("the key has a blank or a separator in it: is it a whole line?");
+  if (/^[=[{#<]|"|^[^\p{L}\p{N}]+$/u.test(key)) throw new Error("the key is a formula, an error or no table's field");
+  if (/^\d[.,]?\d*E[+-]?\d+$/i.test(key)) throw new Error("the key is a number that a spreadsheet has rounded");
   return key;
 }
 
 /** A label is for everybody to read. */
-function checkNoKey(label: string | null): string | null {
-  if (label?.split(/[^0-9A-Za-z]+/).some((word) => asMinted(word) !== undefined)) {
-    throw new Error("the label looks like an access key: are the columns in another order?");
-  }
-  return label;
-}
+const showsKey = (label: string, key: string) =>
+  label === key ||
+  (key.length >= 8 && label.includes(key)) ||
+  label.split(/[^0-9A-Za-z]+/).some((word) => asMinted(word) !== undefined);
+
+/** As vendors write keys: long and with digits, or groups of capitals and digits. */
+const isLikeKey = (label: string) =>
+  /^(?=.*\d)[\w-]{16,}$/.test(label) || /^[0-9A-Z]{3,8}(-[0-9A-Z]{3,8}){2,}$/.test(label);

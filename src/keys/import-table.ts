@@ -1,18 +1,24 @@
 /** What stands in which column: by a heading, in any order, or as `key,label,expires` where there is none. */
-import { trimKey } from "./written.ts";
 
+/** In lower case, without what stands between the words. A plural is the same. */
 const NAMES = {
-  key: ["key", "access key", "accesskey", "license key", "licence key", "license", "licence"],
-  label: ["label", "name", "customer", "comment", "note", "description"],
+  key: [
+    ...["key", "accesskey", "licensekey", "licencekey", "productkey", "apikey", "activationkey", "license", "licence"],
+    ...["licensecode", "activationcode", "serial", "serialnumber"],
+  ],
+  label: ["label", "name", "customer", "customername", "owner", "comment", "note", "description"],
   expires: [
-    "expires",
-    "expires at",
-    "expires on",
-    "expiry",
-    "expiry date",
-    "expiration",
-    "expiration date",
-    "valid until",
+    ...["expires", "expire", "expiresat", "expireson", "expiresutc", "expiry", "expirydate", "expiration"],
+    ...[
+      "expirationdate",
+      "expirytime",
+      "expirationtime",
+      "validuntil",
+      "validtill",
+      "validto",
+      "validthrough",
+      "enddate",
+    ],
   ],
 } as const;
 
@@ -53,10 +59,30 @@ export function readTable(fields: readonly string[]): Table {
   return { columns: names, ignored, headed: true };
 }
 
+/** Whether a row that comes later is a heading, so that from there on something else may stand in each column. */
+export function isHeading(fields: readonly string[]): boolean {
+  const names = fields.map(columnNamed);
+  const named = names.filter((name) => name !== undefined).length;
+  return names.includes("key") && (named > 1 || fields.filter((field) => field !== "").length === 1);
+}
+
+const COLUMNS: ReadonlyMap<string, Column> = new Map(
+  (Object.keys(NAMES) as Column[]).flatMap((column) =>
+    NAMES[column].flatMap(
+      (name): Array<[string, Column]> => [
+        [name, column],
+        [`${name}s`, column],
+      ],
+    ),
+  ),
+);
+const NAME_LENGTH_MAX = 40;
+
 function columnNamed(heading: string): Column | undefined {
-  const name = trimKey(heading)
+  if (heading.length > NAME_LENGTH_MAX) return undefined;
+  const name = heading
     .toLowerCase()
-    .replace(/[\s_-]+/g, " ");
-  const found = Object.entries(NAMES).find(([, names]) => (names as readonly string[]).includes(name));
-  return found?.[0] as Column | undefined;
+    .replace(/\([^()]*\)$/, "") // a remark, such as the zone
+    .replace(/[\s\p{P}\p{Cf}]/gu, "");
+  return COLUMNS.get(name);
 }

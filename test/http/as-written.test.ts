@@ -84,4 +84,15 @@ describe("every route", () => {
     expect((await ask("GET", `${app.url}/health/live`)).status).toBe(200);
     expect((await ask("GET", `${app.url}/health/%6Cive`)).status).toBe(404);
   });
+
+  it("with a name in it says of . and .. that they are none, in any encoding", async () => {
+    const named = app.routes().filter(({ method, path }) => method !== "ALL" && /:\w+$/.test(path));
+    expect(named.length).toBeGreaterThan(8);
+    for (const { method, path } of named) {
+      for (const name of [".", "..", "%2e", "%2E%2e", ".%2e"]) {
+        const { status, code } = await ask(method, path.replace(/:\w+$/, name));
+        expect([method, path, name, status, code]).toEqual([method, path, name, 400, "invalid_request"]);
+      }
+    }
+  });
 });

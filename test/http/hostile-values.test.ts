@@ -60,6 +60,13 @@ describe.each(ASKING.map((route) => [`${route.method.toUpperCase()} ${route.path
         }
       });
 
+    if (route.body?.required === false)
+      it("takes a body that is null, or has a type and nothing else, as an empty one", async () => {
+        const empty = shapeOf(await ask(route, { body: {} }));
+        expect([shapeOf(await ask(route, { body: null })), shapeOf(await ask(route))]).toEqual([empty, empty]);
+        expect(empty.code).not.toBe("invalid_request");
+      });
+
     const queried = parameters.filter((parameter) => parameter.in === "query");
     if (queried.length > 0)
       it("has no fault at any value of its query", { timeout: 60_000 }, async () => {
