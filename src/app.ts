@@ -85,7 +85,8 @@ export function createApp(deps: AppDeps): App {
   const limit = (name: string, perMinute: number, message: string) =>
     createLimit(deps.database, { name, perMinute, message, report });
   const devices = {
-    ...{ ...deps, heartbeats: createHeartbeats(deps.database, deps.counts.batches) },
+    ...deps,
+    heartbeats: createHeartbeats(deps.database, deps.counts.batches),
     unknownKeys: limit(
       "unknown-key",
       deps.limits.unknownKeys,

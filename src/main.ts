@@ -73,7 +73,10 @@ export async function serve(
       );
     let watchers = () => 0;
     const collect = createMetrics({
-      ...{ counts, lanes: database.counts, version: readVersion(), watchers: () => watchers() },
+      counts,
+      lanes: database.counts,
+      version: readVersion(),
+      watchers: () => watchers(),
       population: worker ? undefined : openPopulation(database),
     });
 

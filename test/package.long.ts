@@ -230,7 +230,9 @@ function serveByNpx(cwd: string) {
 
 function start(command: string, args: string[], { cwd, env }: { cwd: string; env: Record<string, string> }) {
   const child = spawn(command, args, {
-    ...{ cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] as const },
+    cwd,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"] as const,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", ...env },
   });
   let output = "";

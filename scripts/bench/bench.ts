@@ -110,7 +110,10 @@ async function prepare(
   }
   await settleTables(database.sql);
   return {
-    ...{ database, sets, seconds, teardown, signal: teardown.signal },
+    database,
+    sets,
+    seconds,
+    teardown,
     warmUpSeconds: Number(values["warm-up"]),
     ...chooseTools(database.folder, generator, teardown.signal),
     echoes: new Map(),

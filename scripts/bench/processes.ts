@@ -60,7 +60,8 @@ function readStat(pid: number): Stat | undefined {
   if (!fields) return undefined;
   const micros = (field: number) => ((fields[field] as number) * 1e6) / TICKS_A_SECOND;
   return {
-    ...{ pid, parent: fields[1] as number },
+    pid,
+    parent: fields[1] as number,
     cpuMicros: micros(11) + micros(12),
     pastCpuMicros: micros(13) + micros(14),
   };

@@ -60,7 +60,11 @@ export async function startService(
   teardown: Teardown,
 ): Promise<BenchService> {
   const child = startNode(["--single-threaded-gc", PROGRAM, "serve"], teardown, {
-    ...{ DATABASE_URL: databaseUrl, HOST: "127.0.0.1", PORT: "0", LIMIT_STARTS: "0", LIMIT_PLACES: "0" },
+    DATABASE_URL: databaseUrl,
+    HOST: "127.0.0.1",
+    PORT: "0",
+    LIMIT_STARTS: "0",
+    LIMIT_PLACES: "0",
     ...env,
   });
   const log: Array<Record<string, unknown>> = [];

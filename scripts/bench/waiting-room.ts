@@ -38,8 +38,12 @@ await runBenchmark(async (teardown) => {
   const service = await startService(
     database.url,
     {
-      ...{ QUEUE_MAX_ACTIVE: String(SEATS), QUEUE_MAX_WAITING: "1000000", QUEUE_SESSION_TIMEOUT_SECONDS: DAY },
-      ...{ QUEUE_WAITER_TIMEOUT_SECONDS: DAY, QUEUE_CLAIM_SECONDS: DAY, LOG_LEVEL: "error" },
+      QUEUE_MAX_ACTIVE: String(SEATS),
+      QUEUE_MAX_WAITING: "1000000",
+      QUEUE_SESSION_TIMEOUT_SECONDS: DAY,
+      QUEUE_WAITER_TIMEOUT_SECONDS: DAY,
+      QUEUE_CLAIM_SECONDS: DAY,
+      LOG_LEVEL: "error",
     },
     teardown,
   );

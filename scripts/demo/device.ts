@@ -31,7 +31,9 @@ async function start(options: { url: string; accessKey: string; name: string; as
   };
   try {
     session = await startSession({
-      ...{ url: options.url, accessKey: options.accessKey, device: { name: options.name } },
+      url: options.url,
+      accessKey: options.accessKey,
+      device: { name: options.name },
       ...(options.ask ? { onConflict: "ask", ask } : { onConflict: "replace" }),
       fetch: (url, init) => cable(url, init),
       onEvent: (event) => say(event.type, { ...event }),

@@ -16,8 +16,15 @@ export async function startService(timeoutSeconds: number): Promise<DemoService>
   const child = spawn(process.execPath, ["--import", "tsx", program, "serve"], {
     env: {
       ...process.env,
-      ...{ DATA_DIR: folder, PORT: "0", SESSION_TIMEOUT_SECONDS: String(timeoutSeconds), CLEANUP_CRON: "* * * * * *" },
-      ...{ DATABASE_URL: "", LOG_LEVEL: "warn", WORKERS: "1", KEY_PEPPER: "", HOST: "" },
+      DATA_DIR: folder,
+      PORT: "0",
+      SESSION_TIMEOUT_SECONDS: String(timeoutSeconds),
+      CLEANUP_CRON: "* * * * * *",
+      DATABASE_URL: "",
+      LOG_LEVEL: "warn",
+      WORKERS: "1",
+      KEY_PEPPER: "",
+      HOST: "",
     },
     stdio: ["ignore", "pipe", "inherit"],
     // A Ctrl-C is for the demonstration, which then stops the service itself.

@@ -64,7 +64,10 @@ export const adminPart: Part = {
   },
   routes: [
     {
-      ...{ method: "post", path: "/api/admin/sign-in", operationId: "signIn", access: "anybody" },
+      method: "post",
+      path: "/api/admin/sign-in",
+      operationId: "signIn",
+      access: "anybody",
       summary: "Sign a browser in",
       description:
         "For the page: the cookie holds 12 hours, in any process, unless it is signed out before, and dies with a changed token.",
@@ -80,7 +83,10 @@ export const adminPart: Part = {
       errors: ["unauthorized", "csrf_failed", "not_found", "rate_limited"],
     },
     {
-      ...{ method: "post", path: "/api/admin/sign-out", operationId: "signOut", access: "operator" },
+      method: "post",
+      path: "/api/admin/sign-out",
+      operationId: "signOut",
+      access: "operator",
       summary: "Sign a browser out",
       description:
         "This one; or with `everywhere` every one, or with `sign_in` the one that the audit log names so. By the admin token it is one of the latter two.",
@@ -96,7 +102,10 @@ export const adminPart: Part = {
       answers: [SIGNED_OUT],
     },
     {
-      ...{ method: "get", path: "/api/admin/me", operationId: "readMe", access: "operator" },
+      method: "get",
+      path: "/api/admin/me",
+      operationId: "readMe",
+      access: "operator",
       summary: "Who am I?",
       answers: [
         {
@@ -121,7 +130,10 @@ export const adminPart: Part = {
     ...roomDescription.routes,
     ...pageRoutes,
     {
-      ...{ method: "get", path: "/api/admin/audit", operationId: "listAudit", access: "operator" },
+      method: "get",
+      path: "/api/admin/audit",
+      operationId: "listAudit",
+      access: "operator",
       summary: "What operators changed, who and from where, newest first",
       parameters: queryOf(pageQuery, aboutPage),
       answers: [
@@ -135,8 +147,13 @@ export const adminPart: Part = {
                 page: {
                   items: [
                     {
-                      ...{ id: 12, at: "2026-03-02T10:02:11.480Z", who: "token", from: "203.0.113.7" },
-                      ...{ action: "key_revoked", key_id: 41, details: { reason: "shared" } },
+                      id: 12,
+                      at: "2026-03-02T10:02:11.480Z",
+                      who: "token",
+                      from: "203.0.113.7",
+                      action: "key_revoked",
+                      key_id: 41,
+                      details: { reason: "shared" },
                     },
                   ],
                   next_cursor: null,
@@ -149,7 +166,10 @@ export const adminPart: Part = {
       ],
     },
     {
-      ...{ method: "post", path: "/api/admin/cleanup-sessions", operationId: "cleanUpSessions", access: "operator" },
+      method: "post",
+      path: "/api/admin/cleanup-sessions",
+      operationId: "cleanUpSessions",
+      access: "operator",
       summary: "End the sessions that fell silent, now",
       description: "Takes no body. It only does early what the cleanup does anyway; no answer depends on it.",
       answers: [

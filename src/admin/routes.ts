@@ -43,7 +43,8 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   routes.get("/me", (c) => {
     const csrf_token = c.get("signedIn")?.csrfToken;
     return c.json({
-      ...{ signed_in: true, by: csrf_token === undefined ? "token" : "page" },
+      signed_in: true,
+      by: csrf_token === undefined ? "token" : "page",
       ...(csrf_token !== undefined && { csrf_token }),
       version: deps.version,
     });

@@ -25,7 +25,9 @@ export async function claimKey(link: Link, options: StartOptions, storedId: Stor
       if (round > 2) await sleep(link, retryDelayMs(link, failed("")));
       await storedId.write(session_id);
       const claimed = await insist(link, options.startTimeoutMs ?? 20_000, {
-        ...{ access_key, session_id, device },
+        access_key,
+        session_id,
+        device,
         on_conflict: onConflict === "replace" || agreed ? "replace" : "refuse",
         expected_generation: agreed?.generation,
       });

@@ -23,6 +23,10 @@ export function readLoss(refusal: Refusal): LostEvent | undefined {
 }
 
 export const UNREACHABLE: LostEvent = {
-  ...{ type: "lost", reason: "unreachable", final: false },
-  ...{ by: null, ended_at: null, code: null },
+  type: "lost",
+  reason: "unreachable",
+  final: false,
+  by: null,
+  ended_at: null,
+  code: null,
 };

@@ -135,10 +135,18 @@ function readServers(take: Take): Server[] {
 }
 
 const MODES: Record<string, TlsSettings["check"]> = {
-  ...{ disable: "off", allow: "offered", prefer: "offered", require: "unverified", "no-verify": "unverified" },
-  ...{ "verify-ca": "chain", "verify-full": "name" },
+  disable: "off",
+  allow: "offered",
+  prefer: "offered",
+  require: "unverified",
+  "no-verify": "unverified",
+  "verify-ca": "chain",
+  "verify-full": "name",
   // As the value of `ssl`, where other drivers have it.
-  ...{ false: "off", "0": "off", true: "name", "1": "name" },
+  false: "off",
+  "0": "off",
+  true: "name",
+  "1": "name",
 };
 
 function readTls(take: Take, servers: Server[]): TlsSettings {
@@ -171,8 +179,13 @@ function readTls(take: Take, servers: Server[]): TlsSettings {
   // On a socket nothing can listen in, and libpq uses no TLS there.
   if (servers.every(({ host }) => host.startsWith("/"))) check = "off";
   return {
-    ...{ check, crl, direct, rootCert: rootCert === "system" ? undefined : rootCert },
-    ...{ cert: hasOwn ? cert : undefined, key: hasOwn ? key : undefined, passphrase: take("sslpassword") },
+    check,
+    crl,
+    direct,
+    rootCert: rootCert === "system" ? undefined : rootCert,
+    cert: hasOwn ? cert : undefined,
+    key: hasOwn ? key : undefined,
+    passphrase: take("sslpassword"),
     minVersion: tlsVersion(take, "ssl_min_protocol_version"),
     maxVersion: tlsVersion(take, "ssl_max_protocol_version"),
   };

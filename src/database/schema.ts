@@ -43,7 +43,9 @@ export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>):
   const [there] = await sql`SELECT to_regclass(${journal}) IS NOT NULL AS yes`;
   const applied = there?.yes ? await sql.unsafe(`SELECT created_at FROM ${journal} ORDER BY created_at`) : undefined;
   return {
-    ...{ name, searchPath, journal },
+    name,
+    searchPath,
+    journal,
     applied: applied?.map(({ created_at }) => Number(created_at)),
   };
 }

@@ -16,7 +16,9 @@ export const NOT_CHANGED: AnswerDescription = {
 };
 
 export const textContent = (type: string, example: string): Content => ({
-  ...{ type, schema: z.string(), examples: { example } },
+  type,
+  schema: z.string(),
+  examples: { example },
 });
 
 /** A page and the files that it is made of, which lie below its address. */
@@ -31,7 +33,12 @@ export function describePage(page: {
   const file = { name: "file", in: "path", description: "The file's name." } as const;
   return [
     {
-      ...{ method: "get", path, operationId, access: "anybody", summary, description },
+      method: "get",
+      path,
+      operationId,
+      access: "anybody",
+      summary,
+      description,
       parameters: [IF_NONE_MATCH],
       answers: [
         {
@@ -45,7 +52,10 @@ export function describePage(page: {
       errors: ["not_found"],
     },
     {
-      ...{ method: "get", path: `${path}/{file}`, operationId: `${operationId}File`, access: "anybody" },
+      method: "get",
+      path: `${path}/{file}`,
+      operationId: `${operationId}File`,
+      access: "anybody",
       summary: "What that page is made of",
       parameters: [{ ...file, example: files.example, schema: files.schema }, IF_NONE_MATCH],
       answers: [

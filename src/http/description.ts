@@ -60,7 +60,10 @@ const document = z.looseObject({ openapi: z.string() });
 
 function documentRoute(path: string, operationId: string, version: string): RouteDescription {
   return {
-    ...{ method: "get", path, operationId, access: "anybody" },
+    method: "get",
+    path,
+    operationId,
+    access: "anybody",
     summary: `This document, as OpenAPI ${version}`,
     parameters: [IF_NONE_MATCH],
     answers: [
@@ -80,7 +83,10 @@ export const servicePart: Part = {
   schemas: { Health: healthReply, HealthUnavailable: healthUnavailable, Live: liveReply },
   routes: [
     {
-      ...{ method: "get", path: "/health", operationId: "readHealth", access: "anybody" },
+      method: "get",
+      path: "/health",
+      operationId: "readHealth",
+      access: "anybody",
       summary: "Whether the service can answer: asks the database",
       answers: [
         {
@@ -107,14 +113,20 @@ export const servicePart: Part = {
       ],
     },
     {
-      ...{ method: "get", path: "/health/live", operationId: "readLiveness", access: "anybody" },
+      method: "get",
+      path: "/health/live",
+      operationId: "readLiveness",
+      access: "anybody",
       summary: "Whether the process runs: asks nobody",
       answers: [
         { status: 200, description: "It does.", content: [{ schema: liveReply, examples: { ok: { status: "ok" } } }] },
       ],
     },
     {
-      ...{ method: "get", path: "/metrics", operationId: "readMetrics", access: "anybody" },
+      method: "get",
+      path: "/metrics",
+      operationId: "readMetrics",
+      access: "anybody",
       summary: "Metrics of the whole service, for Prometheus",
       answers: [
         {
@@ -128,7 +140,10 @@ export const servicePart: Part = {
     documentRoute("/openapi.json", "readOpenApi", "3.1.1"),
     documentRoute("/openapi-3.0.json", "readOpenApi30", "3.0.3"),
     {
-      ...{ method: "get", path: "/docs", operationId: "readDocs", access: "anybody" },
+      method: "get",
+      path: "/docs",
+      operationId: "readDocs",
+      access: "anybody",
       summary: "A page to read this document and try it",
       description: "Loads nothing from any other host.",
       parameters: [IF_NONE_MATCH],
@@ -143,11 +158,17 @@ export const servicePart: Part = {
       ],
     },
     {
-      ...{ method: "get", path: "/docs/{file}", operationId: "readDocsFile", access: "anybody" },
+      method: "get",
+      path: "/docs/{file}",
+      operationId: "readDocsFile",
+      access: "anybody",
       summary: "What that page is made of",
       parameters: [
         {
-          ...{ name: "file", in: "path", description: "The file's name.", example: "start.js" },
+          name: "file",
+          in: "path",
+          description: "The file's name.",
+          example: "start.js",
           schema: z.enum(["start.js", "page.css", "favicon-32x32.png", "swagger-ui-bundle.js", "swagger-ui.css"]),
         },
         IF_NONE_MATCH,

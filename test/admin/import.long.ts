@@ -72,7 +72,9 @@ describe("POST /api/admin/keys/import", () => {
     await page.caller.send("POST", "/keys/import", `${key}\n`, { "Content-Type": "text/plain" });
     const [entry] = (await byToken(app).get("/audit?limit=1")).body.items;
     expect(entry).toMatchObject({
-      ...{ action: "keys_imported", who: expect.stringMatching(/^page /), key_id: null },
+      action: "keys_imported",
+      who: expect.stringMatching(/^page /),
+      key_id: null,
       details: { imported: 1, skipped_known: 0 },
     });
     await page.caller.send("POST", "/keys/import", `${key}\n`, { "Content-Type": "text/plain" });
@@ -125,8 +127,14 @@ describe("POST /api/admin/keys/import", () => {
     expect([status, exactly(importPreview, body)]).toEqual([
       200,
       {
-        ...{ dry_run: true, imported: 2, skipped_known: 2, invalid: [], separator: ";", encoding_guessed: false },
-        ...{ columns: ["label", "key"], ignored_columns: ["City"] },
+        dry_run: true,
+        imported: 2,
+        skipped_known: 2,
+        invalid: [],
+        separator: ";",
+        encoding_guessed: false,
+        columns: ["label", "key"],
+        ignored_columns: ["City"],
       },
     ]);
     const broken = await send(`${text};;${one} ${two}\n`, { query: "?dry_run=true" });

@@ -77,12 +77,19 @@ describe("a key", () => {
     const { body } = await token().get(`/keys/${id}`);
     const item = exactly(keyItem, body);
     expect(item).toEqual({
-      ...{ id, access_key: `${key.slice(0, 8)}…`, label: "shown", created_at: expect.any(String) },
-      ...{ expires_at: null, revoked_at: null, last_used_at: started.body.started_at },
+      id,
+      access_key: `${key.slice(0, 8)}…`,
+      label: "shown",
+      created_at: expect.any(String),
+      expires_at: null,
+      revoked_at: null,
+      last_used_at: started.body.started_at,
       generation: started.body.generation,
       live: {
         session_id: `${session_id.slice(0, 8)}…`,
-        ...{ started_at: started.body.started_at, last_heartbeat: started.body.started_at, device },
+        started_at: started.body.started_at,
+        last_heartbeat: started.body.started_at,
+        device,
       },
     });
     await db.age(id, 61);

@@ -41,9 +41,14 @@ describe("the list of live sessions", () => {
     expect(exactly(sessionsPage, body)).toEqual({
       items: [
         {
-          ...{ key_id: id, access_key: `${key.slice(0, 8)}…`, label: "on now" },
-          ...{ session_id: `${session_id.slice(0, 8)}…`, generation: started.generation },
-          ...{ started_at: started.started_at, last_heartbeat: started.started_at, expires_at: started.expires_at },
+          key_id: id,
+          access_key: `${key.slice(0, 8)}…`,
+          label: "on now",
+          session_id: `${session_id.slice(0, 8)}…`,
+          generation: started.generation,
+          started_at: started.started_at,
+          last_heartbeat: started.started_at,
+          expires_at: started.expires_at,
           device,
         },
       ],
@@ -177,7 +182,9 @@ describe("POST /api/admin/sessions/kick", () => {
     expect((await start(key)).status).toBe(200);
     const [entry] = (await token().get("/audit?limit=1")).body.items;
     expect(entry).toMatchObject({
-      ...{ action: "session_kicked", key_id: id, who: "token" },
+      action: "session_kicked",
+      key_id: id,
+      who: "token",
       details: { reason: "Please call support: 0123 ☎" },
     });
   });

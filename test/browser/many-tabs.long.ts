@@ -30,7 +30,11 @@ beforeAll(async () => {
       contents: `import { startSession } from "./src/client/index.ts"; window.startSession = startSession;`,
       resolveDir: process.cwd(),
     },
-    ...{ bundle: true, write: false, format: "esm", platform: "browser", target: "es2022" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
   });
   const script = bundle.outputFiles[0]?.text ?? "";
   site = createServer((_, response) => {

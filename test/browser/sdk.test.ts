@@ -28,7 +28,11 @@ beforeAll(async () => {
       contents: `import { startSession } from "./src/client/index.ts"; window.startSession = startSession;`,
       resolveDir: process.cwd(),
     },
-    ...{ bundle: true, write: false, format: "esm", platform: "browser", target: "es2022" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
   });
   const script = bundle.outputFiles[0]?.text ?? "";
   // The app's own site, with the service behind the same host, as behind a reverse proxy.

@@ -124,8 +124,14 @@ describe("keybeat keys list", () => {
       .map((line) => JSON.parse(line));
     const row = rows.find(({ id }) => id === used.id);
     expect(row).toEqual({
-      ...{ id: used.id, access_key: `${used.key.slice(0, 8)}…`, label: "used", live: true },
-      ...{ created_at: expect.any(String), last_used_at: expect.any(String), expires_at: null, revoked_at: null },
+      id: used.id,
+      access_key: `${used.key.slice(0, 8)}…`,
+      label: "used",
+      live: true,
+      created_at: expect.any(String),
+      last_used_at: expect.any(String),
+      expires_at: null,
+      revoked_at: null,
     });
     expect(findSecrets(stdout)).toEqual([]);
     expect((await keys("list")).stdout).toMatch(/used +in use +\d+ s ago/);

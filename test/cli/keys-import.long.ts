@@ -105,7 +105,9 @@ describe("keybeat keys import", () => {
   it("prints one JSON object with --json, rejected lines included", async () => {
     const { code, stdout, stderr } = await importText(`${newAccessKey()}\n,x\n`, "--json");
     expect(JSON.parse(stdout)).toEqual({
-      ...{ imported: 1, existing: 0, rejected_count: 1 },
+      imported: 1,
+      existing: 0,
+      rejected_count: 1,
       rejected: [{ line: 2, reason: "the key is empty" }],
     });
     expect([code, stderr]).toEqual([1, "keybeat: 1 line(s) were not taken in\n"]);
@@ -136,8 +138,15 @@ describe("keybeat keys import", () => {
     expect([await statusOf(key), await labelOf(key)]).toEqual([200, "Łódź"]);
     const json = await run(file, "--dry-run", "--json");
     expect(JSON.parse(json.stdout)).toEqual({
-      ...{ dry_run: true, imported: 0, existing: 1, rejected_count: 0, rejected: [], separator: ";" },
-      ...{ columns: ["expires", "label", "key"], ignored_columns: ["City"], encoding_guessed: true },
+      dry_run: true,
+      imported: 0,
+      existing: 1,
+      rejected_count: 0,
+      rejected: [],
+      separator: ";",
+      columns: ["expires", "label", "key"],
+      ignored_columns: ["City"],
+      encoding_guessed: true,
     });
     expect((await run(file, "--encoding", "klingon")).code).toBe(2);
   });

@@ -95,7 +95,8 @@ describe("keybeat sessions kick", () => {
     const [kicked, other] = [await newSession(), await newSession()];
     const { code, stdout, stderr } = await sessions("kick", say(kicked.session_id));
     expect({ code, stdout, stderr }).toEqual({
-      ...{ code: 0, stderr: "" },
+      code: 0,
+      stderr: "",
       stdout: `kicked the session of key ${kicked.key.slice(0, 8)}…\n`,
     });
     expect(await beat(kicked.session_id)).toBe("session_revoked");
@@ -107,7 +108,9 @@ describe("keybeat sessions kick", () => {
     const { session_id, key } = await newSession();
     const { stdout } = await sessions("kick", session_id.slice(0, 8), "--json");
     expect(JSON.parse(stdout)).toEqual({
-      ...{ kicked: true, session_id: `${session_id.slice(0, 8)}…`, access_key: `${key.slice(0, 8)}…` },
+      kicked: true,
+      session_id: `${session_id.slice(0, 8)}…`,
+      access_key: `${key.slice(0, 8)}…`,
     });
   });
 
@@ -130,7 +133,8 @@ describe("keybeat sessions kick", () => {
       const { session_id } = await newSession();
       const { code, stdout, stderr } = await sessions("kick", prefix);
       expect({ code, stdout, stderr }).toEqual({
-        ...{ code: 1, stdout: "" },
+        code: 1,
+        stdout: "",
         stderr: "keybeat: no live session's id begins so\n",
       });
       expect(await beat(session_id)).toBe(200);

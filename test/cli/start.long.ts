@@ -177,7 +177,8 @@ describe("a start that waits is stopped by a signal", () => {
     // The hold, as a command has it: the lock is there, and its owner calls itself one.
     await stops(first, "SIGKILL");
     const holder = postgres(databaseUrl(url, "postgres"), {
-      ...{ max: 1, connection: { application_name: "keybeat owner, command, process 1" } },
+      max: 1,
+      connection: { application_name: "keybeat owner, command, process 1" },
     });
     await holder`SELECT pg_advisory_lock(1262834006)`;
     const second = start(["serve"], { DATA_DIR });

@@ -43,7 +43,10 @@ describe("a session over HTTP", () => {
     const takenAt = performance.now();
     const rival = server.takeOver(KEY, { name: "B" });
     expect(await lost).toMatchObject({
-      ...{ reason: "replaced", final: true, code: "session_replaced", ended_at: expect.any(String) },
+      reason: "replaced",
+      final: true,
+      code: "session_replaced",
+      ended_at: expect.any(String),
       by: { started_at: rival.started_at, device: { name: "B" } },
     });
     expect(performance.now() - takenAt).toBeLessThan(250);

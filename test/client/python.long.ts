@@ -286,8 +286,12 @@ sys.stdin.readline()`,
     const lost = await app.next("lost");
     expect(lost.at - takenAt).toBeLessThan(800);
     expect(lost).toMatchObject({
-      ...{ reason: "replaced", final: true, code: "session_replaced", ended_at: taken.body.started_at },
-      ...{ by: { started_at: taken.body.started_at, device: { name: "Laptop" } }, thread: "keybeat-callbacks" },
+      reason: "replaced",
+      final: true,
+      code: "session_replaced",
+      ended_at: taken.body.started_at,
+      by: { started_at: taken.body.started_at, device: { name: "Laptop" } },
+      thread: "keybeat-callbacks",
     });
     app.child.stdin?.write("\n");
     await app.ended();
@@ -328,7 +332,9 @@ session.end()`,
     );
     const holder = { generation: first.body.generation, device: { name: "Laptop" } };
     expect(await app.next("refused")).toMatchObject({
-      ...{ code: "key_in_use", message: "Another device is using this access key", holder },
+      code: "key_in_use",
+      message: "Another device is using this access key",
+      holder,
     });
     expect(await app.next("asked")).toMatchObject({ holder, thread: "MainThread" });
     app.child.stdin?.write("no\n");

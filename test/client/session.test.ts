@@ -119,7 +119,9 @@ describe("a start", () => {
     const error = await app.start().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(KeybeatError);
     expect(error).toMatchObject({
-      ...{ name: "KeybeatError", code: "key_in_use", message: "Another device is using this access key" },
+      name: "KeybeatError",
+      code: "key_in_use",
+      message: "Another device is using this access key",
       data: { holder: { generation: 7, device: { name: "Laptop" } } },
     });
   });

@@ -101,7 +101,11 @@ function compile(
 ): string {
   const config = {
     compilerOptions: {
-      ...{ strict: true, noEmit: true, skipLibCheck: true, target: "es2022", typeRoots: [] },
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+      target: "es2022",
+      typeRoots: [],
       paths: {
         "keybeat/client": [client("index")],
         "keybeat/client/tabs": [client("tabs/index")],

@@ -62,8 +62,13 @@ it("an outage is credited though it began and ended while somebody held the serv
 
 it("a start with the same settings waits for nobody who holds the service's or the room's row", async () => {
   const settings = {
-    ...{ maxActive: 20, maxRequests: 10, maxWaiting: 10_000, seatSeconds: 1800, waiterSeconds: 60 },
-    ...{ claimSeconds: 60, requestSeconds: 300 },
+    maxActive: 20,
+    maxRequests: 10,
+    maxWaiting: 10_000,
+    seatSeconds: 1800,
+    waiterSeconds: 60,
+    claimSeconds: 60,
+    requestSeconds: 300,
   };
   await configureRoom(db.database, settings);
   const release = [await holdState(), await db.hold("SELECT FROM waiting_room FOR UPDATE")];

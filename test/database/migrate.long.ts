@@ -65,10 +65,12 @@ describe("keybeat migrate", () => {
 
   it("again changes nothing and says so", async () => {
     expect(await keybeat(["migrate"], { DATABASE_URL: url })).toMatchObject({
-      ...{ code: 0, stdout: `applied ${ALL} migration(s)\n` },
+      code: 0,
+      stdout: `applied ${ALL} migration(s)\n`,
     });
     expect(await keybeat(["migrate"], { DATABASE_URL: url })).toMatchObject({
-      ...{ code: 0, stdout: "the schema is up to date\n" },
+      code: 0,
+      stdout: "the schema is up to date\n",
     });
     const [server] = await sql`SELECT current_setting('server_version') AS version`;
     expect(JSON.parse((await migrate()).stdout)).toEqual({ applied: 0, server_version: server?.version });

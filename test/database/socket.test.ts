@@ -24,7 +24,10 @@ it.each([
   ["with TLS", "?sslmode=require"],
 ])("a call over a connection that fails at once is told so at once, again and again, %s", async (_, query) => {
   const lane = openLane(`postgres://u:p@${UNREACHABLE}/d${query}`, {
-    ...{ name: "test", connectionsMax: 3, waitingMax: 10, deadlineMs: 1500 },
+    name: "test",
+    connectionsMax: 3,
+    waitingMax: 10,
+    deadlineMs: 1500,
   });
   const ask = () => lane.query((sql) => sql`SELECT 1`).catch((error: unknown) => error);
   expect(await ask()).toMatchObject({ code: "unavailable", cause: { code: "ENETUNREACH" } });
@@ -36,7 +39,10 @@ it.each([
 
 it("a name that cannot be looked up is the database's absence, not a fault of ours", async () => {
   const lane = openLane("postgres://u:p@no-such-host.invalid/d", {
-    ...{ name: "test", connectionsMax: 1, waitingMax: 10, deadlineMs: 2500 },
+    name: "test",
+    connectionsMax: 1,
+    waitingMax: 10,
+    deadlineMs: 2500,
   });
   await expect(lane.query((sql) => sql`SELECT 1`)).rejects.toMatchObject({ code: "unavailable" });
   await lane.close();

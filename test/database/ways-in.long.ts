@@ -11,23 +11,31 @@ import { keybeat, startServer as serve } from "../support/process.ts";
 
 /** Each of them, were it read, would lead nowhere. */
 const SHELL = {
-  ...{ PGHOST: "nowhere.invalid", PGPORT: "1", PGUSER: "nobody", PGPASSWORD: "wrong", PGDATABASE: "none" },
-  ...{ PGSSL: "require", PGSSLMODE: "verify-full", PGSSLROOTCERT: "/no/such/file", PGSSLNEGOTIATION: "direct" },
-  ...{
-    PGTARGETSESSIONATTRS: "standby",
-    PGAPPNAME: "somebody's",
-    PGOPTIONS: "-c search_path=none",
-    PGDATA: "/no/such/folder",
-  },
-  ...{ PGCLIENTENCODING: "nonsense", PGDATESTYLE: "nonsense", PGTZ: "nowhere", PGMAX: "0", PGPREPARE: "false" },
-  ...{
-    PGCONNECT_TIMEOUT: "nonsense",
-    PGIDLE_TIMEOUT: "1",
-    PGSERVICE: "none",
-    PGPASSFILE: "/no/such/file",
-    PGDEBUG: "true",
-  },
-  ...{ LC_ALL: "xx_YY.nonsense", LANG: "xx_YY.nonsense" },
+  PGHOST: "nowhere.invalid",
+  PGPORT: "1",
+  PGUSER: "nobody",
+  PGPASSWORD: "wrong",
+  PGDATABASE: "none",
+  PGSSL: "require",
+  PGSSLMODE: "verify-full",
+  PGSSLROOTCERT: "/no/such/file",
+  PGSSLNEGOTIATION: "direct",
+  PGTARGETSESSIONATTRS: "standby",
+  PGAPPNAME: "somebody's",
+  PGOPTIONS: "-c search_path=none",
+  PGDATA: "/no/such/folder",
+  PGCLIENTENCODING: "nonsense",
+  PGDATESTYLE: "nonsense",
+  PGTZ: "nowhere",
+  PGMAX: "0",
+  PGPREPARE: "false",
+  PGCONNECT_TIMEOUT: "nonsense",
+  PGIDLE_TIMEOUT: "1",
+  PGSERVICE: "none",
+  PGPASSFILE: "/no/such/file",
+  PGDEBUG: "true",
+  LC_ALL: "xx_YY.nonsense",
+  LANG: "xx_YY.nonsense",
 };
 const PASSWORD = "p@ss/w#o?r%d:'\"\\ é";
 

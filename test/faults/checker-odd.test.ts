@@ -14,7 +14,10 @@ const started = (
   startedAt: number,
   changes: { resumed?: boolean; previous?: string } = {},
 ): Answer => ({
-  ...{ is: "started", generation, startedAt, resumed: changes.resumed ?? false },
+  is: "started",
+  generation,
+  startedAt,
+  resumed: changes.resumed ?? false,
   previous: changes.previous ? maskSessionId(changes.previous) : null,
 });
 const live = (generation: number): Answer => ({ is: "live", generation });
@@ -27,7 +30,7 @@ function call(
   answer: Answer,
   changes: Partial<Call> = {},
 ): Call {
-  return { ...{ operation, key: 1, sessionId, server: 0, status: 200, sentAt, answeredAt, answer }, ...changes };
+  return { operation, key: 1, sessionId, server: 0, status: 200, sentAt, answeredAt, answer, ...changes };
 }
 
 function row(sessionId: string, generation: number, [startedAt, lastHeartbeat]: [number, number]): ActiveRow {
@@ -40,7 +43,10 @@ const over = (
   endedAt: number,
   replacedByGeneration: number | null = null,
 ): EndedRow => ({
-  ...{ ...active, reason, endedAt, replacedByGeneration },
+  ...active,
+  reason,
+  endedAt,
+  replacedByGeneration,
 });
 
 /** The rules that are broken; the clocks are one. */
@@ -52,7 +58,8 @@ function judge(
 ): string[] {
   const generation = Math.max(0, ...rows.map((one) => one.generation));
   const violations = checkHistory({
-    ...{ calls, streams: [] },
+    calls,
+    streams: [],
     circumstances: {
       timeoutMs: TIMEOUT_MS,
       outages: [],

@@ -25,7 +25,8 @@ async function everyWay(sent: Sent) {
   const { body, headers = { "Content-Type": "application/json" }, path = PATH, method = "POST" } = sent;
   const ordinary = await app.fetch(
     new Request(`http://test${path}`, {
-      ...{ method, headers: { "Content-Length": String(Buffer.byteLength(body)), ...headers } },
+      method,
+      headers: { "Content-Length": String(Buffer.byteLength(body)), ...headers },
       ...(method === "POST" && { body: new Uint8Array(Buffer.from(body)) }),
     }),
   );

@@ -264,7 +264,10 @@ async function publishKeys() {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    ...{ rsa: rsa.privateKey, otherRsa: otherRsa.privateKey, ec: ec.privateKey, stranger: stranger.privateKey },
+    rsa: rsa.privateKey,
+    otherRsa: otherRsa.privateKey,
+    ec: ec.privateKey,
+    stranger: stranger.privateKey,
     rsaPem: await exportSPKI(rsa.publicKey),
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
     asked: () => asked,

@@ -15,7 +15,8 @@ async function cleanUp(options: { asked?: boolean; level?: string; database?: Da
   const lines: string[] = [];
   const log = createLog(options.level ?? "info", { write: (line: string) => lines.push(line) });
   const report = await runCleanup(options.database ?? db.database, log, {
-    ...{ historyRetentionDays: 90, budgetMs: 20_000 },
+    historyRetentionDays: 90,
+    budgetMs: 20_000,
     asked: options.asked ?? true,
   });
   expect(findSecrets(lines.join("\n"))).toEqual([]);

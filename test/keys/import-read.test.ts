@@ -12,7 +12,10 @@ async function* inPieces(bytes: Buffer, size: number) {
 async function read(text: string | Buffer, { charset, size = 65_536 }: { charset?: string; size?: number } = {}) {
   const invalid: Array<[line: number, reason: string]> = [];
   const reading: Reading = {
-    ...{ lines: 0, separator: "", table: undefined, guessed: false },
+    lines: 0,
+    separator: "",
+    table: undefined,
+    guessed: false,
     refuse: (line, reason) => invalid.push([line, reason]),
   };
   const keys: Array<[key: string, label: string | null, expires: string | null]> = [];

@@ -22,7 +22,11 @@ export async function setStage(
   const names = { ...newNames(), token: TOKEN };
   await makeKeys(databaseUrl, sql, names);
   return {
-    ...{ url: server.url, urlWithoutAdmin: withoutAdmin.url, sql, proxy, names },
+    url: server.url,
+    urlWithoutAdmin: withoutAdmin.url,
+    sql,
+    proxy,
+    names,
     async clear() {
       await Promise.all([server.stop(), withoutAdmin.stop()]);
       await sql.end({ timeout: 1 });

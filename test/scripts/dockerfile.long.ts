@@ -25,7 +25,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const inImage = (command: string[], env: Record<string, string> = {}) =>
   spawnSync(command[0] as string, command.slice(1), {
-    ...{ cwd: app, env: { ...envOf(image), ...env }, encoding: "utf8" as const, ...user },
+    cwd: app,
+    env: { ...envOf(image), ...env },
+    encoding: "utf8" as const,
+    ...user,
   });
 
 async function freePort(): Promise<number> {

@@ -31,7 +31,9 @@ export function recordedServer(): { args: string[]; env: Record<string, string> 
 /** Passes on what a call of the application gave. */
 export function watchResponse(request: Request, response: Response): Response {
   const answer = {
-    ...{ method: request.method, url: request.url, status: response.status },
+    method: request.method,
+    url: request.url,
+    status: response.status,
     headers: Object.fromEntries(response.headers),
   };
   if (response.body === null || answer.headers["content-type"]?.startsWith("text/event-stream") !== true) {

@@ -57,7 +57,10 @@ export function useApp(
     const countRoom = createRoomNumbers(db.database);
     let watchers = () => 0;
     const collect = createMetrics({
-      ...{ counts, lanes: db.database.counts, watchers: () => watchers(), version: "0.0.0-test" },
+      counts,
+      lanes: db.database.counts,
+      watchers: () => watchers(),
+      version: "0.0.0-test",
       population: createPopulationReader(async () => ({
         ...(await countPopulation(db.database)),
         room: await countRoom(),

@@ -32,8 +32,13 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
   const from = new Date(Date.now() - 10 * DAY_MS);
   const own = await makeKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({
-    ...{ serialNumber: "01", name: `CN=${name}`, notBefore: from, notAfter: new Date(Date.now() + 10 * DAY_MS) },
-    ...{ keys: own, signingAlgorithm: ALGORITHM, extensions: [new BasicConstraintsExtension(true, 1, true)] },
+    serialNumber: "01",
+    name: `CN=${name}`,
+    notBefore: from,
+    notAfter: new Date(Date.now() + 10 * DAY_MS),
+    keys: own,
+    signingAlgorithm: ALGORITHM,
+    extensions: [new BasicConstraintsExtension(true, 1, true)],
   });
   const serials = new Map<string, string>();
   return {
@@ -50,7 +55,9 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
         issuer: certificate.subject,
         notBefore: from,
         notAfter: new Date(Date.now() + (expired ? -DAY_MS : DAY_MS)),
-        ...{ publicKey: keys.publicKey, signingKey: own.privateKey, signingAlgorithm: ALGORITHM },
+        publicKey: keys.publicKey,
+        signingKey: own.privateKey,
+        signingAlgorithm: ALGORITHM,
         extensions: alternatives.length > 0 ? [new SubjectAlternativeNameExtension(alternatives)] : [],
       });
       const cert = write(`${name}-${subject}.crt`, issued.toString("pem"));
@@ -60,9 +67,12 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
     },
     async revoke(file, certs) {
       const list = await X509CrlGenerator.create({
-        ...{ issuer: certificate.subject, thisUpdate: from, nextUpdate: new Date(Date.now() + DAY_MS) },
+        issuer: certificate.subject,
+        thisUpdate: from,
+        nextUpdate: new Date(Date.now() + DAY_MS),
         entries: certs.map((cert) => ({ serialNumber: serials.get(cert) as string, revocationDate: from })),
-        ...{ signingKey: own.privateKey, signingAlgorithm: ALGORITHM },
+        signingKey: own.privateKey,
+        signingAlgorithm: ALGORITHM,
       });
       return write(`${file}.crl`, PemConverter.encode(list.rawData, "X509 CRL"));
     },

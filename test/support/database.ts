@@ -42,7 +42,11 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
   }) as unknown as postgres.Sql;
   const hashKey = createHashKey(undefined);
   return {
-    ...{ url, name, database, sql, hashKey },
+    url,
+    name,
+    database,
+    sql,
+    hashKey,
     async makeKey(options = {}) {
       const created = await createKey(database, hashKey, { key: newAccessKey(), ...options });
       return { key: created.access_key, id: created.id };

@@ -70,7 +70,10 @@ export function createBeats(job: ScaleJob, fleet: Fleet, requests: Requests): Be
     },
   });
   return {
-    ...{ pace, measured, counts, failures },
+    pace,
+    measured,
+    counts,
+    failures,
     takeSecond() {
       const taken = second;
       second = createHistogram();

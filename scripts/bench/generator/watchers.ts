@@ -83,7 +83,9 @@ export function createWatchers(job: ScaleJob, fleet: Fleet, requests: Requests):
   };
 
   return {
-    ...{ count: job.watchers, told, counts },
+    count: job.watchers,
+    told,
+    counts,
     async open() {
       for (let from = 0; from < devices.length; from += OPENING_AT_ONCE) {
         await Promise.all(devices.slice(from, from + OPENING_AT_ONCE).map(watch));

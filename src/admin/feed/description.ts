@@ -13,8 +13,14 @@ const numbers = {
   peak: { live: 1024, at: "2026-03-02T08:30:15.000Z" },
   hours: [
     {
-      ...{ hour: "2026-03-02T09:00:00.000Z", starts: 120, takeovers: 7, refusals: 3 },
-      ...{ expiries: 4, ends: 96, revocations: 1, live_peak: 830 },
+      hour: "2026-03-02T09:00:00.000Z",
+      starts: 120,
+      takeovers: 7,
+      refusals: 3,
+      expiries: 4,
+      ends: 96,
+      revocations: 1,
+      live_peak: 830,
     },
   ],
   takeovers_between_devices: [{ ...KEY, takeovers: 14, devices: 3 }],
@@ -36,7 +42,10 @@ export const feedDescription: Pick<Part, "schemas" | "routes"> = {
   schemas: { Numbers: numbersReply },
   routes: [
     {
-      ...{ method: "get", path: "/api/admin/numbers", operationId: "readNumbers", access: "operator" },
+      method: "get",
+      path: "/api/admin/numbers",
+      operationId: "readNumbers",
+      access: "operator",
       summary: "How much happens, hour by hour, and which keys look shared",
       parameters: queryOf(numbersQuery, {
         hours: {
@@ -54,7 +63,10 @@ export const feedDescription: Pick<Part, "schemas" | "routes"> = {
       ],
     },
     {
-      ...{ method: "get", path: "/api/admin/events", operationId: "watchAll", access: "operator" },
+      method: "get",
+      path: "/api/admin/events",
+      operationId: "watchAll",
+      access: "operator",
       summary: "Be told what happens, live",
       description:
         "Server-sent events for the page: at most 20 of what happened a second, takeovers first, and how many were left out. After 15 minutes comes `again` and the stream ends; a browser comes back by itself. A process takes 20 of these at once, one more is 503.",

@@ -29,8 +29,15 @@ const created = {
 };
 
 const idle = {
-  ...{ id: 41, access_key: "kb_7Jx2m…", label: "ACME, order 1187", created_at: "2026-03-01T08:00:00.000Z" },
-  ...{ expires_at: "2027-03-01T08:00:00.000Z", revoked_at: null, last_used_at: null, generation: 0, live: null },
+  id: 41,
+  access_key: "kb_7Jx2m…",
+  label: "ACME, order 1187",
+  created_at: "2026-03-01T08:00:00.000Z",
+  expires_at: "2027-03-01T08:00:00.000Z",
+  revoked_at: null,
+  last_used_at: null,
+  generation: 0,
+  live: null,
 };
 
 const live = {
@@ -48,7 +55,10 @@ const live = {
 const revoked = { ...idle, revoked_at: "2026-03-02T10:02:11.480Z" };
 
 const ID: ParameterDescription = {
-  ...{ name: "id", in: "path", description: "The key's id.", example: 41 },
+  name: "id",
+  in: "path",
+  description: "The key's id.",
+  example: 41,
   schema: id,
 };
 
@@ -70,7 +80,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
   },
   routes: [
     {
-      ...{ method: "get", path: "/api/admin/keys", operationId: "listKeys", access: "operator" },
+      method: "get",
+      path: "/api/admin/keys",
+      operationId: "listKeys",
+      access: "operator",
       summary: "Keys, newest first",
       parameters: queryOf(listKeysQuery, {
         ...aboutPage,
@@ -81,7 +94,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
       answers: answerOk("A page of keys.", keysPage, { page }),
     },
     {
-      ...{ method: "post", path: "/api/admin/keys", operationId: "createKey", access: "operator" },
+      method: "post",
+      path: "/api/admin/keys",
+      operationId: "createKey",
+      access: "operator",
       summary: "Make a key, or take in one that exists elsewhere",
       body: {
         content: [
@@ -105,7 +121,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
       errors: ["key_exists"],
     },
     {
-      ...{ method: "post", path: "/api/admin/keys/search", operationId: "searchKeys", access: "operator" },
+      method: "post",
+      path: "/api/admin/keys/search",
+      operationId: "searchKeys",
+      access: "operator",
       summary: "Find keys, also by a whole key",
       body: {
         content: [
@@ -121,7 +140,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
       answers: answerOk("A page of keys.", keysPage, { page, none: { items: [], next_cursor: null } }),
     },
     {
-      ...{ method: "post", path: "/api/admin/keys/import", operationId: "importKeys", access: "operator" },
+      method: "post",
+      path: "/api/admin/keys/import",
+      operationId: "importKeys",
+      access: "operator",
       summary: "Take many keys in: one a line, or a table as spreadsheets write it",
       description:
         "The columns are `key,label,expires`, or what a heading says, in any order; the separator is a comma, a semicolon, a tab or what a first line `sep=` says. UTF-8, UTF-16 with its mark, or the `charset` of the Content-Type; a line that is no UTF-8 is read as Windows-1252. A text with a line that is no key imports nothing, unless `partial=true`; a line that does not look right (a label like a key, a key with a blank, too many columns) is no key. No key is in the answer. At most 32 MiB, which may come slowly; one import at a time in a process, a second is 503.",
@@ -139,20 +161,32 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
         all: { imported: 2, skipped_known: 0, invalid: [] },
         nothing: { imported: 0, skipped_known: 0, invalid: [{ line: 3, reason: "the expiry is no date" }] },
         dry_run: {
-          ...{ dry_run: true, imported: 2, skipped_known: 0, invalid: [] },
-          ...{ separator: ";", columns: ["label", "key"], ignored_columns: ["City"], encoding_guessed: false },
+          dry_run: true,
+          imported: 2,
+          skipped_known: 0,
+          invalid: [],
+          separator: ";",
+          columns: ["label", "key"],
+          ignored_columns: ["City"],
+          encoding_guessed: false,
         },
       }),
     },
     {
-      ...{ method: "get", path: "/api/admin/keys/{id}", operationId: "readKey", access: "operator" },
+      method: "get",
+      path: "/api/admin/keys/{id}",
+      operationId: "readKey",
+      access: "operator",
       summary: "One key, and who holds it",
       parameters: [ID],
       answers: answerOk("The key.", keyItem, { live, idle }),
       errors: ["key_not_found"],
     },
     {
-      ...{ method: "patch", path: "/api/admin/keys/{id}", operationId: "patchKey", access: "operator" },
+      method: "patch",
+      path: "/api/admin/keys/{id}",
+      operationId: "patchKey",
+      access: "operator",
       summary: "Change a key's label or expiry",
       description: "An expired key starts no session; one that is live goes on.",
       parameters: [ID],
@@ -168,7 +202,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
       errors: ["key_not_found"],
     },
     {
-      ...{ method: "delete", path: "/api/admin/keys/{id}", operationId: "eraseKey", access: "operator" },
+      method: "delete",
+      path: "/api/admin/keys/{id}",
+      operationId: "eraseKey",
+      access: "operator",
       summary: "Erase a key with all that is known of its devices",
       description: "The audit log keeps that it happened, without the devices. A live session ends as `revoked`.",
       parameters: [ID],
@@ -176,7 +213,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
       errors: ["key_not_found"],
     },
     {
-      ...{ method: "post", path: "/api/admin/keys/{id}/revoke", operationId: "revokeKey", access: "operator" },
+      method: "post",
+      path: "/api/admin/keys/{id}/revoke",
+      operationId: "revokeKey",
+      access: "operator",
       summary: "Revoke a key: its live session ends as `revoked`",
       parameters: [ID],
       body: { required: false, content: [{ schema: revokeKeyRequest, examples: { shared: { reason: "shared" } } }] },
@@ -184,7 +224,10 @@ export const keyDescription: Pick<Part, "schemas" | "routes"> = {
       errors: ["key_not_found"],
     },
     {
-      ...{ method: "post", path: "/api/admin/keys/{id}/restore", operationId: "restoreKey", access: "operator" },
+      method: "post",
+      path: "/api/admin/keys/{id}/restore",
+      operationId: "restoreKey",
+      access: "operator",
       summary: "Take a revocation back",
       parameters: [ID],
       answers: answerOk("The key as it is now.", keyItem, { idle }),

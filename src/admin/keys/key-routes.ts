@@ -98,7 +98,10 @@ async function create(deps: { database: Database; hashKey: HashKey }, wanted: Cr
   if (!added) throw new AppError("key_exists", "That key exists already");
   const { id, access_key, label, expires_at, createdAt } = added;
   return {
-    ...{ id, access_key, access_key_masked: maskKey(access_key), label },
+    id,
+    access_key,
+    access_key_masked: maskKey(access_key),
+    label,
     created_at: createdAt.toISOString(),
     expires_at: expires_at && new Date(expires_at).toISOString(),
   };

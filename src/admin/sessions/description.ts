@@ -28,8 +28,12 @@ const now = {
 const sessions = {
   items: [
     {
-      ...{ key_id: 41, access_key: "kb_7Jx2m…", label: "ACME, order 1187" },
-      ...{ ...now, expires_at: "2026-03-02T09:16:58.350Z", device: OFFICE_PC },
+      key_id: 41,
+      access_key: "kb_7Jx2m…",
+      label: "ACME, order 1187",
+      ...now,
+      expires_at: "2026-03-02T09:16:58.350Z",
+      device: OFFICE_PC,
     },
   ],
   next_cursor: null,
@@ -38,13 +42,24 @@ const sessions = {
 const history = {
   items: [
     {
-      ...{ ...now, ended_at: null, reason: null, ended_by: null, note: null },
-      ...{ device: OFFICE_PC, replaced_by: null },
+      ...now,
+      ended_at: null,
+      reason: null,
+      ended_by: null,
+      note: null,
+      device: OFFICE_PC,
+      replaced_by: null,
     },
     {
-      ...{ generation: 1772442900120000, session_id: "c2a7f0de…", started_at: "2026-03-02T09:15:00.120Z" },
-      ...{ last_heartbeat: "2026-03-02T09:15:27.481Z", ended_at: "2026-03-02T09:15:31.007Z" },
-      ...{ reason: "replaced", ended_by: "takeover", note: null, device: LAPTOP },
+      generation: 1772442900120000,
+      session_id: "c2a7f0de…",
+      started_at: "2026-03-02T09:15:00.120Z",
+      last_heartbeat: "2026-03-02T09:15:27.481Z",
+      ended_at: "2026-03-02T09:15:31.007Z",
+      reason: "replaced",
+      ended_by: "takeover",
+      note: null,
+      device: LAPTOP,
       replaced_by: { generation: 1772442931007000, device: OFFICE_PC },
     },
   ],
@@ -63,18 +78,24 @@ export const sessionDescription: Pick<Part, "schemas" | "routes"> = {
   },
   routes: [
     {
-      ...{ method: "get", path: "/api/admin/keys/{id}/history", operationId: "listHistory", access: "operator" },
+      method: "get",
+      path: "/api/admin/keys/{id}/history",
+      operationId: "listHistory",
+      access: "operator",
       summary: "A key's sessions, newest first: how each ended, and by whom",
       description: "The live one comes first, with `ended_at` null.",
       parameters: [
-        { ...{ name: "id", in: "path", description: "The key's id.", example: 41 }, schema: id },
+        { name: "id", in: "path", description: "The key's id.", example: 41, schema: id },
         ...queryOf(pageQuery, aboutPage),
       ],
       answers: answerOk("A page of its history.", historyPage, { history }),
       errors: ["key_not_found"],
     },
     {
-      ...{ method: "get", path: "/api/admin/sessions", operationId: "listSessions", access: "operator" },
+      method: "get",
+      path: "/api/admin/sessions",
+      operationId: "listSessions",
+      access: "operator",
       summary: "Who is on now",
       parameters: queryOf(listSessionsQuery, {
         ...aboutPage,
@@ -90,7 +111,10 @@ export const sessionDescription: Pick<Part, "schemas" | "routes"> = {
       answers: answerOk("A page of live sessions.", sessionsPage, { sessions }),
     },
     {
-      ...{ method: "post", path: "/api/admin/sessions/search", operationId: "searchSessions", access: "operator" },
+      method: "post",
+      path: "/api/admin/sessions/search",
+      operationId: "searchSessions",
+      access: "operator",
       summary: "Find who is on now, also by a whole key",
       body: {
         content: [
@@ -106,7 +130,10 @@ export const sessionDescription: Pick<Part, "schemas" | "routes"> = {
       answers: answerOk("A page of live sessions.", sessionsPage, { sessions, none: { items: [], next_cursor: null } }),
     },
     {
-      ...{ method: "post", path: "/api/admin/sessions/kick", operationId: "kickSession", access: "operator" },
+      method: "post",
+      path: "/api/admin/sessions/kick",
+      operationId: "kickSession",
+      access: "operator",
       summary: "End a key's live session, and tell its device why",
       description: "The key stays good: the device, or another, may start again. With `generation` only that session.",
       body: {

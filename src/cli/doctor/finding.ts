@@ -12,9 +12,15 @@ export interface Finding {
 export const ok = (check: string, message: string): Finding => ({ check, state: "ok", message });
 
 export const warn = (check: string, message: string, mend: string): Finding => ({
-  ...{ check, state: "warn", message, mend },
+  check,
+  state: "warn",
+  message,
+  mend,
 });
 
 export const fail = (check: string, message: string, mend: string): Finding => ({
-  ...{ check, state: "fail", message, mend },
+  check,
+  state: "fail",
+  message,
+  mend,
 });

@@ -102,7 +102,10 @@ export class SharedTab {
     if (present.aborted) return;
     const gone = new Promise<void>((resolve) => present.addEventListener("abort", () => resolve()));
     const loop = new SessionLoop({
-      ...{ link: this.#link, options: this.#options, storedId: this.#storedId, handle: this.#leadingHandle() },
+      link: this.#link,
+      options: this.#options,
+      storedId: this.#storedId,
+      handle: this.#leadingHandle(),
       onAcknowledged: (deadlineInMs) => {
         this.#deadline = this.#link.clock.now() + deadlineInMs;
         this.#post();
@@ -147,7 +150,12 @@ export class SharedTab {
     const deadlineInMs = this.#deadline - this.#link.clock.now();
     if (!sessionId) return;
     this.#channel?.postMessage({
-      ...{ type: "news", from: this.#me, sessionId, generation, state, deadlineInMs },
+      type: "news",
+      from: this.#me,
+      sessionId,
+      generation,
+      state,
+      deadlineInMs,
       ...(event && { event }),
     });
   }

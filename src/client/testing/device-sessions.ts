@@ -76,8 +76,12 @@ export class FakeDeviceSessions {
     const now = Date.now();
     this.#generation = Math.max(this.#generation + 1, now * 1000);
     const session: FakeSession = {
-      ...{ id: session_id as string, key, generation: this.#generation, device: device as Device | null },
-      ...{ startedAt: now, lastHeartbeat: now },
+      id: session_id as string,
+      key,
+      generation: this.#generation,
+      device: device as Device | null,
+      startedAt: now,
+      lastHeartbeat: now,
     };
     if (holder) this.#finish(holder, "replaced", { replaced_by: { started_at: date(now), device } });
     this.#byId.set(session.id, session);
@@ -150,7 +154,9 @@ export class FakeDeviceSessions {
   #beat({ generation, lastHeartbeat }: FakeSession): HeartbeatReply {
     const { timeoutSeconds, heartbeatSeconds } = this.#rules;
     return {
-      ...{ success: true, generation, expires_in: timeoutSeconds },
+      success: true,
+      generation,
+      expires_in: timeoutSeconds,
       expires_at: date(lastHeartbeat + timeoutSeconds * 1000),
       heartbeat_in: heartbeatSeconds * (1 - Math.random() / 6),
       server_time: date(Date.now()),
@@ -161,7 +167,9 @@ export class FakeDeviceSessions {
     const { generation: _, ...shown } = previous ? seen(previous) : ({} as Holder);
     return {
       ...this.#beat(session),
-      ...{ session_id: session.id, resumed, started_at: date(session.startedAt) },
+      session_id: session.id,
+      resumed,
+      started_at: date(session.startedAt),
       previous_session_terminated: previous !== null,
       previous_session: previous && { session_id: mask(previous.id), ...shown },
     };

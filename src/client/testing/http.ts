@@ -19,7 +19,9 @@ export function sendPreflight(response: ServerResponse): void {
 export function sendReply(response: ServerResponse, reply: FakeReply, headers: Record<string, string> = {}): void {
   const { request_id = newRequestId() } = reply.body as { request_id?: string };
   response.writeHead(reply.status, {
-    ...{ ...CROSS_ORIGIN, "Content-Type": "application/json", "X-Request-Id": request_id },
+    ...CROSS_ORIGIN,
+    "Content-Type": "application/json",
+    "X-Request-Id": request_id,
     ...(reply.status === 401 && { "WWW-Authenticate": 'Bearer realm="keybeat session"' }),
     ...headers,
   });

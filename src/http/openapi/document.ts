@@ -30,8 +30,10 @@ export function createDocument({ parts, errors, info, version }: DocumentSource)
     }
   }
   const components = {
-    ...{ securitySchemes: SECURITY_SCHEMES, headers: HEADERS },
-    ...{ responses: write.shared, schemas: schemas.components },
+    securitySchemes: SECURITY_SCHEMES,
+    headers: HEADERS,
+    responses: write.shared,
+    schemas: schemas.components,
   };
   const tags = parts.map((part) => part.tag);
   const head = { openapi: version === "3.1" ? "3.1.1" : "3.0.3", info, servers: SERVERS, tags };

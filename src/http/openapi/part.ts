@@ -87,15 +87,17 @@ export type HeaderName =
   | "Set-Cookie"
   | "WWW-Authenticate";
 
+type QueryDescription = Pick<ParameterDescription, "description" | "example"> & { schema?: z.ZodType };
+
 /** The parameters of a query from its schema: each has to be described, so that none is forgotten. */
 export function queryOf<Query extends z.ZodObject>(
   query: Query,
-  about: {
-    [Name in keyof Query["shape"]]: Pick<ParameterDescription, "description" | "example"> & { schema?: z.ZodType };
-  },
+  about: { [Name in keyof Query["shape"]]: QueryDescription },
 ): ParameterDescription[] {
   return Object.entries(about).map(([name, described]) => ({
-    ...{ name, in: "query", schema: query.shape[name] as z.ZodType },
-    ...(described as Omit<ParameterDescription, "name" | "in">),
+    name,
+    in: "query",
+    schema: query.shape[name] as z.ZodType,
+    ...(described as QueryDescription),
   }));
 }

@@ -12,7 +12,10 @@ export const PARTS = [devicePart, waitingRoomPart, servicePart, adminPart];
 
 /** Complete by type: a code that no room describes does not compile. */
 const ERRORS: Record<ErrorCode, ErrorDescription> = {
-  ...{ ...serviceErrors, ...deviceErrors, ...waitingRoomErrors, ...adminErrors },
+  ...serviceErrors,
+  ...deviceErrors,
+  ...waitingRoomErrors,
+  ...adminErrors,
 };
 
 export function describeApi(version: Version, release: string): Json {

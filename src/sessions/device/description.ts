@@ -84,7 +84,10 @@ export const devicePart: Part = {
   },
   routes: [
     {
-      ...{ method: "post", path: "/api/session/start", operationId: "startSession", access: "anybody" },
+      method: "post",
+      path: "/api/session/start",
+      operationId: "startSession",
+      access: "anybody",
       summary: "Start a session, taking the key over from the device that holds it",
       description:
         "Safe to retry with the same `session_id`: while that session is live it is given back (`resumed`), afterwards it is refused; it never takes over twice.",
@@ -107,7 +110,10 @@ export const devicePart: Part = {
       ],
     },
     {
-      ...{ method: "post", path: "/api/session/heartbeat", operationId: "beatSession", access: "anybody" },
+      method: "post",
+      path: "/api/session/heartbeat",
+      operationId: "beatSession",
+      access: "anybody",
       summary: "Keep a live session live",
       description: "Send the next after `heartbeat_in` seconds. It never creates, revives or moves a session.",
       body: { content: [{ schema: heartbeatRequest, examples: { heartbeat: example.mine } }] },
@@ -121,7 +127,10 @@ export const devicePart: Part = {
       errors: ["session_not_found", "session_replaced", "session_expired", "session_ended", "session_revoked"],
     },
     {
-      ...{ method: "post", path: "/api/session/end", operationId: "endSession", access: "anybody" },
+      method: "post",
+      path: "/api/session/end",
+      operationId: "endSession",
+      access: "anybody",
       summary: "End a session",
       description: "A late call of a replaced device never ends its successor.",
       body: { content: [{ schema: endRequest, examples: { end: example.mine } }] },
@@ -134,7 +143,10 @@ export const devicePart: Part = {
       ],
     },
     {
-      ...{ method: "post", path: "/api/session/status", operationId: "readStatus", access: "anybody" },
+      method: "post",
+      path: "/api/session/status",
+      operationId: "readStatus",
+      access: "anybody",
       summary: "Who holds the key now",
       description: "The session id is whole only where the caller sent that same id. An unknown key is not active.",
       body: { content: [{ schema: statusRequest, examples: example.statusRequests }] },
@@ -148,7 +160,10 @@ export const devicePart: Part = {
       errors: ["rate_limited"],
     },
     {
-      ...{ method: "get", path: "/api/session/watch", operationId: "watchSession", access: "session" },
+      method: "get",
+      path: "/api/session/watch",
+      operationId: "watchSession",
+      access: "session",
       summary: "Be told within milliseconds how the session ends",
       description:
         "Server-sent events: first `live`, then comments every 15 seconds, then one final event after which the server closes. A stream that ends without a final event says nothing: open it again. Watching is no heartbeat.",

@@ -42,8 +42,11 @@ const departure = { user_id: "jun", reason: "abandoned", at: "2026-03-02T09:16:3
 /** Where tokens are asked for. */
 const TOKEN: ErrorCode[] = ["unauthorized"];
 const USER: ParameterDescription = {
-  ...{ name: "user_id", in: "path", description: "The user, 1 to 128 characters." },
-  ...{ schema: userId, example: "jun" },
+  name: "user_id",
+  in: "path",
+  description: "The user, 1 to 128 characters.",
+  schema: userId,
+  example: "jun",
 };
 
 const close: Omit<RouteDescription, "method" | "path" | "operationId"> = {
@@ -69,7 +72,10 @@ const close: Omit<RouteDescription, "method" | "path" | "operationId"> = {
 };
 
 const widgetRoute = (name: string, summary: string, content: ReturnType<typeof textContent>): RouteDescription => ({
-  ...{ method: "get", path: `/api/v1/session/widget.${name}`, operationId: `readWidget${name}`, access: "anybody" },
+  method: "get",
+  path: `/api/v1/session/widget.${name}`,
+  operationId: `readWidget${name}`,
+  access: "anybody",
   summary,
   parameters: [IF_NONE_MATCH],
   answers: [
@@ -98,7 +104,10 @@ export const waitingRoomPart: Part = {
   },
   routes: [
     {
-      ...{ method: "post", path: "/api/v1/session/create", operationId: "createPlace", access: "user" },
+      method: "post",
+      path: "/api/v1/session/create",
+      operationId: "createPlace",
+      access: "user",
       summary: "Take a seat, or a place in line",
       description:
         "Whoever has a place keeps it: asking again changes nothing, and counts as a sign of life. With `QUEUE_AUTH=jwt` the priority is the token's claim `priority`, and the body's is ignored.",
@@ -123,8 +132,11 @@ export const waitingRoomPart: Part = {
               examples: {
                 active: { status: "active", session_id: "0d9f8c7b", created_at: "2026-03-02T09:15:31.007Z" },
                 queued: {
-                  ...{ status: "queued", position: 3, estimated_wait_minutes: 2 },
-                  ...{ active_sessions: 20, max_sessions: 20 },
+                  status: "queued",
+                  position: 3,
+                  estimated_wait_minutes: 2,
+                  active_sessions: 20,
+                  max_sessions: 20,
                 },
               },
             },
@@ -135,19 +147,28 @@ export const waitingRoomPart: Part = {
     },
     { ...close, method: "delete", path: "/api/v1/session/close/{user_id}", operationId: "closePlace" },
     {
-      ...{ ...close, method: "post", path: "/api/v1/session/close/{user_id}", operationId: "closePlaceByPost" },
+      ...close,
+      method: "post",
+      path: "/api/v1/session/close/{user_id}",
+      operationId: "closePlaceByPost",
       description:
         "The same as DELETE, which a page that closes cannot send. With `grace_seconds` the place is given up only then, and kept if the user asks until then: a page that goes away may be reloading.",
       parameters: [
         USER,
         {
-          ...{ name: "grace_seconds", in: "query", schema: graceSeconds, example: 20 },
+          name: "grace_seconds",
+          in: "query",
+          schema: graceSeconds,
+          example: 20,
           description: "How long the user may take to come back; 0, the default: not at all.",
         },
       ],
     },
     {
-      ...{ method: "get", path: "/api/v1/session/position/{user_id}", operationId: "readPosition", access: "user" },
+      method: "get",
+      path: "/api/v1/session/position/{user_id}",
+      operationId: "readPosition",
+      access: "user",
       summary: "Where the user stands",
       description: "Asking keeps the place in line or the seat, and claims a seat that has just come up.",
       parameters: [USER],
@@ -162,7 +183,10 @@ export const waitingRoomPart: Part = {
       errors: [...TOKEN, "user_not_found"],
     },
     {
-      ...{ method: "get", path: "/api/v1/session/events/{user_id}", operationId: "watchPosition", access: "user" },
+      method: "get",
+      path: "/api/v1/session/events/{user_id}",
+      operationId: "watchPosition",
+      access: "user",
       summary: "Be told where the user stands, and of every change",
       description:
         "Server-sent events: `position` at once and whenever it changes, `promoted` when the seat has come up (ask for the position to claim it), and `closed` or `expired`, after which the server closes. An open stream keeps a place in line; it neither claims nor keeps a seat.",
@@ -193,7 +217,10 @@ export const waitingRoomPart: Part = {
       errors: [...TOKEN, "user_not_found"],
     },
     {
-      ...{ method: "get", path: "/api/v1/session/status", operationId: "readRoomStatus", access: "anybody" },
+      method: "get",
+      path: "/api/v1/session/status",
+      operationId: "readRoomStatus",
+      access: "anybody",
       summary: "How full the room is",
       answers: [
         {
@@ -205,7 +232,10 @@ export const waitingRoomPart: Part = {
       ],
     },
     {
-      ...{ method: "post", path: "/api/v1/session/cleanup", operationId: "cleanUpRoom", access: "anybody" },
+      method: "post",
+      path: "/api/v1/session/cleanup",
+      operationId: "cleanUpRoom",
+      access: "anybody",
       summary: "Take the places of silent users away now",
       description: "Nothing depends on it: every call does the same for what it finds.",
       answers: [
@@ -222,7 +252,10 @@ export const waitingRoomPart: Part = {
       ],
     },
     {
-      ...{ method: "post", path: "/api/v1/session/requests", operationId: "requestPermit", access: "user" },
+      method: "post",
+      path: "/api/v1/session/requests",
+      operationId: "requestPermit",
+      access: "user",
       summary: "Ask for a permit to send a request",
       description:
         "At most so many requests run at once. It waits its turn up to `wait_ms`; give the permit back when the request is done. A permit dies with its owner's seat, or when it is over.",
@@ -244,17 +277,18 @@ export const waitingRoomPart: Part = {
       errors: [...TOKEN, "not_active", "too_many_requests"],
     },
     {
-      ...{
-        method: "delete",
-        path: "/api/v1/session/requests/{permit_id}",
-        operationId: "returnPermit",
-        access: "user",
-      },
+      method: "delete",
+      path: "/api/v1/session/requests/{permit_id}",
+      operationId: "returnPermit",
+      access: "user",
       summary: "Give a permit back",
       parameters: [
         {
-          ...{ name: "permit_id", in: "path", description: "As the request for it was answered." },
-          ...{ schema: z.string(), example: permit.permit_id },
+          name: "permit_id",
+          in: "path",
+          description: "As the request for it was answered.",
+          schema: z.string(),
+          example: permit.permit_id,
         },
       ],
       answers: [

@@ -92,9 +92,16 @@ describe("the files of the page", () => {
       (headers.get("content-security-policy") ?? "").split("; ").map((rule) => rule.split(/ (.*)/).slice(0, 2)),
     );
     expect(policy).toEqual({
-      ...{ "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self'" },
-      ...{ "connect-src": "'self'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'" },
-      ...{ "require-trusted-types-for": "'script'", "trusted-types": "'none'" },
+      "default-src": "'none'",
+      "script-src": "'self'",
+      "style-src": "'self'",
+      "img-src": "'self'",
+      "connect-src": "'self'",
+      "base-uri": "'none'",
+      "form-action": "'none'",
+      "frame-ancestors": "'none'",
+      "require-trusted-types-for": "'script'",
+      "trusted-types": "'none'",
     });
     expect(headers.get("referrer-policy")).toBe("no-referrer");
   });

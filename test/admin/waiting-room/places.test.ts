@@ -221,7 +221,8 @@ describe("what operators do to places", () => {
       { who: "token", action: "waiter_prioritised", details: { user_id: d, priority: 5 } },
       { who: "token", action: "place_removed", details: { user_id: a, reason: "asked for it" } },
       {
-        ...{ who: "token", action: "waiting_room_changed" },
+        who: "token",
+        action: "waiting_room_changed",
         details: { paused: true, max_active: 3, max_active_before: 2 },
       },
       { who: "token", action: "waiter_admitted", details: { user_id: c } },

@@ -30,18 +30,32 @@ const read = async () => exactly(roomReply, (await byToken(app).get("/waiting-ro
 describe("the waiting room as operators see it", () => {
   it("has its settings, its counts, and how long a newcomer would wait", async () => {
     expect(await read()).toEqual({
-      ...{ paused: false, active: 0, max_active: 2, max_active_configured: 2 },
-      ...{ waiting: 0, waiting_by_priority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], max_waiting: 10_000 },
-      ...{ active_requests: 0, max_requests: 10 },
-      ...{ seat_seconds: 1800, waiter_seconds: 60, claim_seconds: 60, request_seconds: 300 },
-      ...{ seconds_per_seat: null, estimated_wait_minutes: 0 },
+      paused: false,
+      active: 0,
+      max_active: 2,
+      max_active_configured: 2,
+      waiting: 0,
+      waiting_by_priority: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      max_waiting: 10_000,
+      active_requests: 0,
+      max_requests: 10,
+      seat_seconds: 1800,
+      waiter_seconds: 60,
+      claim_seconds: 60,
+      request_seconds: 300,
+      seconds_per_seat: null,
+      estimated_wait_minutes: 0,
     });
     const [a] = await comeIn(room, 3);
     await comeIn(room, 2, { priority: 7 });
     await room.permit(a as string);
     expect(await read()).toMatchObject({
-      ...{ active: 2, waiting: 3, waiting_by_priority: [1, 0, 0, 0, 0, 0, 0, 2, 0, 0], active_requests: 1 },
-      ...{ seconds_per_seat: null, estimated_wait_minutes: null },
+      active: 2,
+      waiting: 3,
+      waiting_by_priority: [1, 0, 0, 0, 0, 0, 0, 2, 0, 0],
+      active_requests: 1,
+      seconds_per_seat: null,
+      estimated_wait_minutes: null,
     });
     await db.sql`UPDATE waiting_room SET occupied_since = occupied_since - interval '10 minutes'`;
     await room.close(a as string);

@@ -27,8 +27,13 @@ export async function runScenario(scenario: Scenario, chance: number): Promise<s
       if (mine === process) seen.push({ at: time.now, event, ...fields });
     };
     const options: StartOptions = {
-      ...{ url: "https://keys.test/", accessKey: ACCESS_KEY, device: { name: "Conformance" } },
-      ...{ fetch: server.fetch, clock: time.clock, timers: time.timers, random: () => chance },
+      url: "https://keys.test/",
+      accessKey: ACCESS_KEY,
+      device: { name: "Conformance" },
+      fetch: server.fetch,
+      clock: time.clock,
+      timers: time.timers,
+      random: () => chance,
       requestTimeoutMs: table.defaults.request_timeout,
       startTimeoutMs: scenario.client?.start_timeout,
       onConflict: scenario.client?.on_conflict ?? "replace",

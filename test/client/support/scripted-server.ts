@@ -135,8 +135,11 @@ export class ScriptedServer {
     if (noted.request === "start") this.#generations.set(noted.session, generation);
     const beat = { success: true, generation, ...this.#times() };
     const start = {
-      ...{ session_id: noted.body.session_id, resumed: known !== undefined, started_at: this.#date(0) },
-      ...{ previous_session_terminated: false, previous_session: null },
+      session_id: noted.body.session_id,
+      resumed: known !== undefined,
+      started_at: this.#date(0),
+      previous_session_terminated: false,
+      previous_session: null,
     };
     return { status: 200, body: { ...beat, ...(noted.request === "start" && start), ...changes } };
   }

@@ -25,8 +25,14 @@ export function virtualApp(
   const server = new ScriptedServer(time, table, { ...rest, ...script });
   const events: SessionEvent[] = [];
   const options = {
-    ...{ url: "https://keys.test", accessKey: "a-key", onEvent: (event: SessionEvent) => void events.push(event) },
-    ...{ fetch: server.fetch, clock: time.clock, timers: time.timers, random: () => 0.5, ...more },
+    url: "https://keys.test",
+    accessKey: "a-key",
+    onEvent: (event: SessionEvent) => void events.push(event),
+    fetch: server.fetch,
+    clock: time.clock,
+    timers: time.timers,
+    random: () => 0.5,
+    ...more,
   } as StartOptions;
   const settled = async <T>(promise: Promise<T>, withinMs = 0): Promise<T> => {
     // Whoever waits for it learns of it; until then a rejection must not count as unheard.
@@ -35,7 +41,11 @@ export function virtualApp(
     return promise;
   };
   return {
-    ...{ time, server, events, options, settled },
+    time,
+    server,
+    events,
+    options,
+    settled,
     start: () => settled(startSession(options)),
     asked: () =>
       server.requests

@@ -26,11 +26,9 @@ function jumpFault(name: string, breaks: string, jumps: (short: boolean) => Jump
     run: (room: FaultRoom) => {
       const timeout = room.short ? 4 : 6;
       const env = () => ({
-        ...{
-          QUEUE_MAX_ACTIVE: "1",
-          QUEUE_SESSION_TIMEOUT_SECONDS: String(timeout),
-          QUEUE_CLAIM_SECONDS: String(timeout),
-        },
+        QUEUE_MAX_ACTIVE: "1",
+        QUEUE_SESSION_TIMEOUT_SECONDS: String(timeout),
+        QUEUE_CLAIM_SECONDS: String(timeout),
         QUEUE_WAITER_TIMEOUT_SECONDS: String(timeout),
       });
       return underLoad(room, { database: startJumpingPostgres, env }, async (scene) => {

@@ -5,12 +5,14 @@ import { answered, callsOf, endedRow, endOf, firstAnswered, must, type Plant } f
 
 /** A call about that session, sent and answered after everything else. */
 const late = (history: History, row: EndedRow, changes: Partial<Call>): Call => ({
-  ...{ operation: "heartbeat", key: row.key, sessionId: row.sessionId, server: 0, status: 200 },
-  ...{
-    sentAt: endOf(history) + 10,
-    answeredAt: endOf(history) + 20,
-    answer: { is: "live", generation: row.generation },
-  },
+  operation: "heartbeat",
+  key: row.key,
+  sessionId: row.sessionId,
+  server: 0,
+  status: 200,
+  sentAt: endOf(history) + 10,
+  answeredAt: endOf(history) + 20,
+  answer: { is: "live", generation: row.generation },
   ...changes,
 });
 

@@ -13,7 +13,8 @@ const STEPS = 400;
 export function makeHistory(seed: number): History {
   const random = createRandom(seed);
   const history: History = {
-    ...{ calls: [], streams: [] },
+    calls: [],
+    streams: [],
     circumstances: { timeoutMs: TIMEOUT_MS, outages: [], crashes: [], clock: { offsetMs: OFFSET_MS, errorMs: 1 } },
     rows: { keys: [], active: [], history: [], gap: null },
   };
@@ -34,8 +35,14 @@ function playKey(key: number, random: () => number, { calls, rows }: History): v
     const sessionId = ids.at(fresh ? -1 : -1 - Math.floor(random() ** 3 * Math.min(ids.length, 4))) as string;
     const operation = fresh ? "start" : chooseOperation(random);
     const call: Call = {
-      ...{ operation, key, sessionId, server: random() < 0.5 ? 0 : 1, status: 200 },
-      ...{ sentAt: at - random() * 80, answeredAt: at + random() * 80, answer: { is: "inactive" } },
+      operation,
+      key,
+      sessionId,
+      server: random() < 0.5 ? 0 : 1,
+      status: 200,
+      sentAt: at - random() * 80,
+      answeredAt: at + random() * 80,
+      answer: { is: "inactive" },
     };
     if (operation === "start" && random() < 0.2) call.refuse = true;
     if (operation === "start" && random() < 0.2)
@@ -83,7 +90,9 @@ function createService(key: number) {
     if (known && known === held) {
       held.lastHeartbeat = now;
       return {
-        ...{ is: "started", generation: held.generation, resumed: true },
+        is: "started",
+        generation: held.generation,
+        resumed: true,
         previous: null,
         startedAt: held.startedAt,
       };

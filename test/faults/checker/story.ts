@@ -76,8 +76,15 @@ function sessionOf(story: KeyStory, id: string): SessionStory {
   const known = story.byId.get(id);
   if (known) return known;
   const session: SessionStory = {
-    ...{ id, key: story.key, calls: [], starts: [], lives: [], active: [], ended: [] },
-    ...{ generations: [], generation: undefined },
+    id,
+    key: story.key,
+    calls: [],
+    starts: [],
+    lives: [],
+    active: [],
+    ended: [],
+    generations: [],
+    generation: undefined,
   };
   story.sessions.push(session);
   story.byId.set(id, session);

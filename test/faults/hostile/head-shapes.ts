@@ -22,7 +22,10 @@ const chunked = (body: string, headers = "") => beat(`Transfer-Encoding: chunked
 const counted = (length: string) => beat(`Content-Length: ${length}\r\n`, BODY);
 
 const refused = (name: string, bytes: string, ...right: string[]): HeadShape => ({
-  ...{ name, bytes, right: right.length === 0 ? ["400"] : right, ends: true },
+  name,
+  bytes,
+  right: right.length === 0 ? ["400"] : right,
+  ends: true,
 });
 /** Understood, and answered as any other; the connection may go on. */
 const answered = (name: string, bytes: string, ...right: string[]): HeadShape => ({ name, bytes, right, ends: false });

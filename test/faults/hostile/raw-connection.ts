@@ -37,7 +37,9 @@ export function openRaw(url: string): RawConnection {
     });
   });
   return {
-    ...{ socket, openedAt: performance.now(), closed },
+    socket,
+    openedAt: performance.now(),
+    closed,
     closedAt: () => closedAt,
     received: () => Buffer.concat(parts),
   };

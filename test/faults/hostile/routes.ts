@@ -16,7 +16,9 @@ export interface Route {
 export const ROUTES: Route[] = PARTS.flatMap((part) => part.routes).map((route) => {
   const json = route.body?.content.find(({ type = "application/json" }) => type === "application/json");
   return {
-    ...{ method: route.method.toUpperCase(), path: route.path, request: json?.schema },
+    method: route.method.toUpperCase(),
+    path: route.path,
+    request: json?.schema,
     wants: route.access === "session" || route.access === "operator" ? route.access : undefined,
     query: (route.parameters ?? []).filter((parameter) => parameter.in === "query"),
   };

@@ -94,7 +94,10 @@ export function readAnswer(operation: Operation, status: number, body: any): Ans
     if (status !== 200 || body.success !== true) return unexpected;
     const { generation, resumed, started_at, previous_session } = body;
     return {
-      ...{ is: "started", generation, resumed, startedAt: millis(started_at) },
+      is: "started",
+      generation,
+      resumed,
+      startedAt: millis(started_at),
       previous: previous_session?.session_id ?? null,
     };
   }

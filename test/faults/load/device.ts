@@ -90,7 +90,9 @@ function createSession(
       ...(known !== undefined && chance(temper.expects) && { expectedGeneration: known }),
     };
     const body = {
-      ...{ access_key: key.accessKey, session_id: sessionId, device: { name: deviceName(sessionId) } },
+      access_key: key.accessKey,
+      session_id: sessionId,
+      device: { name: deviceName(sessionId) },
       ...(asked.refuse && { on_conflict: "refuse" }),
       ...(asked.expectedGeneration !== undefined && { expected_generation: asked.expectedGeneration }),
     };

@@ -52,7 +52,11 @@ export function openNamespace(): Namespace {
   };
   route("right");
   return {
-    ...{ command, here, there, beyond, route },
+    command,
+    here,
+    there,
+    beyond,
+    route,
     lose(ports, percent) {
       const chance = percent < 100 ? `numgen random mod 100 < ${percent}` : "";
       const rules = ["sport", "dport"].map((end) => `tcp ${end} { ${ports.join(", ")} } ${chance} counter drop`);

@@ -46,7 +46,8 @@ const rollingRestart = (workers: string): Fault => ({
   async run(room) {
     let nginx: Nginx | undefined;
     const away = {
-      ...{ command: [], host: "127.0.0.1" },
+      command: [],
+      host: "127.0.0.1",
       async reach(urls: string[]) {
         nginx = await startNginx(room, urls);
         return urls.map(() => (nginx as Nginx).url);

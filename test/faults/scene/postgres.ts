@@ -50,7 +50,9 @@ export async function startPostgres(folder: string): Promise<StandAlonePostgres>
     for (const pid of frozen.splice(0)) signal(pid, "SIGCONT");
   };
   return {
-    ...{ url, sql, thaw },
+    url,
+    sql,
+    thaw,
     connect: () => connect(url, 1),
     async kill() {
       const children = await others();
@@ -76,7 +78,10 @@ export async function startPostgres(folder: string): Promise<StandAlonePostgres>
 
 export function connect(url: string, max = 2): postgres.Sql {
   return postgres(url, {
-    ...{ max, fetch_types: false, onnotice: () => {}, connect_timeout: 5 },
+    max,
+    fetch_types: false,
+    onnotice: () => {},
+    connect_timeout: 5,
     backoff: (() => 0.2) as unknown as boolean,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   }) as unknown as postgres.Sql;

@@ -56,9 +56,13 @@ export async function setUp<D extends DatabaseServer>(
   undo.push(operator.close);
   const [spareKey, ...keys] = (await makeKeys(operator, 1 + (options.keys ?? 45))) as [LoadKey, ...LoadKey[]];
   const usual = {
-    ...{ DATABASE_URL: between?.url ?? postgres.url, SESSION_TIMEOUT_SECONDS: String(timeoutSeconds) },
+    DATABASE_URL: between?.url ?? postgres.url,
+    SESSION_TIMEOUT_SECONDS: String(timeoutSeconds),
     CLEANUP_CRON: "*/2 * * * * *",
-    ...{ LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0", LIMIT_PLACES: "0" },
+    LIMIT_UNKNOWN_KEYS: "0",
+    LIMIT_SIGN_INS: "0",
+    LIMIT_STARTS: "0",
+    LIMIT_PLACES: "0",
   };
   const servers = await Promise.all(
     [0, 1].map((at) => {
@@ -79,7 +83,10 @@ export async function setUp<D extends DatabaseServer>(
   const timeoutMs = timeoutSeconds * 1000;
   const clock = await compareClocks(postgres.sql);
   const load = startLoad({
-    ...{ servers: await reach(servers.map((server) => server.url)), keys, timeoutMs, signal: room.signal },
+    servers: await reach(servers.map((server) => server.url)),
+    keys,
+    timeoutMs,
+    signal: room.signal,
     kick: async (prefix) => (await kickSession(operator, prefix)).outcome === "kicked",
   });
   undo.push(load.stop, async () => postgres.thaw?.()); // the operator of the load may be waiting for a frozen one

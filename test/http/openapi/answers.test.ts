@@ -22,11 +22,17 @@ function times() {
 }
 
 const heartbeat = (status: number, body: string | object, headers: Record<string, string> = json): Answer => ({
-  ...{ method: "POST", url: "/api/session/heartbeat", status, headers },
+  method: "POST",
+  url: "/api/session/heartbeat",
+  status,
+  headers,
   body: typeof body === "string" ? body : JSON.stringify(body),
 });
 const watched = (body: string): Answer => ({
-  ...{ method: "GET", url: "/api/session/watch", status: 200, body },
+  method: "GET",
+  url: "/api/session/watch",
+  status: 200,
+  body,
   headers: { "content-type": "text/event-stream; charset=utf-8", "x-request-id": "r", "cache-control": "no-store" },
 });
 const ended = { ended_at: "2026-03-02T09:15:31.007Z" };

@@ -55,8 +55,12 @@ describe("POST /api/session/end", () => {
     const rows = await db.sql`SELECT * FROM session_history WHERE key_id = ${id}`;
     expect(rows).toHaveLength(1);
     expect(rows[0]).toMatchObject({
-      ...{ session_id, reason: "ended", access_key: `${key.slice(0, 8)}…`, device: { name: "PC" } },
-      ...{ generation: body.generation, replaced_by_generation: null },
+      session_id,
+      reason: "ended",
+      access_key: `${key.slice(0, 8)}…`,
+      device: { name: "PC" },
+      generation: body.generation,
+      replaced_by_generation: null,
     });
   });
 });

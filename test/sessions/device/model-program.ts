@@ -66,7 +66,9 @@ async function start(service: DeviceSessions, call: Call & { do: "start" }): Pro
   const { reply } = answer;
   const { generation, previous_session: previous } = reply;
   const replaced = previous && {
-    ...{ id: previous.session_id, startedAt: previous.started_at, device: previous.device },
+    id: previous.session_id,
+    startedAt: previous.started_at,
+    device: previous.device,
   };
   return reply.resumed
     ? { is: "resumed", generation, previous: replaced }
@@ -74,7 +76,9 @@ async function start(service: DeviceSessions, call: Call & { do: "start" }): Pro
 }
 
 const visible = (session: { generation: number; started_at: string; device: unknown }) => ({
-  ...{ generation: session.generation, startedAt: session.started_at, device: session.device },
+  generation: session.generation,
+  startedAt: session.started_at,
+  device: session.device,
 });
 
 /** Dates the story's rows so that every session is as silent, and every key as old, as the reference says. */

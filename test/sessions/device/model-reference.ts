@@ -123,8 +123,12 @@ export function createReference(keys: ModelKey[]): Reference {
       return { is: "holder_changed", holder: visible(held) };
     }
     const started: ModelSession = {
-      ...{ id: call.sessionId, key, device: call.device, beatAtSeconds: reference.nowSeconds },
-      ...{ generation: Number.NaN, startedAt: "" },
+      id: call.sessionId,
+      key,
+      device: call.device,
+      beatAtSeconds: reference.nowSeconds,
+      generation: Number.NaN,
+      startedAt: "",
     };
     sessions.push(started);
     if (!held) return { is: "started", previous: null };

@@ -159,8 +159,12 @@ async function makeKeys(db: TestDatabase, oddKey: OddKey): Promise<ModelKey[]> {
   if (oddKey === "revoked") await db.sql`SELECT revoke_key(${made[2]?.id ?? null})`;
   const keys = made.map(
     ({ key, id }): ModelKey => ({
-      ...{ accessKey: key, id, known: true, revoked: false },
-      ...{ expiresAtSeconds: Number.POSITIVE_INFINITY, generation: 0 },
+      accessKey: key,
+      id,
+      known: true,
+      revoked: false,
+      expiresAtSeconds: Number.POSITIVE_INFINITY,
+      generation: 0,
     }),
   );
   const [, , third] = keys;

@@ -69,7 +69,9 @@ function createSubject(db: TestDatabase, services: DeviceSessions[], broken: str
   const next = () => services[calls++ % services.length] as DeviceSessions;
   const start = (key: string, options: StartOptions = {}) => tryStart(next(), { access_key: key, ...options });
   return {
-    ...{ db, next, start },
+    db,
+    next,
+    start,
     async hold(options = {}) {
       const { key, id } = await db.makeKey();
       const session = options.session_id ?? newId();

@@ -15,8 +15,12 @@ describe("POST /api/session/start", () => {
     const { status, body } = await start({ access_key: key, session_id });
     expect(status).toBe(200);
     expect(body).toMatchObject({
-      ...{ success: true, session_id, resumed: false, expires_in: 60 },
-      ...{ previous_session_terminated: false, previous_session: null },
+      success: true,
+      session_id,
+      resumed: false,
+      expires_in: 60,
+      previous_session_terminated: false,
+      previous_session: null,
     });
     expect(body.heartbeat_in).toBeGreaterThanOrEqual(25);
     expect(body.heartbeat_in).toBeLessThanOrEqual(30);

@@ -22,8 +22,13 @@ describe("POST /api/session/status", () => {
     expect(own).toEqual({
       active: true,
       session: {
-        ...{ session_id, is_current: true, generation: started.generation, device },
-        ...{ started_at: started.started_at, last_heartbeat: started.started_at, expires_at: started.expires_at },
+        session_id,
+        is_current: true,
+        generation: started.generation,
+        device,
+        started_at: started.started_at,
+        last_heartbeat: started.started_at,
+        expires_at: started.expires_at,
       },
     });
     for (const body of [{ access_key: key }, { access_key: key, session_id: newSessionId() }]) {

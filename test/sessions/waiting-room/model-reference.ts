@@ -7,8 +7,13 @@ import type { Command } from "./model-commands.ts";
 
 /** Small, and every timeout another, so that a story can meet each of them. */
 export const SMALL_ROOM: RoomSettings = {
-  ...{ maxActive: 2, maxRequests: 2, maxWaiting: 3 },
-  ...{ seatSeconds: 120, waiterSeconds: 60, claimSeconds: 45, requestSeconds: 50 },
+  maxActive: 2,
+  maxRequests: 2,
+  maxWaiting: 3,
+  seatSeconds: 120,
+  waiterSeconds: 60,
+  claimSeconds: 45,
+  requestSeconds: 50,
 };
 
 interface ModelPlace {
@@ -129,8 +134,12 @@ export function createReference(): Reference {
         return { is: lost > 0 ? "some" : "none", removed: lost };
       case "status":
         return {
-          ...{ is: "counts", active: seated().length, seats: capacity, waiting: line().length },
-          ...{ free: Math.max(0, capacity - seated().length), requests: reference.permits.length },
+          is: "counts",
+          active: seated().length,
+          seats: capacity,
+          waiting: line().length,
+          free: Math.max(0, capacity - seated().length),
+          requests: reference.permits.length,
         };
       default:
         return operate(call, place);
@@ -144,8 +153,11 @@ export function createReference(): Reference {
       const free = seated().length < capacity && !paused && waiting === 0;
       if (!free && waiting >= SMALL_ROOM.maxWaiting) return { is: "queue_full" };
       reference.places.push({
-        ...{ user: call.userId, priority: call.priority, ticket: ++lastTicket },
-        ...{ seenAtSeconds: reference.nowSeconds, claimed: free },
+        user: call.userId,
+        priority: call.priority,
+        ticket: ++lastTicket,
+        seenAtSeconds: reference.nowSeconds,
+        claimed: free,
         seatedAtSeconds: free ? reference.nowSeconds : undefined,
       });
       reference.moves.push(`${free ? "seated" : "queued"} ${call.userId}`);

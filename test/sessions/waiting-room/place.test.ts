@@ -35,13 +35,20 @@ describe("creating", () => {
     });
     await come(1);
     expect((await room.create(newUser())).body).toEqual({
-      ...{ status: "queued", position: 1, estimated_wait_minutes: null },
-      ...{ active_sessions: 2, max_sessions: 2 },
+      status: "queued",
+      position: 1,
+      estimated_wait_minutes: null,
+      active_sessions: 2,
+      max_sessions: 2,
     });
     expect((await room.create(newUser())).body.position).toBe(2);
     expect((await room.status()).body).toEqual({
-      ...{ active_sessions: 2, max_sessions: 2, queue_length: 2, available_slots: 0 },
-      ...{ active_requests: 0, max_requests: 10 },
+      active_sessions: 2,
+      max_sessions: 2,
+      queue_length: 2,
+      available_slots: 0,
+      active_requests: 0,
+      max_requests: 10,
     });
   });
 

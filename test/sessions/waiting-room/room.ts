@@ -7,8 +7,13 @@ import type { TestDatabase } from "../../support/database.ts";
 import type { RunningServer } from "../../support/process.ts";
 
 export const SETTINGS: RoomSettings = {
-  ...{ maxActive: 20, maxRequests: 10, maxWaiting: 10_000 },
-  ...{ seatSeconds: 1800, waiterSeconds: 60, claimSeconds: 60, requestSeconds: 300 },
+  maxActive: 20,
+  maxRequests: 10,
+  maxWaiting: 10_000,
+  seatSeconds: 1800,
+  waiterSeconds: 60,
+  claimSeconds: 60,
+  requestSeconds: 300,
 };
 
 export const ROUTE = "/api/v1/session";

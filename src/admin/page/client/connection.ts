@@ -74,7 +74,9 @@ export function connect(listeners: Listeners): Connection {
     events[name]?.(data as never);
   };
   const turn = new StreamTurn({
-    ...{ name: "admin", max: 1, silenceMs: SILENCE_MAX_MS },
+    name: "admin",
+    max: 1,
+    silenceMs: SILENCE_MAX_MS,
     onChange(news) {
       if (news) tell(...(news as Parameters<typeof tell>));
       else follow();

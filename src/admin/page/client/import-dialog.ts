@@ -30,7 +30,9 @@ export function askForImport(done: () => void): void {
     look.disabled = false;
   });
   ask({
-    ...{ title: "Import keys", confirm: "Import", done },
+    title: "Import keys",
+    confirm: "Import",
+    done,
     content: [
       el("p", { class: "note" }, hint),
       field("From a file", file),

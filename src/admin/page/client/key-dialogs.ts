@@ -9,7 +9,9 @@ export function askForNewKey(done: () => void): void {
   const expires = el("input", { type: "datetime-local" });
   const own = el("input", { maxlength: 512, autocomplete: "off", spellcheck: "false", placeholder: "made up for you" });
   ask({
-    ...{ title: "Create a key", confirm: "Create", done },
+    title: "Create a key",
+    confirm: "Create",
+    done,
     content: [field("Label", label), field("Expires (never, if empty)", expires), field("Your own key", own)],
     async run() {
       const key = await createKey({
@@ -59,7 +61,9 @@ export function askToChange(key: KeyItem, done: () => void): void {
     value: key.expires_at ? toLocal(key.expires_at) : "",
   });
   ask({
-    ...{ title: "Change label and expiry", confirm: "Save", done },
+    title: "Change label and expiry",
+    confirm: "Save",
+    done,
     content: [field("Label", label), field("Expires (never, if empty)", expires)],
     async run() {
       const before = key.expires_at ? toLocal(key.expires_at) : "";
@@ -75,7 +79,10 @@ export function askToRevoke(key: KeyItem, done: () => void): void {
   const { input, content } = reasonField("A device that is on is told so.");
   const what = "Its session ends at once, and no device can start with it until it is restored.";
   ask({
-    ...{ title: "Revoke this key?", confirm: "Revoke", danger: true, done },
+    title: "Revoke this key?",
+    confirm: "Revoke",
+    danger: true,
+    done,
     content: [el("p", {}, el("strong", {}, key.label || key.access_key), ": ", what), content],
     async run() {
       await revokeKey(key.id, input.value.trim());
@@ -87,7 +94,9 @@ export function askToRevoke(key: KeyItem, done: () => void): void {
 
 export function askToRestore(key: KeyItem, done: () => void): void {
   ask({
-    ...{ title: "Restore this key?", confirm: "Restore", done },
+    title: "Restore this key?",
+    confirm: "Restore",
+    done,
     content: [el("p", {}, el("strong", {}, key.label || key.access_key), ": devices can start with it again.")],
     async run() {
       await restoreKey(key.id);
@@ -101,7 +110,10 @@ export function askToErase(key: KeyItem, done: () => void): void {
   const sure = el("input", { type: "checkbox", required: true });
   const what = ": the key and all that is known of its devices is deleted. This cannot be undone.";
   ask({
-    ...{ title: "Erase this key?", confirm: "Erase", danger: true, done },
+    title: "Erase this key?",
+    confirm: "Erase",
+    danger: true,
+    done,
     content: [
       el("p", {}, el("strong", {}, key.label || key.access_key), what),
       el("label", { class: "field check" }, sure, "Yes, erase it"),

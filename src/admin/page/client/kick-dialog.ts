@@ -12,7 +12,11 @@ export function askToKick(item: Live, done: () => void): void {
   const who = el("p", {}, "Ends the session of ", el("strong", {}, showDevice(item.device)), " on ");
   who.append(el("strong", {}, item.label || item.access_key), ". The key stays valid: the device may start again.");
   ask({
-    ...{ title: "Kick this device?", content: [who, content], confirm: "Kick", danger: true, done },
+    title: "Kick this device?",
+    content: [who, content],
+    confirm: "Kick",
+    danger: true,
+    done,
     async run() {
       const { success } = await kick({ key_id: item.key_id, generation: item.generation }, input.value.trim());
       say(success ? `Kicked ${showDevice(item.device)}` : "That session was over already");

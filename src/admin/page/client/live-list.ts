@@ -27,7 +27,8 @@ export function createLiveList(): { element: HTMLElement; refresh(): Promise<voi
     renew: (row, item) => renewHeard(row, item.last_heartbeat),
     load: (cursor) =>
       searchSessions({
-        ...{ limit: PAGE_SIZE, cursor },
+        limit: PAGE_SIZE,
+        cursor,
         ...readSearch(search),
         ...(silent.value && { silent_seconds_min: Number(silent.value) }),
       }),
@@ -49,7 +50,9 @@ export function createLiveList(): { element: HTMLElement; refresh(): Promise<voi
     return el(
       "button",
       {
-        ...{ class: "small danger", type: "button", "aria-label": `Kick ${showDevice(item.device)} off ${name}` },
+        class: "small danger",
+        type: "button",
+        "aria-label": `Kick ${showDevice(item.device)} off ${name}`,
         onclick: () => askToKick(item, () => void table.refresh()),
       },
       "Kick",

@@ -19,7 +19,9 @@ export interface PlaceListOptions {
 export function createLineList({ readUser, changed }: PlaceListOptions): Table {
   return createPlaceList({
     readUser,
-    ...{ title: "The line", state: "waiting", emptyTitle: "Nobody is waiting" },
+    title: "The line",
+    state: "waiting",
+    emptyTitle: "Nobody is waiting",
     emptyHint: "Nobody matches. Whoever comes while every seat is taken stands here, the next one first.",
     contentOf: ({ position, priority, ticket }) => JSON.stringify([position, priority, ticket]),
     columns: [
@@ -46,7 +48,9 @@ export function createLineList({ readUser, changed }: PlaceListOptions): Table {
 export function createSeatList({ readUser, changed }: PlaceListOptions): Table {
   return createPlaceList({
     readUser,
-    ...{ title: "Seats", state: "seated", emptyTitle: "Nobody has a seat" },
+    title: "Seats",
+    state: "seated",
+    emptyTitle: "Nobody has a seat",
     emptyHint: "Nobody matches. Whoever comes while a seat is free is in at once.",
     contentOf: ({ ticket, claimed }) => JSON.stringify([ticket, claimed]),
     columns: [
@@ -87,7 +91,8 @@ function createPlaceList({ title, state, readUser, ...rest }: OfPlaces): Table {
     load(cursor) {
       const user = readUser();
       return listPlaces({
-        ...{ state, limit: String(PAGE_SIZE) },
+        state,
+        limit: String(PAGE_SIZE),
         ...(user && { user }),
         ...(cursor !== null && { cursor }),
       });

@@ -8,7 +8,10 @@ import type { PlaceItem, RoomReply } from "./shapes.ts";
 export function askToPause(done: () => void): void {
   const what = "Nobody is let in until you resume, but by hand. Who is in stays, and who waits keeps the place.";
   ask({
-    ...{ title: "Pause the waiting room?", confirm: "Pause", danger: true, done },
+    title: "Pause the waiting room?",
+    confirm: "Pause",
+    danger: true,
+    done,
     content: [el("p", {}, what)],
     async run() {
       await changeRoom({ paused: true });
@@ -20,7 +23,9 @@ export function askToPause(done: () => void): void {
 
 export function askToResume(done: () => void): void {
   ask({
-    ...{ title: "Resume?", confirm: "Resume", done },
+    title: "Resume?",
+    confirm: "Resume",
+    done,
     content: [el("p", {}, "Every free seat goes to whoever is next in line, at once.")],
     async run() {
       await changeRoom({ paused: false });
@@ -32,13 +37,20 @@ export function askToResume(done: () => void): void {
 
 export function askForSeats(room: RoomReply, done: () => void): void {
   const seats = el("input", {
-    ...{ type: "number", min: 0, max: 1_000_000, step: 1, required: true, inputmode: "numeric" },
+    type: "number",
+    min: 0,
+    max: 1_000_000,
+    step: 1,
+    required: true,
+    inputmode: "numeric",
     value: room.max_active,
   });
   const what =
     "More seats let in exactly so many more; fewer throw nobody out. The number stays, over restarts too, until QUEUE_MAX_ACTIVE itself changes.";
   ask({
-    ...{ title: "Change the number of seats", confirm: "Change", done },
+    title: "Change the number of seats",
+    confirm: "Change",
+    done,
     content: [field("Seats", seats), el("p", { class: "note" }, what)],
     async run() {
       const { max_active } = await changeRoom({ max_active: seats.valueAsNumber });
@@ -50,11 +62,18 @@ export function askForSeats(room: RoomReply, done: () => void): void {
 
 export function askForPriority(item: PlaceItem, done: () => void): void {
   const priority = el("input", {
-    ...{ type: "number", min: 0, max: 9, step: 1, required: true, inputmode: "numeric" },
+    type: "number",
+    min: 0,
+    max: 9,
+    step: 1,
+    required: true,
+    inputmode: "numeric",
     value: item.priority,
   });
   ask({
-    ...{ title: "Change the priority", confirm: "Change", done },
+    title: "Change the priority",
+    confirm: "Change",
+    done,
     content: [
       about(item, " stands among others of the same priority in the order in which they came."),
       field("Priority, 9 is the highest", priority),
@@ -69,7 +88,9 @@ export function askForPriority(item: PlaceItem, done: () => void): void {
 
 export function askToAdmit(item: PlaceItem, done: () => void): void {
   ask({
-    ...{ title: "Let in now?", confirm: "Let in", done },
+    title: "Let in now?",
+    confirm: "Let in",
+    done,
     content: [about(item, " goes past the line, and past a pause. There must be a free seat.")],
     async run() {
       await admit(item.user_id);
@@ -83,7 +104,10 @@ export function askToRemove(item: PlaceItem, done: () => void): void {
   const { input, content } = reasonField("The audit log keeps it.");
   const loses = item.state === "seated" ? " loses the seat, and whoever is next gets it." : " loses the place in line.";
   ask({
-    ...{ title: "Remove this user?", confirm: "Remove", danger: true, done },
+    title: "Remove this user?",
+    confirm: "Remove",
+    danger: true,
+    done,
     content: [about(item, `${loses} They may come again.`), content],
     async run() {
       await removePlace(item.user_id, input.value.trim());
@@ -97,7 +121,10 @@ export function askToEraseUser(userId: string, done: () => void): void {
   const sure = el("input", { type: "checkbox", required: true });
   const what = ": the place, every move, and what the audit log says of this user is deleted. This cannot be undone.";
   ask({
-    ...{ title: "Erase this user?", confirm: "Erase", danger: true, done },
+    title: "Erase this user?",
+    confirm: "Erase",
+    danger: true,
+    done,
     content: [about({ user_id: userId }, what), el("label", { class: "field check" }, sure, "Yes, erase all of it")],
     async run() {
       await eraseUser(userId);

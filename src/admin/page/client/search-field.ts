@@ -31,7 +31,9 @@ export function searchField(ways: By[], changed: () => void): SearchField {
 export function searchInput(changed: () => void): HTMLInputElement {
   let timer: ReturnType<typeof setTimeout>;
   return el("input", {
-    ...{ type: "search", autocomplete: "off", spellcheck: "false" },
+    type: "search",
+    autocomplete: "off",
+    spellcheck: "false",
     oninput() {
       clearTimeout(timer);
       timer = setTimeout(changed, TYPING_MS);

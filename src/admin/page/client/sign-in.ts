@@ -5,7 +5,11 @@ import { el, field } from "./element.ts";
 export function showSignIn({ entered, problem = "" }: { entered(): Promise<void>; problem?: string }): void {
   document.title = "Sign in · Keybeat";
   const token = el("input", {
-    ...{ type: "password", name: "token", autocomplete: "current-password", required: true, spellcheck: "false" },
+    type: "password",
+    name: "token",
+    autocomplete: "current-password",
+    required: true,
+    spellcheck: "false",
   });
   const said = el("p", { class: "problem", role: "alert" }, problem);
   const submit = el("button", { class: "main", type: "submit" }, "Sign in");
