@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "keybeat-readme-"));
 let server: RunningServer;
 
 beforeAll(async () => {
-  server = await startServer({ DATA_DIR: folder });
+  server = await startServer({ DATA_DIR: folder, SESSION_TIMEOUT_SECONDS: "600" });
 });
 afterAll(async () => {
   await server.stop();

@@ -173,7 +173,7 @@ describe.each(WAYS)("a request %s", (_, request) => {
     const drained = server.drain(3000);
     one.socket.write(request(1));
     several.socket.write(request(1));
-    await vi.waitFor(() => expect(asked.length).toBe(2));
+    await expect.poll(() => asked.length).toBe(2);
     several.socket.write(request(2) + request(3));
     await sleep(100);
     await answerAll(4);
@@ -198,7 +198,7 @@ it("a caller who hangs up in a wait or on a stream is gone at once, though it ma
     const before = gone;
     const talk = open(server);
     talk.socket.write(request);
-    await vi.waitFor(() => expect(asked.length).toBe(1));
+    await expect.poll(() => asked.length).toBe(1);
     await sleep(50);
     talk.socket.end();
     await vi.waitFor(() => expect(gone).toBe(before + 1), 1000);
@@ -235,7 +235,7 @@ describe("at the bound of connections", () => {
     const server = await start({ connectionsMax: 16 });
     const busy = Array.from({ length: 16 }, () => open(server));
     for (const talk of busy) talk.socket.write(request);
-    await vi.waitFor(() => expect(asked.length).toBe(16));
+    await expect.poll(() => asked.length).toBe(16);
     for (let n = 0; n < 40; n++) {
       const late = open(server);
       late.socket.write(request);
@@ -248,14 +248,14 @@ describe("at the bound of connections", () => {
     const next = open(server);
     next.socket.write(request);
     await answerAll(1);
-    await vi.waitFor(() => expect(next.bodies()).toEqual(['{"n":1}']));
+    await expect.poll(() => next.bodies()).toEqual(['{"n":1}']);
     await vi.waitFor(() => expect(server.isFull()).toBe(false), 3000);
   });
 
   it("refusals that nobody takes do not pile up", async () => {
     const server = await start({ connectionsMax: 16 });
     for (let n = 0; n < 16; n++) open(server).socket.write(request);
-    await vi.waitFor(() => expect(asked.length).toBe(16));
+    await expect.poll(() => asked.length).toBe(16);
     const deaf = Array.from({ length: 100 }, () => {
       const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
       sockets.push(socket.pause().on("error", () => {}));

@@ -72,15 +72,14 @@ const GET = "GET /other HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /** Waits for it, and gives the answer to the request that came first. */
 async function answer(send: Parameters<Send> = [200, "r", ANSWER, {}]): Promise<string> {
-  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(0));
+  await expect.poll(() => asked.length).toBeGreaterThan(0);
   const [first] = asked.splice(0, 1) as [(typeof asked)[number]];
   first.send(...send);
   return first.body;
 }
 
 const answers = (talk: Talk) => talk.received().match(/HTTP\/1\.1 \d+|ordinary|\{[^{}]*\}/g) ?? [];
-const waitForAnswers = (talk: Talk, ...expected: string[]) =>
-  vi.waitFor(() => expect(answers(talk)).toEqual(expected), 3000);
+const waitForAnswers = (talk: Talk, ...expected: string[]) => expect.poll(() => answers(talk)).toEqual(expected);
 
 describe("a plain request", () => {
   it("is answered in a form that Node's own client reads, again and again on one connection", async () => {
@@ -147,7 +146,7 @@ describe("a connection", () => {
     talk.socket.write(GET);
     await waitForAnswers(talk, "HTTP/1.1 200", '{"success":true}', "HTTP/1.1 200", "ordinary");
     talk.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(parsed).toEqual(["/other", PATH]));
+    await expect.poll(() => parsed).toEqual(["/other", PATH]);
   });
 
   it("may be an ordinary one from the start, whatever its first bytes are and in how many pieces", async () => {
@@ -157,13 +156,13 @@ describe("a connection", () => {
       talk.socket.write(letter);
       await sleep(1);
     }
-    await vi.waitFor(() => expect(parsed).toEqual(["/other", PATH]));
+    await expect.poll(() => parsed).toEqual(["/other", PATH]);
   });
 
   it("on which the next request comes before the answer gets its answers in order", async () => {
     const talk = open();
     talk.socket.write(plain('{"n":1}'));
-    await vi.waitFor(() => expect(asked.length).toBe(1));
+    await expect.poll(() => asked.length).toBe(1);
     talk.socket.write(GET);
     talk.socket.write(GET);
     await sleep(100);
@@ -185,7 +184,7 @@ describe("a connection", () => {
     talk.socket.pause();
     const flood = Buffer.from(plain("{}").repeat(500));
     talk.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(asked.length).toBe(1));
+    await expect.poll(() => asked.length).toBe(1);
     let waiting = false;
     for (let n = 0; n < 400 && !waiting; n++)
       waiting = !talk.socket.write(flood) && talk.socket.writableLength > 8 * 2 ** 20;
@@ -201,7 +200,7 @@ describe("a connection", () => {
     talk.socket.write(plain("{}"));
     await answer(large);
     talk.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(parsed).toEqual([PATH]));
+    await expect.poll(() => parsed).toEqual([PATH]);
     expect(asked).toEqual([]);
   });
 
@@ -237,9 +236,9 @@ describe("a connection", () => {
   it("that breaks while its request is under way leaves nothing behind", async () => {
     const talk = open();
     talk.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(connections.underWay()).toBe(1));
+    await expect.poll(() => connections.underWay()).toBe(1);
     talk.socket.resetAndDestroy();
-    await vi.waitFor(() => expect(connections.underWay()).toBe(0));
+    await expect.poll(() => connections.underWay()).toBe(0);
     await answer();
     expect(connections.underWay()).toBe(0);
   });
@@ -273,7 +272,7 @@ describe("a drain", () => {
     await answer();
     await answer();
     busy.socket.write(plain("{}"));
-    await vi.waitFor(() => expect(connections.underWay()).toBe(1));
+    await expect.poll(() => connections.underWay()).toBe(1);
     front.drain();
     await answer();
     await busy.closed;
@@ -287,7 +286,7 @@ describe("a drain", () => {
   it("answers what came before an answer could say that it is the last", async () => {
     const talk = open();
     talk.socket.write(plain('{"n":1}'));
-    await vi.waitFor(() => expect(asked.length).toBe(1));
+    await expect.poll(() => asked.length).toBe(1);
     front.drain();
     talk.socket.write(plain('{"n":2}'));
     await sleep(100);

@@ -112,7 +112,7 @@ describe("the number of seats", () => {
   });
 
   it("raised to 1,000 with 1,000 waiting fills every seat, in order", async () => {
-    await db.sql`SELECT take_place('crowd-' || n, 's', 0) FROM generate_series(1, 1002) n`;
+    await db.sql`SELECT take_place(caller_waits(60000, 'crowd-' || n), 's', 0) FROM generate_series(1, 1002) n`;
     expect((await patch({ max_active: 1002 })).body).toMatchObject({ active: 1002, waiting: 0 });
     const { promotions, inversions } = await replayMoves(db);
     expect([promotions, inversions]).toEqual([1000, 0]);

@@ -116,7 +116,8 @@ describe("POST /api/session/heartbeat", () => {
   });
 
   it("answers each of many callers in one batch from its own row", async () => {
-    const sessions = await Promise.all(Array.from({ length: 30 }, () => startNew()));
+    const sessions: Array<Awaited<ReturnType<typeof startNew>>> = [];
+    for (let n = 0; n < 30; n++) sessions.push(await startNew());
     for (const [at, session] of sessions.entries()) {
       if (at % 3 === 1) await app.post("/api/session/end", { session_id: session.session_id });
       if (at % 3 === 2) await db.age(session.id, 61);
