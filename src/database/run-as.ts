@@ -11,6 +11,8 @@ import { OperatorError } from "../errors.ts";
 
 const run = promisify(execFile);
 const USER = "postgres";
+/** So long a program that is to end may go on. */
+const DEAF_MS = 700;
 
 export interface RunAs {
   /** Undefined: as ourselves. */
@@ -69,7 +71,10 @@ function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
         detached: true,
         stdio: ["ignore", "ignore", "pipe"],
       });
-      const end = () => child.kill("SIGTERM");
+      const end = () => {
+        child.kill("SIGTERM");
+        setTimeout(() => child.kill("SIGKILL"), DEAF_MS).unref(); // initdb hears nothing while it syncs to the disk
+      };
       stop?.addEventListener("abort", end);
       await readToEnd(child).finally(() => stop?.removeEventListener("abort", end));
     },

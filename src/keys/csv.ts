@@ -25,7 +25,7 @@ export function* rowsOf(lines: readonly Line[], from: number, separator: string)
     for (const line of block) yield plainRow(line, separator);
     return;
   }
-  const rows = parseRows(block, separator);
+  const rows = parseRows(block, separator) ?? parseRows(closedPart(block), separator);
   if (rows) return yield* rows;
   // One that cannot be read does not spoil the others.
   for (let at = from; at < from + block.length; ) {
@@ -48,6 +48,17 @@ function blockOf(lines: readonly Line[], from: number): Line[] {
 }
 
 const isQuoted = ({ text }: Line) => text.includes('"');
+
+/** Where the last row goes on beyond the block: what comes before it. Nothing, if none is closed or nothing is left out. */
+function closedPart(block: Line[]): Line[] {
+  let marks = 0;
+  let closed = 0;
+  for (const [at, { text }] of block.entries()) {
+    marks += text.split('"').length - 1;
+    if (marks % 2 === 0) closed = at + 1;
+  }
+  return closed < block.length ? block.slice(0, closed) : [];
+}
 
 function plainRow({ text, guessed }: Line, separator: string): Row {
   if (text.length > LINE_LENGTH_MAX) return broken(1, `the line has over ${LINE_LENGTH_MAX} characters`);
@@ -79,9 +90,9 @@ function quotedRow(lines: readonly Line[], from: number, separator: string): Row
 
 const broken = (lines: number, trouble: string): Row => ({ lines, fields: [], guessed: false, trouble });
 
-/** Undefined: one of them cannot be read, or is too long. */
+/** Undefined: one of them cannot be read, or is too long, or there are none. */
 function parseRows(block: Line[], separator: string): Row[] | undefined {
-  if (block.some(({ text }) => text.length > LINE_LENGTH_MAX)) return undefined;
+  if (block.length === 0 || block.some(({ text }) => text.length > LINE_LENGTH_MAX)) return undefined;
   try {
     return parseOrThrow(block, separator);
   } catch {

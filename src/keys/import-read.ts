@@ -23,6 +23,10 @@ export interface Reading {
   guessed: boolean;
   /** Is told each line that is no key, and why; nothing of the key itself. */
   refuse(line: number, reason: string): void;
+  /** Whether enough was refused, and the rest need not be read. */
+  isEnough?(): boolean;
+  /** Nobody waits for it any more. */
+  stop?: AbortSignal | undefined;
 }
 
 /** The keys of the text, while `reading` is told what it is like. */
@@ -37,6 +41,7 @@ export async function* readKeys(
     reading.lines += row.lines;
     if (performance.now() - turnBegan > TURN_MS) {
       await nextTurn();
+      reading.stop?.throwIfAborted();
       turnBegan = performance.now();
     }
     try {
@@ -45,6 +50,7 @@ export async function* readKeys(
       if (key) yield key;
     } catch (error) {
       reading.refuse(line, (error as Error).message);
+      if (reading.isEnough?.()) return;
       if (reading.table === undefined && row.trouble === undefined) return; // nobody knows what stands where
     }
   }

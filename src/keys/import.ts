@@ -17,6 +17,8 @@ export interface ImportOptions {
   dryRun?: boolean;
   /** What the text is written in, if it is neither UTF-8 nor marked as UTF-16. */
   charset?: string | undefined;
+  /** Ends it between two pieces of work; what was taken in until then stays. */
+  stop?: AbortSignal | undefined;
   /** Is told the lines done after each batch. */
   onProgress?(linesDone: number): void;
 }
@@ -46,19 +48,20 @@ export async function importKeys(
   source: () => Bytes,
   options: ImportOptions,
 ): Promise<ImportReport> {
-  const { by, partial, dryRun = false, charset, onProgress = () => {} } = options;
+  const { by, partial, dryRun = false, charset, stop, onProgress = () => {} } = options;
   if (!partial) {
     // Read twice rather than kept: a million keys take no more memory than their text.
-    const checked = startReading();
-    for await (const _ of readKeys(source(), charset, checked)) if (checked.invalidCount >= INVALID_MAX) break;
+    const checked = startReading({ stop, isEnough: () => checked.invalidCount >= INVALID_MAX });
+    for await (const _ of readKeys(source(), charset, checked));
     if (checked.invalidCount > 0) return reportOf(checked, 0, 0);
   }
   const take = dryRun ? countNew(database) : (batch: NewKey[]) => insertKeys(database, batch, by);
-  const reading = startReading();
+  const reading = startReading({ stop });
   let batch: NewKey[] = [];
   let imported = 0;
   let known = 0;
   const flush = async () => {
+    stop?.throwIfAborted();
     if (batch.length === 0) return;
     const taken = await take(batch);
     imported += taken;
@@ -77,8 +80,9 @@ export async function importKeys(
 
 type Read = Reading & Pick<ImportReport, "invalid" | "invalidCount">;
 
-function startReading(): Read {
+function startReading(until: Pick<Reading, "isEnough" | "stop">): Read {
   const reading: Read = {
+    ...until,
     lines: 0,
     separator: "",
     table: undefined,

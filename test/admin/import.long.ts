@@ -1,5 +1,7 @@
+import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "vitest";
 import { importPreview, importReply } from "../../src/admin/contract.ts";
+import { importKeys } from "../../src/keys/import.ts";
 import { mintKey } from "../../src/keys/secret.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
@@ -64,6 +66,34 @@ describe("POST /api/admin/keys/import", () => {
   it("names the first 1,000 lines that are no key", async () => {
     const { invalid } = await read(",x\n".repeat(1500));
     expect([invalid.length, invalid.at(-1)?.line]).toEqual([1000, 1000]);
+  });
+
+  it("reads no further then, as nothing is taken in", async () => {
+    let pieces = 0;
+    const source = async function* () {
+      for (; pieces < 100; pieces++) yield Buffer.from(",x\n".repeat(1000));
+    };
+    const report = await importKeys(db.database, db.hashKey, source, {
+      by: { who: "token", from: null },
+      partial: false,
+    });
+    expect([report.imported, report.invalidCount]).toEqual([0, 1000]);
+    expect(pieces).toBeLessThan(5);
+  });
+
+  it("ends with its caller, and lets the next one in", async () => {
+    const before = await countKeys();
+    const text = Array.from({ length: 400_000 }, (_, n) => `left-import-key-${n}`).join("\n");
+    const request = httpRequest(`${app.url}/api/admin/keys/import`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Type": "text/csv" },
+    });
+    request.on("error", () => {});
+    await new Promise<void>((resolve) => request.end(text, resolve));
+    await expect.poll(async () => (await send(newAccessKey())).status, { timeout: 10_000 }).toBe(503);
+    request.destroy();
+    await expect.poll(async () => (await send(newAccessKey())).status, { timeout: 30_000 }).toBe(200);
+    expect(await countKeys()).toBeLessThan(before + 400_000);
   });
 
   it("is in the audit log with the numbers, whoever sent it, and without a key", async () => {

@@ -1,7 +1,7 @@
 /** A start waits for what is on its way, says for what, gives up in the end, and can be stopped at any moment. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -132,6 +132,20 @@ describe("a start before the database", () => {
   );
 });
 
+/** The processes of that program that run in a folder below. */
+function findIn(folder: string, program: string): number[] {
+  return readdirSync("/proc")
+    .filter((pid) => {
+      try {
+        if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() !== program) return false;
+        return readlinkSync(`/proc/${pid}/cwd`).startsWith(`${folder}/`);
+      } catch {
+        return false; // it is none, or gone
+      }
+    })
+    .map(Number);
+}
+
 describe("a start that waits is stopped by a signal", () => {
   const dark = async (): Promise<string> => {
     const port: number = await listen(createServer(() => {}));
@@ -189,6 +203,17 @@ describe("a start that waits is stopped by a signal", () => {
     expect(await keybeat(["migrate"], { DATA_DIR })).toMatchObject({ code: 0 });
     expect(serverRuns(DATA_DIR)).toBe(false);
   }, 120_000);
+
+  it("with an initdb that hears nothing, as when it syncs its files to a slow disk", async () => {
+    const DATA_DIR = join(newFolder(), "data");
+    const started = start(["serve"], { DATA_DIR });
+    let [initdb] = findIn(DATA_DIR, "initdb");
+    for (; initdb === undefined; [initdb] = findIn(DATA_DIR, "initdb")) await sleep(5);
+    process.kill(initdb, "SIGSTOP");
+    expect(await stops(started, "SIGTERM")).toBe(143);
+    expect(findIn(DATA_DIR, "initdb")).toEqual([]);
+    expect(readdirSync(DATA_DIR).filter((name) => name.includes(".new-"))).toEqual([]);
+  });
 
   it.each([0, 300, 1000, 2500])(
     "an embedded PostgreSQL begun %i ms ago is not left behind",

@@ -150,6 +150,19 @@ describe("a text of keys", () => {
     expect(invalid.map(([line]) => line)).toEqual([1]);
   });
 
+  it("takes no longer where the last row of what is read at once goes on", { timeout: 60_000 }, async () => {
+    const time = async (text: string) => {
+      const began = performance.now();
+      const { keys, invalid } = await read(text);
+      expect([keys.length, invalid]).toEqual([20_000, []]);
+      return performance.now() - began;
+    };
+    const onOneLine = '"k","a b"\n'.repeat(20_000);
+    await time(onOneLine);
+    const overThree = '"k","a\nb\nc"\n'.repeat(20_000); // of a hundred lines the last is never a row's last
+    expect(await time(overThree)).toBeLessThan(6 * (await time(onOneLine)));
+  });
+
   it("takes time as it is long", { timeout: 300_000 }, async () => {
     const LINES = [
       ...[

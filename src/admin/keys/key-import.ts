@@ -22,15 +22,18 @@ export function keyImport({ database, hashKey }: { database: Database; hashKey: 
     underWay = true;
     const { incoming } = (c.env ?? {}) as Partial<HttpBindings>;
     if (incoming) allowSlowBody(incoming);
+    const stop = c.req.raw.signal;
     try {
       const pieces = await readPieces(c);
       const source = async function* (): Bytes {
         yield* pieces;
       };
       const dryRun = dry_run === "true";
-      const options = { partial: partial === "true", dryRun, charset, by: c.get("operator") };
+      const options = { partial: partial === "true", dryRun, charset, by: c.get("operator"), stop };
       return c.json(describe(await importKeys(database, hashKey, source, options), dryRun));
     } catch (error) {
+      // Whoever hung up hears nothing of this.
+      if (stop.aborted) throw new AppError("invalid_request", "The caller has left before the import was done");
       if (error instanceof UsageError) throw unsupported("The charset of the Content-Type is unknown");
       throw error;
     } finally {
