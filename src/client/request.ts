@@ -85,8 +85,8 @@ export async function readAnswer<T>(response: Response, url: string): Promise<An
   const target = headers.get("location");
   if (type === "opaqueredirect" || (status > 300 && status < 400)) {
     response.body?.cancel().catch(() => {});
-    // Where only the scheme is another, it is no login page but the way to the service.
-    const lasting = target?.replace("https:", "http:") === url;
+    // The same path at another place: it is no login page but the way to the service.
+    const lasting = target?.split("/").slice(3).join() === url.split("/").slice(3).join();
     return { ...failed(`a redirect${target ? ` to ${target}` : ""}, which is not followed`), lasting };
   }
   const body = await readJson(response);

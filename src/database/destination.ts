@@ -84,8 +84,12 @@ export function readDestination(text: string): Destination {
     waitSeconds: wholeNumber(take, "connect_timeout", 0) || undefined,
     notes,
   };
-  take("fallback_application_name", "uselibpqcompat", "sslcompression", "load_balance_hosts");
+  take("fallback_application_name", "uselibpqcompat", "load_balance_hosts");
+  take("sslcompression", "sslsni", "sslkeylogfile");
   const left = [...read.keys()].filter((name) => !taken.has(name));
+  // Another driver's, or misspelt: whoever wrote it wants TLS, which would not be had.
+  const tlsName = left.find((name) => /^(require)?(ssl|tls)/i.test(name));
+  if (tlsName !== undefined) throw new BadConnectionString(`must not have ${tlsName}: say it by sslmode`);
   if (left.length > 0) notes.push(`DATABASE_URL: ${left.join(", ")} has no meaning here and is left out`);
   return destination;
 }
@@ -150,13 +154,14 @@ const MODES: Record<string, TlsSettings["check"]> = {
 };
 
 function readTls(take: Take, servers: Server[]): TlsSettings {
-  const mode = take("sslmode", "ssl");
+  const mode = take("sslmode", "ssl") ?? (take("requiressl") === "1" ? "require" : undefined);
   const accept = take("sslaccept"); // of Prisma
   const rootCert = take("sslrootcert");
   const hasOwn = take("sslcertmode") !== "disable";
   const [cert, key] = [take("sslcert"), take("sslkey")];
   const crl = take("sslcrl");
   const direct = take("sslnegotiation") === "direct";
+  const bound = take("channel_binding") === "require";
   if (mode !== undefined && MODES[mode] === undefined) {
     throw new BadConnectionString("must have as sslmode disable, allow, prefer, require, verify-ca or verify-full");
   }
@@ -167,8 +172,11 @@ function readTls(take: Take, servers: Server[]): TlsSettings {
   if (rootCert === "system" && check !== "name") {
     throw new BadConnectionString("must have sslmode=verify-full beside sslrootcert=system");
   }
+  if (bound && mode !== undefined && check === "off") {
+    throw new BadConnectionString("must have another sslmode than disable beside channel_binding=require");
+  }
   // With a certificate in hand TLS is meant.
-  const isMeant = [rootCert, cert, crl, accept].some((given) => given !== undefined) || direct;
+  const isMeant = [rootCert, cert, crl, accept].some((given) => given !== undefined) || direct || bound;
   if (isMeant && (check === "offered" || mode === undefined) && check !== "name") check = "unverified";
   // As libpq: whoever names the CA wants it asked.
   if (check === "unverified" && (rootCert ?? crl) !== undefined) check = "chain";

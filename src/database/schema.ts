@@ -50,7 +50,8 @@ export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>):
   };
 }
 
-const journalOf = (schema: string) => `${schema === "public" ? "drizzle" : schema}.__drizzle_migrations`;
+/** (With quote_all_identifiers the name is in quotes.) */
+const journalOf = (schema: string) => `${/^"?public"?$/.test(schema) ? "drizzle" : schema}.__drizzle_migrations`;
 
 /** Of this release, in their order. */
 export function readMigrations(): Migration[] {

@@ -83,6 +83,17 @@ describe("a mistake that no second try mends", () => {
     expect(tookMs).toBeLessThan(LONG / 2);
   });
 
+  it("is told at once: a redirect to another host or port, at the same path", async () => {
+    for (const elsewhere of ["https://www.keys.test", "https://keys.test:8443", "http://127.0.0.2:1"]) {
+      const url = await listen((request, response) => {
+        response.writeHead(308, { Location: elsewhere + request.url }).end();
+      });
+      const { message, tookMs } = await failure(url, { startTimeoutMs: LONG });
+      expect(message).toContain(`a redirect to ${elsewhere}/api/session/start`);
+      expect(tookMs).toBeLessThan(LONG / 2);
+    }
+  });
+
   it("is told at once: a certificate that nobody vouches for", async () => {
     const server = createTlsServer(SELF_SIGNED);
     const url = (await listen((_, response) => response.end(), server as unknown as Server)).replace("http", "https");

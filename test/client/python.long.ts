@@ -782,6 +782,9 @@ say("over", took=time.monotonic() - begun)`,
     const [, plain] = await listen((request, response) => {
       response.writeHead(301, { Location: `https://${request.headers.host}${request.url}` }).end();
     });
+    const [, apex] = await listen((request, response) => {
+      response.writeHead(308, { Location: `https://www.keys.test${request.url}` }).end();
+    });
     const script = `
 begun = time.monotonic()
 try:
@@ -795,6 +798,7 @@ except KeybeatError as error:
         "SSLCertVerificationError",
       ],
       [plain, /a redirect to https:/, "NoneType"],
+      [apex, /a redirect to https:\/\/www/, "NoneType"],
     ] as const) {
       const app = python(script, [url, "some-key"]);
       const failed = await app.next("failed");

@@ -103,6 +103,12 @@ it.each([
   },
 );
 
+it("a database that quotes all names is known to be migrated", async () => {
+  await set("quote_all_identifiers = on");
+  const { code, stdout, stderr } = await keybeat(["migrate"], { DATABASE_URL: db.url });
+  expect([code, stdout, stderr]).toEqual([0, "the schema is up to date\n", ""]);
+});
+
 it("a database that is read-only by its settings is refused in one line that says so", async () => {
   await db.sql.unsafe(
     `ALTER DATABASE ${db.name} RESET ALL; ALTER DATABASE ${db.name} SET default_transaction_read_only = on`,

@@ -143,7 +143,9 @@ def _check_url(given: str) -> str:
     is_local = re.match(r"localhost|127\.|\[", rest)
     right = f"{scheme.group() if scheme else 'http' if is_local else 'https'}://{rest}"
     address = urllib.parse.urlsplit(right)
-    if url != right or not address.hostname or re.search(r"\s", url) or address.port == 0:
+    if url == right and address.port == 0:
+        raise ValueError("url must not have 0 as its port")
+    if url != right or not address.hostname or re.search(r"\s", url):
         raise ValueError(f'url must be as in "{right}"')
     return url
 
@@ -1098,10 +1100,10 @@ def _read_answer(exchange: _Exchange, path: str) -> _Answer:
     if _REFUSAL.fullmatch(f"{exchange.status} {body.get('code')}"):
         return _Answer("refused", body)
     if 300 < exchange.status < 400:
-        # Where only the scheme is another, it is no login page but the way to the service.
-        is_lasting = exchange.location.replace("https:", "http:", 1) == exchange.url
+        # The same path at another place: it is no login page but the way to the service.
+        there, here = (re.sub(r"^\w+://[^/]+", "", url) for url in (exchange.location, exchange.url))
         answer = _failed(f"HTTP {exchange.status}, a redirect to {exchange.location}, which is not followed")
-        return dataclasses.replace(answer, is_lasting=is_lasting)
+        return dataclasses.replace(answer, is_lasting=there == here)
     what = body.get("error") or exchange.content_type
     more = f" from {exchange.url} ({what})" if exchange.status != 503 and what else ""
     return _failed(f"HTTP {exchange.status}{more}"[:300], exchange.retry_after)
@@ -1231,7 +1233,7 @@ class _Platform:
     def stop_calls(self, until: float) -> None:
         """And waits for it, but a callback that takes longer than `until` (monotonic) is left alone."""
         self.end_calls()
-        if self._caller:
+        if self._caller and self._caller.ident:
             self._caller.join(max(0.0, until - time.monotonic()))
 
     def send(self, exchange: _Exchange) -> Callable[[], None]:
