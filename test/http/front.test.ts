@@ -2,7 +2,7 @@
 import { Agent, createServer, request as httpRequest, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Connections, createConnections } from "../../src/http/connections.ts";
 import type { DirectRoute } from "../../src/http/direct.ts";
 import { type Front, placeFront } from "../../src/http/front.ts";
