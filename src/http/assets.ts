@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "hono";
-import { AppError } from "../errors.ts";
+import { AppError, unavailable } from "../errors.ts";
 import { packageRoot } from "../version.ts";
 import type { HttpEnv } from "./request-id.ts";
 
@@ -52,6 +52,8 @@ async function read(file: string, encoding: Encoding): Promise<Loaded> {
     const digest = createHash("sha256").update(bytes).digest("base64url").slice(0, 16);
     return { bytes: new Uint8Array(bytes), etag: `"${digest}"` };
   } catch (cause) {
+    // No descriptor is left, or the disk fails: it is there, and can be had another time.
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw unavailable(cause);
     // From source, before the first build.
     throw new AppError("not_found", "This file has not been built: npm run build", {}, { cause });
   }
