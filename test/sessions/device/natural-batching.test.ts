@@ -21,7 +21,7 @@ describe("natural batching", () => {
 
   it("whoever has waited elsewhere before is turned away that much earlier", async () => {
     const ask = gather(async () => {
-      await sleep(1_500);
+      await sleep(1_000);
       return () => "beaten";
     });
     await expect(ask("a", performance.now() - 2_000)).rejects.toMatchObject({ code: "unavailable" });
