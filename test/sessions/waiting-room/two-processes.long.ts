@@ -167,7 +167,9 @@ describe("500 contenders for 10 permits through two processes", () => {
     const outcomes = await Promise.all(
       Array.from({ length: 500 }, async (_, n) => {
         const room = rooms[n % 2] as ReturnType<typeof callRoom>;
-        const reply = await room.permit(everybody[n % 20] as string, 30_000);
+        const ask = () => room.permit(everybody[n % 20] as string, 30_000);
+        let reply = await ask();
+        while (reply.status === 503) reply = await ask(); // a busy machine's word; clients come again
         if (reply.status !== 200) return reply.status;
         most = Math.max(most, ++held);
         await sleep(5);
