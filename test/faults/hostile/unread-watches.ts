@@ -39,7 +39,8 @@ export async function watchUnread(scene: Scene, count: number): Promise<UnreadWa
       for (const { socket } of streams) socket.resume();
       const isTold = (raw: RawConnection) => /\nevent: replaced\n/.test(raw.received().toString("latin1"));
       const kept = streams.slice(-KEPT * scene.servers.length);
-      const isDone = (raw: RawConnection) => (kept.includes(raw) ? isTold(raw) : raw.closedAt() !== undefined);
+      const isDone = (raw: RawConnection) =>
+        kept.includes(raw) ? isTold(raw) : raw.received().toString("latin1").endsWith("0\r\n\r\n");
       const until = performance.now() + TOLD_MS_MAX;
       while (!streams.every(isDone) && performance.now() < until) await sleep(20);
       const untold = kept.filter((raw) => !isTold(raw)).length;
