@@ -107,6 +107,24 @@ describe("while somebody holds one place", () => {
   });
 });
 
+describe("the commit of a call in the room", () => {
+  it("may wait for the commits of others as long as the caller does", async () => {
+    const [after] = await db.sql.begin(async (sql) => {
+      await sql`SELECT take_place(caller_waits(1500, 'anna'::text), 'of-anna', 5)`;
+      return sql`SELECT extract(epoch FROM current_setting('lock_timeout')::interval)::float * 1000 AS ms`;
+    });
+    expect(after?.ms).toBeGreaterThan(1000);
+  });
+
+  it("is bound by no function that enters the room", async () => {
+    const binding = await db.sql`
+      SELECT oid::regprocedure FROM pg_proc
+      WHERE pronamespace = current_schema()::regnamespace AND prosrc LIKE '%enter_room()%'
+        AND NOT coalesce(proconfig::text LIKE '%lock_timeout%', false)`;
+    expect(binding).toEqual([]);
+  });
+});
+
 it("a user is erased while the cleanup forgets moves of the same user, and neither fails", async () => {
   const by = { who: "a test", from: null };
   for (let round = 0; round < 5; round++) {
