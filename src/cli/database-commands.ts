@@ -18,9 +18,10 @@ export function addDatabaseCommands(program: Command): void {
     .option("--json", "print the result as JSON")
     .action(async (options: OutputOptions) => {
       const log = createLog("silent");
-      await withMigrated({ awayMs: DATABASE_AWAY_MS, log }, async (_url, { applied, serverVersion }) => {
-        if (options.json) printJson({ applied, server_version: serverVersion });
-        else console.log(applied === 0 ? "the schema is up to date" : `applied ${applied} migration(s)`);
+      await withMigrated({ awayMs: DATABASE_AWAY_MS, log }, async (_url, { applied, functions, serverVersion }) => {
+        if (options.json) printJson({ applied, functions, server_version: serverVersion });
+        else if (applied > 0) console.log(`applied ${applied} migration(s)`);
+        else console.log(functions ? "applied the functions" : "the schema is up to date");
       });
     });
 

@@ -7,7 +7,7 @@ import { type StartOutcome, startSessionRow } from "./sql.ts";
 
 type Refusal = Exclude<StartOutcome, "started" | "resumed" | "rate_limited">;
 
-/** As start_session_in_turn has it. */
+/** As start_session has it. */
 const PING_PONG_SWAPS = 20;
 
 const REFUSALS: Record<Refusal & ErrorCode, string> = {

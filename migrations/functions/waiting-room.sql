@@ -1,65 +1,3 @@
--- drizzle-kit generated the tables; added by hand: the fillfactors, which keep a poll a heap-only update, and what follows them.
-CREATE TABLE "waiting_room" (
-	"singleton" boolean PRIMARY KEY DEFAULT true NOT NULL,
-	"max_active" integer DEFAULT 20 NOT NULL,
-	"max_active_configured" integer,
-	"max_requests" integer DEFAULT 10 NOT NULL,
-	"max_waiting" integer DEFAULT 10000 NOT NULL,
-	"seat_seconds" integer DEFAULT 1800 NOT NULL,
-	"waiter_seconds" integer DEFAULT 60 NOT NULL,
-	"claim_seconds" integer DEFAULT 60 NOT NULL,
-	"request_seconds" integer DEFAULT 300 NOT NULL,
-	"paused" boolean DEFAULT false NOT NULL,
-	"last_ticket" bigint DEFAULT 0 NOT NULL,
-	"active" integer DEFAULT 0 NOT NULL,
-	"waiting" integer[] DEFAULT '{0,0,0,0,0,0,0,0,0,0}'::integer[] NOT NULL,
-	"next_due" timestamp with time zone DEFAULT 'infinity'::timestamptz NOT NULL,
-	"occupied_since" timestamp with time zone,
-	"vacated" timestamp with time zone[] DEFAULT '{}'::timestamptz[] NOT NULL,
-	CONSTRAINT "waiting_room_one_row" CHECK ("waiting_room"."singleton"),
-	CONSTRAINT "waiting_room_counts" CHECK ("waiting_room"."active" >= 0 AND 0 <= ALL ("waiting_room"."waiting"))
-) WITH (fillfactor = 20);
---> statement-breakpoint
-CREATE TABLE "waiting_room_moves" (
-	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "waiting_room_moves_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
-	"at" timestamp with time zone NOT NULL,
-	"move" text NOT NULL,
-	"user_id" text,
-	"priority" smallint,
-	"ticket" bigint,
-	"amount" integer,
-	CONSTRAINT "waiting_room_moves_move" CHECK ("waiting_room_moves"."move" IN ('seated', 'queued', 'promoted', 'admitted', 'claimed', 'prioritised', 'closed', 'left', 'expired', 'abandoned', 'unclaimed', 'removed', 'capacity', 'paused', 'resumed'))
-);
---> statement-breakpoint
-CREATE TABLE "waiting_room_permits" (
-	"permit_id" text PRIMARY KEY NOT NULL,
-	"user_id" text NOT NULL,
-	"ticket" bigint NOT NULL,
-	"granted" boolean NOT NULL,
-	"expires_at" timestamp with time zone NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "waiting_room_places" (
-	"user_id" text PRIMARY KEY NOT NULL,
-	"session_id" text NOT NULL,
-	"priority" smallint NOT NULL,
-	"ticket" bigint NOT NULL,
-	"created_at" timestamp with time zone NOT NULL,
-	"last_seen" timestamp with time zone NOT NULL,
-	"seated_at" timestamp with time zone,
-	"claimed" boolean DEFAULT false NOT NULL,
-	CONSTRAINT "waiting_room_places_priority" CHECK ("waiting_room_places"."priority" BETWEEN 0 AND 9),
-	CONSTRAINT "waiting_room_places_claimed" CHECK ("waiting_room_places"."seated_at" IS NOT NULL OR NOT "waiting_room_places"."claimed")
-) WITH (fillfactor = 60);
---> statement-breakpoint
-ALTER TABLE "waiting_room_permits" ADD CONSTRAINT "waiting_room_permits_user_id_waiting_room_places_user_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."waiting_room_places"("user_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-CREATE INDEX "audit_log_user_id_index" ON "audit_log" USING btree (("details"->>'user_id')) WHERE "audit_log"."details"->>'user_id' IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "waiting_room_moves_user_id_index" ON "waiting_room_moves" USING btree ("user_id","id");--> statement-breakpoint
-CREATE INDEX "waiting_room_moves_at_index" ON "waiting_room_moves" USING btree ("at");--> statement-breakpoint
-CREATE INDEX "waiting_room_permits_user_id_index" ON "waiting_room_permits" USING btree ("user_id");--> statement-breakpoint
-CREATE INDEX "waiting_room_places_line" ON "waiting_room_places" USING btree ("priority" DESC NULLS FIRST,"ticket") WHERE "waiting_room_places"."seated_at" IS NULL;
---> statement-breakpoint
-
 -- The waiting room: a number of seats, a line for everybody else, and permits for requests at once. Five rules:
 --
 --   * The row of waiting_room is the room's lock. Whoever takes, leaves, promotes or expires holds it (enter_room), so
@@ -74,22 +12,75 @@ CREATE INDEX "waiting_room_places_line" ON "waiting_room_places" USING btree ("p
 --     │                left abandoned                       closed unclaimed          closed expired
 --     └── seated (a seat is free and nobody waits) ───────────────────────────────────────► seated
 
-INSERT INTO waiting_room DEFAULT VALUES;
---> statement-breakpoint
-
--- Whoever was last heard of at or before this is silent too long. As for device sessions, time in which nobody served
--- does not count: it is added to the timeout of everybody who was there when it began.
-CREATE FUNCTION room_cutoff(at timestamptz, timeout_seconds integer) RETURNS timestamptz
-LANGUAGE sql STABLE
+-- The waiting room by the same rule: waiters, seats, seats that have just come up and permits each with their own timeout.
+CREATE OR REPLACE FUNCTION room_cutoff(at timestamptz, timeout_seconds integer) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
 AS $$
-  SELECT aim - CASE WHEN aim < gap_ended THEN gap_ended - gap_began ELSE interval '0' END
-  FROM (SELECT CASE WHEN last_tick < at - interval '3 seconds' THEN last_tick ELSE at END
-                 - make_interval(secs => timeout_seconds) AS aim, gap_began, gap_ended
-        FROM service_state WHERE singleton) state
+BEGIN
+  RETURN silence_cutoff(at, make_interval(secs => timeout_seconds));
+END
 $$;
---> statement-breakpoint
 
-CREATE FUNCTION record_move(
+CREATE OR REPLACE FUNCTION room_deadline(last_heard timestamptz, timeout_seconds integer) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN silence_deadline(last_heard, make_interval(secs => timeout_seconds));
+END
+$$;
+
+-- A request waits 30 seconds at most, and 2 more until it is known that its process is gone.
+CREATE OR REPLACE FUNCTION wait_began(permit waiting_room_permits) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$ SELECT permit.expires_at - interval '30 seconds' $$;
+
+-- Dates the room by a clock that has gone back. The caller holds the room's lock.
+CREATE OR REPLACE FUNCTION redate_room(at timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET jit = off
+AS $$
+BEGIN
+  UPDATE waiting_room r
+  SET clock_steps = s.clock_steps, next_due = '-infinity',
+      occupied_since = CASE WHEN r.occupied_since > at THEN at ELSE r.occupied_since END, -- null stays null
+      vacated = ARRAY(SELECT least(v, at) FROM unnest(r.vacated) WITH ORDINALITY AS u (v, nth) ORDER BY nth)
+  FROM present_state() s;
+  UPDATE waiting_room_places p
+  SET last_seen = least(p.last_seen, at), created_at = least(p.created_at, at),
+      seated_at = CASE WHEN p.seated_at > at THEN at ELSE p.seated_at END
+  WHERE greatest(p.last_seen, p.created_at, p.seated_at) > at;
+  UPDATE waiting_room_permits p
+  SET expires_at = least(p.expires_at, at + make_interval(secs => CASE WHEN p.granted THEN r.request_seconds ELSE 30 END))
+  FROM waiting_room r;
+END
+$$;
+
+-- Waits for the room's lock, then reads the clock, then removes whoever is due. After it the room is as it should be,
+-- and nobody changes it but the caller, who makes everybody wait: so from here on it waits for a tenth of a second at most.
+CREATE OR REPLACE FUNCTION enter_room(OUT at timestamptz, OUT removed integer)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  due timestamptz;
+  dated_by bigint;
+BEGIN
+  PERFORM limit_waiting();
+  SELECT r.next_due, r.clock_steps INTO due, dated_by FROM waiting_room r FOR UPDATE;
+  PERFORM limit_waiting(100);
+  at := clock_timestamp();
+  removed := 0;
+  IF dated_by <> (SELECT s.clock_steps FROM present_state() s) THEN
+    PERFORM redate_room(at);
+    due := at;
+  END IF;
+  IF due <= at THEN
+    removed := remove_silent(at);
+    PERFORM let_in(at);
+  END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION record_move(
   what text, of_place waiting_room_places, at timestamptz, amount integer DEFAULT NULL
 ) RETURNS void
 LANGUAGE plpgsql
@@ -103,10 +94,9 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
 
 -- Counts one more or one less in the seats, and in the line of a priority.
-CREATE FUNCTION count_places(seats integer, waiters integer, of_priority integer, at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION count_places(seats integer, waiters integer, of_priority integer, at timestamptz) RETURNS void
 LANGUAGE sql
 AS $$
   UPDATE waiting_room
@@ -115,15 +105,13 @@ AS $$
       occupied_since = CASE WHEN active + seats = 0 THEN NULL ELSE coalesce(occupied_since, at) END,
       vacated = CASE WHEN seats < 0 THEN vacated[greatest(1, cardinality(vacated) - 48):] || at ELSE vacated END
 $$;
---> statement-breakpoint
 
-CREATE FUNCTION fall_due(due timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION fall_due(due timestamptz) RETURNS void
 LANGUAGE sql
 AS $$ UPDATE waiting_room SET next_due = due WHERE next_due > due $$;
---> statement-breakpoint
 
 -- Takes a place away. The caller holds the room's lock and lets in whoever is next.
-CREATE FUNCTION remove_place(of_place waiting_room_places, why text, at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION remove_place(of_place waiting_room_places, why text, at timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -136,10 +124,9 @@ BEGIN
   PERFORM record_move(why, of_place, at);
 END
 $$;
---> statement-breakpoint
 
 -- The caller holds the room's lock, and counts.
-CREATE FUNCTION seat_waiter(of_place waiting_room_places, how text, at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION seat_waiter(of_place waiting_room_places, how text, at timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -147,11 +134,10 @@ BEGIN
   PERFORM record_move(how, of_place, at, extract(epoch FROM at - of_place.created_at)::integer);
 END
 $$;
---> statement-breakpoint
 
 -- Fills the free seats from the line: the highest priority first, by ticket within it, passing over whoever has
--- stopped asking. The caller holds the room's lock.
-CREATE FUNCTION let_in(at timestamptz) RETURNS void
+-- stopped asking, and whose place somebody else has held for a tenth of a second. The caller holds the room's lock.
+CREATE OR REPLACE FUNCTION let_in(at timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_sort = off
@@ -159,6 +145,7 @@ SET jit = off
 AS $$
 DECLARE
   room waiting_room;
+  next_ones waiting_room_places[];
   next_one waiting_room_places;
   seated integer := 0;
   still_waiting integer[];
@@ -168,11 +155,19 @@ BEGIN
     RETURN;
   END IF;
   still_waiting := room.waiting;
-  FOR next_one IN
-    SELECT p.* FROM waiting_room_places p
-    WHERE p.seated_at IS NULL AND p.last_seen > room_cutoff(at, room.waiter_seconds)
-    ORDER BY p.priority DESC, p.ticket LIMIT room.max_active - room.active
-  LOOP
+  -- Whoever asks holds the place for a moment, and must not be passed over for that.
+  BEGIN
+    next_ones := ARRAY(
+      SELECT p FROM waiting_room_places p
+      WHERE p.seated_at IS NULL AND p.last_seen > room_cutoff(at, room.waiter_seconds)
+      ORDER BY p.priority DESC, p.ticket LIMIT room.max_active - room.active FOR NO KEY UPDATE);
+  EXCEPTION WHEN lock_not_available THEN
+    next_ones := ARRAY(
+      SELECT p FROM waiting_room_places p
+      WHERE p.seated_at IS NULL AND p.last_seen > room_cutoff(at, room.waiter_seconds)
+      ORDER BY p.priority DESC, p.ticket LIMIT room.max_active - room.active FOR NO KEY UPDATE SKIP LOCKED);
+  END;
+  FOREACH next_one IN ARRAY next_ones LOOP
     PERFORM seat_waiter(next_one, 'promoted', at);
     seated := seated + 1;
     still_waiting[next_one.priority + 1] := still_waiting[next_one.priority + 1] - 1;
@@ -184,25 +179,34 @@ BEGIN
   WHERE seated > 0;
 END
 $$;
---> statement-breakpoint
 
 -- Gives the free permits to the requests that wait, in the order in which they came. A request that was given one has
 -- 5 seconds to take it (its process may have died). The caller holds the room's lock.
-CREATE FUNCTION grant_permits(at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION grant_permits(at timestamptz) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
   free integer;
   next_id text;
+  request_seconds integer;
+  granted_cutoff timestamptz;
+  waiting_cutoff timestamptz;
 BEGIN
-  -- Whoever waits and gave up 2 seconds ago did not say so: its process is gone.
-  DELETE FROM waiting_room_permits p
-  WHERE p.expires_at <= at - CASE WHEN p.granted THEN interval '0' ELSE interval '2 seconds' END;
+  -- Whoever waits and gave up 2 seconds ago did not say so: its process is gone. Only who has the room's lock changes a
+  -- permit, so what is locked nevertheless is held by a stranger, and nobody waits for that.
+  request_seconds := (SELECT r.request_seconds FROM waiting_room r);
+  granted_cutoff := room_cutoff(at, request_seconds) + make_interval(secs => request_seconds);
+  waiting_cutoff := room_cutoff(at, 32);
+  DELETE FROM waiting_room_permits p WHERE p.permit_id = ANY (ARRAY(
+    SELECT over.permit_id FROM waiting_room_permits over
+    WHERE CASE WHEN over.granted THEN over.expires_at <= granted_cutoff ELSE wait_began(over) <= waiting_cutoff END
+    FOR UPDATE SKIP LOCKED));
   SELECT r.max_requests - count(p.permit_id) INTO free
   FROM waiting_room r LEFT JOIN waiting_room_permits p ON p.granted GROUP BY r.singleton, r.max_requests;
   FOR next_id IN
     SELECT p.permit_id FROM waiting_room_permits p
     WHERE NOT p.granted AND p.expires_at > at ORDER BY p.ticket LIMIT greatest(free, 0)
+    FOR NO KEY UPDATE SKIP LOCKED
   LOOP
     UPDATE waiting_room_permits p SET granted = true, expires_at = at + interval '5 seconds' WHERE p.permit_id = next_id;
     PERFORM pg_notify('keybeat_room', 'permit ' || next_id);
@@ -210,10 +214,10 @@ BEGIN
   END LOOP;
 END
 $$;
---> statement-breakpoint
 
--- Takes at most 1,000 places away whose users fell silent, and says when to look again. The caller holds the lock.
-CREATE FUNCTION remove_silent(at timestamptz) RETURNS integer
+-- Takes at most 1,000 places away whose users fell silent, and says when to look again. The caller holds the lock. What
+-- somebody else holds is for the next time. Whoever was let in and asked since is no no-show, though the claim may have failed.
+CREATE OR REPLACE FUNCTION remove_silent(at timestamptz) RETURNS integer
 LANGUAGE plpgsql
 SET jit = off
 AS $$
@@ -233,63 +237,72 @@ BEGIN
     SELECT p.* FROM waiting_room_places p
     WHERE CASE WHEN p.seated_at IS NULL THEN p.last_seen <= waiter_cutoff
                WHEN p.claimed THEN p.last_seen <= seat_cutoff
-               ELSE p.seated_at <= claim_cutoff END
-    ORDER BY p.ticket LIMIT 1000 FOR UPDATE
+               ELSE greatest(p.seated_at, p.last_seen) <= claim_cutoff END
+      -- A poll holds no lock of the room, and may be of after the clock went back.
+      AND CASE WHEN p.seated_at IS NULL THEN p.last_seen <= room_cutoff(clock_timestamp(), room.waiter_seconds)
+               WHEN p.claimed THEN p.last_seen <= room_cutoff(clock_timestamp(), room.seat_seconds)
+               ELSE greatest(p.seated_at, p.last_seen) <= room_cutoff(clock_timestamp(), room.claim_seconds) END
+    ORDER BY p.ticket LIMIT 1000 FOR UPDATE SKIP LOCKED
   LOOP
     removed := removed + 1;
     PERFORM remove_place(silent, CASE WHEN silent.seated_at IS NULL THEN 'abandoned'
                                       WHEN silent.claimed THEN 'expired' ELSE 'unclaimed' END, at);
   END LOOP;
   PERFORM grant_permits(at);
-  UPDATE waiting_room SET next_due = CASE WHEN removed = 1000 THEN at ELSE coalesce(least(
-    (SELECT min(CASE WHEN p.seated_at IS NULL THEN p.last_seen - waiter_cutoff
-                     WHEN p.claimed THEN p.last_seen - seat_cutoff
-                     ELSE p.seated_at - claim_cutoff END) + at FROM waiting_room_places p),
-    -- When an outage stops being added to a timeout, the cutoff leaps forward.
-    (SELECT min(state.gap_ended + make_interval(secs => t.seconds))
-     FROM service_state state, unnest(ARRAY[room.waiter_seconds, room.claim_seconds, room.seat_seconds]) t (seconds)
-     WHERE state.gap_ended + make_interval(secs => t.seconds) > at),
-    (SELECT min(p.expires_at) FROM waiting_room_permits p)), 'infinity') END;
+  -- The first deadline of each sort is that of whoever of it is silent for longest.
+  UPDATE waiting_room SET next_due = CASE WHEN removed = 1000 THEN at ELSE coalesce((
+    SELECT least(room_deadline(min(p.last_seen) FILTER (WHERE p.seated_at IS NULL), room.waiter_seconds),
+                 room_deadline(min(p.last_seen) FILTER (WHERE p.claimed), room.seat_seconds),
+                 room_deadline(min(greatest(p.seated_at, p.last_seen)) FILTER (WHERE p.seated_at IS NOT NULL AND NOT p.claimed), room.claim_seconds),
+                 (SELECT least(room_deadline(min(q.expires_at) FILTER (WHERE q.granted)
+                                               - make_interval(secs => room.request_seconds), room.request_seconds),
+                               room_deadline(min(wait_began(q)) FILTER (WHERE NOT q.granted), 32))
+                  FROM waiting_room_permits q))
+    FROM waiting_room_places p), 'infinity') END;
   RETURN removed;
 END
 $$;
---> statement-breakpoint
 
--- Waits for the room's lock, then reads the clock, then removes whoever is due. After it the room is as it should be,
--- and nobody changes it but the caller.
-CREATE FUNCTION enter_room(OUT at timestamptz, OUT removed integer)
-LANGUAGE plpgsql
+-- Whether there is nothing to do in the room by itself.
+CREATE OR REPLACE FUNCTION room_is_settled() RETURNS boolean
+LANGUAGE sql STABLE
 AS $$
-DECLARE
-  due timestamptz;
-BEGIN
-  PERFORM set_config('lock_timeout', '2000', true);
-  SELECT r.next_due INTO due FROM waiting_room r FOR UPDATE;
-  at := clock_timestamp();
-  removed := 0;
-  IF due <= at THEN
-    removed := remove_silent(at);
-    PERFORM let_in(at);
-  END IF;
-END
+  SELECT r.next_due > clock_timestamp() AND r.clock_steps = s.clock_steps FROM waiting_room r, present_state() s
 $$;
---> statement-breakpoint
 
 -- Does early what the next call would do: removes who is due, fills the seats. Where nothing is due it takes no lock.
-CREATE FUNCTION settle_room() RETURNS integer
+CREATE OR REPLACE FUNCTION settle_room() RETURNS integer
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 BEGIN
-  IF (SELECT r.next_due > clock_timestamp() FROM waiting_room r) THEN
+  PERFORM limit_waiting();
+  IF room_is_settled() THEN
     RETURN 0;
   END IF;
   RETURN (SELECT removed FROM enter_room());
 END
 $$;
---> statement-breakpoint
+
+-- As settle_room, for those whom nobody waits for: where somebody is in the room, that one does it.
+CREATE OR REPLACE FUNCTION settle_free_room() RETURNS integer
+LANGUAGE plpgsql
+SET lock_timeout = '100ms'
+AS $$
+BEGIN
+  IF room_is_settled() THEN
+    RETURN 0;
+  END IF;
+  PERFORM FROM waiting_room r FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN 0;
+  END IF;
+  RETURN (SELECT removed FROM enter_room());
+END
+$$;
 
 -- Seconds between two seats that are given up, of late: over the last hour, and at most the last 50. Null: none was.
-CREATE FUNCTION seconds_per_seat(room waiting_room, at timestamptz) RETURNS double precision
+CREATE OR REPLACE FUNCTION seconds_per_seat(room waiting_room, at timestamptz) RETURNS double precision
 LANGUAGE sql STABLE
 AS $$
   SELECT CASE WHEN recent.n > 0 THEN
@@ -300,11 +313,10 @@ AS $$
            CASE WHEN cardinality(room.vacated) < 50 THEN least(room.occupied_since, room.vacated[1]) ELSE room.vacated[1] END AS since
     FROM unnest(room.vacated) v) recent
 $$;
---> statement-breakpoint
 
 -- The place in line: 1 for whoever is next. Counts the line of the same priority up to it, and knows the others' lengths.
 -- Who came last of all is the end of that line, so that whoever joins a long one does not count it under the lock.
-CREATE FUNCTION line_position(of_place waiting_room_places) RETURNS integer
+CREATE OR REPLACE FUNCTION line_position(of_place waiting_room_places) RETURNS integer
 LANGUAGE sql STABLE
 SET enable_seqscan = off
 SET jit = off
@@ -315,10 +327,9 @@ AS $$
             WHERE p.seated_at IS NULL AND p.priority = of_place.priority AND p.ticket <= of_place.ticket) END)::integer
   FROM waiting_room r
 $$;
---> statement-breakpoint
 
 -- What anybody is told of a place. outcome: active | queued, or unknown_user where there is no such place.
-CREATE FUNCTION describe_place(
+CREATE OR REPLACE FUNCTION describe_place(
   of_place waiting_room_places, at timestamptz,
   OUT outcome text, OUT session_id text, OUT created_at timestamptz, OUT line_position integer,
   OUT wait_seconds double precision, OUT active integer, OUT max_active integer
@@ -342,10 +353,9 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
 
 -- Says that the user is there. The caller holds the room's lock. Returns the place, nulls where there is none.
-CREATE FUNCTION see_place(who text, at timestamptz) RETURNS waiting_room_places
+CREATE OR REPLACE FUNCTION see_place(who text, at timestamptz) RETURNS waiting_room_places
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -363,11 +373,10 @@ BEGIN
   RETURN seen;
 END
 $$;
---> statement-breakpoint
 
 -- Gives the user a seat, or a place in line, or the place that is theirs already.
 -- outcome: active | queued | queue_full (then nothing has changed for this user)
-CREATE FUNCTION take_place(
+CREATE OR REPLACE FUNCTION take_place(
   who text, with_session text, with_priority integer,
   OUT outcome text, OUT session_id text, OUT created_at timestamptz, OUT line_position integer,
   OUT wait_seconds double precision, OUT active integer, OUT max_active integer
@@ -375,6 +384,7 @@ CREATE FUNCTION take_place(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -409,13 +419,13 @@ BEGIN
   FROM describe_place(place, at) d;
 END
 $$;
---> statement-breakpoint
 
 -- Leaves the seat or the line; whoever is next is in when it returns. Returns whether there was a place.
-CREATE FUNCTION leave_place(who text, by_operator boolean DEFAULT false, OUT had_place boolean)
+CREATE OR REPLACE FUNCTION leave_place(who text, by_operator boolean DEFAULT false, OUT had_place boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -431,11 +441,34 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
+
+-- The place falls due in so many seconds, unless the user is heard of until then. Never puts it off. A seat that is not
+-- claimed yet is left to its own, short, time. Returns whether there was a place.
+CREATE OR REPLACE FUNCTION leave_place_soon(who text, seconds double precision, OUT had_place boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+SET lock_timeout = '2s'
+AS $$
+DECLARE
+  at timestamptz;
+BEGIN
+  at := (SELECT e.at FROM enter_room() e);
+  UPDATE waiting_room_places p
+  SET last_seen = least(p.last_seen, make_interval(secs => seconds) + room_cutoff(at,
+        CASE WHEN p.seated_at IS NULL THEN room.waiter_seconds ELSE room.seat_seconds END))
+  FROM waiting_room room WHERE p.user_id = who;
+  had_place := FOUND;
+  IF had_place THEN
+    PERFORM fall_due(at + make_interval(secs => seconds));
+  END IF;
+END
+$$;
 
 -- Where the user stands, which keeps the place. Nearly always without the room's lock: only what changes more than the
--- moment of being seen (a claim, an expiry), or meets somebody else at the place, goes through it: outcome "again".
-CREATE FUNCTION ask_place(
+-- moment of being seen (a claim, an expiry), or meets somebody else at the place, goes through it: outcome "again". Whoever
+-- asks is seen in any case, so that nobody is silent because the room's lock was not to be had.
+CREATE OR REPLACE FUNCTION ask_place(
   who text,
   OUT outcome text, OUT session_id text, OUT created_at timestamptz, OUT line_position integer,
   OUT wait_seconds double precision, OUT active integer, OUT max_active integer
@@ -443,25 +476,29 @@ CREATE FUNCTION ask_place(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
   room waiting_room;
   place waiting_room_places;
+  seen boolean;
 BEGIN
   SELECT r.* INTO room FROM waiting_room r;
-  IF room.next_due <= clock_timestamp() THEN
-    outcome := 'again'; -- it may be this user's turn
-    RETURN;
-  END IF;
   SELECT p.* INTO place FROM waiting_room_places p WHERE p.user_id = who FOR NO KEY UPDATE SKIP LOCKED;
   at := clock_timestamp();
-  IF (place.seated_at IS NULL OR place.claimed) AND place.last_seen > room_cutoff(at,
-       CASE WHEN place.seated_at IS NULL THEN room.waiter_seconds ELSE room.seat_seconds END) THEN
+  seen := CASE WHEN place.seated_at IS NULL THEN place.last_seen > room_cutoff(at, room.waiter_seconds)
+               WHEN place.claimed THEN place.last_seen > room_cutoff(at, room.seat_seconds)
+               ELSE greatest(place.seated_at, place.last_seen) > room_cutoff(at, room.claim_seconds) END;
+  IF seen THEN
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE waiting_room_places p SET last_seen = at WHERE p.user_id = who;
-  ELSIF place.user_id IS NOT NULL OR EXISTS (SELECT FROM waiting_room_places p WHERE p.user_id = who) THEN
-    -- The row's lock must not be held while the room's is waited for.
+  END IF;
+  -- It may be this user's turn, or time to go; the room may have to be dated by a clock that has jumped; or somebody else
+  -- holds the place. The row's lock must not be held while the room's is waited for.
+  IF room.next_due <= at OR room.clock_steps <> (SELECT s.clock_steps FROM present_state() s)
+     OR (place.user_id IS NOT NULL AND (NOT seen OR place.seated_at IS NOT NULL AND NOT place.claimed))
+     OR (place.user_id IS NULL AND EXISTS (SELECT FROM waiting_room_places p WHERE p.user_id = who)) THEN
     outcome := 'again';
     RETURN;
   END IF;
@@ -469,10 +506,9 @@ BEGIN
   FROM describe_place(place, at) d;
 END
 $$;
---> statement-breakpoint
 
 -- The same under the room's lock.
-CREATE FUNCTION ask_place_again(
+CREATE OR REPLACE FUNCTION ask_place_in_room(
   who text,
   OUT outcome text, OUT session_id text, OUT created_at timestamptz, OUT line_position integer,
   OUT wait_seconds double precision, OUT active integer, OUT max_active integer
@@ -480,6 +516,7 @@ CREATE FUNCTION ask_place_again(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -489,12 +526,12 @@ BEGIN
   FROM describe_place(see_place(who, at), at) d;
 END
 $$;
---> statement-breakpoint
 
 -- Keeps the places in line of those whose event stream is open. A seat is not kept by it, nor claimed.
-CREATE FUNCTION keep_waiters(users jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION keep_waiters(users jsonb) RETURNS void
 LANGUAGE plpgsql
 SET jit = off
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   locked tid[];
@@ -510,9 +547,9 @@ BEGIN
   WHERE p.ctid = ANY (locked) AND p.last_seen > (SELECT room_cutoff(at, r.waiter_seconds) FROM waiting_room r);
 END
 $$;
---> statement-breakpoint
 
-CREATE FUNCTION room_status(
+-- Unchanged, but that a permit whose time is over counts until it is taken back, which has just been done.
+CREATE OR REPLACE FUNCTION room_status(
   OUT active_sessions integer, OUT max_sessions integer, OUT queue_length integer,
   OUT active_requests integer, OUT max_requests integer, OUT paused boolean
 )
@@ -521,20 +558,20 @@ AS $$
 BEGIN
   PERFORM settle_room();
   SELECT r.active, r.max_active, (SELECT sum(n) FROM unnest(r.waiting) n),
-         (SELECT count(*) FROM waiting_room_permits p WHERE p.granted AND p.expires_at > clock_timestamp()),
+         (SELECT count(*) FROM waiting_room_permits p WHERE p.granted),
          r.max_requests, r.paused
   INTO active_sessions, max_sessions, queue_length, active_requests, max_requests, paused
   FROM waiting_room r;
 END
 $$;
---> statement-breakpoint
 
 -- Asks for a permit. outcome: granted | waiting (until give_up, then call drop_permit) | full | not_active
-CREATE FUNCTION request_permit(
+CREATE OR REPLACE FUNCTION request_permit(
   id text, who text, wait_ms integer, OUT outcome text, OUT expires_at timestamptz
 )
 LANGUAGE plpgsql
 SET jit = off
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -564,11 +601,11 @@ BEGIN
   PERFORM fall_due(request_permit.expires_at);
 END
 $$;
---> statement-breakpoint
 
 -- Takes the permit that came up for a waiting request. outcome: granted | waiting | gone (its user lost the seat)
-CREATE FUNCTION take_permit(id text, OUT outcome text, OUT expires_at timestamptz)
+CREATE OR REPLACE FUNCTION take_permit(id text, OUT outcome text, OUT expires_at timestamptz)
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -585,12 +622,12 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
 
 -- Gives a permit back, or stops waiting for it; the next request has it when this returns. Twice is harmless. Where
 -- only_of is given, only a permit of that user.
-CREATE FUNCTION drop_permit(id text, only_of text, OUT had_permit boolean)
+CREATE OR REPLACE FUNCTION drop_permit(id text, only_of text, OUT had_permit boolean)
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -601,19 +638,25 @@ BEGIN
   PERFORM grant_permits(at);
 END
 $$;
---> statement-breakpoint
 
 -- Applies the settings of a starting process. The number of seats only where that setting is another than the last
--- time, so that an operator's change outlives a restart.
-CREATE FUNCTION configure_room(
+-- time, so that an operator's change outlives a restart. Where all is so already, nothing is waited for.
+CREATE OR REPLACE FUNCTION configure_room(
   seats integer, requests integer, waiters integer, seat integer, waiter integer, claim integer, request integer
 ) RETURNS void
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
   room waiting_room;
 BEGIN
+  IF EXISTS (
+    SELECT FROM waiting_room r
+    WHERE (r.max_requests, r.max_waiting, r.seat_seconds, r.waiter_seconds, r.claim_seconds, r.request_seconds,
+           r.max_active_configured) = (requests, waiters, seat, waiter, claim, request, seats)) THEN
+    RETURN;
+  END IF;
   at := (SELECT e.at FROM enter_room() e);
   SELECT r.* INTO room FROM waiting_room r;
   UPDATE waiting_room
@@ -624,11 +667,11 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
 
 -- More seats let in exactly so many more; fewer throw nobody out.
-CREATE FUNCTION set_capacity(seats integer) RETURNS void
+CREATE OR REPLACE FUNCTION set_capacity(seats integer) RETURNS void
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -639,11 +682,11 @@ BEGIN
   PERFORM let_in(at);
 END
 $$;
---> statement-breakpoint
 
 -- While paused nobody is let in; who is in stays, and who waits keeps the place.
-CREATE FUNCTION pause_room(pause boolean) RETURNS void
+CREATE OR REPLACE FUNCTION pause_room(pause boolean) RETURNS void
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -654,11 +697,11 @@ BEGIN
   PERFORM let_in(at);
 END
 $$;
---> statement-breakpoint
 
 -- Gives somebody who waits another priority; the ticket stays, so among the new equals they stand where they came.
-CREATE FUNCTION prioritise_waiter(who text, new_priority integer, OUT changed boolean)
+CREATE OR REPLACE FUNCTION prioritise_waiter(who text, new_priority integer, OUT changed boolean)
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -674,11 +717,11 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
 
 -- Lets somebody who waits in by hand, past the line but not past the number of seats. outcome: admitted | full | not_waiting
-CREATE FUNCTION admit_waiter(who text, OUT outcome text)
+CREATE OR REPLACE FUNCTION admit_waiter(who text, OUT outcome text)
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   at timestamptz;
@@ -694,12 +737,12 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
 
 -- Pauses or resumes, and changes the number of seats; null leaves as it is. Where both change, nobody slips in who is
 -- let in by one of them only. Returns what has changed, for the audit log; {} is nothing.
-CREATE FUNCTION change_room(pause boolean, seats integer, OUT changed jsonb)
+CREATE OR REPLACE FUNCTION change_room(pause boolean, seats integer, OUT changed jsonb)
 LANGUAGE plpgsql
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   room waiting_room;
@@ -721,18 +764,31 @@ BEGIN
   END IF;
 END
 $$;
---> statement-breakpoint
+
+-- Forgets at most 10,000 moves that are older than the retention.
+CREATE OR REPLACE FUNCTION forget_moves(retention_days integer) RETURNS void
+LANGUAGE sql
+SET lock_timeout = '100ms'
+AS $$
+  DELETE FROM waiting_room_moves m WHERE m.id = ANY (ARRAY(
+    SELECT old.id FROM waiting_room_moves old
+    WHERE old.at < (SELECT retention_clock()) - make_interval(days => retention_days) LIMIT 10000 FOR UPDATE SKIP LOCKED))
+$$;
 
 -- Takes away all that is known of a user: the place, the moves, and what the audit log says of them beyond who did what
 -- and when. Whoever is next is in when it returns. known: whether there was anything.
-CREATE FUNCTION erase_user(who text, OUT known boolean)
+CREATE OR REPLACE FUNCTION erase_user(who text, OUT known boolean)
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  known := leave_place(who, true);
+  -- First outside the room: the cleanup may be at them. Then there are only those since.
+  PERFORM limit_waiting();
   DELETE FROM waiting_room_moves m WHERE m.user_id = who;
-  known := known OR FOUND;
+  known := FOUND;
+  known := leave_place(who, true) OR known;
+  DELETE FROM waiting_room_moves m WHERE m.user_id = who;
   UPDATE audit_log a SET details = NULL WHERE a.details->>'user_id' = erase_user.who;
   known := known OR FOUND;
+  PERFORM limit_waiting();
 END
 $$;
