@@ -1,8 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../database/database.ts";
-import { pageRanges } from "../../database/page-ranges.ts";
+import { isLocked } from "../../database/locked.ts";
+import { type PageRange, pageRanges } from "../../database/page-ranges.ts";
 import { countLiveSessionsIn, countPopulation, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 2500;
+/** A batch waits a tenth of a second for a lock: another cleanup that extends the history may have it for that long. */
+const TRIES = 10;
+const AGAIN_MS = 100;
 
 export { countPopulation, type ExpiredRow, maintainHistory };
 
@@ -20,7 +25,7 @@ export async function expireSessions(
   for await (const range of pageRanges(database, "active_sessions")) {
     let batch: ExpiredRow[];
     do {
-      batch = await expireSessionRows(database, range, BATCH_SIZE);
+      batch = await expireBatch(database, range);
       expired += batch.length;
       if (batch.length > 0) {
         range.rest = false;
@@ -30,6 +35,17 @@ export async function expireSessions(
     } while (batch.length === BATCH_SIZE);
   }
   return expired;
+}
+
+async function expireBatch(database: Database, range: PageRange): Promise<ExpiredRow[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await expireSessionRows(database, range, BATCH_SIZE);
+    } catch (error) {
+      if (!isLocked(error) || tries === TRIES) throw error;
+      await sleep(AGAIN_MS);
+    }
+  }
 }
 
 /** Piece by piece: of a large table the pieces' counts are of moments a little apart. */
