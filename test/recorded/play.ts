@@ -100,7 +100,7 @@ async function take(step: Step, stage: Stage, { names, streams }: State): Promis
     return undefined;
   }
   if ("revoke" in step) {
-    await stage.sql`SELECT revoke_key(key_id) FROM active_sessions WHERE session_id = ${step.revoke}`;
+    await stage.sql`SELECT revoke_key(key_id, NULL) FROM active_sessions WHERE session_id = ${step.revoke}`;
     return undefined;
   }
   if ("stall" in step) return stall(stage.url, step.stall);

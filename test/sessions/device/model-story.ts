@@ -156,7 +156,7 @@ async function makeKeys(db: TestDatabase, oddKey: OddKey): Promise<ModelKey[]> {
   };
   const options = [{}, {}, odd[oddKey]];
   const made = await Promise.all(options.map((option) => db.makeKey(option)));
-  if (oddKey === "revoked") await db.sql`SELECT revoke_key(${made[2]?.id ?? null})`;
+  if (oddKey === "revoked") await db.sql`SELECT revoke_key(${made[2]?.id ?? null}, NULL)`;
   const keys = made.map(
     ({ key, id }): ModelKey => ({
       accessKey: key,

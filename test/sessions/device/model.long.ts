@@ -66,7 +66,7 @@ describe("device sessions", () => {
 
   it("notices a heartbeat that revives, and boils the story down to a few steps", { timeout: TIMEOUT_MS }, async () => {
     const db = databases[LANES] as TestDatabase;
-    const reviving = { name: "a heartbeat takes no notice of the timeout", fn: "beat_live_sessions" };
+    const reviving = { name: "a heartbeat takes no notice of the timeout", fn: "beat_sessions" };
     await plant(db, { ...reviving, swaps: [["AND s.last_heartbeat > cutoff", ""]] });
     const service = deviceSessions(db);
     const result = await fc.check(

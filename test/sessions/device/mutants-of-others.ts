@@ -7,12 +7,12 @@ const body = (moment: string) => [BODY, `AS $mutant$ BEGIN RETURN ${moment}; END
 const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   {
     name: "a heartbeat takes no notice of the timeout",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [["AND s.last_heartbeat > cutoff", ""]],
   },
   {
     name: "a heartbeat waits for a lock, and goes by the clock from before it",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [
       ["cutoff := session_cutoff(beat_at);", ""],
       ["locked := ARRAY", "cutoff := session_cutoff(clock_timestamp());\n  locked := ARRAY"],
@@ -21,7 +21,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat is one UPDATE that reads the clock in its WHERE clause",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [
       [
         "WHERE s.ctid = ANY (locked) AND s.last_heartbeat > cutoff",
@@ -31,12 +31,12 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat waits for whoever holds any session of its batch",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [["FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"]],
   },
   {
     name: "a heartbeat brings a session back that has ended",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [
       [
         "locked := ARRAY",
@@ -49,7 +49,7 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat takes the key back from the successor",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [
       [
         "locked := ARRAY",
@@ -61,12 +61,12 @@ const MUTANTS_OF_HEARTBEATS: Mutant[] = [
   },
   {
     name: "a heartbeat goes by the clock of an application an hour behind",
-    fn: "beat_live_sessions",
+    fn: "beat_sessions",
     swaps: [["beat_at := clock_timestamp();", "beat_at := clock_timestamp() - interval '1 hour';"]],
   },
   {
     name: "a heartbeat does not tell why a session ended",
-    fn: "explain_endings",
+    fn: "find_endings",
     swaps: [["WHERE h.session_id = ANY (asked)", "WHERE false"]],
   },
 ];
@@ -113,12 +113,12 @@ const MUTANTS_OF_ENDS: Mutant[] = [
   { name: "an end leaves the session", fn: "end_session", swaps: [[/DELETE FROM active_sessions[^;]*;/, ""]] },
   {
     name: "a revocation leaves the session",
-    fn: "revoke_key_saying",
+    fn: "revoke_key",
     swaps: [["session_revoked := kick_session(of_key, NULL, with_note);", "session_revoked := false;"]],
   },
   {
     name: "a revocation ends the session first and closes the door afterwards",
-    fn: "revoke_key_saying",
+    fn: "revoke_key",
     swaps: [
       ["session_revoked := kick_session(of_key, NULL, with_note);", ""],
       [/PERFORM FROM keys[^;]*;/, "session_revoked := kick_session(of_key, NULL, with_note); PERFORM pg_sleep(0.05);"],
@@ -147,18 +147,18 @@ const MUTANTS_OF_ENDS: Mutant[] = [
 const MUTANTS_OF_CLEANUP: Mutant[] = [
   {
     name: "the cleanup takes live sessions",
-    fn: "expire_sessions_between",
+    fn: "expire_sessions",
     swaps: [[/session_cutoff\(clock_timestamp\(\)\)/g, "clock_timestamp()"]],
   },
   {
     name: "the cleanup takes sessions two seconds early",
-    fn: "expire_sessions_between",
+    fn: "expire_sessions",
     swaps: [[/session_cutoff\(clock_timestamp\(\)\)/g, "session_cutoff(clock_timestamp()) + interval '2 seconds'"]],
   },
-  { name: "the cleanup takes nothing", fn: "expire_sessions_between", swaps: [["LIMIT at_most", "LIMIT 0"]] },
+  { name: "the cleanup takes nothing", fn: "expire_sessions", swaps: [["LIMIT at_most", "LIMIT 0"]] },
   {
     name: "the cleanup keeps no record",
-    fn: "expire_sessions_between",
+    fn: "expire_sessions",
     swaps: [["FROM gone g", "FROM gone g WHERE false"]],
   },
 ];

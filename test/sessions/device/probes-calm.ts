@@ -214,7 +214,7 @@ export const CALM_PROBES: Probe[] = [
           gap_ended = clock_timestamp() - interval '20 seconds'`;
       await jumpClock(on.db, -3600);
       const said = [await on.beat(live.session), await on.beat(live.session)];
-      await on.db.sql`SELECT tick_service()`;
+      await on.db.sql`SELECT serve_tick(NULL)`;
       said.push(await on.beat(live.session), await on.beat(dead.session));
       on.expect("heartbeats after the jump", said, ["live", "live", "live", "expired"]);
       on.expect("the silent one after the jump", await on.holds(silent.key, silent.session), true);

@@ -50,7 +50,7 @@ export const WAITING_PROBES: Probe[] = [
       const releaseSession = await on.db.holdRow("active_sessions", id);
       const start = on.db.sql`
         SELECT outcome FROM start_session(
-          caller_waits(600, ${on.db.hashKey(key)}::bytea), 'x…', ${newId()}, NULL, false, NULL)`;
+          caller_waits(600, ${on.db.hashKey(key)}::bytea), 'x…', ${newId()}, NULL, false, NULL, 0)`;
       const given = start.then(
         () => "carried out",
         (error) => error.code,
