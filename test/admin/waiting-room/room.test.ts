@@ -9,7 +9,7 @@ import {
   replayMoves,
   resetRoom,
   SETTINGS,
-} from "../../sessions/waiting-room/room.ts";
+} from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly } from "../support/admin.ts";

@@ -1,6 +1,6 @@
 /** What the tests of the operator's side of the waiting room need. */
 import { expect } from "vitest";
-import { type callRoom, newUser } from "../../sessions/waiting-room/room.ts";
+import { type callRoom, newUser } from "../../sessions/waiting-room/support/room.ts";
 import type { TestDatabase } from "../../support/database.ts";
 
 /** Users who come one after the other. */

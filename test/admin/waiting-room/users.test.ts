@@ -1,7 +1,7 @@
 /** What is known of a user: the moves, and how to be rid of them. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { movesPage } from "../../../src/admin/waiting-room/contract.ts";
-import { agePlaces, callRoom, expectTrueCounts, newUser, resetRoom } from "../../sessions/waiting-room/room.ts";
+import { agePlaces, callRoom, expectTrueCounts, newUser, resetRoom } from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";

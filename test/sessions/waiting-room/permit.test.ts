@@ -2,7 +2,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { callRoom, newUser, resetRoom } from "./room.ts";
+import { callRoom, newUser, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db);

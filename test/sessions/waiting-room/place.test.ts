@@ -4,7 +4,7 @@ import { runCleanup } from "../../../src/jobs/cleanup.ts";
 import { createLog } from "../../../src/log.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { agePlaces, callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "./room.ts";
+import { agePlaces, callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db);

@@ -7,7 +7,7 @@ import { openRoomEvents } from "../../../src/sessions/waiting-room/index.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
 import { type Watch, watchStream } from "../../support/watch.ts";
-import { agePlaces, callRoom, newUser, ROUTE, resetRoom } from "./room.ts";
+import { agePlaces, callRoom, newUser, ROUTE, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 let here: RunningServer;

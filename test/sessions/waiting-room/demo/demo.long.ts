@@ -6,7 +6,7 @@ import { clientOf, placesOf } from "../../../client/waiting-room/support.ts";
 import { useApp } from "../../../support/app.ts";
 import { openBrowser } from "../../../support/browser.ts";
 import { useDatabase } from "../../../support/database.ts";
-import { newUser, resetRoom } from "../room.ts";
+import { newUser, resetRoom } from "../support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db, { adminToken: undefined });
