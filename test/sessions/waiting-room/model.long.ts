@@ -10,7 +10,7 @@ import { openListener } from "../../../src/database/listener.ts";
 import { createLog } from "../../../src/log.ts";
 import { openRoomEvents, type RoomEvents } from "../../../src/sessions/waiting-room/index.ts";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
-import { type Mutant, plant } from "../device/mutants.ts";
+import { type Mutant, plant } from "../device/support/mutants.ts";
 import { story } from "./support/model-commands.ts";
 import { type Tally, tell } from "./support/model-story.ts";
 
