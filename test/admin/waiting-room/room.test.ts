@@ -13,7 +13,7 @@ import {
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly } from "../support/admin.ts";
-import { comeIn, newEntries, seatedOf } from "./support.ts";
+import { comeIn, newEntries, seatedOf } from "./support/rows.ts";
 
 const db = useDatabase();
 const app = useApp(db);

@@ -5,7 +5,7 @@ import { agePlaces, callRoom, expectTrueCounts, newUser, resetRoom } from "../..
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";
-import { comeIn, newEntries, seatedOf } from "./support.ts";
+import { comeIn, newEntries, seatedOf } from "./support/rows.ts";
 
 const db = useDatabase();
 const app = useApp(db);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { clientOf, code } from "./support.ts";
+import { clientOf, code } from "./support/client.ts";
 
 const db = useDatabase();
 const app = useApp(db);

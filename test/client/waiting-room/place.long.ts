@@ -5,7 +5,7 @@ import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/suppo
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { signUserToken } from "../../support/user-token.ts";
-import { clientOf, code, listen, placesOf } from "./support.ts";
+import { clientOf, code, listen, placesOf } from "./support/client.ts";
 
 const SECRET = "a-secret-of-the-waiting-room-for-tests";
 const db = useDatabase();

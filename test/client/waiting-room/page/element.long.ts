@@ -5,7 +5,7 @@ import { newUser, resetRoom } from "../../../sessions/waiting-room/support/room.
 import { ADMIN_TOKEN, useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { signUserToken } from "../../../support/user-token.ts";
-import { clientOf, placesOf } from "../support.ts";
+import { clientOf, placesOf } from "../support/client.ts";
 import { notice, useVisitors } from "./support/visitor.ts";
 
 const SECRET = "a-secret-of-the-waiting-room-for-tests";

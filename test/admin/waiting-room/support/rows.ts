@@ -1,7 +1,7 @@
 /** What the tests of the operator's side of the waiting room need. */
 import { expect } from "vitest";
-import { type callRoom, newUser } from "../../sessions/waiting-room/support/room.ts";
-import type { TestDatabase } from "../../support/database.ts";
+import { type callRoom, newUser } from "../../../sessions/waiting-room/support/room.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 
 /** Users who come one after the other. */
 export async function comeIn(room: ReturnType<typeof callRoom>, count: number, more = {}): Promise<string[]> {
