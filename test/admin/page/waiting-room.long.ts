@@ -13,11 +13,7 @@ import { violations } from "./support/violations.ts";
 const db = useDatabase();
 const app = useApp(db);
 const operators = useOperators();
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 2 }));
 
 const VIEW = { view: "#/waiting-room" };

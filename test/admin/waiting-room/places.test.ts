@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { placeItem, placesPage } from "../../../src/admin/waiting-room/contract.ts";
 import {
   callRoom,
+  comeIn,
   expectTrueCounts,
   newUser,
   replayMoves,
@@ -11,15 +12,11 @@ import {
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";
-import { comeIn, newEntries, seatedOf } from "./support/rows.ts";
+import { newEntries, seatedOf } from "./support/rows.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 2 }));
 
 const at = (user: string, more = "") => `/waiting-room/places/${encodeURIComponent(user)}${more}`;

@@ -6,11 +6,7 @@ import { callRoom, newUser, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 let user: string;
 beforeEach(async () => {
   await resetRoom(db, { maxActive: 2 });

@@ -64,6 +64,13 @@ export function callRoom(server: Pick<RunningServer, "url">) {
   };
 }
 
+/** Users who come one after the other. */
+export async function comeIn(room: ReturnType<typeof callRoom>, count: number, more = {}): Promise<string[]> {
+  const users = Array.from({ length: count }, (_, n) => newUser(`u${n + 1}`));
+  for (const user of users) expect((await room.create(user, more)).status).toBe(200);
+  return users;
+}
+
 interface Move {
   id: number;
   move: string;
