@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { checkHistory } from "./checker/check.ts";
 import type { ActiveRow, EndedRow, History } from "./checker/history.ts";
+import { emptyRoom, SAMPLE_TIMEOUTS } from "./checker-proof/room-sample.ts";
 import { type Answer, type Call, maskSessionId, type Operation } from "./load/call.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -60,8 +61,10 @@ function judge(
   const violations = checkHistory({
     calls,
     streams: [],
+    roomCalls: [],
     circumstances: {
       timeoutMs: TIMEOUT_MS,
+      roomTimeoutMs: SAMPLE_TIMEOUTS,
       outages: [],
       crashes: [],
       clock: { offsetMs: 0, errorMs: 0 },
@@ -72,6 +75,7 @@ function judge(
       active: rows.filter((one) => !("endedAt" in one)),
       history: rows.filter((one): one is EndedRow => "endedAt" in one),
       gap,
+      room: emptyRoom(),
     },
   });
   return violations.map((violation) => violation.rule);
