@@ -230,6 +230,14 @@ describe("silence", () => {
     expect(judge(calls(9_001), rows(9_005), {}, gap(4_000))).toContain("outlived-silence");
   });
 
+  it("after a start that was told 503 is nobody's: asked again long after, it may begin", () => {
+    const before = call("start", A, [100, 200], unknown);
+    const [at, late] = [20_000, 20_010];
+    expect(judge([before, call("start", A, [at, late], started(1, at))], [row(A, 1, [at, at])])).toEqual([]);
+    const resumed = call("start", A, [at, late], started(1, 150, { resumed: true }));
+    expect(judge([before, resumed], [row(A, 1, [150, at])])).toContain("outlived-silence");
+  });
+
   it("does not count while the service was away; who was dead before stays dead", () => {
     const away = { outages: [{ from: 4_000, to: 24_000 }] };
     const later = over(row(A, 1, [150, 150]), "expired", 24_000 + TIMEOUT_MS);

@@ -38,7 +38,10 @@ function checkOutlived(session: SessionStory, { circumstances, rows }: History):
     ? rows.gap.endedAt - clock.offsetMs + timeoutMs + clock.errorMs
     : Number.NEGATIVE_INFINITY;
   const beats = session.calls.filter((call) => isBeat(call) && mayHaveActed(call));
-  const judged = session.lives.filter((call) => call.sentAt > creditUntil);
+  // A start that was asked before, in vain, begins only now.
+  const begins = ({ sessionId, answer }: Call) =>
+    sessionId === session.id && answer.is === "started" && !answer.resumed;
+  const judged = session.lives.filter((call) => call.sentAt > creditUntil && !begins(call));
   return judged.flatMap((call) => {
     const before = beats.filter((beat) => beat !== call && beat.sentAt < call.answeredAt);
     const lastAt = Math.max(...before.map((beat) => beat.answeredAt + (beat.answer.is === "unknown" ? LATE_MS : 0)));
