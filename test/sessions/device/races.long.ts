@@ -5,8 +5,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
-import { findChainFaults, maskSessionId } from "./chain.ts";
-import { type Answer, play, rush, startSurely, times, useRacingProgram } from "./races-program.ts";
+import { findChainFaults, maskSessionId } from "./support/chain.ts";
+import { type Answer, play, rush, startSurely, times, useRacingProgram } from "./support/races-program.ts";
 
 // Thousands of requests: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 240_000 });

@@ -10,9 +10,9 @@ import { openListener } from "../../../src/database/listener.ts";
 import { createLog } from "../../../src/log.ts";
 import { openRoomEvents, type RoomEvents } from "../../../src/sessions/waiting-room/index.ts";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
-import { type Mutant, plant } from "../device/mutants.ts";
-import { story } from "./model-commands.ts";
-import { type Tally, tell } from "./model-story.ts";
+import { type Mutant, plant } from "../device/support/mutants.ts";
+import { story } from "./support/model-commands.ts";
+import { type Tally, tell } from "./support/model-story.ts";
 
 const STORIES = 900 * inject("share");
 /** Each lane tells its stories one after the other on a database of its own, as there is one room in each. */

@@ -1,10 +1,11 @@
 /** What the waiting room's tests need: fresh users, settings, time that passes, and the proof that the audit is fair. */
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import { configureRoom, type RoomSettings } from "../../../src/sessions/waiting-room/index.ts";
-import type { Reply } from "../../support/app.ts";
-import type { TestDatabase } from "../../support/database.ts";
-import type { RunningServer } from "../../support/process.ts";
+import { configureRoom, type RoomSettings } from "../../../../src/sessions/waiting-room/index.ts";
+import type { Reply } from "../../../support/app.ts";
+import type { TestDatabase } from "../../../support/database.ts";
+import type { RunningServer } from "../../../support/process.ts";
+import { type Move, replay } from "./replay.ts";
 
 export const SETTINGS: RoomSettings = {
   maxActive: 20,
@@ -64,61 +65,29 @@ export function callRoom(server: Pick<RunningServer, "url">) {
   };
 }
 
-interface Move {
-  id: number;
-  move: string;
-  user_id: string | null;
-  priority: number;
-  ticket: number;
-  amount: number;
+/** Users who come one after the other. */
+export async function comeIn(room: ReturnType<typeof callRoom>, count: number, more = {}): Promise<string[]> {
+  const users = Array.from({ length: count }, (_, n) => newUser(`u${n + 1}`));
+  for (const user of users) expect((await room.create(user, more)).status).toBe(200);
+  return users;
 }
 
 /**
- * Plays the audit from the beginning: every promotion must be that of the first in line (highest priority, then lowest
- * ticket), unless the ones ahead had stopped asking (they leave as abandoned, without a move between), no seat is taken
- * twice, and there is never one taken too many. At the end the line is the one in the table.
+ * Plays the audit: nobody is let in past somebody ahead unless it is counted as an inversion, no seat is taken twice, there
+ * is never one taken too many, and at the end the line and the seats are those in the table.
  */
 export async function replayMoves(
   db: TestDatabase,
 ): Promise<{ promotions: number; inversions: number; mostSeated: number }> {
   const moves = (await db.sql`SELECT * FROM waiting_room_moves ORDER BY id`) as unknown as Move[];
-  const waiting = new Map<string, Move>();
-  const seated = new Set<string>();
-  const result = { promotions: 0, inversions: 0, mostSeated: 0 };
-  let capacity = 0;
-  for (const move of moves) {
-    const user = move.user_id as string;
-    if (move.move === "capacity") capacity = move.amount;
-    else if (move.move === "queued") waiting.set(user, move);
-    else if (move.move === "prioritised") waiting.set(user, { ...move, ticket: waiting.get(user)?.ticket as number });
-    else if (move.move === "seated") {
-      expect(waiting.size, "seated past a line").toBe(0);
-      seated.add(user);
-    } else if (move.move === "promoted" || move.move === "admitted") {
-      const own = waiting.get(user) as Move;
-      const ahead = [...waiting.values()].filter(
-        (other) => other.priority > own.priority || (other.priority === own.priority && other.ticket < own.ticket),
-      );
-      if (move.move === "promoted") {
-        result.promotions++;
-        result.inversions += ahead.length;
-      }
-      expect(waiting.delete(user)).toBe(true);
-      seated.add(user);
-    } else if (["closed", "expired", "unclaimed"].includes(move.move))
-      expect(seated.delete(user), `move ${move.id}`).toBe(true);
-    else if (["left", "abandoned"].includes(move.move)) expect(waiting.delete(user), `move ${move.id}`).toBe(true);
-    else if (move.move === "removed") expect(seated.delete(user) || waiting.delete(user)).toBe(true);
-    result.mostSeated = Math.max(result.mostSeated, seated.size);
-    if (["seated", "promoted", "admitted"].includes(move.move)) expect(seated.size).toBeLessThanOrEqual(capacity);
-  }
-  const inLine = [...waiting.values()].sort((a, b) => b.priority - a.priority || a.ticket - b.ticket);
+  const { promotions, passedOver, mostSeated, wrong, line, seated } = replay(moves);
+  expect(wrong).toEqual([]);
   const rows =
     await db.sql`SELECT user_id FROM waiting_room_places WHERE seated_at IS NULL ORDER BY priority DESC, ticket`;
-  expect(inLine.map((move) => move.user_id)).toEqual(rows.map((row) => row.user_id));
+  expect(line).toEqual(rows.map((row) => row.user_id));
   const seats = await db.sql`SELECT user_id FROM waiting_room_places WHERE seated_at IS NOT NULL`;
-  expect([...seated].sort()).toEqual(seats.map((row) => row.user_id).sort());
-  return result;
+  expect(seated.sort()).toEqual(seats.map((row) => row.user_id).sort());
+  return { promotions, inversions: passedOver.length, mostSeated };
 }
 
 /** The counts in the room's row are those of the places. */

@@ -1,14 +1,5 @@
 /** What the tests of the operator's side of the waiting room need. */
-import { expect } from "vitest";
-import { type callRoom, newUser } from "../../sessions/waiting-room/room.ts";
-import type { TestDatabase } from "../../support/database.ts";
-
-/** Users who come one after the other. */
-export async function comeIn(room: ReturnType<typeof callRoom>, count: number, more = {}): Promise<string[]> {
-  const users = Array.from({ length: count }, (_, n) => newUser(`u${n + 1}`));
-  for (const user of users) expect((await room.create(user, more)).status).toBe(200);
-  return users;
-}
+import type { TestDatabase } from "../../../support/database.ts";
 
 export async function seatedOf(db: TestDatabase): Promise<string[]> {
   const rows = await db.sql`SELECT user_id FROM waiting_room_places WHERE seated_at IS NOT NULL`;

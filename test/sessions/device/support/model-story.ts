@@ -1,10 +1,10 @@
 /** Tells one story to the reference and to the program, step by step, and compares everything that they say. */
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { AppError } from "../../../src/errors.ts";
-import type { DeviceSessions } from "../../../src/sessions/device/service.ts";
-import type { TestDatabase } from "../../support/database.ts";
-import { newSessionId } from "../../support/secrets.ts";
+import { AppError } from "../../../../src/errors.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
+import type { TestDatabase } from "../../../support/database.ts";
+import { newSessionId } from "../../../support/secrets.ts";
 import { maskSessionId } from "./chain.ts";
 import type { Command, OddKey, Story } from "./model-commands.ts";
 import { ask, byId, cleanUp, type Place, pin, readPlaces } from "./model-program.ts";

@@ -1,9 +1,9 @@
 /** Tells one story to the reference and to the room, step by step, and compares everything that they say. */
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { AppError } from "../../../src/errors.ts";
-import type { WaitingRoom } from "../../../src/sessions/waiting-room/service.ts";
-import type { TestDatabase } from "../../support/database.ts";
+import { AppError } from "../../../../src/errors.ts";
+import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 import type { Command } from "./model-commands.ts";
 import { ask, describeScene, empty, pin, readScene } from "./model-program.ts";
 import { type Call, createReference, type Reference } from "./model-reference.ts";

@@ -1,15 +1,15 @@
 /** The program under the model's eyes: calls its verbs, moves its time, reads its rows. */
 import assert from "node:assert/strict";
-import { revokeKey } from "../../../src/keys/index.ts";
+import { revokeKey } from "../../../../src/keys/index.ts";
 import {
   beatSession,
   endSession,
   expireSessions,
   kickSession,
   readStatus,
-} from "../../../src/sessions/device/index.ts";
-import type { DeviceSessions } from "../../../src/sessions/device/service.ts";
-import type { TestDatabase } from "../../support/database.ts";
+} from "../../../../src/sessions/device/index.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 import type { Answer, Call, Reference } from "./model-reference.ts";
 import { tryStart } from "./subject.ts";
 

@@ -1,8 +1,8 @@
 /** What the tests of the waiting room's client need: a room, users, and what a watch has told. */
 import { expect } from "vitest";
-import { createWaitingRoom, type PlaceEvent, type RoomOptions } from "../../../src/client/waiting-room/index.ts";
-import type { TestApp } from "../../support/app.ts";
-import type { TestDatabase } from "../../support/database.ts";
+import { createWaitingRoom, type PlaceEvent, type RoomOptions } from "../../../../src/client/waiting-room/index.ts";
+import type { TestApp } from "../../../support/app.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 
 /** Rejects with this code. */
 export const code = (code: string) => expect.objectContaining({ name: "KeybeatError", code });

@@ -1,8 +1,8 @@
 /** What holds where one caller comes after the other. */
-import { revokeKey } from "../../../src/keys/index.ts";
-import { beatSession, expireSessions, kickSession, readStatus } from "../../../src/sessions/device/index.ts";
-import { kickSessionRow, lookAtSessions } from "../../../src/sessions/device/sql.ts";
-import { jumpClock, serveFor } from "../../support/clock.ts";
+import { revokeKey } from "../../../../src/keys/index.ts";
+import { beatSession, expireSessions, kickSession, readStatus } from "../../../../src/sessions/device/index.ts";
+import { kickSessionRow, lookAtSessions } from "../../../../src/sessions/device/sql.ts";
+import { jumpClock, serveFor } from "../../../support/clock.ts";
 import { maskSessionId } from "./chain.ts";
 import { afterSilence, type Held, newId, type Probe, type Subject } from "./probes.ts";
 

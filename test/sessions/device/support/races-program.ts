@@ -1,11 +1,11 @@
 /** What races run on: six processes of the program on one database, two of them real servers behind HTTP. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, vi } from "vitest";
-import { AppError, STATUS } from "../../../src/errors.ts";
-import type { Reply } from "../../support/app.ts";
-import type { TestDatabase } from "../../support/database.ts";
-import { type RunningServer, startServer } from "../../support/process.ts";
-import { newSessionId } from "../../support/secrets.ts";
+import { AppError, STATUS } from "../../../../src/errors.ts";
+import type { Reply } from "../../../support/app.ts";
+import type { TestDatabase } from "../../../support/database.ts";
+import { type RunningServer, startServer } from "../../../support/process.ts";
+import { newSessionId } from "../../../support/secrets.ts";
 import { type Link, maskSessionId } from "./chain.ts";
 import { openProcesses, tryStart } from "./subject.ts";
 

@@ -1,6 +1,6 @@
 /** The room under the model's eyes: calls its verbs, moves its time, reads its rows. */
-import { AppError } from "../../../src/errors.ts";
-import { expirePlaces } from "../../../src/sessions/waiting-room/expire.ts";
+import { AppError } from "../../../../src/errors.ts";
+import { expirePlaces } from "../../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
   configureRoom,
@@ -9,9 +9,9 @@ import {
   readRoomStatus,
   requestPermit,
   returnPermit,
-} from "../../../src/sessions/waiting-room/index.ts";
-import type { WaitingRoom } from "../../../src/sessions/waiting-room/service.ts";
-import type { TestDatabase } from "../../support/database.ts";
+} from "../../../../src/sessions/waiting-room/index.ts";
+import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 import { type Answer, type Call, type Reference, SMALL_ROOM } from "./model-reference.ts";
 
 /** An empty room, with an empty audit. */

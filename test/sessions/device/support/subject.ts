@@ -1,10 +1,10 @@
 /** The verbs of device sessions on a test's database, in one process or several, with refusals as values. */
-import { type Database, openDatabase } from "../../../src/database/database.ts";
-import { AppError, type ErrorCode } from "../../../src/errors.ts";
-import type { Holder, StartReply, StartRequest } from "../../../src/sessions/device/contract.ts";
-import { createHeartbeats, startSession } from "../../../src/sessions/device/index.ts";
-import type { DeviceSessions } from "../../../src/sessions/device/service.ts";
-import type { TestDatabase } from "../../support/database.ts";
+import { type Database, openDatabase } from "../../../../src/database/database.ts";
+import { AppError, type ErrorCode } from "../../../../src/errors.ts";
+import type { Holder, StartReply, StartRequest } from "../../../../src/sessions/device/contract.ts";
+import { createHeartbeats, startSession } from "../../../../src/sessions/device/index.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 
 export function deviceSessions(db: TestDatabase, database: Database = db.database): DeviceSessions {
   return { database, hashKey: db.hashKey, heartbeatSeconds: 30, heartbeats: createHeartbeats(database) };

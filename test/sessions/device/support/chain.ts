@@ -1,5 +1,5 @@
 /** What the answers to all starts of one key say together: who took the key over from whom. */
-import type { StartReply } from "../../../src/sessions/device/contract.ts";
+import type { StartReply } from "../../../../src/sessions/device/contract.ts";
 
 export type Link = Pick<StartReply, "session_id" | "generation" | "previous_session">;
 

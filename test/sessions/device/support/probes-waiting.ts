@@ -1,6 +1,6 @@
 /** What holds where somebody has to wait for what another holds: who may be kept waiting by it, and for how long. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { beatSessionRows, lookAtSessions } from "../../../src/sessions/device/sql.ts";
+import { beatSessionRows, lookAtSessions } from "../../../../src/sessions/device/sql.ts";
 import { newId, type Probe, type Subject } from "./probes.ts";
 
 const readLive = async (on: Subject, keyId: number): Promise<string[]> => {

@@ -1,7 +1,7 @@
 /** What holds when callers come at the same time, and when one has to wait for another. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { revokeKeyRow } from "../../../src/keys/sql.ts";
-import { beatSessionRows } from "../../../src/sessions/device/sql.ts";
+import { revokeKeyRow } from "../../../../src/keys/sql.ts";
+import { beatSessionRows } from "../../../../src/sessions/device/sql.ts";
 import { findChainFaults, type Link } from "./chain.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
