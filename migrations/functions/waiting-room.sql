@@ -548,7 +548,8 @@ BEGIN
 END
 $$;
 
--- Unchanged, but that a permit whose time is over counts until it is taken back, which has just been done.
+-- The seats, the line and the permits, and how many of them are taken. A permit whose time is over counts until it is taken
+-- back, which has just been done.
 CREATE OR REPLACE FUNCTION room_status(
   OUT active_sessions integer, OUT max_sessions integer, OUT queue_length integer,
   OUT active_requests integer, OUT max_requests integer, OUT paused boolean

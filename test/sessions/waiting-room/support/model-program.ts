@@ -1,17 +1,21 @@
 /** The room under the model's eyes: calls its verbs, moves its time, reads its rows. */
+import { openListener } from "../../../../src/database/listener.ts";
 import { AppError } from "../../../../src/errors.ts";
+import { createLog } from "../../../../src/log.ts";
 import { expirePlaces } from "../../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
   configureRoom,
   createPlace,
+  openRoomEvents,
+  type RoomEvents,
   readPosition,
   readRoomStatus,
   requestPermit,
   returnPermit,
 } from "../../../../src/sessions/waiting-room/index.ts";
 import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
-import type { TestDatabase } from "../../../support/database.ts";
+import { cloneDatabase, type TestDatabase } from "../../../support/database.ts";
 import { type Answer, type Call, type Reference, SMALL_ROOM } from "./model-reference.ts";
 
 /** An empty room, with an empty audit. */
@@ -161,4 +165,23 @@ export function describeScene(reference: Reference): Scene {
     counts: { active: seated.length, waiting: line.length },
     moves: reference.moves,
   };
+}
+
+export interface Lane extends TestDatabase {
+  roomEvents: RoomEvents;
+  drop(): Promise<void>;
+}
+
+/** A room of its own, for stories that are told one after the other. */
+export async function openLane(): Promise<Lane> {
+  const db = await cloneDatabase();
+  // What is not flushed to disk at every commit is lost only in a crash, and none happens here.
+  await db.sql.unsafe(`ALTER DATABASE ${db.name} SET synchronous_commit = off`);
+  const log = createLog("silent");
+  const listener = openListener(db.url, log);
+  const roomEvents = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
+  // Or the room's own clock would do between two steps what the next one has to do.
+  roomEvents.close();
+  await listener.close();
+  return { ...db, roomEvents };
 }
