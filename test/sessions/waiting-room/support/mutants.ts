@@ -74,10 +74,7 @@ export const MUTANTS: FunctionMutant[] = [
   {
     name: "what was never given is given back",
     fn: "drop_permit",
-    swaps: [
-      ["DELETE FROM", "DELETE FROM ONLY"],
-      ["had_permit := FOUND", "had_permit := true"],
-    ],
+    swaps: [["had_permit := FOUND", "had_permit := true"]],
   },
   {
     name: "a removal by an operator is called a leave",
