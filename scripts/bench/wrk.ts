@@ -1,4 +1,4 @@
-/** wrk, where it is installed (Debian: apt-get install wrk; macOS: brew install wrk), with the bundled generator's requests. */
+/** wrk, if installed (Debian: apt-get install wrk; macOS: brew install wrk), with the bundled generator's requests. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadJob, LoadReport } from "./generator/protocol.ts";

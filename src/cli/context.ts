@@ -15,7 +15,7 @@ export interface Context {
   log: Logger;
 }
 
-/** Opens the configured database for one command, its schema up to date. A signal ends the command and closes everything. */
+/** Opens the configured database, its schema up to date, for one command. A signal ends it and closes everything. */
 export async function withDatabase<T>(run: (context: Context) => Promise<T>, log = createLog("silent")): Promise<T> {
   return withMigrated({ awayMs: 0, log }, async (url, { config, stop }) => {
     const database = openDatabase(url);

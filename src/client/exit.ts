@@ -27,7 +27,7 @@ interface ProcessLike {
   kill(pid: number, signal: string): unknown;
 }
 
-/** The sessions of this process that end on signals. One listener serves them all, even if the app has several copies of this. */
+/** The process's sessions that end on signals. One listener serves all, even if the app has several copies of this. */
 interface Ends extends Set<() => Promise<void>> {
   stop?(signal: string): void;
 }

@@ -120,7 +120,7 @@ function isReply(url: string, body: Record<string, unknown>): boolean {
 
 export const failed = (error: string, retryAfterSeconds = 0): Failed => ({ kind: "failed", error, retryAfterSeconds });
 
-/** When to retry: after what the service asked for plus up to a second, else after 1 to 3 s, and longer with each failure that counts. */
+/** When to retry: after what the service asked for plus up to 1 s, else 1 to 3 s, longer with each failure that counts. */
 export function retryDelayMs(link: Link, answer: Failed, failures = 0): number {
   const jitter = link.random();
   if (answer.retryAfterSeconds > 0) return answer.retryAfterSeconds * 1000 + jitter * 1000;

@@ -28,7 +28,7 @@ export async function addCounts(
   );
 }
 
-/** Deletes counts whose window is over, and those dated by a clock that was ahead, which would last as long as it was ahead. */
+/** Deletes counts whose window is over, and those dated by a clock that was ahead: they would last too long. */
 export async function deleteOldCounts(database: Database): Promise<void> {
   await database.background.query((sql) => sql`SELECT forget_limit_counts()`);
 }

@@ -1,4 +1,4 @@
-/** One scale run: heartbeats, takeovers, status calls and watchers side by side, a report each second and one at the end. */
+/** One scale run: heartbeats, takeovers, status calls and watchers at once, a report each second and one at the end. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createBeats } from "./beats.ts";
 import type { Fleet } from "./fleet.ts";

@@ -10,7 +10,7 @@ export type KickOutcome =
   /** Several live sessions match, so none was touched. At most 20 are listed. */
   | { outcome: "ambiguous"; sessions: FoundSessionRow[] };
 
-/** Ends the one live session whose id begins with the prefix, as `revoked`. Its key stays valid: the device may start again. */
+/** Ends the one live session whose id begins with the prefix, as `revoked`. Its key stays valid for a new start. */
 export async function kickSession(database: Database, sessionIdPrefix: string): Promise<KickOutcome> {
   const prefix = sessionIdPrefix.replace(/…$/, "");
   const found = prefix === "" ? [] : await findLiveSessions(database, prefix, LIST_MAX);

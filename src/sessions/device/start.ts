@@ -24,7 +24,8 @@ const REFUSALS: Record<Refusal & ErrorCode, string> = {
  * that session is live it is returned (`resumed`), afterwards it is refused; it never takes over twice.
  *
  * Throws an AppError. Nothing has changed after invalid_key, key_expired, key_revoked, key_in_use, holder_changed,
- * session_id_used and rate_limited (retry after that time); after unavailable the outcome is unknown: retry with the same session_id.
+ * session_id_used and rate_limited (retry after that time). After unavailable the outcome is unknown: retry with the
+ * same session_id.
  */
 export async function startSession(
   service: DeviceSessions,
