@@ -58,7 +58,7 @@ export interface Takeover {
   to_device: string | null;
 }
 
-/** How many of a month's last pages to read: some thousand endings. Several starts at once may leave a few pages empty. */
+/** How many of a month's last pages to read: some thousand endings. Several starts at once may leave a few empty. */
 const PAGES = 64;
 
 /**
