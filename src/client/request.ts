@@ -2,7 +2,7 @@
  * One request, which always has one of three outcomes, in time and without throwing:
  *
  *   ok       the service did it
- *   refused  the service itself said no: its status and code fit together
+ *   refused  the service itself said no, with a status and code that belong together
  *   failed   anything else: no connection, no answer in time, 5xx, 429, a login page, broken JSON. Says nothing about
  *            the session.
  */

@@ -978,7 +978,7 @@ class _Answer:
     The outcome of a request, always in time:
 
     ok       the service did it
-    refused  the service itself said no: its status and code fit together
+    refused  the service itself said no, with a status and code that belong together
     failed   anything else: no connection, no answer in time, 5xx, 429, a login page, broken JSON. Says nothing about
              the session.
     """
