@@ -5,10 +5,10 @@ import { createLog } from "../log.ts";
 import { withDatabase, withMigrated } from "./context.ts";
 import { type OutputOptions, printJson } from "./output.ts";
 
-/** A host's cron may start the next one every minute; this one is over by then. */
+/** A host's cron may start the next run every minute; this one is over by then. */
 const CLEANUP_BUDGET_MS = 45_000;
 
-/** As a deployment's first step it often comes before the database. */
+/** As a deployment's first step, `migrate` often runs before the database is up. */
 const DATABASE_AWAY_MS = 60_000;
 
 export function addDatabaseCommands(program: Command): void {

@@ -12,9 +12,9 @@ const AGAIN_MS = 100;
 export { countPopulation, type ExpiredRow, maintainHistory };
 
 /**
- * Moves silent sessions into the history, batch after batch, until none is left or `untilMs` (on performance.now())
- * has come; `onBatch` sees each batch. Returns how many. Safe in any number of processes at once, and safe to kill:
- * a batch is one transaction, and what it did not do the next run does. Devices hardly feel it (see page-ranges.ts).
+ * Moves silent sessions into the history in batches, until none is left or `untilMs` (on performance.now()) has come;
+ * `onBatch` sees each batch. Returns how many. Safe in any number of processes at once, and safe to kill: a batch is one
+ * transaction, and the next run does the rest. Devices hardly feel it (see page-ranges.ts).
  */
 export async function expireSessions(
   database: Database,
@@ -48,7 +48,7 @@ async function expireBatch(database: Database, range: PageRange): Promise<Expire
   }
 }
 
-/** Piece by piece: of a large table the pieces' counts are of moments a little apart. */
+/** Counts in pieces: of a large table, the pieces are counted at slightly different moments. */
 export async function countLiveSessions(database: Database): Promise<number> {
   let live = 0;
   for await (const range of pageRanges(database, "active_sessions")) live += await countLiveSessionsIn(database, range);

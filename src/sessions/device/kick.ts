@@ -7,10 +7,10 @@ const LIST_MAX = 20;
 export type KickOutcome =
   | { outcome: "kicked"; session: FoundSessionRow }
   | { outcome: "unknown" }
-  /** Several live sessions fit, so none was touched. At most 20 are listed. */
+  /** Several live sessions match, so none was touched. At most 20 are listed. */
   | { outcome: "ambiguous"; sessions: FoundSessionRow[] };
 
-/** Ends the one live session whose id begins so, as `revoked`. Its key stays good: the device may start again. */
+/** Ends the one live session whose id begins with the prefix, as `revoked`. Its key stays valid for a new start. */
 export async function kickSession(database: Database, sessionIdPrefix: string): Promise<KickOutcome> {
   const prefix = sessionIdPrefix.replace(/…$/, "");
   const found = prefix === "" ? [] : await findLiveSessions(database, prefix, LIST_MAX);

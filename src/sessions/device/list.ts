@@ -3,7 +3,7 @@ import { type LiveSessionRow, selectLiveSessions } from "./sql.ts";
 
 const PAGE_SIZE = 1000;
 
-/** All live sessions in the order of their keys' ids, a page at a time. */
+/** All live sessions in the order of their keys' ids, page by page. */
 export async function* listSessions(database: Database): AsyncGenerator<LiveSessionRow> {
   for (let after = 0; ; ) {
     const page = await selectLiveSessions(database, { after, limit: PAGE_SIZE });
