@@ -13,10 +13,10 @@ import {
   signOutRequest,
 } from "./contract.ts";
 import { aboutPage } from "./description-shared.ts";
-import { feedDescription } from "./feed/description.ts";
+import { sessionDescription } from "./device/description.ts";
+import { feedDescription } from "./device/feed-description.ts";
 import { keyDescription } from "./keys/description.ts";
 import { pageRoutes } from "./page/description.ts";
-import { sessionDescription } from "./sessions/description.ts";
 import { roomDescription } from "./waiting-room/description.ts";
 
 export const adminErrors = {

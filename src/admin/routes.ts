@@ -1,5 +1,6 @@
 /** /api/admin: what operators do over HTTP. Mounted only where an admin token is configured. */
 import { Hono } from "hono";
+import { insertAudit } from "../audit/sql.ts";
 import type { Database } from "../database/database.ts";
 import type { EventStreams } from "../events/sse.ts";
 import { type AdminEnv, adminAuth } from "../http/admin-auth.ts";
@@ -10,16 +11,15 @@ import type { HashKey } from "../keys/index.ts";
 import type { Limit } from "../limits/limit.ts";
 import type { Logger } from "../log.ts";
 import { listAudit } from "./audit/list.ts";
-import { insertAudit } from "./audit/sql.ts";
 import { numbersQuery, pageQuery } from "./contract.ts";
-import { eventRoute } from "./feed/event-route.ts";
-import { createFeed } from "./feed/feed.ts";
-import { keyRoutes } from "./keys/key-routes.ts";
-import { createNumbers } from "./numbers/read.ts";
-import { sessionRoutes } from "./sessions/session-routes.ts";
-import { signInRoute, signOutRoute } from "./sign-ins/sign-in-routes.ts";
+import { eventRoute } from "./device/event-route.ts";
+import { createFeed } from "./device/feed.ts";
+import { createNumbers } from "./device/numbers.ts";
+import { sessionRoutes } from "./device/routes.ts";
+import { keyRoutes } from "./keys/routes.ts";
+import { signInRoute, signOutRoute } from "./sign-ins/routes.ts";
 import { createSignIns } from "./sign-ins/sign-ins.ts";
-import { roomRoutes } from "./waiting-room/room-routes.ts";
+import { roomRoutes } from "./waiting-room/routes.ts";
 
 export interface Administration {
   database: Database;

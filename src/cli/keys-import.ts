@@ -1,7 +1,7 @@
 /** keybeat keys import */
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
-import { operatorOfCommandLine } from "../database/operator.ts";
+import { operatorOfCommandLine } from "../audit/operator.ts";
 import { OperatorError } from "../errors.ts";
 import { type Bytes, type ImportReport, importKeys } from "../keys/index.ts";
 import { withDatabase } from "./context.ts";

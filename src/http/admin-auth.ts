@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
-import type { Operator } from "../database/operator.ts";
+import type { Operator } from "../audit/operator.ts";
 import { AppError } from "../errors.ts";
 import type { Limit } from "../limits/limit.ts";
 import type { ReadAddress } from "./client-address.ts";

@@ -1,5 +1,5 @@
+import { type Operator, operatorOfCommandLine } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
-import { type Operator, operatorOfCommandLine } from "../database/operator.ts";
 import { OperatorError } from "../errors.ts";
 import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";

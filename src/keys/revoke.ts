@@ -1,5 +1,5 @@
+import { operatorOfCommandLine } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
-import { operatorOfCommandLine } from "../database/operator.ts";
 import type { HashKey } from "./secret.ts";
 import { findKeys, type KeyRow, revokeKeyRow } from "./sql.ts";
 import { formsOf, trimKey } from "./written.ts";

@@ -2,8 +2,8 @@
 import { and, eq, inArray, like, or, sql } from "drizzle-orm";
 import { activeSessions } from "../../drizzle/active-sessions.ts";
 import { keys } from "../../drizzle/keys.ts";
+import type { Operator } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
-import type { Operator } from "../database/operator.ts";
 
 export interface KeyRow {
   id: number;

@@ -1,5 +1,5 @@
+import { operatorOfCommandLine } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import { operatorOfCommandLine } from "../../database/operator.ts";
 import { type FoundSessionRow, findLiveSessions, kickSessionRow } from "./sql.ts";
 
 const LIST_MAX = 20;

@@ -1,6 +1,7 @@
 /** Every statement of device sessions. What each guarantees stands with its function in migrations/. */
+
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
 import type { Device } from "./contract.ts";
 

@@ -1,7 +1,8 @@
 /** The waiting room as operators see it. Each change writes its entry into the audit log in the same statement. */
+
+import type { MoveItem } from "../../admin/waiting-room/contract.ts";
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
-import type { MoveItem } from "./contract.ts";
 
 export interface RoomRow {
   paused: boolean;

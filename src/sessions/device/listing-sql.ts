@@ -1,8 +1,9 @@
 /** Sessions as operators see them: the live ones, and what became of a key's. Session ids leave the database masked. */
+
+import type { HistoryItem } from "../../admin/contract.ts";
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
-import type { Device } from "../../sessions/device/contract.ts";
-import type { HistoryItem } from "../contract.ts";
+import type { Device } from "./contract.ts";
 
 export interface SessionFilter {
   hash?: Uint8Array | undefined;

@@ -6,7 +6,6 @@
 import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
 import { countLiveSessions } from "../../sessions/device/index.ts";
-import type { NumbersReply } from "../contract.ts";
 import {
   type HourRow,
   keepLivePeak,
@@ -14,7 +13,8 @@ import {
   selectHours,
   selectNewestTakeovers,
   selectSharing,
-} from "./sql.ts";
+} from "../../sessions/device/numbers-sql.ts";
+import type { NumbersReply } from "../contract.ts";
 
 const KEYS_MAX = 20;
 const TAKEOVERS_MAX = 10;

@@ -1,7 +1,8 @@
 /** What happened lately, for those who look on. */
+
+import type { HistoryItem } from "../../admin/contract.ts";
 import type { Database } from "../../database/database.ts";
-import type { Device } from "../../sessions/device/contract.ts";
-import type { HistoryItem } from "../contract.ts";
+import type { Device } from "./contract.ts";
 
 export interface EndedRow {
   key_id: number;

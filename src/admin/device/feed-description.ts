@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type Part, queryOf } from "../../http/openapi/part.ts";
 import { numbersQuery, numbersReply } from "../contract.ts";
-import { emptyEvent, endedEvent, leftOutEvent, numbersEvent, startedEvent, takeoverEvent } from "./contract.ts";
+import { emptyEvent, endedEvent, leftOutEvent, numbersEvent, startedEvent, takeoverEvent } from "./event-contract.ts";
 
 const KEY = { key_id: 41, access_key: "kb_7Jx2m…", label: "ACME, order 1187" };
 const LAPTOP = { name: "Laptop", platform: "macos" };

@@ -7,7 +7,13 @@
  */
 import type { Database } from "../../database/database.ts";
 import type { Logger } from "../../log.ts";
-import { countLive, type EndedRow, type StartedRow, selectEndedLately, selectStartedLately } from "./sql.ts";
+import {
+  countLive,
+  type EndedRow,
+  type StartedRow,
+  selectEndedLately,
+  selectStartedLately,
+} from "../../sessions/device/feed-sql.ts";
 
 const POLL_MS = 1_000;
 /** A poll takes at most one part in so many of the time. */

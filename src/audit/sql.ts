@@ -1,6 +1,6 @@
 /** The audit log. Changes write into it in their own statements (record_audit in migrations/). */
-import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
+import type { Database } from "../database/database.ts";
+import type { Operator } from "./operator.ts";
 
 export interface AuditRow {
   id: number;

@@ -5,8 +5,8 @@
  */
 import type { Database } from "../../database/database.ts";
 import type { Logger } from "../../log.ts";
-import { countLiveSessions } from "../../sessions/device/index.ts";
-import { addRefusals, claimSample, keepLivePeak } from "./sql.ts";
+import { countLiveSessions } from "./index.ts";
+import { addRefusals, claimSample, keepLivePeak } from "./numbers-sql.ts";
 
 const FLUSH_MS = 2_000;
 const SAMPLE_MS = 15_000;

@@ -1,7 +1,7 @@
 /** /api/admin/keys */
 import { type Context, Hono } from "hono";
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
 import { AppError } from "../../errors.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
 import { readJson, readOptionalJson } from "../../http/json-body.ts";
@@ -25,8 +25,8 @@ import {
   revokeKeyRequest,
   searchKeysRequest,
 } from "../contract.ts";
-import { listHistory } from "../sessions/history.ts";
-import { keyImport } from "./key-import.ts";
+import { listHistory } from "../device/history.ts";
+import { keyImport } from "./import-route.ts";
 import { keyNotFound, readKey, searchKeys } from "./search.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,7 +1,7 @@
 /** Tells the operator of addresses that are over a limit: a line in the log and an entry in the audit log for each. */
-import type { Database } from "../../database/database.ts";
-import type { OverLimit } from "../../limits/limit.ts";
-import type { Logger } from "../../log.ts";
+import type { Database } from "../database/database.ts";
+import type { OverLimit } from "../limits/limit.ts";
+import type { Logger } from "../log.ts";
 import { insertAudit } from "./sql.ts";
 
 /** A flood from many addresses must not fill what is kept for good. */

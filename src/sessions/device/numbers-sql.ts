@@ -1,6 +1,6 @@
 /** What is counted: from the history, the sessions there are, and two small tables for what leaves no other trace. */
 import type { Database } from "../../database/database.ts";
-import type { Device } from "../../sessions/device/contract.ts";
+import type { Device } from "./contract.ts";
 
 export interface HourRow {
   hour: Date;
