@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
@@ -20,8 +20,9 @@ import { buildSync } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
-/** What the page has in common with the client, compiled. */
-const SHARED = "client/stream-turn.js";
+/** Where the page's own modules are, compiled; and what it has in common with the client. */
+const MODULES = join(compiled, "admin/page/client");
+const SHARED = join(compiled, "client/stream-turn.js");
 const WIDGET = "src/client/waiting-room/widget";
 const DEMO = "src/sessions/waiting-room/demo";
 
@@ -50,11 +51,8 @@ const ASSETS = {
 
 for (const [folder, files] of Object.entries(ASSETS)) {
   mkdirSync(join(root, "dist/assets", folder), { recursive: true });
-  for (const file of files) build(resolve(root, file), join(root, "dist/assets", folder, basename(file)));
-  forget(
-    join(root, "dist/assets", folder),
-    files.map((file) => basename(file)),
-  );
+  for (const file of files) build(resolve(root, file), join(root, "dist/assets", folder, nameOf(file)));
+  forget(join(root, "dist/assets", folder), files.map(nameOf));
 }
 rmSync(compiled, { recursive: true });
 
@@ -86,10 +84,16 @@ function bundle(entries, format = "iife") {
 
 /** Without those that hold only types. */
 function listModules() {
-  const folder = join(compiled, "admin/page/client");
-  return [...readdirSync(folder).map((name) => join(folder, name)), join(compiled, SHARED)]
+  const own = readdirSync(MODULES, { recursive: true }).map((name) => join(MODULES, name));
+  return [...own, SHARED]
     .filter((file) => file.endsWith(".js"))
     .filter((file) => readFileSync(file, "utf8").trim() !== "export {};");
+}
+
+/** What a file is called where all are served side by side: the module `keys/key-view.js` is `keys-key-view.js`. */
+function nameOf(file) {
+  const path = relative(MODULES, file);
+  return path.startsWith("..") ? basename(file) : path.replaceAll(/[\\/]/g, "-");
 }
 
 /** The identity comes last: once it is there, all of it is. */
@@ -105,9 +109,7 @@ function build(source, target) {
 /** The references to source maps, which are not served, would only give a reader's console a 404. */
 function read(source) {
   const bytes = readFileSync(source);
-  // Served from one folder, side by side.
-  if (source.startsWith(compiled))
-    return Buffer.from(bytes.toString("utf8").replace(`../../../${SHARED}`, "./stream-turn.js"));
+  if (listModules().includes(source)) return Buffer.from(importSideBySide(source, bytes.toString("utf8")));
   if (source.endsWith(`${PAGE}/index.html`)) return Buffer.from(preloadModules(bytes.toString("utf8")));
   if (!/node_modules.*\.(js|css)$/.test(source)) return bytes;
   return Buffer.from(
@@ -115,10 +117,16 @@ function read(source) {
   );
 }
 
+function importSideBySide(module, text) {
+  return text.replace(/(\bfrom |\bimport )"(\.[^"]+)"/g, (_, how, path) => {
+    return `${how}"./${nameOf(resolve(dirname(module), path))}"`;
+  });
+}
+
 /** All modules are asked for at once, instead of each when the one before has named it. */
 function preloadModules(html) {
   const links = listModules()
-    .map((file) => basename(file))
+    .map(nameOf)
     .filter((name) => name !== "main.js")
     .map((name) => `    <link rel="modulepreload" href="admin/${name}">\n`);
   return html.replace("<!-- modulepreload -->\n", links.join(""));

@@ -2,7 +2,7 @@
  * The admin API by the page's cookie. The token against cross-site requests is kept here alone, in memory. Every answer
  * is told to whoever watches over the connection.
  */
-import { noteServerTime } from "./format.ts";
+import { noteServerTime } from "./parts/format.ts";
 import type {
   AuditItem,
   CreatedKey,

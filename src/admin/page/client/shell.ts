@@ -1,17 +1,17 @@
 /** What is around every view: where one is, how fresh it is, and the way out. */
 import { signOut } from "./api.ts";
-import { createAuditView } from "./audit-view.ts";
+import { createAuditView } from "./audit/audit-view.ts";
 import { connect, type LinkState } from "./connection.ts";
-import { say } from "./dialog.ts";
-import { el, setText } from "./element.ts";
-import { serverNow, showClockWithSeconds } from "./format.ts";
-import { createKeyView } from "./key-view.ts";
-import { createKeysView } from "./keys-view.ts";
-import { createNowView } from "./now-view.ts";
-import { announceTakeover } from "./takeovers.ts";
-import { createUserView } from "./user-view.ts";
+import { createNowView } from "./device/now-view.ts";
+import { announceTakeover } from "./device/takeovers.ts";
+import { createKeyView } from "./keys/key-view.ts";
+import { createKeysView } from "./keys/keys-view.ts";
+import { say } from "./parts/dialog.ts";
+import { el, setText } from "./parts/element.ts";
+import { serverNow, showClockWithSeconds } from "./parts/format.ts";
 import type { View } from "./view.ts";
-import { createWaitingRoomView } from "./waiting-room-view.ts";
+import { createUserView } from "./waiting-room/user-view.ts";
+import { createWaitingRoomView } from "./waiting-room/waiting-room-view.ts";
 
 const PLACES = { "#/": "Now", "#/keys": "Keys", "#/waiting-room": "Waiting room", "#/audit": "Audit" };
 const STATES: Record<LinkState, string> = {

@@ -1,9 +1,9 @@
 /** Brings many keys, from a file of any spreadsheet or as pasted; what would happen can be seen before. */
-import { importKeys, Refused } from "./api.ts";
-import { ask } from "./dialog.ts";
-import { type Child, el, field } from "./element.ts";
-import { count } from "./format.ts";
-import type { ImportReport } from "./shapes.ts";
+import { importKeys, Refused } from "../api.ts";
+import { ask } from "../parts/dialog.ts";
+import { type Child, el, field } from "../parts/element.ts";
+import { count } from "../parts/format.ts";
+import type { ImportReport } from "../shapes.ts";
 
 const IMPORT_BYTES_MAX = 32 * 1024 * 1024;
 const SHOWN_MAX = 20;

@@ -1,8 +1,8 @@
 /** What can be done to keys, each as a question: create, change, revoke, restore, erase. */
-import { changeKey, createKey, eraseKey, restoreKey, revokeKey } from "./api.ts";
-import { ask, reasonField, say } from "./dialog.ts";
-import { type Child, el, field } from "./element.ts";
-import type { CreatedKey, KeyItem } from "./shapes.ts";
+import { changeKey, createKey, eraseKey, restoreKey, revokeKey } from "../api.ts";
+import { ask, reasonField, say } from "../parts/dialog.ts";
+import { type Child, el, field } from "../parts/element.ts";
+import type { CreatedKey, KeyItem } from "../shapes.ts";
 
 export function askForNewKey(done: () => void): void {
   const label = el("input", { maxlength: 200, autocomplete: "off", placeholder: "an order number, a customer" });

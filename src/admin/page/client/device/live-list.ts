@@ -1,11 +1,11 @@
 /** The live sessions: search, filter, pages, and the button that ends one. */
-import { searchSessions } from "./api.ts";
-import { el, field, select } from "./element.ts";
-import { age, heard, renewHeard, showDevice, showDeviceDetails } from "./format.ts";
+import { searchSessions } from "../api.ts";
+import { el, field, select } from "../parts/element.ts";
+import { age, heard, renewHeard, showDevice, showDeviceDetails } from "../parts/format.ts";
+import { readSearch, searchField } from "../parts/search-field.ts";
+import { createTable, type Table } from "../parts/table.ts";
+import type { SessionItem } from "../shapes.ts";
 import { askToKick } from "./kick-dialog.ts";
-import { readSearch, searchField } from "./search-field.ts";
-import type { SessionItem } from "./shapes.ts";
-import { createTable, type Table } from "./table.ts";
 
 const PAGE_SIZE = 25;
 

@@ -1,6 +1,6 @@
-import { el } from "./element.ts";
-import { serverNow } from "./format.ts";
-import type { KeyItem } from "./shapes.ts";
+import { el } from "../parts/element.ts";
+import { serverNow } from "../parts/format.ts";
+import type { KeyItem } from "../shapes.ts";
 
 export function keyState(key: KeyItem): "revoked" | "live" | "expired" | "idle" {
   if (key.revoked_at !== null) return "revoked";

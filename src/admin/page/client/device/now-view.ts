@@ -1,13 +1,13 @@
 /** Who is on now, and how the last day was. */
-import { readNumbers } from "./api.ts";
+import { readNumbers } from "../api.ts";
+import { el } from "../parts/element.ts";
+import { count, dateTime, showNumber, showShare } from "../parts/format.ts";
+import { createTile } from "../parts/tile.ts";
+import type { NumbersReply } from "../shapes.ts";
+import type { View } from "../view.ts";
 import { createDayChart } from "./day-chart.ts";
-import { el } from "./element.ts";
-import { count, dateTime, showNumber, showShare } from "./format.ts";
 import { createLiveList } from "./live-list.ts";
-import type { NumbersReply } from "./shapes.ts";
 import { createTakeoverList } from "./takeovers.ts";
-import { createTile } from "./tile.ts";
-import type { View } from "./view.ts";
 import { createWorthALook } from "./worth-a-look.ts";
 
 /** The counts of a day change slowly; the stream brings what does not. */

@@ -1,10 +1,10 @@
 /** What operators did, newest first. */
-import { readAudit } from "./api.ts";
-import { el } from "./element.ts";
-import { dateTime } from "./format.ts";
-import type { AuditItem } from "./shapes.ts";
-import { createTable } from "./table.ts";
-import type { View } from "./view.ts";
+import { readAudit } from "../api.ts";
+import { el } from "../parts/element.ts";
+import { dateTime } from "../parts/format.ts";
+import { createTable } from "../parts/table.ts";
+import type { AuditItem } from "../shapes.ts";
+import type { View } from "../view.ts";
 
 export function createAuditView(): View {
   const table = createTable<AuditItem>({

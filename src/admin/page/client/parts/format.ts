@@ -1,6 +1,7 @@
 /** Numbers, moments and devices as people read them. Ages are by the server's clock, as the page's may be wrong. */
+
+import type { Device } from "../shapes.ts";
 import { el } from "./element.ts";
-import type { Device } from "./shapes.ts";
 
 const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE);

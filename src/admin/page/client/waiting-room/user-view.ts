@@ -1,13 +1,14 @@
 /** One user of the waiting room: the place there, what can be done to it, and every move. */
-import { actionButton, renewActions } from "./action-row.ts";
-import { readMoves, readPlace } from "./api.ts";
-import { type Child, el } from "./element.ts";
-import { age, dateTime, showDuration, showNumber } from "./format.ts";
+
+import { readMoves, readPlace } from "../api.ts";
+import { actionButton, renewActions } from "../parts/action-row.ts";
+import { type Child, el } from "../parts/element.ts";
+import { age, dateTime, showDuration, showNumber } from "../parts/format.ts";
+import { createTable } from "../parts/table.ts";
+import type { MoveItem, PlaceItem } from "../shapes.ts";
+import type { View } from "../view.ts";
 import { placeBadge } from "./place-lists.ts";
 import { askForPriority, askToAdmit, askToEraseUser, askToRemove } from "./room-dialogs.ts";
-import type { MoveItem, PlaceItem } from "./shapes.ts";
-import { createTable } from "./table.ts";
-import type { View } from "./view.ts";
 
 const MOVES: Record<MoveItem["move"], string> = {
   seated: "got a seat at once",
