@@ -1,19 +1,21 @@
-/** Live and past sessions in the OpenAPI document: /api/admin/sessions and a key's history. */
+/** Device sessions as operators see them, in the OpenAPI document: live and past ones, numbers and events. */
 import { z } from "zod";
 import { type Part, queryOf } from "../../http/openapi/part.ts";
+import { id, pageQuery } from "../contract.ts";
+import { aboutPage, answerOk } from "../description-shared.ts";
 import {
   historyItem,
   historyPage,
-  id,
   kickReply,
   kickRequest,
   listSessionsQuery,
-  pageQuery,
+  numbersReply,
   searchSessionsRequest,
   sessionItem,
   sessionsPage,
-} from "../contract.ts";
-import { aboutPage, answerOk } from "../description-shared.ts";
+} from "./contract.ts";
+import { eventDescription } from "./event-description.ts";
+import { numbersDescription } from "./numbers-description.ts";
 
 const LAPTOP = { name: "Laptop", platform: "macos", app_version: "2.1.0" };
 const OFFICE_PC = { name: "Office PC", platform: "windows", app_version: "2.1.0" };
@@ -66,7 +68,7 @@ const history = {
   next_cursor: "1772442900120000",
 };
 
-export const sessionDescription: Pick<Part, "schemas" | "routes"> = {
+export const deviceAdminPart: Pick<Part, "schemas" | "routes"> = {
   schemas: {
     Session: sessionItem,
     SessionsPage: sessionsPage,
@@ -75,6 +77,7 @@ export const sessionDescription: Pick<Part, "schemas" | "routes"> = {
     KickReply: kickReply,
     HistoryItem: historyItem,
     HistoryPage: historyPage,
+    Numbers: numbersReply,
   },
   routes: [
     {
@@ -152,5 +155,7 @@ export const sessionDescription: Pick<Part, "schemas" | "routes"> = {
         not_live: { success: false },
       }),
     },
+    numbersDescription,
+    eventDescription,
   ],
 };

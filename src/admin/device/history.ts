@@ -1,8 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import { type HistoryRow, selectHistory } from "../../sessions/device/listing-sql.ts";
 import type { EndingReason } from "../../sessions/device/sql.ts";
-import type { HistoryItem } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
+import type { HistoryItem } from "./contract.ts";
 
 const ENDED_BY: Record<EndingReason, HistoryItem["ended_by"]> = {
   ended: "device",

@@ -14,7 +14,7 @@ import {
   selectNewestTakeovers,
   selectSharing,
 } from "../../sessions/device/numbers-sql.ts";
-import type { NumbersReply } from "../contract.ts";
+import type { NumbersReply } from "./contract.ts";
 
 const KEYS_MAX = 20;
 const TAKEOVERS_MAX = 10;

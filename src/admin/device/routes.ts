@@ -6,7 +6,7 @@ import { readJson } from "../../http/json-body.ts";
 import { readQuery } from "../../http/read-query.ts";
 import type { HashKey } from "../../keys/index.ts";
 import { kickSessionRow } from "../../sessions/device/sql.ts";
-import { kickRequest, listSessionsQuery, searchSessionsRequest } from "../contract.ts";
+import { kickRequest, listSessionsQuery, searchSessionsRequest } from "./contract.ts";
 import { searchSessions } from "./search.ts";
 
 export function sessionRoutes({ database, hashKey }: { database: Database; hashKey: HashKey }): Hono<AdminEnv> {

@@ -1,8 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import { formsOf, type HashKey } from "../../keys/index.ts";
 import { selectSessions } from "../../sessions/device/listing-sql.ts";
-import type { SearchSessions, SessionItem } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
+import type { SearchSessions, SessionItem } from "./contract.ts";
 
 /** A page of the live sessions that fit all that is asked for, in the order of their keys' ids. */
 export async function searchSessions(database: Database, hashKey: HashKey, asked: SearchSessions) {

@@ -7,7 +7,7 @@ import type { AdminEnv } from "../../http/admin-auth.ts";
 import { allowSlowBody } from "../../http/admission.ts";
 import { readQuery } from "../../http/read-query.ts";
 import { type Bytes, type HashKey, type ImportReport, importKeys } from "../../keys/index.ts";
-import { importQuery } from "../contract.ts";
+import { importQuery } from "./contract.ts";
 
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** A body in small pieces is kept in pieces of this size. */

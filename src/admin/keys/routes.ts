@@ -15,17 +15,17 @@ import {
   restoreKeyRow,
   revokeKeyRow,
 } from "../../keys/index.ts";
+import { pageQuery } from "../contract.ts";
+import { listHistory } from "../device/history.ts";
 import {
   type CreateKeyRequest,
   createKeyRequest,
   keyId,
   listKeysQuery,
-  pageQuery,
   patchKeyRequest,
   revokeKeyRequest,
   searchKeysRequest,
-} from "../contract.ts";
-import { listHistory } from "../device/history.ts";
+} from "./contract.ts";
 import { keyImport } from "./import-route.ts";
 import { keyNotFound, readKey, searchKeys } from "./search.ts";
 

@@ -1,8 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
 import { formsOf, type HashKey } from "../../keys/index.ts";
-import type { KeyItem, SearchKeys } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
+import type { KeyItem, SearchKeys } from "./contract.ts";
 import { type KeyWithHolderRow, selectKeysWithHolder } from "./sql.ts";
 
 /** A page of the keys that fit all that is asked for, the newest first. */

@@ -6,7 +6,7 @@ import type { ReadAddress } from "../../http/client-address.ts";
 import { readJson, readOptionalJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { Limit } from "../../limits/limit.ts";
-import { signInRequest, signOutRequest } from "../contract.ts";
+import { signInRequest, signOutRequest } from "./contract.ts";
 import { type SignIns, takeCookie } from "./sign-ins.ts";
 import { endSignIns } from "./sql.ts";
 

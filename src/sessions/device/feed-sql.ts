@@ -1,6 +1,6 @@
 /** What happened lately, for those who look on. */
 
-import type { HistoryItem } from "../../admin/contract.ts";
+import type { HistoryItem } from "../../admin/device/contract.ts";
 import type { Database } from "../../database/database.ts";
 import type { Device } from "./contract.ts";
 

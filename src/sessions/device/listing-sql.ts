@@ -1,6 +1,6 @@
 /** Sessions as operators see them: the live ones, and what became of a key's. Session ids leave the database masked. */
 
-import type { HistoryItem } from "../../admin/contract.ts";
+import type { HistoryItem } from "../../admin/device/contract.ts";
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import type { Device } from "./contract.ts";

@@ -1,5 +1,7 @@
 /** What the admin API answers, by its own contract; and what the stream of events says. */
-import type { AuditItem, HistoryItem, KeyItem, NumbersReply, SessionItem } from "../../contract.ts";
+import type { AuditItem } from "../../audit/contract.ts";
+import type { HistoryItem, NumbersReply, SessionItem } from "../../device/contract.ts";
+import type { KeyItem } from "../../keys/contract.ts";
 import type { MoveItem, PatchRoom, PlaceItem, RoomReply } from "../../waiting-room/contract.ts";
 
 export type { AuditItem, HistoryItem, KeyItem, MoveItem, NumbersReply, PatchRoom, PlaceItem, RoomReply, SessionItem };
