@@ -1,8 +1,8 @@
 /** GET /api/admin/events: server-sent events for the page. */
-import { Hono } from "hono";
+import type { Context } from "hono";
 import { AppError } from "../../errors.ts";
 import type { EventStreams } from "../../events/sse.ts";
-import type { AdminEnv, SignedIn } from "../../http/admin-auth.ts";
+import type { AdminEnv, FindEndedSignIns, SignedIn } from "../../http/admin-auth.ts";
 import type { Feed } from "./feed.ts";
 
 const STREAMS_MAX = 20;
@@ -12,12 +12,9 @@ const STREAM_MS_MAX = 15 * 60_000;
 /** So soon a stream ends whose sign-in was ended, in whatever process. */
 const LOOK_MS = 1_000;
 
-type FindEnded = (signIns: SignedIn[]) => Promise<Set<string>>;
-
-export function eventRoute(feed: Feed, streams: EventStreams, findEnded: FindEnded): Hono<AdminEnv> {
-  const routes = new Hono<AdminEnv>();
+export function eventRoute(feed: Feed, streams: EventStreams, findEnded: FindEndedSignIns) {
   const watched = watchSignIns(findEnded);
-  routes.get("/events", (c) => {
+  return (c: Context<AdminEnv>) => {
     if (c.req.method === "HEAD") return c.body(null);
     if (feed.size() >= STREAMS_MAX) {
       throw new AppError("unavailable", `${STREAMS_MAX} pages are looking on through this process already`);
@@ -35,12 +32,11 @@ export function eventRoute(feed: Feed, streams: EventStreams, findEnded: FindEnd
       stop();
     };
     return stream.response;
-  });
-  return routes;
+  };
 }
 
 /** Calls `onEnd` when that sign-in was ended; one question a second for all of them. Returns what stops it. */
-function watchSignIns(findEnded: FindEnded) {
+function watchSignIns(findEnded: FindEndedSignIns) {
   const watched = new Set<{ signedIn: SignedIn; onEnd: () => void }>();
   let _timer: NodeJS.Timeout | undefined;
   const look = async () => {

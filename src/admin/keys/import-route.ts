@@ -13,7 +13,7 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** A body in small pieces is kept in pieces of this size. */
 const PIECE_BYTES = 64 * 1024;
 
-export function keyImport({ database, hashKey }: { database: Database; hashKey: HashKey }) {
+export function importRoute({ database, hashKey }: { database: Database; hashKey: HashKey }) {
   let underWay = false;
   return async (c: Context<AdminEnv>) => {
     const { partial, dry_run } = readQuery(c, importQuery);

@@ -16,7 +16,7 @@ import { admitWaiter, listPlaces, prioritiseWaiter, readPlace, removePlace } fro
 import { changeRoom, readRoom } from "./room.ts";
 import { eraseUser, listMoves } from "./users.ts";
 
-export function roomRoutes({ database }: { database: Database }): Hono<AdminEnv> {
+export function roomAdminRoutes({ database }: { database: Database }): Hono<AdminEnv> {
   const routes = new Hono<AdminEnv>();
 
   routes.get("/", async (c) => c.json(await readRoom(database)));

@@ -1,6 +1,7 @@
 import type { Database } from "../../database/database.ts";
 import { pageRanges } from "../../database/page-ranges.ts";
-import { countLiveSessionsIn, countPopulation, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
+import { countPopulation, sessionCounts } from "./live-sql.ts";
+import { type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 2500;
 
@@ -35,6 +36,9 @@ export async function expireSessions(
 /** Piece by piece: of a large table the pieces' counts are of moments a little apart. */
 export async function countLiveSessions(database: Database): Promise<number> {
   let live = 0;
-  for await (const range of pageRanges(database, "active_sessions")) live += await countLiveSessionsIn(database, range);
+  for await (const range of pageRanges(database, "active_sessions")) {
+    const [counts] = await database.background.query((sql) => sessionCounts(sql, range));
+    live += counts?.live ?? 0;
+  }
   return live;
 }

@@ -1,8 +1,8 @@
 /** What happened lately, for those who look on. */
 
-import type { HistoryItem } from "../../admin/device/contract.ts";
 import type { Database } from "../../database/database.ts";
 import type { Device } from "./contract.ts";
+import type { EndingReason } from "./sql.ts";
 
 export interface EndedRow {
   key_id: number;
@@ -10,7 +10,7 @@ export interface EndedRow {
   label: string | null;
   generation: number;
   at: Date;
-  reason: NonNullable<HistoryItem["reason"]>;
+  reason: EndingReason;
   device: Device | null;
   replaced_by_generation: number | null;
   replaced_by_device: Device | null;
@@ -51,13 +51,4 @@ export async function selectStartedLately(database: Database, seconds: number, l
         ORDER BY started_at DESC LIMIT ${limit}
       ) s JOIN keys k ON k.id = s.key_id`,
   );
-}
-
-export async function countLive(database: Database): Promise<{ live: number; at: Date }> {
-  const [row] = await database.operators.query(
-    (sql) => sql<Array<{ live: number; at: Date }>>`
-      SELECT count(*)::int AS live, clock_timestamp() AS at FROM active_sessions
-      WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))`,
-  );
-  return row as { live: number; at: Date };
 }

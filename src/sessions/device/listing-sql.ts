@@ -1,16 +1,13 @@
-/** Sessions as operators see them: the live ones, and what became of a key's. Session ids leave the database masked. */
+/** Sessions as operators see them: the live ones, and what became of a key's. Session ids are masked unless it says so. */
 
-import type { HistoryItem } from "../../admin/device/contract.ts";
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
+import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
 import type { Device } from "./contract.ts";
+import { liveSessions } from "./live-sql.ts";
+import type { EndingReason } from "./sql.ts";
 
-export interface SessionFilter {
-  hash?: Uint8Array | undefined;
-  /** Of another text that the same key may be kept as. */
-  alias?: Uint8Array | undefined;
-  prefix?: string | undefined;
-  label?: string | undefined;
+export interface SessionFilter extends KeyFilter {
   device?: string | undefined;
   silentSecondsMin?: number | undefined;
   /** Only keys with a higher id. */
@@ -41,23 +38,12 @@ export async function selectSessions(database: Database, filter: SessionFilter):
  * or heartbeat.
  */
 export function sessionsWithKey(sql: Sql, filter: SessionFilter) {
-  const { hash, alias, prefix, label, device, silentSecondsMin, after, limit } = filter;
+  const { device, silentSecondsMin, after, limit } = filter;
   return sql<SessionRow[]>`
     SELECT s.key_id, s.access_key, k.label, mask_session_id(s.session_id) AS session_id, s.generation, s.started_at,
            s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
-    FROM active_sessions s JOIN keys k ON k.id = s.key_id
-    WHERE s.last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
-      ${hash === undefined ? sql`` : alias === undefined ? sql`AND k.key_hash = ${hash}` : sql`AND k.key_hash IN (${hash}, ${alias})`}
-      ${
-        prefix === undefined
-          ? sql``
-          : sql`AND k.key_prefix ~>=~ ${prefix} AND k.key_prefix ~<~ ${prefix + "\u{10ffff}"}`
-      }
-      ${
-        label === undefined
-          ? sql``
-          : sql`AND k.id IN (SELECT w.key_id FROM key_words w WHERE w.words @@ label_query(${label}))`
-      }
+    FROM ${liveSessions(sql)} s JOIN keys k ON k.id = s.key_id
+    WHERE true ${andOfKey(sql, filter)}
       ${
         device === undefined
           ? sql``
@@ -73,13 +59,63 @@ export function sessionsWithKey(sql: Sql, filter: SessionFilter) {
     ORDER BY s.key_id LIMIT ${limit}`;
 }
 
+export interface LiveSessionRow {
+  key_id: number;
+  access_key: string;
+  /** Masked. */
+  session_id: string;
+  generation: number;
+  started_at: Date;
+  last_heartbeat: Date;
+  seconds_since_heartbeat: number;
+  device: Device | null;
+}
+
+/** The live sessions in the order of their keys' ids; `after` excluded. */
+export async function selectLiveSessions(
+  database: Database,
+  page: { after: number; limit: number },
+): Promise<LiveSessionRow[]> {
+  return database.background.query(
+    (sql) => sql<LiveSessionRow[]>`
+      SELECT key_id, access_key, mask_session_id(session_id) AS session_id, generation, started_at, last_heartbeat,
+             extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS seconds_since_heartbeat, device
+      FROM ${liveSessions(sql)} s WHERE key_id > ${page.after}
+      ORDER BY key_id LIMIT ${page.limit}`,
+  );
+}
+
+export interface FoundSessionRow {
+  key_id: number;
+  access_key: string;
+  /** Whole: it stays inside the process. */
+  session_id: string;
+  generation: number;
+  started_at: Date;
+  device: Device | null;
+}
+
+/** At most `limit` live sessions whose id begins so. */
+export async function selectMeantSessions(
+  database: Database,
+  prefix: string,
+  limit: number,
+): Promise<FoundSessionRow[]> {
+  return database.background.query(
+    (sql) => sql<FoundSessionRow[]>`
+      SELECT key_id, access_key, session_id, generation, started_at, device FROM ${liveSessions(sql)} s
+      WHERE starts_with(session_id, ${prefix})
+      ORDER BY key_id LIMIT ${limit}`,
+  );
+}
+
 export interface HistoryRow {
   generation: number;
   session_id: string;
   started_at: Date;
   last_heartbeat: Date;
   ended_at: Date | null;
-  reason: HistoryItem["reason"];
+  reason: EndingReason | null;
   note: string | null;
   device: Device | null;
   replaced_by_generation: number | null;
