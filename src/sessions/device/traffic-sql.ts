@@ -1,6 +1,6 @@
 /**
- * Every statement of `keybeat top`. A second costs one reading of PostgreSQL's own counters and of the last pages of
- * the history; every few seconds one sequential count of the live sessions is added. Nothing else grows with the rows.
+ * What goes on, at a price that does not grow with the rows: PostgreSQL's own counters and the last pages of the history.
+ * `keybeat top` asks every second.
  */
 import type { Lane } from "../../database/lane.ts";
 
@@ -30,24 +30,6 @@ export async function readCounters(lane: Lane): Promise<Counters> {
       FROM pg_stat_user_tables t WHERE t.relid = 'active_sessions'::regclass`,
   );
   return row as Counters;
-}
-
-export interface Count {
-  live: number;
-  /** Silent, and not yet taken away by the cleanup. */
-  overdue: number;
-}
-
-/** One sequential scan of active_sessions. */
-export async function countSessions(lane: Lane): Promise<Count> {
-  const [row] = await lane.query(
-    (sql) => sql<Count[]>`
-      WITH rule AS MATERIALIZED (SELECT session_cutoff(clock_timestamp()) AS cutoff)
-      SELECT count(*) FILTER (WHERE s.last_heartbeat > rule.cutoff)::int AS live,
-             count(*) FILTER (WHERE s.last_heartbeat <= rule.cutoff)::int AS overdue
-      FROM active_sessions s, rule`,
-  );
-  return row as Count;
 }
 
 export interface Takeover {
