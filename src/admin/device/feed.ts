@@ -13,7 +13,7 @@ import {
   selectEndedLately,
   selectStartedLately,
 } from "../../sessions/device/feed-sql.ts";
-import { sessionCounts } from "../../sessions/device/live-sql.ts";
+import { countSessions } from "../../sessions/device/live-sql.ts";
 
 const POLL_MS = 1_000;
 /** A poll takes at most one part in so many of the time. */
@@ -47,8 +47,8 @@ export function createFeed(database: Database, log: Logger): Feed {
     const startedAt = performance.now();
     try {
       if (polls++ % NUMBERS_EVERY_POLLS === 0) {
-        const [counts] = await database.operators.query((sql) => sessionCounts(sql));
-        numbers = { live: counts?.live, at: counts?.at.toISOString() };
+        const { live, at } = await countSessions(database.operators);
+        numbers = { live, at: at.toISOString() };
         tellAll("numbers", numbers);
       }
       const ended = await selectEndedLately(database, LOOK_BACK_SECONDS, ROWS_MAX);

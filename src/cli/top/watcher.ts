@@ -4,7 +4,7 @@
  */
 import type { Config } from "../../config.ts";
 import { type Lane, openLane } from "../../database/lane.ts";
-import { type SessionCounts, sessionCounts } from "../../sessions/device/live-sql.ts";
+import { countSessions, type SessionCounts } from "../../sessions/device/live-sql.ts";
 import { type Counters, readCounters, readTakeovers, type Takeover } from "../../sessions/device/traffic-sql.ts";
 import { findTarget } from "../target.ts";
 
@@ -70,8 +70,7 @@ export function openWatcher(config: Config): Watcher {
     if (newest && counters.session_updates < newest.session_updates) readings = [];
     readings = [...readings.filter(({ at }) => at >= counters.at - RATE_MS), counters];
     if (!counted || performance.now() - counted.at >= COUNT_EVERY_MS) {
-      const [counts] = await open.query((sql) => sessionCounts(sql));
-      counted = { at: performance.now(), counts: counts as SessionCounts };
+      counted = { at: performance.now(), counts: await countSessions(open) };
     }
     return {
       at: new Date(counters.at),

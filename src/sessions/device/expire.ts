@@ -1,6 +1,6 @@
 import type { Database } from "../../database/database.ts";
 import { pageRanges } from "../../database/page-ranges.ts";
-import { countPopulation, sessionCounts } from "./live-sql.ts";
+import { countPopulation, countSessions } from "./live-sql.ts";
 import { type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 2500;
@@ -37,8 +37,7 @@ export async function expireSessions(
 export async function countLiveSessions(database: Database): Promise<number> {
   let live = 0;
   for await (const range of pageRanges(database, "active_sessions")) {
-    const [counts] = await database.background.query((sql) => sessionCounts(sql, range));
-    live += counts?.live ?? 0;
+    live += (await countSessions(database.background, range)).live;
   }
   return live;
 }

@@ -1,6 +1,6 @@
 /** Which sessions are live, and how many: the one place outside of migrations/ that applies the rule to a whole table. */
 import type { Database } from "../../database/database.ts";
-import type { Sql } from "../../database/lane.ts";
+import type { Lane, Sql } from "../../database/lane.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
 
 /** The live sessions, as a table for FROM. */
@@ -17,6 +17,11 @@ export interface SessionCounts {
 }
 
 /** One sequential scan: of the whole table, so not for every request, or of a range of its pages. */
+export async function countSessions(lane: Lane, range?: PageRange): Promise<SessionCounts> {
+  const [counts] = await lane.query((sql) => sessionCounts(sql, range));
+  return counts as SessionCounts;
+}
+
 export const sessionCounts = (sql: Sql, range?: PageRange) => sql<SessionCounts[]>`
   WITH rule AS MATERIALIZED (SELECT clock_timestamp() AS at, session_cutoff(clock_timestamp()) AS cutoff)
   SELECT (SELECT at FROM rule) AS at, counted.live::int AS live, (counted.present - counted.live)::int AS silent,
