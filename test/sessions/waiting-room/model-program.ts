@@ -3,7 +3,6 @@ import { AppError } from "../../../src/errors.ts";
 import { expirePlaces } from "../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
-  configureRoom,
   createPlace,
   readPosition,
   readRoomStatus,
@@ -11,6 +10,7 @@ import {
   returnPermit,
 } from "../../../src/sessions/waiting-room/index.ts";
 import type { WaitingRoom } from "../../../src/sessions/waiting-room/service.ts";
+import { configureRoom } from "../../../src/sessions/waiting-room/sql.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import { type Answer, type Call, type Reference, SMALL_ROOM } from "./model-reference.ts";
 

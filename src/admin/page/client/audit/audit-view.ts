@@ -1,10 +1,13 @@
 /** What operators did, newest first. */
-import { readAudit } from "../api.ts";
+import type { AuditItem } from "../../../audit/contract.ts";
+import { call, type Page } from "../api.ts";
 import { el } from "../parts/element.ts";
 import { dateTime } from "../parts/format.ts";
 import { createTable } from "../parts/table.ts";
-import type { AuditItem } from "../shapes.ts";
 import type { View } from "../view.ts";
+
+const readAudit = (cursor: string | null) =>
+  call<Page<AuditItem>>("GET", `audit?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
 
 export function createAuditView(): View {
   const table = createTable<AuditItem>({

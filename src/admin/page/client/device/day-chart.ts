@@ -1,8 +1,9 @@
 /** The last day by hour: live sessions above, takeovers below, on one axis of time. Drawn by uPlot, from our own host. */
+
 import type uPlotModule from "uplot";
 import { el } from "../parts/element.ts";
 import { showClock, showNumber } from "../parts/format.ts";
-import type { NumbersReply } from "../shapes.ts";
+import type { NumbersReply } from "./api.ts";
 
 /** The build puts it beside this module. It refuses to load in a browser whose language is no language to Intl. */
 const LIBRARY = "./uplot.js";

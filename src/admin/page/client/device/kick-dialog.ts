@@ -1,8 +1,7 @@
-import { kick } from "../api.ts";
 import { ask, reasonField, say } from "../parts/dialog.ts";
 import { el } from "../parts/element.ts";
 import { showDevice } from "../parts/format.ts";
-import type { SessionItem } from "../shapes.ts";
+import { kick, type SessionItem } from "./api.ts";
 
 type Live = Pick<SessionItem, "key_id" | "generation" | "label" | "access_key" | "device">;
 

@@ -1,10 +1,10 @@
 /** The live sessions: search, filter, pages, and the button that ends one. */
-import { searchSessions } from "../api.ts";
+
 import { el, field, select } from "../parts/element.ts";
 import { age, heard, renewHeard, showDevice, showDeviceDetails } from "../parts/format.ts";
 import { readSearch, searchField } from "../parts/search-field.ts";
 import { createTable, type Table } from "../parts/table.ts";
-import type { SessionItem } from "../shapes.ts";
+import { type SessionItem, searchSessions } from "./api.ts";
 import { askToKick } from "./kick-dialog.ts";
 
 const PAGE_SIZE = 25;

@@ -1,10 +1,10 @@
 /** Who is on now, and how the last day was. */
-import { readNumbers } from "../api.ts";
+
 import { el } from "../parts/element.ts";
 import { count, dateTime, showNumber, showShare } from "../parts/format.ts";
 import { createTile } from "../parts/tile.ts";
-import type { NumbersReply } from "../shapes.ts";
 import type { View } from "../view.ts";
+import { type NumbersReply, readNumbers } from "./api.ts";
 import { createDayChart } from "./day-chart.ts";
 import { createLiveList } from "./live-list.ts";
 import { createTakeoverList } from "./takeovers.ts";

@@ -1,7 +1,8 @@
 /** Takeovers: the newest as a list, of the last day and live, and read aloud, together where they come in swarms. */
+
 import { el } from "../parts/element.ts";
 import { age, count, showDevice } from "../parts/format.ts";
-import type { TakeoverNews } from "../shapes.ts";
+import type { TakeoverNews } from "./api.ts";
 
 const SHOWN_MAX = 10;
 const ALOUD_EVERY_MS = 5_000;

@@ -1,7 +1,8 @@
 /** A key's sessions as bars, a lane for each device, with a mark where another device took over. */
+
 import { el, svg } from "../parts/element.ts";
 import { serverNow, showClock, showDevice, showDeviceDetails, showDuration, showMoment } from "../parts/format.ts";
-import type { HistoryItem } from "../shapes.ts";
+import type { HistoryItem } from "./api.ts";
 
 const LANES_MAX = 12;
 const TICKS = 4;

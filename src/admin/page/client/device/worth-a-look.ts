@@ -1,7 +1,8 @@
 /** Keys that many devices seem to share, and what a higher limit of devices would have changed. */
+
 import { el } from "../parts/element.ts";
 import { count, showNumber, showShare } from "../parts/format.ts";
-import type { NumbersReply } from "../shapes.ts";
+import type { NumbersReply } from "./api.ts";
 
 const SHOWN_MAX = 10;
 

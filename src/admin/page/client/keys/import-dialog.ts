@@ -1,9 +1,10 @@
 /** Brings many keys, from a file of any spreadsheet or as pasted; what would happen can be seen before. */
-import { importKeys, Refused } from "../api.ts";
+
+import { Refused } from "../api.ts";
 import { ask } from "../parts/dialog.ts";
 import { type Child, el, field } from "../parts/element.ts";
 import { count } from "../parts/format.ts";
-import type { ImportReport } from "../shapes.ts";
+import { type ImportReport, importKeys } from "./api.ts";
 
 const IMPORT_BYTES_MAX = 32 * 1024 * 1024;
 const SHOWN_MAX = 20;

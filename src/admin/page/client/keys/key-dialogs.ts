@@ -1,8 +1,8 @@
 /** What can be done to keys, each as a question: create, change, revoke, restore, erase. */
-import { changeKey, createKey, eraseKey, restoreKey, revokeKey } from "../api.ts";
+
 import { ask, reasonField, say } from "../parts/dialog.ts";
 import { type Child, el, field } from "../parts/element.ts";
-import type { CreatedKey, KeyItem } from "../shapes.ts";
+import { type CreateKeyReply, changeKey, createKey, eraseKey, type KeyItem, restoreKey, revokeKey } from "./api.ts";
 
 export function askForNewKey(done: () => void): void {
   const label = el("input", { maxlength: 200, autocomplete: "off", placeholder: "an order number, a customer" });
@@ -25,7 +25,7 @@ export function askForNewKey(done: () => void): void {
 }
 
 /** The service keeps a hash only: nobody can show the key again. */
-function showOnce({ access_key }: CreatedKey): Child[] {
+function showOnce({ access_key }: CreateKeyReply): Child[] {
   const shown = el("input", { class: "mono", readonly: true, value: access_key, "aria-label": "The new key" });
   const copied = el("span", { class: "note", role: "status" });
   const copy = el("button", { type: "button", class: "main", "data-first": true }, "Copy");

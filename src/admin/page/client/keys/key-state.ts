@@ -1,6 +1,6 @@
 import { el } from "../parts/element.ts";
 import { serverNow } from "../parts/format.ts";
-import type { KeyItem } from "../shapes.ts";
+import type { KeyItem } from "./api.ts";
 
 export function keyState(key: KeyItem): "revoked" | "live" | "expired" | "idle" {
   if (key.revoked_at !== null) return "revoked";

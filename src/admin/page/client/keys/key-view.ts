@@ -1,14 +1,13 @@
 /** One key: what it is, what can be done to it, and who used it when. */
-
-import { readHistory, readKey } from "../api.ts";
+import { type HistoryItem, readHistory } from "../device/api.ts";
 import { askToKick } from "../device/kick-dialog.ts";
 import { drawTimeline } from "../device/timeline.ts";
 import { actionButton, renewActions } from "../parts/action-row.ts";
 import { type Child, el } from "../parts/element.ts";
 import { age, dateTime, showDevice, showDeviceDetails } from "../parts/format.ts";
 import { createTable } from "../parts/table.ts";
-import type { HistoryItem, KeyItem } from "../shapes.ts";
 import type { View } from "../view.ts";
+import { type KeyItem, readKey } from "./api.ts";
 import { askToChange, askToErase, askToRestore, askToRevoke } from "./key-dialogs.ts";
 import { stateBadge } from "./key-state.ts";
 

@@ -1,11 +1,11 @@
 /** All keys: find one, make one, bring many. */
-import { searchKeys } from "../api.ts";
+
 import { el, field, select } from "../parts/element.ts";
 import { age, dateTime, showDevice } from "../parts/format.ts";
 import { readSearch, searchField } from "../parts/search-field.ts";
 import { createTable, type Table } from "../parts/table.ts";
-import type { KeyItem } from "../shapes.ts";
 import type { View } from "../view.ts";
+import { type KeyItem, searchKeys } from "./api.ts";
 import { askForImport } from "./import-dialog.ts";
 import { askForNewKey } from "./key-dialogs.ts";
 import { keyState, stateBadge } from "./key-state.ts";

@@ -1,6 +1,5 @@
 /** Numbers, moments and devices as people read them. Ages are by the server's clock, as the page's may be wrong. */
-
-import type { Device } from "../shapes.ts";
+import type { SessionItem } from "../device/api.ts";
 import { el } from "./element.ts";
 
 const LOCALE = "en-GB";
@@ -27,13 +26,13 @@ export const showClock = (ms: number) => clock.format(ms);
 export const showClockWithSeconds = (ms: number) => clockWithSeconds.format(ms);
 export const count = (n: number, one: string, many = `${one}s`) => `${showNumber(n)} ${n === 1 ? one : many}`;
 
-export function showDevice(device: Device): string {
+export function showDevice(device: SessionItem["device"]): string {
   if (device === null) return "unnamed device";
   return device.name || device.platform || "unnamed device";
 }
 
 /** What the name leaves out. */
-export function showDeviceDetails(device: Device): string {
+export function showDeviceDetails(device: SessionItem["device"]): string {
   return [device?.name && device.platform, device?.app_version].filter(Boolean).join(" · ");
 }
 

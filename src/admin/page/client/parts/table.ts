@@ -2,8 +2,7 @@
  * A table of one page of a list: the pages are the server's, by cursor, so that 100,000 rows cost the browser no more
  * than one page of them. Loading it again changes in place what has changed: focus and selection stay where they are.
  */
-
-import type { Page } from "../shapes.ts";
+import type { Page } from "../api.ts";
 import { type Child, el, empty } from "./element.ts";
 
 export interface Column<T> {

@@ -1,9 +1,9 @@
 /** Who waits, in the order in which they will be let in, and who has a seat; with what can be done to each. */
-import { listPlaces } from "../api.ts";
+
 import { el } from "../parts/element.ts";
 import { age, heard, renewHeard, showNumber } from "../parts/format.ts";
 import { type Column, createTable, type Table } from "../parts/table.ts";
-import type { PlaceItem } from "../shapes.ts";
+import { listPlaces, type PlaceItem } from "./api.ts";
 import { askForPriority, askToAdmit, askToRemove } from "./room-dialogs.ts";
 
 const PAGE_SIZE = 25;

@@ -1,9 +1,9 @@
 /** What can be done to the waiting room and to a place in it, each as a question. */
-import { admit, changeRoom, eraseUser, prioritise, removePlace } from "../api.ts";
+
 import { ask, reasonField, say } from "../parts/dialog.ts";
 import { type Child, el, field } from "../parts/element.ts";
 import { count } from "../parts/format.ts";
-import type { PlaceItem, RoomReply } from "../shapes.ts";
+import { admit, changeRoom, eraseUser, type PlaceItem, prioritise, type RoomReply, removePlace } from "./api.ts";
 
 export function askToPause(done: () => void): void {
   const what = "Nobody is let in until you resume, but by hand. Who is in stays, and who waits keeps the place.";

@@ -1,12 +1,11 @@
 /** One user of the waiting room: the place there, what can be done to it, and every move. */
 
-import { readMoves, readPlace } from "../api.ts";
 import { actionButton, renewActions } from "../parts/action-row.ts";
 import { type Child, el } from "../parts/element.ts";
 import { age, dateTime, showDuration, showNumber } from "../parts/format.ts";
 import { createTable } from "../parts/table.ts";
-import type { MoveItem, PlaceItem } from "../shapes.ts";
 import type { View } from "../view.ts";
+import { type MoveItem, type PlaceItem, readMoves, readPlace } from "./api.ts";
 import { placeBadge } from "./place-lists.ts";
 import { askForPriority, askToAdmit, askToEraseUser, askToRemove } from "./room-dialogs.ts";
 

@@ -1,11 +1,11 @@
 /** The waiting room: how full it is, who is in, who waits, and what an operator can do about it. */
-import { readRoom } from "../api.ts";
+
 import { el, field } from "../parts/element.ts";
 import { count, showDuration, showNumber } from "../parts/format.ts";
 import { searchInput } from "../parts/search-field.ts";
 import { createTile } from "../parts/tile.ts";
-import type { RoomReply } from "../shapes.ts";
 import type { View } from "../view.ts";
+import { type RoomReply, readRoom } from "./api.ts";
 import { createLineList, createSeatList } from "./place-lists.ts";
 import { askForSeats, askToPause, askToResume } from "./room-dialogs.ts";
 
