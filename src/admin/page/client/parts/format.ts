@@ -1,5 +1,5 @@
 /** Numbers, moments and devices as people read them. Ages are by the server's clock, as the page's may be wrong. */
-import type { SessionItem } from "../device/api.ts";
+import type { SessionItem } from "../../../device/contract.ts";
 import { el } from "./element.ts";
 
 const LOCALE = "en-GB";
