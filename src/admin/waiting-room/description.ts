@@ -1,5 +1,6 @@
 /** /api/admin/waiting-room in the OpenAPI document. */
 import { type Errors, type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
+import { userId } from "../../sessions/waiting-room/contract.ts";
 import { done } from "../contract.ts";
 import { aboutPage, answerOk } from "../description-shared.ts";
 import {
@@ -13,7 +14,6 @@ import {
   placesPage,
   removePlaceRequest,
   roomReply,
-  userId,
 } from "./contract.ts";
 
 const room = {

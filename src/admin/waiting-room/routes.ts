@@ -4,14 +4,8 @@ import type { Database } from "../../database/database.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
 import { parseShape, readJson, readOptionalJson } from "../../http/json-body.ts";
 import { readQuery } from "../../http/read-query.ts";
-import {
-  listPlacesQuery,
-  movesQuery,
-  patchPlaceRequest,
-  patchRoomRequest,
-  removePlaceRequest,
-  userId,
-} from "./contract.ts";
+import { userId } from "../../sessions/waiting-room/contract.ts";
+import { listPlacesQuery, movesQuery, patchPlaceRequest, patchRoomRequest, removePlaceRequest } from "./contract.ts";
 import { admitWaiter, listPlaces, prioritiseWaiter, readPlace, removePlace } from "./places.ts";
 import { changeRoom, readRoom } from "./room.ts";
 import { eraseUser, listMoves } from "./users.ts";

@@ -1,8 +1,8 @@
 /** The waiting room as operators see it. Each change writes its entry into the audit log in the same statement. */
 
-import type { MoveItem } from "../../admin/waiting-room/contract.ts";
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
+import type { Move } from "./contract.ts";
 
 export interface RoomRow {
   paused: boolean;
@@ -90,7 +90,7 @@ export async function selectPlaces(database: Database, filter: PlaceFilter): Pro
 export interface MoveRow {
   id: number;
   at: Date;
-  move: MoveItem["move"];
+  move: Move;
   priority: number;
   ticket: number;
   amount: number | null;
