@@ -12,16 +12,17 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { buildSync } from "esbuild";
+import { buildSync, transformSync } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
-/** The client's modules that the page uses, compiled. */
-const SHARED = "client/stream-turn.js";
+/** Where the page's own modules are, compiled; and what it has in common with the client. */
+const MODULES = join(compiled, "admin/page/client");
+const SHARED = join(compiled, "client/stream-turn.js");
 const WIDGET = "src/client/waiting-room/widget";
 const DEMO = "src/sessions/waiting-room/demo";
 
@@ -50,11 +51,8 @@ const ASSETS = {
 
 for (const [folder, files] of Object.entries(ASSETS)) {
   mkdirSync(join(root, "dist/assets", folder), { recursive: true });
-  for (const file of files) build(resolve(root, file), join(root, "dist/assets", folder, basename(file)));
-  forget(
-    join(root, "dist/assets", folder),
-    files.map((file) => basename(file)),
-  );
+  for (const file of files) build(resolve(root, file), join(root, "dist/assets", folder, nameOf(file)));
+  forget(join(root, "dist/assets", folder), files.map(nameOf));
 }
 rmSync(compiled, { recursive: true });
 
@@ -86,13 +84,19 @@ function bundle(entries, format = "iife") {
 
 /** Leaves out modules that hold only types. */
 function listModules() {
-  const folder = join(compiled, "admin/page/client");
-  return [...readdirSync(folder).map((name) => join(folder, name)), join(compiled, SHARED)]
+  const own = readdirSync(MODULES, { recursive: true }).map((name) => join(MODULES, name));
+  return [...own, SHARED]
     .filter((file) => file.endsWith(".js"))
     .filter((file) => readFileSync(file, "utf8").trim() !== "export {};");
 }
 
-/** Writes the uncompressed file last: once it exists, so do the others. */
+/** What a file is called where all are served side by side: the module `keys/key-view.js` is `keys-key-view.js`. */
+function nameOf(file) {
+  const path = relative(MODULES, file);
+  return path.startsWith("..") ? basename(file) : path.replaceAll(/[\\/]/g, "-");
+}
+
+/** The identity comes last: once it is there, all of it is. */
 function build(source, target) {
   const bytes = read(source);
   if (existsSync(target) && statSync(target).size === bytes.length && readFileSync(target).equals(bytes)) return;
@@ -105,9 +109,9 @@ function build(source, target) {
 /** Removes references to source maps: they are not served, and would show as a 404 in the console. */
 function read(source) {
   const bytes = readFileSync(source);
-  // Served from one folder, side by side.
-  if (source.startsWith(compiled))
-    return Buffer.from(bytes.toString("utf8").replace(`../../../${SHARED}`, "./stream-turn.js"));
+  if (source === SHARED || source.startsWith(MODULES)) {
+    return Buffer.from(tighten(importSideBySide(source, bytes.toString("utf8"))));
+  }
   if (source.endsWith(`${PAGE}/index.html`)) return Buffer.from(preloadModules(bytes.toString("utf8")));
   if (!/node_modules.*\.(js|css)$/.test(source)) return bytes;
   return Buffer.from(
@@ -115,10 +119,22 @@ function read(source) {
   );
 }
 
-/** Lets the browser load all modules at once instead of one import after another. */
+function importSideBySide(module, text) {
+  return text.replace(/(\bfrom |\bimport )"(\.[^"]+)"/g, (_, how, path) => {
+    return `${how}"./${nameOf(resolve(dirname(module), path))}"`;
+  });
+}
+
+/** Names stay, for whoever reads a trace. */
+function tighten(module) {
+  const options = { minifyWhitespace: true, minifySyntax: true, target: "es2022", charset: "utf8" };
+  return transformSync(module, { ...options, format: "esm" }).code;
+}
+
+/** All modules are asked for at once, instead of each when the one before has named it. */
 function preloadModules(html) {
   const links = listModules()
-    .map((file) => basename(file))
+    .map(nameOf)
     .filter((name) => name !== "main.js")
     .map((name) => `    <link rel="modulepreload" href="admin/${name}">\n`);
   return html.replace("<!-- modulepreload -->\n", links.join(""));

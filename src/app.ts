@@ -1,8 +1,8 @@
 /** Mounts the routes. It never listens: main.ts does, and a test calls `fetch` on it as well. */
 import { Hono } from "hono";
-import { createLimitReport } from "./admin/audit/over-limit.ts";
 import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
+import { createLimitReport } from "./audit/over-limit.ts";
 import type { Database } from "./database/database.ts";
 import { allowHosts } from "./http/allowed-hosts.ts";
 import { asWritten } from "./http/as-written.ts";

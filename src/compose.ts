@@ -1,5 +1,5 @@
 /** Puts together what answers: the live parts of each kind of session, and the application over them. Never listens. */
-import { openCounters } from "./admin/numbers/counters.ts";
+
 import { type App, type AppDeps, createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { openListener } from "./database/listener.ts";
@@ -7,6 +7,7 @@ import { createEndings } from "./events/endings.ts";
 import { createEventStreams, type EventStreams } from "./events/sse.ts";
 import { createUserAuth } from "./http/user-auth.ts";
 import { boundConnections } from "./open-files.ts";
+import { openCounters } from "./sessions/device/counters.ts";
 import { lookForEndings } from "./sessions/device/index.ts";
 import { openRoomEvents } from "./sessions/waiting-room/index.ts";
 import { readVersion } from "./version.ts";

@@ -6,7 +6,8 @@ import type { ChosenDatabase } from "./database/choose.ts";
 import type { Database } from "./database/database.ts";
 import { createPrivate, readPrivate, replacePrivate } from "./database/private-files.ts";
 import { OperatorError } from "./errors.ts";
-import { countKeys, createKey, type HashKey } from "./keys/index.ts";
+import { createKey, type HashKey } from "./keys/index.ts";
+import { countKeys } from "./keys/sql.ts";
 import { findTokenFault } from "./secrets.ts";
 
 export interface Welcome {
@@ -34,7 +35,7 @@ export async function welcome(
   const token = config.adminToken === undefined ? await readOrMakeToken(file) : undefined;
   if (token?.made) lines.push(`admin token  ${token.text}   (kept in ${file})`);
   else if (token) lines.push(`admin token  in ${file}`);
-  const demo = (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO) : undefined;
+  const demo = (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO, FIRST_RUN) : undefined;
   if (demo) lines.push(`demo key     ${demo.access_key}   (shown only now)`);
   return {
     adminToken: token?.text,
@@ -43,6 +44,8 @@ export async function welcome(
 }
 
 const DEMO = { label: "demo" };
+/** Nobody has asked for it: the audit log says so. */
+const FIRST_RUN = { who: "first run", from: null };
 
 function curl(url: string, key: string): string {
   const body = JSON.stringify({ access_key: key, device: { name: "Device A" } });

@@ -22,18 +22,17 @@ function standardOutput(): DestinationStream {
 }
 
 /**
- * An error's own fields can carry parameters (the driver's detail says «Key (session_id)=(…) already exists»,
- * drizzle puts them into its message), so only what cannot hold them is logged.
+ * An error's own fields can carry parameters (the driver's detail says «Key (session_id)=(…) already exists»), so only
+ * what cannot hold them is logged.
  */
 function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: typeof error };
   const code = (error as { code?: unknown }).code;
-  const hidden = error.name === "DrizzleQueryError";
   return {
     type: error.name,
-    message: hidden ? "query failed" : error.message,
+    message: error.message,
     ...(typeof code === "string" && { code }),
-    ...(hidden ? {} : { stack: error.stack }),
+    stack: error.stack,
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
   };
 }

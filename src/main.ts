@@ -27,7 +27,8 @@ import { createPopulationReader, type PopulationReader } from "./metrics/populat
 import { createShortageReport, findFileShortage } from "./open-files.ts";
 import { passSecrets } from "./secrets.ts";
 import { countPopulation } from "./sessions/device/index.ts";
-import { configureRoom, createRoomNumbers } from "./sessions/waiting-room/index.ts";
+import { createRoomNumbers } from "./sessions/waiting-room/index.ts";
+import { configureRoom } from "./sessions/waiting-room/sql.ts";
 import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";

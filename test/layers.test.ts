@@ -15,11 +15,21 @@ const PLANTS: Array<[rule: string, file: string, imports: string]> = [
   ["only-sql-knows-the-database", "src/http/planted-drizzle.ts", "drizzle-orm/postgres-js"],
   ["only-sql-knows-the-database", "src/sessions/device/planted-table.ts", "../../../drizzle/keys.ts"],
   ["only-routes-know-hono", "src/sessions/device/planted-verb.ts", "hono"],
+  ["only-sql-knows-the-database", "src/keys/planted-nosql.ts", "postgres"],
   ["only-routes-know-hono", "src/cli/planted-server.ts", "@hono/node-server"],
+  ["only-routes-know-hono", "src/admin/keys/planted-verb.ts", "hono"],
   ["kinds-are-strangers", "src/sessions/planted/index.ts", "../device/index.ts"],
   ["kinds-are-strangers", "src/sessions/device/planted-kind.ts", "../planted/contract.ts"],
   ["verbs-do-not-know-routes", "src/sessions/device/planted-back.ts", "./routes.ts"],
+  ["verbs-do-not-know-routes", "src/admin/keys/planted-back.ts", "./import-route.ts"],
+  ["verbs-do-not-know-routes", "src/keys/planted-back.ts", "../admin/planted/planted-routes.ts"],
+  ["routes-know-no-sql", "src/admin/keys/planted-routes.ts", "../../keys/sql.ts"],
+  ["routes-know-no-sql", "src/admin/device/planted-route.ts", "../../sessions/device/live-sql.ts"],
+  ["routes-know-no-sql", "src/sessions/planted/planted-routes.ts", "./sql.ts"],
+  ["routes-know-no-sql", "src/sessions/planted-too/index.ts", "./sql.ts"],
+  ["routes-know-no-sql", "src/http/planted-sql-knower.ts", "../audit/sql.ts"],
   ["sql-knows-no-verbs", "src/sessions/planted/sql.ts", "../../keys/create.ts"],
+  ["sql-knows-no-verbs", "src/admin/keys/planted-sql.ts", "./search.ts"],
   ["sql-knows-no-verbs", "src/sessions/planted/deep/sql.ts", "../index.ts"],
   ["nothing-knows-the-root", "src/keys/planted-root.ts", "../main.ts"],
   ["nothing-knows-the-root", "src/http/planted-command.ts", "../cli/output.ts"],
@@ -34,12 +44,19 @@ const PLANTS: Array<[rule: string, file: string, imports: string]> = [
 ];
 
 /** What the plants above need to be there. */
-const BESIDE: Array<[file: string, imports: string]> = [["src/keys/planted-b.ts", "./planted-a.ts"]];
+const BESIDE: Array<[file: string, imports: string]> = [
+  ["src/keys/planted-b.ts", "./planted-a.ts"],
+  ["src/admin/planted/planted-routes.ts", "zod"],
+  ["src/sessions/planted-too/sql.ts", "zod"],
+];
 
 /** Imports that look alike and are right. */
 const ALLOWED: Array<[file: string, imports: string]> = [
   ["src/sessions/planted/routes.ts", "hono"],
+  ["src/admin/planted/other-route.ts", "hono"],
+  ["src/admin/planted/routes.ts", "./planted-routes.ts"],
   ["src/sessions/planted/contract.ts", "zod"],
+  ["src/sessions/planted/live-sql.ts", "../../keys/filter-sql.ts"],
   ["src/database/planted-driver.ts", "postgres"],
   ["src/client/planted-contract.ts", "../sessions/planted/contract.ts"],
   ["test/planted.ts", "vitest"],

@@ -1,4 +1,5 @@
 /** The whole program as a process: how it refuses to start, how it stops, its workers, its log, its limits on HTTP. */
+
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -9,6 +10,7 @@ import { afterEach, describe, expect, inject, it } from "vitest";
 import { createHashKey, createKey } from "../src/keys/index.ts";
 import { useDatabase } from "./support/database.ts";
 import { databaseUrl } from "./support/database-url.ts";
+import { BY } from "./support/operator.ts";
 import { type CommandResult, keybeat, type RunningServer, startServer } from "./support/process.ts";
 import { startProxy } from "./support/proxy.ts";
 import { newAccessKey, newSessionId } from "./support/secrets.ts";
@@ -493,7 +495,7 @@ describe("the log", () => {
     await forgetPepper(); // the other tests of this file make keys without one
     const server = await serve({ ...secrets, LOG_LEVEL: "trace", CLEANUP_CRON: "* * * * * *" });
     const key = newAccessKey();
-    await createKey(db.database, createHashKey(secrets.KEY_PEPPER), { key });
+    await createKey(db.database, createHashKey(secrets.KEY_PEPPER), { key }, BY);
     const session_id = newSessionId();
     const body = { access_key: key, session_id, device: { name: "PC" } };
     expect((await server.post("/api/session/start", body)).status).toBe(200);

@@ -10,16 +10,13 @@ import type { HashKey } from "../keys/index.ts";
 import type { Limit } from "../limits/limit.ts";
 import type { Logger } from "../log.ts";
 import { listAudit } from "./audit/list.ts";
-import { insertAudit } from "./audit/sql.ts";
-import { numbersQuery, pageQuery } from "./contract.ts";
-import { eventRoute } from "./feed/event-route.ts";
-import { createFeed } from "./feed/feed.ts";
-import { keyRoutes } from "./keys/key-routes.ts";
-import { createNumbers } from "./numbers/read.ts";
-import { sessionRoutes } from "./sessions/session-routes.ts";
-import { signInRoute, signOutRoute } from "./sign-ins/sign-in-routes.ts";
+import { cleanUpNow } from "./clean-up.ts";
+import { pageQuery } from "./contract.ts";
+import { deviceAdminRoutes } from "./device/routes.ts";
+import { keyRoutes } from "./keys/routes.ts";
+import { signedInRoutes, signInRoute } from "./sign-ins/routes.ts";
 import { createSignIns } from "./sign-ins/sign-ins.ts";
-import { roomRoutes } from "./waiting-room/room-routes.ts";
+import { roomAdminRoutes } from "./waiting-room/routes.ts";
 
 export interface Administration {
   database: Database;
@@ -39,29 +36,14 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   const signIns = createSignIns(database, adminToken);
   routes.route("/", signInRoute(signIns, deps));
   routes.use("*", adminAuth({ signIns, readAddress: deps.readAddress, failures: deps.failures }));
-  routes.route("/", signOutRoute(database));
-  routes.get("/me", (c) => {
-    const csrf_token = c.get("signedIn")?.csrfToken;
-    return c.json({
-      signed_in: true,
-      by: csrf_token === undefined ? "token" : "page",
-      ...(csrf_token !== undefined && { csrf_token }),
-      version: deps.version,
-    });
-  });
+  routes.route("/", signedInRoutes(signIns, deps.version));
 
   routes.route("/keys", keyRoutes(deps));
-  routes.route("/sessions", sessionRoutes(deps));
-  routes.route("/waiting-room", roomRoutes(deps));
-  const readNumbers = createNumbers(database);
-  routes.get("/numbers", async (c) => c.json(await readNumbers(readQuery(c, numbersQuery).hours)));
-  routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams, signIns.findEnded));
+  routes.route("/", deviceAdminRoutes({ ...deps, findEnded: signIns.findEnded }));
+  routes.route("/waiting-room", roomAdminRoutes(deps));
   routes.get("/audit", async (c) => c.json(await listAudit(database, readQuery(c, pageQuery))));
   routes.post("/cleanup-sessions", async (c) => {
-    const { deleted } = await deps.cleanUp();
-    if (deleted > 0) {
-      await insertAudit(database, { by: c.get("operator"), action: "sessions_cleaned_up", details: { deleted } });
-    }
+    const deleted = await cleanUpNow(deps, c.get("operator"));
     return c.json({ success: true, deleted });
   });
   return routes;

@@ -1,4 +1,5 @@
-/** What most commands need: the settings and an open database that is always closed again. */
+/** What most commands need: the settings and an open database, closed again whatever happens. */
+import type { Operator } from "../audit/operator.ts";
 import { type Config, readConfig } from "../config.ts";
 import { chooseDatabase } from "../database/choose.ts";
 import { type Database, openDatabase } from "../database/database.ts";
@@ -6,12 +7,15 @@ import { type MigrationReport, migrateDatabase } from "../database/migrate.ts";
 import { untilStopped } from "../database/patience.ts";
 import { createHashKey, expectPepper, type HashKey } from "../keys/index.ts";
 import { createLog, type Logger } from "../log.ts";
+import { operatorOfCommandLine } from "./operator.ts";
 import { stopAtSignal } from "./signals.ts";
 
 export interface Context {
   config: Config;
   database: Database;
   hashKey: HashKey;
+  /** Who has called the command, for the audit log. */
+  by: Operator;
   log: Logger;
 }
 
@@ -21,7 +25,7 @@ export async function withDatabase<T>(run: (context: Context) => Promise<T>, log
     const database = openDatabase(url);
     try {
       const hashKey = createHashKey(config.keyPepper);
-      return await untilStopped(run({ config, database, hashKey, log }), stop);
+      return await untilStopped(run({ config, database, hashKey, by: operatorOfCommandLine(), log }), stop);
     } finally {
       const closed = database.close();
       if (!stop.aborted) await closed;

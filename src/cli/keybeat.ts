@@ -66,7 +66,7 @@ function report(error: unknown): number {
   return error instanceof UsageError ? 2 : 1;
 }
 
-/** drizzle's message holds the statement and its parameters; the reason is in its cause. */
+/** The innermost cause says most. */
 function reasonOf(error: unknown): string {
   const { message, cause } = error as Partial<Error>;
   return cause === undefined ? (message ?? String(error)) : reasonOf(cause);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { OperatorError } from "../errors.ts";
-import { createKey, type KeyRow, listKeys, revokeKey } from "../keys/index.ts";
+import { createKey, findKeys, type KeyRow, listKeys, revokeKey } from "../keys/index.ts";
 import { withDatabase, withKeys } from "./context.ts";
 import { addImportCommand } from "./keys-import.ts";
 import { ago, type Cell, type OutputOptions, printJson, printTable } from "./output.ts";
@@ -16,7 +16,7 @@ export function addKeysCommands(program: Command): void {
     .option("--key <key>", "take this key instead of a random one")
     .option("--json", "print as JSON")
     .action(async (options: OutputOptions & { label?: string; expires?: string; key?: string }) => {
-      const created = await withKeys(({ database, hashKey }) => createKey(database, hashKey, options));
+      const created = await withKeys(({ database, hashKey, by }) => createKey(database, hashKey, options, by));
       if (options.json) printJson(created);
       else console.log(created.access_key);
     });
@@ -31,7 +31,7 @@ export function addKeysCommands(program: Command): void {
       withDatabase(async ({ database }) => {
         const rows: KeyRow[] = [];
         for await (const key of listKeys(database)) {
-          if (options.json) printJson(keyJson(key));
+          if (options.json) printJson(key);
           else rows.push(key);
         }
         if (options.json) return;
@@ -45,18 +45,21 @@ export function addKeysCommands(program: Command): void {
     .description("revoke a key by its first characters, its id or the whole key; its live session ends")
     .option("--json", "print the result as JSON")
     .action((which: string, options: OutputOptions) =>
-      withKeys(async ({ database, hashKey }) => {
-        const result = await revokeKey(database, hashKey, which);
-        if (result.outcome === "unknown") throw new OperatorError("no key fits");
-        if (result.outcome === "ambiguous") {
-          if (options.json) printJson({ matches: result.keys.map(keyJson) });
-          else printKeys(result.keys);
+      withKeys(async ({ database, hashKey, by }) => {
+        const found = await findKeys(database, hashKey, which);
+        if (found.length > 1) {
+          if (options.json) printJson({ matches: found });
+          else printKeys(found);
           throw new OperatorError("several keys fit, none was revoked: say more characters, or id:<id>");
         }
-        const { key, sessionRevoked } = result;
-        if (options.json) printJson({ id: key.id, revoked: true, session_ended: sessionRevoked });
-        else
-          console.log(`revoked key ${key.id} (${key.prefix}…)${sessionRevoked ? ", its live session has ended" : ""}`);
+        const [key] = found;
+        const revoked = key && (await revokeKey(database, { id: key.id, note: null }, by));
+        if (!key || !revoked) throw new OperatorError("no key fits");
+        if (options.json) printJson({ id: key.id, revoked: true, session_ended: revoked.sessionRevoked });
+        else {
+          const ended = revoked.sessionRevoked ? ", its live session has ended" : "";
+          console.log(`revoked key ${key.id} (${key.access_key})${ended}`);
+        }
       }),
     );
 }
@@ -66,32 +69,19 @@ function printKeys(rows: KeyRow[]): void {
     ["ID", "KEY", "LABEL", "STATE", "LAST USED", "EXPIRES"],
     rows.map((key) => [
       key.id,
-      `${key.prefix}…`,
+      key.access_key,
       key.label,
       stateOf(key),
-      key.lastUsedAt && ago(key.lastUsedAt),
-      key.expiresAt?.slice(0, 10) ?? null,
+      key.last_used_at && ago(key.last_used_at),
+      key.expires_at?.toISOString().slice(0, 10) ?? null,
     ]),
   );
 }
 
 function stateOf(key: KeyRow): Cell {
-  if (key.revokedAt) return { text: "revoked", style: "red" };
-  if (key.expiresAt && new Date(key.expiresAt).getTime() <= Date.now()) {
+  if (key.revoked_at) return { text: "revoked", style: "red" };
+  if (key.expires_at && key.expires_at.getTime() <= Date.now()) {
     return { text: key.live ? "expired, in use" : "expired", style: "yellow" };
   }
   return key.live ? { text: "in use", style: "green" } : "free";
-}
-
-function keyJson(key: KeyRow) {
-  return {
-    id: key.id,
-    access_key: `${key.prefix}…`,
-    label: key.label,
-    created_at: key.createdAt,
-    expires_at: key.expiresAt,
-    revoked_at: key.revokedAt,
-    last_used_at: key.lastUsedAt,
-    live: key.live,
-  };
 }

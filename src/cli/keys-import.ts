@@ -1,7 +1,6 @@
 /** keybeat keys import */
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
-import { operatorOfCommandLine } from "../database/operator.ts";
 import { OperatorError } from "../errors.ts";
 import { type Bytes, type ImportReport, importKeys } from "../keys/index.ts";
 import { withDatabase } from "./context.ts";
@@ -23,9 +22,9 @@ export function addImportCommand(keys: Command): void {
     .option("--json", "print the result as JSON")
     .action(async (file: string, options: ImportCommandOptions) => {
       const { dryRun = false, encoding: charset, json } = options;
-      const report = await withDatabase(({ database, hashKey }) =>
+      const report = await withDatabase(({ database, hashKey, by }) =>
         importKeys(database, hashKey, () => readBytes(file), {
-          by: operatorOfCommandLine(),
+          by,
           partial: true,
           dryRun,
           charset,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { OperatorError } from "../errors.ts";
-import { kickSession, listSessions } from "../sessions/device/index.ts";
+import { findSessions, kickSession, listSessions } from "../sessions/device/index.ts";
 import { withDatabase } from "./context.ts";
 import { ago, type Cell, type OutputOptions, printJson, printTable } from "./output.ts";
 
@@ -38,11 +38,10 @@ export function addSessionsCommands(program: Command): void {
     .description("end a live session; its key stays good, so the device may start again")
     .option("--json", "print the result as JSON")
     .action((prefix: string, options: OutputOptions) =>
-      withDatabase(async ({ database }) => {
-        const result = await kickSession(database, prefix);
-        if (result.outcome === "unknown") throw new OperatorError("no live session's id begins so");
-        if (result.outcome === "ambiguous") {
-          const matches = result.sessions.map((session) => ({
+      withDatabase(async ({ database, by }) => {
+        const found = await findSessions(database, prefix);
+        if (found.length > 1) {
+          const matches = found.map((session) => ({
             session_id: `${session.session_id.slice(0, Math.max(8, prefix.length))}…`,
             access_key: session.access_key,
             device: session.device?.name ?? null,
@@ -55,9 +54,12 @@ export function addSessionsCommands(program: Command): void {
             );
           throw new OperatorError("several sessions fit, none was kicked: say more characters");
         }
-        const { access_key } = result.session;
-        if (options.json)
-          printJson({ kicked: true, session_id: `${result.session.session_id.slice(0, 8)}…`, access_key });
+        const [session] = found;
+        const kick = session && { keyId: session.key_id, generation: session.generation, note: null };
+        if (!kick || !(await kickSession(database, kick, by)))
+          throw new OperatorError("no live session's id begins so");
+        const { session_id, access_key } = session;
+        if (options.json) printJson({ kicked: true, session_id: `${session_id.slice(0, 8)}…`, access_key });
         else console.log(`kicked the session of key ${access_key}`);
       }),
     );

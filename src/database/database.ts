@@ -1,5 +1,4 @@
 /** The database as the rest of the program sees it: a few lanes, opened together and closed together. */
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { Tracing } from "../tracing/tracing.ts";
 import { type Lane, type LaneCounts, type LaneOptions, openLane } from "./lane.ts";
 
@@ -12,8 +11,6 @@ export interface Database {
   readonly operators: Lane;
   /** Cleanup, bulk work and the command line: may take longer, and never stands in a client's way. */
   readonly background: Lane;
-  /** Administration: a query built by drizzle, under the same bounds. */
-  tables<T>(query: (tables: PostgresJsDatabase) => PromiseLike<T>): Promise<T>;
   /** What became of the calls, a lane each. */
   readonly counts: readonly LaneCounts[];
   close(): Promise<void>;
@@ -21,15 +18,15 @@ export interface Database {
 
 export const REQUEST_DEADLINE_MS = 2500;
 
-const CONNECTIONS_MAX = { requests: 10, heartbeats: 3, operators: 2, background: 2, administration: 2 } as const;
+const CONNECTIONS_MAX = { requests: 10, heartbeats: 3, operators: 2, background: 2 } as const;
 /** For all kinds of session (see compose.ts). */
 const LISTENERS = 1;
 
 /** How many connections a service of so many processes opens at most; with several, the primary works in the background. */
 export function connectionsNeeded(processes: number): number {
-  const { requests, heartbeats, operators, background, administration } = CONNECTIONS_MAX;
-  const each = requests + heartbeats + operators + background + administration + LISTENERS;
-  return processes * each + (processes > 1 ? background + administration : 0);
+  const { requests, heartbeats, operators, background } = CONNECTIONS_MAX;
+  const each = requests + heartbeats + operators + background + LISTENERS;
+  return processes * each + (processes > 1 ? background : 0);
 }
 
 export function openDatabase(url: string, tracing?: Tracing): Database {
@@ -64,20 +61,12 @@ export function openDatabase(url: string, tracing?: Tracing): Database {
     waitingMax: 100,
     deadlineMs: 30_000,
   });
-  // drizzle changes how its client reads and writes dates and JSON, so it has one of its own.
-  const administration = open({
-    name: "administration",
-    connectionsMax: CONNECTIONS_MAX.administration,
-    waitingMax: 100,
-    deadlineMs: 30_000,
-  });
-  const lanes = [requests, heartbeats, operators, background, administration];
+  const lanes = [requests, heartbeats, operators, background];
   return {
     requests,
     heartbeats,
     operators,
     background,
-    tables: (query) => administration.query((sql) => query(drizzle(sql))),
     counts: lanes.map((lane) => lane.counts),
     async close() {
       await Promise.all(lanes.map((lane) => lane.close()));

@@ -1,7 +1,7 @@
 /**
  * The functions of the database, each once, in migrations/functions. They are applied anew when they have changed: by a
- * program whose files are newer than the database's, never by an older one. versions.json has the hash of each version of
- * the files, in their order (`npm run generate` notes it, `npm run check` asks for it).
+ * program whose files are newer than the database's, never by an older one. versions.txt has the hash of each version of
+ * the files, a line each (`npm run generate` notes it, `npm run check` asks for it).
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ export interface FunctionsVersion {
 export interface Functions extends FunctionsVersion {
   /** The SQL of each file. */
   files: string[];
-  /** Whether versions.json knows them. */
+  /** Whether versions.txt knows them. */
   noted: boolean;
 }
 
@@ -32,7 +32,7 @@ export function readFunctions(folder = functionsFolder()): Functions {
 }
 
 export const readVersions = (folder = functionsFolder()): string[] =>
-  JSON.parse(readFileSync(`${folder}/versions.json`, "utf8"));
+  readFileSync(`${folder}/versions.txt`, "utf8").split("\n").filter(Boolean);
 
 /** Whether a database with these (undefined: with none) is to be given ours. */
 export function areNewer(ours: FunctionsVersion, present: FunctionsVersion | undefined): boolean {

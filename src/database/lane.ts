@@ -207,7 +207,7 @@ function defuse(call: unknown): void {
   query.args = [];
 }
 
-/** What is sent as text; the parameters are not in it. A query that drizzle built does not say. */
+/** What is sent as text; the parameters are not in it. */
 function textOf(call: unknown): string | undefined {
   const { strings } = call as { strings?: unknown };
   if (!Array.isArray(strings)) return undefined;
@@ -234,9 +234,7 @@ function mapError(error: unknown): unknown {
   return ownCode || PASSING.test(code) ? unavailable(error) : error;
 }
 
-/** The code of the driver's error, also where drizzle wrapped it into one of its own. */
 function codeOf(error: unknown): string | undefined {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
-  if (typeof code === "string") return code;
-  return cause === undefined ? undefined : codeOf(cause);
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : undefined;
 }

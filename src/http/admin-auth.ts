@@ -4,12 +4,13 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
-import type { Operator } from "../database/operator.ts";
+import type { Operator } from "../audit/operator.ts";
 import { AppError } from "../errors.ts";
 import type { Limit } from "../limits/limit.ts";
 import type { ReadAddress } from "./client-address.ts";
 import { anotherSite, isOwnOrigin, isReading } from "./cross-origin.ts";
 import type { HttpEnv } from "./request-id.ts";
+import { readSignInCookie } from "./sign-in-cookie.ts";
 
 export interface AdminEnv {
   Variables: HttpEnv["Variables"] & {
@@ -28,14 +29,17 @@ export interface SignedIn {
   since: number;
 }
 
+/** The names of those that were ended. Throws `unavailable`. */
+export type FindEndedSignIns = (signIns: SignedIn[]) => Promise<Set<string>>;
+
 /** What says that the database is away must be had while it is. Neither changes anything. */
 const WITHOUT_DATABASE = new Set(["/api/admin/me", "/api/admin/events"]);
 
 export function adminAuth(deps: {
   signIns: {
     isToken(given: string): boolean;
-    read(c: Context): SignedIn | "forged" | undefined;
-    findEnded(signIns: SignedIn[]): Promise<Set<string>>;
+    read(cookie: string | undefined): SignedIn | "forged" | undefined;
+    findEnded: FindEndedSignIns;
   };
   readAddress: ReadAddress;
   /** Counts wrong tokens. */
@@ -57,7 +61,7 @@ export function adminAuth(deps: {
     const from = deps.readAddress(c);
     const bearer = /^Bearer\s+(\S.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const given = bearer ?? c.req.header("x-admin-password");
-    const signedIn = given === undefined ? signIns.read(c) : undefined;
+    const signedIn = given === undefined ? signIns.read(readSignInCookie(c)) : undefined;
     if (given !== undefined || signedIn !== undefined) failures.admit(from);
     if (given !== undefined && signIns.isToken(given)) {
       c.set("operator", { who: "token", from });

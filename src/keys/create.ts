@@ -1,5 +1,5 @@
+import type { Operator } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
-import { type Operator, operatorOfCommandLine } from "../database/operator.ts";
 import { OperatorError } from "../errors.ts";
 import { parseExpiry } from "./expiry.ts";
 import { checkLabel } from "./label.ts";
@@ -24,18 +24,15 @@ export interface CreatedKey {
 export async function createKey(
   database: Database,
   hashKey: HashKey,
-  wanted: { key?: string; label?: string; expires?: string } = {},
+  wanted: { key?: string; label?: string; expires?: string },
+  by: Operator,
 ): Promise<CreatedKey> {
-  const added = await addKey(
-    database,
-    hashKey,
-    {
-      key: wanted.key === undefined ? undefined : readKey(wanted.key),
-      label: checkLabel(wanted.label),
-      expiresAt: wanted.expires === undefined ? null : parseExpiry(wanted.expires),
-    },
-    operatorOfCommandLine(),
-  );
+  const key = {
+    key: wanted.key === undefined ? undefined : readKey(wanted.key),
+    label: checkLabel(wanted.label),
+    expiresAt: wanted.expires === undefined ? null : parseExpiry(wanted.expires),
+  };
+  const added = await addKey(database, hashKey, key, by);
   if (!added) throw new OperatorError("that key exists already");
   const { createdAt: _unsaid, ...created } = added;
   return created;

@@ -1,5 +1,5 @@
+import type { Operator } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
-import type { Operator } from "../database/operator.ts";
 import type { Bytes } from "./import-lines.ts";
 import { type Reading, readKeys } from "./import-read.ts";
 import { newKey } from "./new-key.ts";

@@ -1,15 +1,13 @@
+import { allById } from "../database/all-by-id.ts";
 import type { Database } from "../database/database.ts";
 import { type KeyRow, selectKeys } from "./sql.ts";
 
-const PAGE_SIZE = 1000;
+export type { KeyRow };
 
-/** All keys in the order of their ids, a page at a time, so that a million of them need no memory. */
-export async function* listKeys(database: Database): AsyncGenerator<KeyRow> {
-  for (let after = 0; ; ) {
-    const page = await selectKeys(database, { after, limit: PAGE_SIZE });
-    yield* page;
-    const last = page.at(-1);
-    if (!last || page.length < PAGE_SIZE) return;
-    after = last.id;
-  }
+/** All keys in the order of their ids. */
+export function listKeys(database: Database): AsyncGenerator<KeyRow> {
+  return allById(
+    (page) => selectKeys(database, page),
+    ({ id }) => id,
+  );
 }

@@ -1,18 +1,19 @@
 /** Every statement on access keys. A change is written into the audit log in its own statement, so never without it. */
-import { and, eq, inArray, like, or, sql } from "drizzle-orm";
-import { activeSessions } from "../../drizzle/active-sessions.ts";
-import { keys } from "../../drizzle/keys.ts";
+import type { Operator } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
-import type { Operator } from "../database/operator.ts";
+import type { Sql } from "../database/lane.ts";
+import { liveSessions } from "../sessions/device/live-sql.ts";
+import { beginsWith } from "./filter-sql.ts";
 
 export interface KeyRow {
   id: number;
-  prefix: string;
+  /** Masked. */
+  access_key: string;
   label: string | null;
-  createdAt: string;
-  expiresAt: string | null;
-  revokedAt: string | null;
-  lastUsedAt: string | null;
+  created_at: Date;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+  last_used_at: Date | null;
   /** Whether a session of it is live now, by the database's clock. */
   live: boolean;
 }
@@ -76,42 +77,31 @@ const hexOf = ({ hash, alias }: NewKey) => ({
 
 /** One page of keys by id, `after` excluded. */
 export async function selectKeys(database: Database, page: { after: number; limit: number }): Promise<KeyRow[]> {
-  return database.tables((tables) =>
-    tables
-      .select(KEY_COLUMNS)
-      .from(keys)
-      .leftJoin(activeSessions, eq(activeSessions.keyId, keys.id))
-      .where(sql`${keys.id} > ${page.after}`)
-      .orderBy(keys.id)
-      .limit(page.limit),
+  return database.background.query(
+    (query) => query<KeyRow[]>`${keysNow(query)} WHERE k.id > ${page.after} ORDER BY k.id LIMIT ${page.limit}`,
   );
 }
 
-/** Whatever a person may mean: at most `limit` keys with that id, that whole key, or that beginning. */
-export async function findKeys(
+/** Whatever a person may mean: at most `limit` keys with that id, kept as one of these hashes, or with that beginning. */
+export async function selectMeantKeys(
   database: Database,
-  wanted: { id: number | undefined; hashes: Uint8Array[]; prefix: string | undefined; limit: number },
+  meant: { id: number | undefined; hashes: Uint8Array[]; prefix: string | undefined; limit: number },
 ): Promise<KeyRow[]> {
-  const byPrefix =
-    wanted.prefix === undefined ? undefined : like(keys.keyPrefix, `${wanted.prefix.replace(/[\\%_]/g, "\\$&")}%`);
-  return database.tables((tables) =>
-    tables
-      .select(KEY_COLUMNS)
-      .from(keys)
-      .leftJoin(activeSessions, eq(activeSessions.keyId, keys.id))
-      .where(
-        and(
-          or(
-            wanted.id === undefined ? undefined : eq(keys.id, wanted.id),
-            inArray(keys.keyHash, wanted.hashes),
-            byPrefix,
-          ),
-        ),
-      )
-      .orderBy(keys.id)
-      .limit(wanted.limit),
+  const { id, hashes, prefix, limit } = meant;
+  const [hash = null, alias = null] = hashes;
+  return database.background.query(
+    (query) => query<KeyRow[]>`
+      ${keysNow(query)}
+      WHERE k.id = ${id ?? null} OR k.key_hash IN (${hash}, ${alias})
+        ${prefix === undefined ? query`` : query`OR ${beginsWith(query, prefix)}`}
+      ORDER BY k.id LIMIT ${limit}`,
   );
 }
+
+const keysNow = (query: Sql) => query`
+  SELECT k.id, k.key_prefix || '…' AS access_key, k.label, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
+         s.key_id IS NOT NULL AS live
+  FROM keys k LEFT JOIN ${liveSessions(query)} s ON s.key_id = k.id`;
 
 /** Changes what is given; undefined stays as it is. Returns whether there is such a key. */
 export async function patchKeyRow(
@@ -172,20 +162,6 @@ export async function countKeys(database: Database): Promise<number> {
   );
   return row?.n;
 }
-
-const rfc3339 = (column: unknown) =>
-  sql<string | null>`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-
-const KEY_COLUMNS = {
-  id: keys.id,
-  prefix: keys.keyPrefix,
-  label: keys.label,
-  createdAt: rfc3339(keys.createdAt) as ReturnType<typeof sql<string>>,
-  expiresAt: rfc3339(keys.expiresAt),
-  revokedAt: rfc3339(keys.revokedAt),
-  lastUsedAt: rfc3339(keys.lastUsedAt),
-  live: sql<boolean>`coalesce(${activeSessions.lastHeartbeat} > session_cutoff(clock_timestamp()), false)`,
-};
 
 /** How the pepper was known last, and whether there are keys that were hashed with it. */
 export async function selectPepperMark(database: Database): Promise<{ mark: string | null; hasKeys: boolean }> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { createFeed } from "../../src/admin/feed/feed.ts";
+import { createFeed } from "../../src/admin/device/feed.ts";
 import { openDatabase } from "../../src/database/database.ts";
 import { createLog } from "../../src/log.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";

@@ -1,6 +1,6 @@
 import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "vitest";
-import { importPreview, importReply } from "../../src/admin/contract.ts";
+import { importPreview, importReply } from "../../src/admin/keys/contract.ts";
 import { importKeys } from "../../src/keys/import.ts";
 import { mintKey } from "../../src/keys/secret.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";

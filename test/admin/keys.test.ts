@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { auditItem, createKeyReply, keyItem, keysPage } from "../../src/admin/contract.ts";
+import { auditItem } from "../../src/admin/audit/contract.ts";
+import { createKeyReply, keyItem, keysPage } from "../../src/admin/keys/contract.ts";
 import { keysWithHolder } from "../../src/admin/keys/sql.ts";
 import type { Sql } from "../../src/database/lane.ts";
 import { useApp } from "../support/app.ts";

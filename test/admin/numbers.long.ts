@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type NumbersReply, numbersReply } from "../../src/admin/contract.ts";
+import { type NumbersReply, numbersReply } from "../../src/admin/device/contract.ts";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";

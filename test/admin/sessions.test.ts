@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { historyPage, sessionsPage } from "../../src/admin/contract.ts";
-import { sessionsWithKey } from "../../src/admin/sessions/sql.ts";
+import { historyPage, sessionsPage } from "../../src/admin/device/contract.ts";
 import type { Sql } from "../../src/database/lane.ts";
+import { sessionsWithKey } from "../../src/sessions/device/listing-sql.ts";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newSessionId } from "../support/secrets.ts";

@@ -450,16 +450,16 @@ describe("keybeat doctor in the database", () => {
         ),
       ),
     );
-    expect((await count()) - before).toBe(17); // and 2 of administration, and 2 that listen: 21
+    expect((await count()) - before).toBe(17); // and 1 that listens: 18
     const [finding] = of(await doctor({ WORKERS: "1" }), "connections");
-    expect(finding?.message).toContain("needs up to 21");
+    expect(finding?.message).toContain("needs up to 18");
     const server = await startServer({ DATABASE_URL: db.url });
     undo.push(() => server.stop());
     const listening = () => db.sql`
       SELECT FROM pg_stat_activity WHERE datname = ${db.name} AND application_name = 'keybeat listen'`;
-    for (let tries = 0; tries < 100 && (await listening()).length < 2; tries++) await sleep(50);
+    for (let tries = 0; tries < 100 && (await listening()).length < 1; tries++) await sleep(50);
     await sleep(500);
-    expect(await listening()).toHaveLength(2);
+    expect(await listening()).toHaveLength(1);
   });
 
   it("finds a pooler in between, and one that swallows notifications", async () => {

@@ -4,9 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
-import { selectEndedLately } from "../../src/admin/feed/sql.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
+import { selectEndedLately } from "../../src/sessions/device/feed-sql.ts";
 import {
   askPlaceRow,
   leavePlaceRow,

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { untilFree } from "../../src/database/locked.ts";
 import { setSessionTimeout } from "../../src/database/service-state.ts";
 import { createLog } from "../../src/log.ts";
-import { configureRoom } from "../../src/sessions/waiting-room/index.ts";
+import { configureRoom } from "../../src/sessions/waiting-room/sql.ts";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newSessionId } from "../support/secrets.ts";

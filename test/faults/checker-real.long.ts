@@ -1,8 +1,9 @@
 /** The checker beside the real thing: two servers under load. What they did passes; broken in one place, it does not. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { kickSession } from "../../src/sessions/device/index.ts";
 import { useDatabase } from "../support/database.ts";
+import { kickByPrefix } from "../support/operator.ts";
 import { startServer } from "../support/process.ts";
 import { checkHistory } from "./checker/check.ts";
 import type { History } from "./checker/history.ts";
@@ -35,7 +36,7 @@ beforeAll(async () => {
     users: roomUsers(USERS),
     keys: made.map(({ key, id }) => ({ id, accessKey: key })),
     timeoutMs: TIMEOUT_SECONDS * 1000,
-    kick: async (prefix) => (await kickSession(db.database, prefix)).outcome === "kicked",
+    kick: async (prefix) => (await kickByPrefix(db.database, prefix)) === "kicked",
     signal: AbortSignal.timeout(LOAD_MS_MAX),
   });
   const record = async (): Promise<History> => {

@@ -1,7 +1,9 @@
 /** Sets the stage for a recorded story: two processes of a release on one database, and the keys of the story. */
+
 import postgres from "postgres";
 import { openDatabase } from "../../src/database/database.ts";
 import { createHashKey, createKey } from "../../src/keys/index.ts";
+import { BY } from "../support/operator.ts";
 import { startProxy } from "../support/proxy.ts";
 import { newNames, type Stage } from "./play.ts";
 
@@ -40,7 +42,7 @@ async function makeKeys(databaseUrl: string, sql: postgres.Sql, names: Record<st
   const hashKey = createHashKey(undefined);
   for (const [name, key] of Object.entries(names)) {
     if (!name.startsWith("key_") || name === "key_new") continue;
-    const { id } = await createKey(database, hashKey, { key });
+    const { id } = await createKey(database, hashKey, { key }, BY);
     if (name === "key_expired") await sql`UPDATE keys SET expires_at = now() - interval '1 day' WHERE id = ${id}`;
     if (name === "key_revoked") await sql`UPDATE keys SET revoked_at = now() WHERE id = ${id}`;
   }

@@ -1,10 +1,12 @@
 /** A database of its own for a test file, cloned from the migrated template. */
+
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import { type Database, openDatabase } from "../../src/database/database.ts";
 import { createHashKey, createKey, type HashKey } from "../../src/keys/index.ts";
 import { databaseUrl } from "./database-url.ts";
+import { BY } from "./operator.ts";
 import { newAccessKey } from "./secrets.ts";
 
 export interface TestDatabase {
@@ -48,7 +50,7 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
     sql,
     hashKey,
     async makeKey(options = {}) {
-      const created = await createKey(database, hashKey, { key: newAccessKey(), ...options });
+      const created = await createKey(database, hashKey, { key: newAccessKey(), ...options }, BY);
       return { key: created.access_key, id: created.id };
     },
     holdRow: (table, keyId) =>

@@ -1,7 +1,7 @@
+import { selectAudit } from "../../audit/sql.ts";
 import type { Database } from "../../database/database.ts";
-import type { AuditItem } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
-import { selectAudit } from "./sql.ts";
+import type { AuditItem } from "./contract.ts";
 
 /** What operators did, the newest first. */
 export async function listAudit(database: Database, page: { cursor?: number | undefined; limit: number }) {

@@ -1,10 +1,10 @@
 /** /api/admin/keys in the OpenAPI document. */
-import { type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
+import { type Errors, type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
+import { done, id } from "../contract.ts";
+import { aboutPage, answerOk } from "../description-shared.ts";
 import {
   createKeyReply,
   createKeyRequest,
-  done,
-  id,
   importAnswer,
   importPreview,
   importQuery,
@@ -16,8 +16,7 @@ import {
   patchKeyRequest,
   revokeKeyRequest,
   searchKeysRequest,
-} from "../contract.ts";
-import { aboutPage, answerOk } from "../description-shared.ts";
+} from "./contract.ts";
 
 const created = {
   id: 41,
@@ -65,7 +64,12 @@ const ID: ParameterDescription = {
 const CSV = "key,label,expires\nkb_first-key-0001,ACME,2027-03-01\nkb_second-key-0002,,\n";
 const page = { items: [live], next_cursor: "41" };
 
-export const keyDescription: Pick<Part, "schemas" | "routes"> = {
+export const keyErrors = {
+  key_not_found: { when: "no key has this id.", message: "There is no such key" },
+  key_exists: { when: "that access key exists already.", message: "That key exists already" },
+} satisfies Errors;
+
+export const keyPart: Pick<Part, "schemas" | "routes"> = {
   schemas: {
     CreateKeyRequest: createKeyRequest,
     CreateKeyReply: createKeyReply,

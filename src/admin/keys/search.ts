@@ -1,8 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
 import { formsOf, type HashKey } from "../../keys/index.ts";
-import type { KeyItem, SearchKeys } from "../contract.ts";
 import { pageOf } from "../page-of.ts";
+import { type KeyItem, keyId, type SearchKeys } from "./contract.ts";
 import { type KeyWithHolderRow, selectKeysWithHolder } from "./sql.ts";
 
 /** A page of the keys that fit all that is asked for, the newest first. */
@@ -25,6 +25,13 @@ export async function readKey(database: Database, id: number): Promise<KeyItem> 
   const [row] = await selectKeysWithHolder(database, { id, limit: 1 });
   if (!row) throw keyNotFound();
   return itemOf(row);
+}
+
+/** The id that a path names. What is no id is no key either: throws key_not_found. */
+export function readKeyId(text: string | undefined): number {
+  const id = keyId.safeParse(text);
+  if (!id.success) throw keyNotFound();
+  return id.data;
 }
 
 export const keyNotFound = () => new AppError("key_not_found", "There is no such key");

@@ -1,6 +1,7 @@
 /** The sign-ins that were ended before their time. What a sign-in is else, its cookie says. */
+
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
 
 /** Stands for every sign-in until then; no sign-in has this name. */
 const ALL = "*";

@@ -4,13 +4,11 @@
  * nobody else is repeated or hidden by that.
  */
 import { z } from "zod";
-import { moment, pathName, text } from "../../sessions/contract.ts";
+import { moment, text } from "../../sessions/contract.ts";
+import { move, priority, userId } from "../../sessions/waiting-room/contract.ts";
 import { id, inQuery, page, reason } from "../contract.ts";
 
-const priority = z.int().min(0).max(9);
 const SEATS_MAX = 1_000_000;
-
-export const userId = pathName(128);
 
 export const patchRoomRequest = z
   .object({ paused: z.boolean().optional(), max_active: z.int().min(0).max(SEATS_MAX).optional() })
@@ -68,10 +66,7 @@ export const placesPage = page(placeItem);
 export const moveItem = z.object({
   id,
   at: moment,
-  move: z.enum([
-    ...["seated", "queued", "promoted", "admitted", "claimed", "prioritised"],
-    ...["closed", "left", "expired", "abandoned", "unclaimed", "removed"],
-  ] as const),
+  move,
   priority,
   ticket: z.int(),
   /** How long they had waited, of `promoted` and `admitted`. */

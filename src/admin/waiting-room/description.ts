@@ -1,5 +1,6 @@
 /** /api/admin/waiting-room in the OpenAPI document. */
-import { type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
+import { type Errors, type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
+import { userId } from "../../sessions/waiting-room/contract.ts";
 import { done } from "../contract.ts";
 import { aboutPage, answerOk } from "../description-shared.ts";
 import {
@@ -13,7 +14,6 @@ import {
   placesPage,
   removePlaceRequest,
   roomReply,
-  userId,
 } from "./contract.ts";
 
 const room = {
@@ -93,7 +93,15 @@ const USER: ParameterDescription = {
   schema: userId,
 };
 
-export const roomDescription: Pick<Part, "schemas" | "routes"> = {
+export const roomErrors = {
+  not_waiting: { when: "the user has a seat already.", message: "This user has a seat already" },
+  room_full: {
+    when: "every seat is taken; somebody may be removed, or a seat added.",
+    message: "Every seat is taken: remove somebody, or add a seat",
+  },
+} satisfies Errors;
+
+export const roomAdminPart: Pick<Part, "schemas" | "routes"> = {
   schemas: {
     Room: roomReply,
     PatchRoomRequest: patchRoomRequest,

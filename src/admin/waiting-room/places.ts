@@ -1,9 +1,16 @@
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
 import { AppError } from "../../errors.ts";
+import {
+  admitWaiterRow,
+  type PlaceRow,
+  prioritiseWaiterRow,
+  removePlaceRow,
+  selectPlaces,
+  settleRoom,
+} from "../../sessions/waiting-room/operator-sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { ListPlaces, PlaceItem } from "./contract.ts";
-import { admitWaiterRow, type PlaceRow, prioritiseWaiterRow, removePlaceRow, selectPlaces, settleRoom } from "./sql.ts";
 
 /** A cursor is one number: where in the list, then which ticket. Tickets are counted from 1 and never come near it. */
 const TICKETS_MAX = 1e14;

@@ -1,8 +1,8 @@
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
+import { changeRoomRow, type RoomRow, selectRoom, settleRoom } from "../../sessions/waiting-room/operator-sql.ts";
 import { waitMinutes } from "../../sessions/waiting-room/place.ts";
 import type { PatchRoom, RoomReply } from "./contract.ts";
-import { changeRoomRow, type RoomRow, selectRoom, settleRoom } from "./sql.ts";
 
 /** The room's settings and counts, after whoever was due is gone. */
 export async function readRoom(database: Database): Promise<RoomReply> {

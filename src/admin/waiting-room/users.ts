@@ -1,9 +1,9 @@
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
+import { eraseUserRow, type MoveRow, selectMoves, settleRoom } from "../../sessions/waiting-room/operator-sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { MoveItem } from "./contract.ts";
 import { readPlace, userNotFound } from "./places.ts";
-import { eraseUserRow, type MoveRow, selectMoves, settleRoom } from "./sql.ts";
 
 /** All that is kept of a user's moves, the newest first. Throws user_not_found. */
 export async function listMoves(

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findWay, openConnections, type Sql } from "../../database/connections.ts";
 import { readSchema, readTableNames, type Schema } from "../../database/schema.ts";
+import { readTableHealth, type TableHealth } from "../../sessions/device/health-sql.ts";
 
 const SILENCE_MS_MAX = 5000;
 const ANSWER_MS_MAX = 8000;
@@ -57,30 +58,20 @@ export interface ServerFacts {
   clockAheadSeconds: number;
 }
 
-export interface TableFacts {
+interface ServiceFacts {
   tick_age_seconds: number | null;
-  live: number;
-  overdue: number;
-  /** How long the oldest of them has been over its deadline. */
-  overdue_seconds: number | null;
-  missing_partitions: string[];
-  rows_in_default: boolean;
-  live_rows: number;
-  dead_rows: number;
-  updates: number;
-  heap_only_updates: number;
-  indexes_on_heartbeat: string[];
   oldest_transaction_seconds: number | null;
   /** What the process that started last has set for all. */
   timeout_seconds: number;
-  /** Of active_sessions with its indexes, and of what PostgreSQL keeps in memory. */
-  bytes: number;
+  /** What PostgreSQL keeps in memory. */
   memory_bytes: number;
   /** Jumps of the clock that were seen; how far the last one went and how long ago it was: null before the first. */
   clock_steps: number | null;
   clock_stepped_seconds: number | null;
   clock_step_age_seconds: number | null;
 }
+
+export type TableFacts = ServiceFacts & TableHealth;
 
 export interface Facts {
   server: ServerFacts;
@@ -157,46 +148,16 @@ async function hearsItself(sql: Sql, heard: Set<string>): Promise<boolean> {
 }
 
 async function readTables(sql: Sql): Promise<TableFacts> {
-  const [row] = await sql<TableFacts[]>`
-    WITH rule AS MATERIALIZED (
-      SELECT clock_timestamp() AS at, session_cutoff(clock_timestamp()) AS cutoff
-    ), sessions AS (
-      SELECT count(*) FILTER (WHERE s.last_heartbeat > rule.cutoff)::int AS live,
-             count(*) FILTER (WHERE s.last_heartbeat <= rule.cutoff)::int AS overdue,
-             min(s.last_heartbeat) FILTER (WHERE s.last_heartbeat <= rule.cutoff) AS oldest
-      FROM active_sessions s, rule
-    ), months AS (
-      SELECT 'session_history_' || to_char(month, 'YYYY_MM') AS name
-      FROM generate_series(date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC'),
-                           (clock_timestamp() AT TIME ZONE 'UTC') + interval '2 months', '1 month') month
-    )
-    SELECT (SELECT extract(epoch FROM rule.at - last_tick)::float FROM present_state()) AS tick_age_seconds,
-           sessions.live, sessions.overdue,
-           extract(epoch FROM rule.at - session_deadline(sessions.oldest))::float AS overdue_seconds,
-           ARRAY(SELECT name FROM months WHERE to_regclass(name) IS NULL)::text AS missing_partitions,
-           EXISTS (SELECT FROM session_history_default) AS rows_in_default,
-           t.n_live_tup::int AS live_rows, t.n_dead_tup::int AS dead_rows,
-           t.n_tup_upd AS updates, t.n_tup_hot_upd AS heap_only_updates,
-           ARRAY(SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-                 WHERE i.indrelid = t.relid AND pg_get_indexdef(i.indexrelid) LIKE '%last_heartbeat%')::text
-             AS indexes_on_heartbeat,
-           (SELECT session_timeout_seconds FROM service_state) AS timeout_seconds,
-           steps.clock_steps, steps.clock_stepped_seconds,
-           extract(epoch FROM rule.at - steps.clock_stepped_at)::float AS clock_step_age_seconds,
-           pg_total_relation_size(t.relid) AS bytes,
+  const [row] = await sql`
+    SELECT (SELECT extract(epoch FROM clock_timestamp() - last_tick)::float FROM present_state()) AS tick_age_seconds,
+           s.session_timeout_seconds AS timeout_seconds, steps.clock_steps, steps.clock_stepped_seconds,
+           extract(epoch FROM clock_timestamp() - steps.clock_stepped_at)::float AS clock_step_age_seconds,
            pg_size_bytes(current_setting('shared_buffers')) AS memory_bytes,
            (SELECT extract(epoch FROM max(clock_timestamp() - a.xact_start))::float FROM pg_stat_activity a
             WHERE a.datname = current_database() AND a.backend_type = 'client backend') AS oldest_transaction_seconds
-    FROM rule, sessions, pg_stat_user_tables t,
+    FROM service_state s,
          -- By way of JSON, as a schema that is still to be migrated has no such columns.
-         (SELECT r.* FROM service_state s, jsonb_to_record(to_jsonb(s)) AS r (
-            clock_steps integer, clock_stepped_at timestamptz, clock_stepped_seconds double precision)) steps
-    WHERE t.relid = to_regclass('active_sessions')`;
-  const list = (text: unknown) => String(text).replace(/[{}"]/g, "").split(",").filter(Boolean);
-  const facts = row as TableFacts;
-  return {
-    ...facts,
-    missing_partitions: list(facts.missing_partitions),
-    indexes_on_heartbeat: list(facts.indexes_on_heartbeat),
-  };
+         jsonb_to_record(to_jsonb(s)) AS steps (
+           clock_steps integer, clock_stepped_at timestamptz, clock_stepped_seconds double precision)`;
+  return { ...(row as ServiceFacts), ...(await readTableHealth(sql)) };
 }

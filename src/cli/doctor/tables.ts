@@ -80,10 +80,10 @@ function checkTimeout({ timeout_seconds }: TableFacts, here: number): Finding {
       );
 }
 
-function checkCleanup({ overdue, overdue_seconds }: TableFacts): Finding {
-  const said = `${overdue} silent session(s) await the cleanup, the oldest for ${duration(overdue_seconds ?? 0)}`;
-  if (overdue === 0) return ok("cleanup", "no silent session awaits it");
-  return (overdue_seconds ?? 0) > OVERDUE_SECONDS_MAX
+function checkCleanup({ silent, overdue_seconds }: TableFacts): Finding {
+  const said = `${silent} silent session(s) await the cleanup, the oldest for ${duration(overdue_seconds)}`;
+  if (silent === 0) return ok("cleanup", "no silent session awaits it");
+  return overdue_seconds > OVERDUE_SECONDS_MAX
     ? warn("cleanup", `${said}: it does not run`, "set CLEANUP_CRON, or let the host's cron run keybeat cleanup")
     : ok("cleanup", said);
 }

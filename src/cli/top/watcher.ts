@@ -4,8 +4,9 @@
  */
 import type { Config } from "../../config.ts";
 import { type Lane, openLane } from "../../database/lane.ts";
+import { countSessions, type SessionCounts } from "../../sessions/device/live-sql.ts";
+import { type Counters, readCounters, readTakeovers, type Takeover } from "../../sessions/device/traffic-sql.ts";
 import { findTarget } from "../target.ts";
-import { type Count, type Counters, countSessions, readCounters, readTakeovers, type Takeover } from "./sql.ts";
 
 const DEADLINE_MS = 2000;
 const COUNT_EVERY_MS = 5000;
@@ -45,7 +46,7 @@ export function openWatcher(config: Config): Watcher {
   let lane: Lane | undefined;
   let url: string | undefined;
   let readings: Counters[] = [];
-  let count: { at: number; count: Count } | undefined;
+  let counted: { at: number; counts: SessionCounts } | undefined;
 
   /** The embedded database may come back on another port. */
   const connect = async (): Promise<Lane> => {
@@ -56,7 +57,7 @@ export function openWatcher(config: Config): Watcher {
       lane = openLane(target.url, { name: "top", connectionsMax: 1, waitingMax: 4, deadlineMs: DEADLINE_MS });
       url = target.url;
       readings = [];
-      count = undefined;
+      counted = undefined;
     }
     return lane;
   };
@@ -68,12 +69,13 @@ export function openWatcher(config: Config): Watcher {
     // Counters that fell were reset, or belong to another server.
     if (newest && counters.session_updates < newest.session_updates) readings = [];
     readings = [...readings.filter(({ at }) => at >= counters.at - RATE_MS), counters];
-    if (!count || performance.now() - count.at >= COUNT_EVERY_MS) {
-      count = { at: performance.now(), count: await countSessions(open) };
+    if (!counted || performance.now() - counted.at >= COUNT_EVERY_MS) {
+      counted = { at: performance.now(), counts: await countSessions(open) };
     }
     return {
       at: new Date(counters.at),
-      ...count.count,
+      live: counted.counts.live,
+      overdue: counted.counts.silent,
       rates: ratesOf(readings),
       serviceSilentSeconds: counters.tick_age_seconds,
       connections: counters.connections,

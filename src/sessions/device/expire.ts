@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../database/database.ts";
 import { isLocked } from "../../database/locked.ts";
 import { type PageRange, pageRanges } from "../../database/page-ranges.ts";
-import { countLiveSessionsIn, countPopulation, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
+import { countPopulation, countSessions } from "./live-sql.ts";
+import { type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 2500;
 /** A batch waits a tenth of a second for a lock: another cleanup that extends the history may have it for that long. */
@@ -51,6 +52,8 @@ async function expireBatch(database: Database, range: PageRange): Promise<Expire
 /** Counts in pieces: of a large table, the pieces are counted at slightly different moments. */
 export async function countLiveSessions(database: Database): Promise<number> {
   let live = 0;
-  for await (const range of pageRanges(database, "active_sessions")) live += await countLiveSessionsIn(database, range);
+  for await (const range of pageRanges(database, "active_sessions")) {
+    live += (await countSessions(database.background, range)).live;
+  }
   return live;
 }

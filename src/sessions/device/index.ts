@@ -17,9 +17,10 @@
 export { endSession } from "./end.ts";
 export type { Ending } from "./ending.ts";
 export { countLiveSessions, countPopulation, expireSessions } from "./expire.ts";
+export { findSessions } from "./find.ts";
 export { beatSession } from "./heartbeat.ts";
 export { createHeartbeats } from "./heartbeat-batch.ts";
-export { type KickOutcome, kickSession } from "./kick.ts";
+export { kickSession } from "./kick.ts";
 export { listSessions } from "./list.ts";
 export { createPingPongReport } from "./ping-pong.ts";
 export { startSession } from "./start.ts";

@@ -1,23 +1,15 @@
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import { operatorOfCommandLine } from "../../database/operator.ts";
-import { type FoundSessionRow, findLiveSessions, kickSessionRow } from "./sql.ts";
+import { kickSessionRow } from "./sql.ts";
 
-const LIST_MAX = 20;
-
-export type KickOutcome =
-  | { outcome: "kicked"; session: FoundSessionRow }
-  | { outcome: "unknown" }
-  /** Several live sessions match, so none was touched. At most 20 are listed. */
-  | { outcome: "ambiguous"; sessions: FoundSessionRow[] };
-
-/** Ends the one live session whose id begins with the prefix, as `revoked`. Its key stays valid for a new start. */
-export async function kickSession(database: Database, sessionIdPrefix: string): Promise<KickOutcome> {
-  const prefix = sessionIdPrefix.replace(/…$/, "");
-  const found = prefix === "" ? [] : await findLiveSessions(database, prefix, LIST_MAX);
-  const [session] = found;
-  if (!session) return { outcome: "unknown" };
-  if (found.length > 1) return { outcome: "ambiguous", sessions: found };
-  const kick = { keyId: session.key_id, generation: session.generation, note: null };
-  const revoked = await kickSessionRow(database, kick, operatorOfCommandLine());
-  return revoked ? { outcome: "kicked", session } : { outcome: "unknown" };
+/**
+ * Ends a key's live session as `revoked`, or only that generation of it, and tells its device the note. The key stays
+ * good: the device may start again. Returns whether this call ended one.
+ */
+export async function kickSession(
+  database: Database,
+  kick: { keyId: number; generation: number | null; note: string | null },
+  by: Operator,
+): Promise<boolean> {
+  return kickSessionRow(database, kick, by);
 }

@@ -11,12 +11,11 @@ import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
 import { beatSession } from "./heartbeat.ts";
 import type { DeviceSessions } from "./service.ts";
-import type { EndingReason } from "./sql.ts";
 import { startSession } from "./start.ts";
 import { readStatus } from "./status.ts";
 import { watchSession } from "./watch.ts";
 
-const ENDINGS: Record<EndingReason, string> = {
+const ENDINGS: Record<Ending["reason"], string> = {
   replaced: "Another device has taken over this access key",
   expired: "The session has expired",
   ended: "The session has ended",

@@ -1,6 +1,10 @@
-/** Every statement of device sessions. What each guarantees stands with its function in migrations/. */
+/**
+ * Every statement by which a device session begins, goes on and ends; those that only look on are in the other files of
+ * SQL here. What each guarantees stands with its function in migrations/.
+ */
+
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import type { Operator } from "../../database/operator.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
 import type { Device } from "./contract.ts";
 
@@ -181,41 +185,6 @@ export async function expireSessionRows(
   );
 }
 
-export async function countLiveSessionsIn(database: Database, { first, past }: PageRange): Promise<number> {
-  const [row] = await database.background.query(
-    (sql) => sql`
-      SELECT count(*)::int AS live FROM active_sessions
-      WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
-        AND ctid >= ${first}::tid AND ctid < ${past}::tid`,
-  );
-  return row?.live;
-}
-
-/** The whole table is read: not for every request. And how often the clock by which they live was seen to jump. */
-export async function countPopulation(database: Database): Promise<{
-  live: number;
-  silent: number;
-  overdueSeconds: number;
-  clockSteps: { count: number; lastSeconds: number };
-}> {
-  const [row] = await database.background.query(
-    (sql) => sql`
-      WITH moment AS MATERIALIZED (SELECT session_cutoff(clock_timestamp()) AS cutoff)
-      SELECT count(*) FILTER (WHERE last_heartbeat > cutoff)::int AS live,
-             count(*) FILTER (WHERE last_heartbeat <= cutoff)::int AS silent,
-             coalesce(extract(epoch FROM max(cutoff - last_heartbeat)), 0)::float AS overdue,
-             (SELECT clock_steps::int FROM service_state) AS steps,
-             (SELECT coalesce(clock_stepped_seconds, 0) FROM service_state) AS stepped
-      FROM active_sessions, moment`,
-  );
-  return {
-    live: row?.live,
-    silent: row?.silent,
-    overdueSeconds: Math.max(0, row?.overdue),
-    clockSteps: { count: row?.steps, lastSeconds: row?.stepped },
-  };
-}
-
 /** Makes the history's coming partitions and drops those past the retention; no ending waits for it for long. */
 export async function maintainHistory(
   database: Database,
@@ -225,53 +194,6 @@ export async function maintainHistory(
     (sql) => sql<Array<{ made: number; dropped: number }>>`CALL tidy_history(${retentionDays}, 0, 0)`,
   );
   return row as { made: number; dropped: number };
-}
-
-export interface LiveSessionRow {
-  key_id: number;
-  access_key: string;
-  /** Masked. */
-  session_id: string;
-  generation: number;
-  started_at: Date;
-  last_heartbeat: Date;
-  seconds_since_heartbeat: number;
-  device: Device | null;
-}
-
-/** The live sessions in the order of their keys' ids; `after` excluded. */
-export async function selectLiveSessions(
-  database: Database,
-  page: { after: number; limit: number },
-): Promise<LiveSessionRow[]> {
-  return database.background.query(
-    (sql) => sql<LiveSessionRow[]>`
-      SELECT key_id, access_key, mask_session_id(session_id) AS session_id, generation, started_at, last_heartbeat,
-             extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS seconds_since_heartbeat, device
-      FROM active_sessions
-      WHERE key_id > ${page.after} AND last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
-      ORDER BY key_id LIMIT ${page.limit}`,
-  );
-}
-
-export interface FoundSessionRow {
-  key_id: number;
-  access_key: string;
-  /** Whole: it stays inside the process. */
-  session_id: string;
-  generation: number;
-  started_at: Date;
-  device: Device | null;
-}
-
-/** At most `limit` live sessions whose id begins so. */
-export async function findLiveSessions(database: Database, prefix: string, limit: number): Promise<FoundSessionRow[]> {
-  return database.background.query(
-    (sql) => sql<FoundSessionRow[]>`
-      SELECT key_id, access_key, session_id, generation, started_at, device FROM active_sessions
-      WHERE starts_with(session_id, ${prefix}) AND last_heartbeat > (SELECT session_cutoff(clock_timestamp()))
-      ORDER BY key_id LIMIT ${limit}`,
-  );
 }
 
 /**

@@ -10,7 +10,23 @@ export const graceSeconds = z.coerce.number().int().min(0).max(GRACE_SECONDS_MAX
 
 export const userId = pathName(128);
 
-const priority = z.int().min(0).max(9);
+export const priority = z.int().min(0).max(9);
+
+/** What becomes of a place. */
+export const move = z.enum([
+  "seated",
+  "queued",
+  "promoted",
+  "admitted",
+  "claimed",
+  "prioritised",
+  "closed",
+  "left",
+  "expired",
+  "abandoned",
+  "unclaimed",
+  "removed",
+]);
 
 /** If users have tokens, `priority` is a claim of the token, and this one is ignored. */
 export const createRequest = z.object({
@@ -76,6 +92,7 @@ export const permitReply = z.object({ permit_id: z.string(), expires_at: moment 
 
 export const permitReturnReply = z.object({ message: z.string(), permit_id: z.string() });
 
+export type Move = z.infer<typeof move>;
 export type CreateRequest = z.infer<typeof createRequest>;
 export type PermitRequest = z.infer<typeof permitRequest>;
 export type CreateReply = z.infer<typeof createReply>;

@@ -18,5 +18,4 @@ export { cleanUpRoom } from "./expire.ts";
 export { createRoomNumbers } from "./numbers.ts";
 export { requestPermit, returnPermit } from "./permit.ts";
 export { readPosition } from "./position.ts";
-export { configureRoom, type RoomSettings } from "./sql.ts";
 export { readRoomStatus } from "./status.ts";

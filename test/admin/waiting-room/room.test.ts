@@ -1,7 +1,7 @@
 /** The room as a whole, in an operator's hands: pause, seats, and who gets in by it. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { roomReply } from "../../../src/admin/waiting-room/contract.ts";
-import { configureRoom } from "../../../src/sessions/waiting-room/index.ts";
+import { configureRoom } from "../../../src/sessions/waiting-room/sql.ts";
 import {
   agePlaces,
   callRoom,

@@ -1,9 +1,10 @@
 /** What a fault happens to: PostgreSQL, two servers on it, keys, an operator, and load through all of it. */
+
 import { join } from "node:path";
 import { type Database, openDatabase } from "../../../src/database/database.ts";
 import { migrateDatabase } from "../../../src/database/migrate.ts";
 import { createHashKey, createKey } from "../../../src/keys/index.ts";
-import { kickSession } from "../../../src/sessions/device/index.ts";
+import { BY, kickByPrefix } from "../../support/operator.ts";
 import { newAccessKey } from "../../support/secrets.ts";
 import type { Circumstances } from "../checker/history.ts";
 import type { FaultRoom } from "../fault.ts";
@@ -90,7 +91,7 @@ export async function setUp<D extends DatabaseServer>(
     users: roomUsers(Math.ceil(keys.length / 2)),
     timeoutMs,
     signal: room.signal,
-    kick: async (prefix) => (await kickSession(operator, prefix)).outcome === "kicked",
+    kick: async (prefix) => (await kickByPrefix(operator, prefix)) === "kicked",
   });
   undo.push(load.stop, async () => postgres.thaw?.()); // the operator of the load may be waiting for a frozen one
   const roomTimeoutMs = roomTimeouts(timeoutSeconds);
@@ -108,7 +109,7 @@ async function makeKeys(operator: Database, count: number): Promise<LoadKey[]> {
 export async function makeKey(operator: Database): Promise<LoadKey> {
   for (let tries = 0; ; tries++) {
     const accessKey = newAccessKey();
-    const made = await createKey(operator, createHashKey(undefined), { key: accessKey }).catch((error) => {
+    const made = await createKey(operator, createHashKey(undefined), { key: accessKey }, BY).catch((error) => {
       if (tries === 20 || error.code !== "unavailable") throw error;
     });
     if (made) return { id: made.id, accessKey };

@@ -1,7 +1,7 @@
 /** Somebody's open transaction in the waiting room. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { eraseUserRow } from "../../../src/admin/waiting-room/sql.ts";
+import { eraseUserRow } from "../../../src/sessions/waiting-room/operator-sql.ts";
 import { forgetMoves, settleRoom } from "../../../src/sessions/waiting-room/sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";

@@ -8,9 +8,10 @@
  * A stream that breaks or falls silent is opened anew, after a moment that grows up to 10 seconds; the moment it is back,
  * whoever listens loads what was missed. Of several tabs one has the stream, and tells the others what comes on it.
  */
+
 import { StreamTurn } from "../../../client/stream-turn.ts";
 import { watchOutcomes, whoAmI } from "./api.ts";
-import type { TakeoverNews } from "./shapes.ts";
+import type { TakeoverNews } from "./device/api.ts";
 
 export type LinkState = "connecting" | "live" | "database" | "offline";
 

@@ -1,6 +1,6 @@
 /** The operator's page: who is on now, the last day, the keys, and what operators did. */
 import { whoAmI } from "./api.ts";
-import { keepAges } from "./format.ts";
+import { keepAges } from "./parts/format.ts";
 import { showShell } from "./shell.ts";
 import { showSignIn } from "./sign-in.ts";
 

@@ -1,19 +1,13 @@
 /** What is around every view: where one is, how fresh it is, and the way out. */
 import { signOut } from "./api.ts";
-import { createAuditView } from "./audit-view.ts";
+import { AREAS, openView } from "./areas.ts";
 import { connect, type LinkState } from "./connection.ts";
-import { say } from "./dialog.ts";
-import { el, setText } from "./element.ts";
-import { serverNow, showClockWithSeconds } from "./format.ts";
-import { createKeyView } from "./key-view.ts";
-import { createKeysView } from "./keys-view.ts";
-import { createNowView } from "./now-view.ts";
-import { announceTakeover } from "./takeovers.ts";
-import { createUserView } from "./user-view.ts";
+import { announceTakeover } from "./device/takeovers.ts";
+import { say } from "./parts/dialog.ts";
+import { el, setText } from "./parts/element.ts";
+import { serverNow, showClockWithSeconds } from "./parts/format.ts";
 import type { View } from "./view.ts";
-import { createWaitingRoomView } from "./waiting-room-view.ts";
 
-const PLACES = { "#/": "Now", "#/keys": "Keys", "#/waiting-room": "Waiting room", "#/audit": "Audit" };
 const STATES: Record<LinkState, string> = {
   connecting: "Connecting",
   live: "Live",
@@ -24,7 +18,7 @@ const STATES: Record<LinkState, string> = {
 const REFRESH_EVERY_MS = 2_000;
 
 export function showShell({ version, leave }: { version: string; leave(): Promise<void> }): void {
-  const links = Object.entries(PLACES).map(([href, text]) => el("a", { href }, text));
+  const links = AREAS.map(({ href, link }) => el("a", { href }, link));
   const state = el("span", { class: "link-state" });
   const banner = el("div", { class: "banner", role: "status" });
   const main = el("main", { id: "main", tabindex: "-1" });
@@ -110,27 +104,6 @@ export function showShell({ version, leave }: { version: string; leave(): Promis
   addEventListener("hashchange", moved);
   document.addEventListener("visibilitychange", onVisible);
   show();
-}
-
-function openView(hash: string): View {
-  const key = /^#\/keys\/(\d+)$/.exec(hash)?.[1];
-  if (key !== undefined) return createKeyView(Number(key));
-  if (hash === "#/keys") return createKeysView();
-  const user = readUser(hash);
-  if (user !== undefined) return createUserView(user);
-  if (hash === "#/waiting-room") return createWaitingRoomView();
-  if (hash === "#/audit") return createAuditView();
-  return createNowView();
-}
-
-/** Undefined also where an address that was cut off is no text any more. */
-function readUser(hash: string): string | undefined {
-  const user = /^#\/waiting-room\/users\/(.+)$/.exec(hash)?.[1];
-  try {
-    return user && decodeURIComponent(user);
-  } catch {
-    return undefined;
-  }
 }
 
 /** `#main` is no address of a view. */

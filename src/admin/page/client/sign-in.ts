@@ -1,5 +1,5 @@
 import { signIn } from "./api.ts";
-import { el, field } from "./element.ts";
+import { el, field } from "./parts/element.ts";
 
 /** The token goes out once; what stays is a cookie that no script can read. */
 export function showSignIn({ entered, problem = "" }: { entered(): Promise<void>; problem?: string }): void {

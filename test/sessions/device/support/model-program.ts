@@ -1,15 +1,10 @@
 /** The program under the model's eyes: calls its verbs, moves its time, reads its rows. */
 import assert from "node:assert/strict";
 import { revokeKey } from "../../../../src/keys/index.ts";
-import {
-  beatSession,
-  endSession,
-  expireSessions,
-  kickSession,
-  readStatus,
-} from "../../../../src/sessions/device/index.ts";
+import { beatSession, endSession, expireSessions, readStatus } from "../../../../src/sessions/device/index.ts";
 import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
 import type { TestDatabase } from "../../../support/database.ts";
+import { BY, kickByPrefix } from "../../../support/operator.ts";
 import type { Answer, Call, Reference } from "./model-reference.ts";
 import { tryStart } from "./subject.ts";
 
@@ -30,7 +25,7 @@ export async function ask(service: DeviceSessions, call: Call): Promise<Answer> 
     case "end":
       return { is: (await endSession(service, call.sessionId)) ? "ended" : "not live" };
     case "kick":
-      return { is: (await kickSession(service.database, call.sessionId.slice(0, 8))).outcome };
+      return { is: await kickByPrefix(service.database, call.sessionId.slice(0, 8)) };
     case "status": {
       const status = await readStatus(service, { access_key: call.key.accessKey, session_id: call.sessionId });
       if (!status.active) return { is: "inactive" };
@@ -38,8 +33,8 @@ export async function ask(service: DeviceSessions, call: Call): Promise<Answer> 
       return { is: "active", own: is_current, id: session_id, ...visible(session) };
     }
     case "revoke": {
-      const revoked = await revokeKey(service.database, service.hashKey, `id:${call.key.id}`);
-      return { is: revoked.outcome, ...(revoked.outcome === "revoked" && { sessionRevoked: revoked.sessionRevoked }) };
+      const revoked = await revokeKey(service.database, { id: call.key.id, note: null }, BY);
+      return revoked ? { is: "revoked", sessionRevoked: revoked.sessionRevoked } : { is: "unknown" };
     }
   }
 }

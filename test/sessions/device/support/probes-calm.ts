@@ -1,14 +1,15 @@
 /** What holds where one caller comes after the other. */
 import { revokeKey } from "../../../../src/keys/index.ts";
 import { beatSession, expireSessions, kickSession, readStatus } from "../../../../src/sessions/device/index.ts";
-import { kickSessionRow, lookAtSessions } from "../../../../src/sessions/device/sql.ts";
+import { lookAtSessions } from "../../../../src/sessions/device/sql.ts";
 import { jumpClock, serveFor } from "../../../support/clock.ts";
+import { BY, kickByPrefix } from "../../../support/operator.ts";
 import { maskSessionId } from "./chain.ts";
 import { afterSilence, type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const LAPTOP = { name: "Laptop" };
 
-const revoke = (on: Subject, held: Held) => revokeKey(on.next().database, on.db.hashKey, `id:${held.id}`);
+const revoke = (on: Subject, held: Held) => revokeKey(on.next().database, { id: held.id, note: null }, BY);
 const cleanUp = (on: Subject) => expireSessions(on.next().database, Number.POSITIVE_INFINITY);
 const look = async (on: Subject, session: string) =>
   (await lookAtSessions(on.next().database, [session], true))[0]?.outcome;
@@ -18,7 +19,7 @@ const ENDINGS: Record<string, Array<(on: Subject, held: Held) => Promise<unknown
   replaced: [(on, { key }) => on.start(key, { session_id: newId(), device: LAPTOP })],
   expired: [(on, { id }) => on.db.age(id, 61), (on, { id }) => on.db.age(id, 61).then(() => cleanUp(on))],
   ended: [(on, { session }) => on.end(session)],
-  revoked: [(on, { session }) => kickSession(on.next().database, session), revoke],
+  revoked: [(on, { session }) => kickByPrefix(on.next().database, session), revoke],
 };
 
 /** Every verb, and what it says of a session that is live and of one that is silent for too long. */
@@ -42,16 +43,8 @@ const VERBS: Array<
     "started",
   ],
   ["start", async (on, { key }) => (await on.start(key)).reply?.previous_session_terminated, true, false],
-  ["kick", async (on, { session }) => (await kickSession(on.next().database, session)).outcome, "kicked", "unknown"],
-  [
-    "revoke",
-    async (on, held) => {
-      const revoked = await revoke(on, held);
-      return revoked.outcome === "revoked" && revoked.sessionRevoked;
-    },
-    true,
-    false,
-  ],
+  ["kick", (on, { session }) => kickByPrefix(on.next().database, session), "kicked", "unknown"],
+  ["revoke", async (on, held) => (await revoke(on, held))?.sessionRevoked, true, false],
   [
     "cleanup",
     async (on, { id }) => {
@@ -111,7 +104,7 @@ export const CALM_PROBES: Probe[] = [
       on.expect("what it is told", beat.live ? "live" : beat.ending, due);
       await on.end(held.session);
       const lateKick = { keyId: held.id, generation: held.generation, note: null };
-      await kickSessionRow(on.next().database, lateKick, { who: "a probe", from: null });
+      await kickSession(on.next().database, lateKick, BY);
       on.expect("the successor's heartbeat", await on.beat(successor), "live");
       on.expect("the successor holds the key", await on.holds(held.key, successor), true);
     },
@@ -127,7 +120,7 @@ export const CALM_PROBES: Probe[] = [
         "an end": () => on.end(current),
         "an expiry": () => on.db.age(id, 61),
         "a cleanup": () => on.db.age(id, 61).then(() => cleanUp(on)),
-        "a kick": () => kickSession(on.next().database, current),
+        "a kick": () => kickByPrefix(on.next().database, current),
         "a restored backup": () =>
           on.db.sql`WITH gone AS (DELETE FROM active_sessions WHERE key_id = ${id})
                     UPDATE keys SET generation = 0 WHERE id = ${id}`,

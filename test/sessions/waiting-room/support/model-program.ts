@@ -5,7 +5,6 @@ import { createLog } from "../../../../src/log.ts";
 import { expirePlaces } from "../../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
-  configureRoom,
   createPlace,
   openRoomEvents,
   type RoomEvents,
@@ -15,6 +14,7 @@ import {
   returnPermit,
 } from "../../../../src/sessions/waiting-room/index.ts";
 import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
+import { configureRoom } from "../../../../src/sessions/waiting-room/sql.ts";
 import { cloneDatabase, type TestDatabase } from "../../../support/database.ts";
 import { type Answer, type Call, type Reference, SMALL_ROOM } from "./model-reference.ts";
 

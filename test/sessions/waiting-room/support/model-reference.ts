@@ -2,7 +2,7 @@
  * What the contract promises of the room, as the plainest program that keeps it: one caller at a time, everything in
  * memory, a clock that only moves when it is told to. Written from the contract, not from the SQL that it judges.
  */
-import type { RoomSettings } from "../../../../src/sessions/waiting-room/index.ts";
+import type { RoomSettings } from "../../../../src/sessions/waiting-room/sql.ts";
 import type { Command } from "./model-commands.ts";
 
 /** Small, and every timeout another, so that a story can meet each of them. */

@@ -1,7 +1,7 @@
 /** What the waiting room's tests need: fresh users, settings, time that passes, and the proof that the audit is fair. */
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import { configureRoom, type RoomSettings } from "../../../../src/sessions/waiting-room/index.ts";
+import { configureRoom, type RoomSettings } from "../../../../src/sessions/waiting-room/sql.ts";
 import type { Reply } from "../../../support/app.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import type { RunningServer } from "../../../support/process.ts";

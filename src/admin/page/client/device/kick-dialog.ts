@@ -1,0 +1,25 @@
+import { ask, reasonField, say } from "../parts/dialog.ts";
+import { el } from "../parts/element.ts";
+import { showDevice } from "../parts/format.ts";
+import { kick, type SessionItem } from "./api.ts";
+
+type Live = Pick<SessionItem, "key_id" | "generation" | "label" | "access_key" | "device">;
+
+/** Ends that one session, not the one that may have taken its place meanwhile. */
+export function askToKick(item: Live, done: () => void): void {
+  const { input, content } = reasonField("The device is told so.");
+  const who = el("p", {}, "Ends the session of ", el("strong", {}, showDevice(item.device)), " on ");
+  who.append(el("strong", {}, item.label || item.access_key), ". The key stays valid: the device may start again.");
+  ask({
+    title: "Kick this device?",
+    content: [who, content],
+    confirm: "Kick",
+    danger: true,
+    done,
+    async run() {
+      const { success } = await kick({ key_id: item.key_id, generation: item.generation }, input.value.trim());
+      say(success ? `Kicked ${showDevice(item.device)}` : "That session was over already");
+      return undefined;
+    },
+  });
+}

@@ -1,0 +1,15 @@
+import { userInfo } from "node:os";
+import type { Operator } from "../audit/operator.ts";
+
+/** Whoever may run a command here needs no token, but has a name. */
+export function operatorOfCommandLine(): Operator {
+  return { who: `command line (${userName()})`, from: null };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`; // a container's user without an entry in /etc/passwd
+  }
+}
