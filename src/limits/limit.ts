@@ -157,7 +157,7 @@ export interface LimitSettings {
   unknownKeys: number;
   /** Wrong admin tokens, an address. */
   signIns: number;
-  /** Sessions that end, a key. */
+  /** Sessions that end, a key. Not counted here: the start looks at the key's history itself (sessions/device/sql.ts). */
   starts: number;
   /** Places of the waiting room that are asked for, an address. */
   places: number;

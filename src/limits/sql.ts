@@ -2,9 +2,9 @@
 import type { Database } from "../database/database.ts";
 
 /**
- * Adds to counts, or begins them anew where their time is over, or was dated by a clock that was ahead; returns what they have come to and how long they still
- * hold. One after the other: whatever becomes of the counting, it takes one connection. In one order, or two processes
- * would wait for each other.
+ * Adds to counts, or begins them anew where their time is over, or was dated by a clock that was ahead; returns what they
+ * have come to and how long they still hold. One after the other: whatever becomes of the counting, it takes one
+ * connection. In one order, or two processes would wait for each other.
  */
 export async function addCounts(
   database: Database,
