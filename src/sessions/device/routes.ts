@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { AppError } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
+import { readBearer, unauthorized } from "../../http/bearer.ts";
 import { type PostRoute, postRoute } from "../../http/post-route.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { Counts } from "../../metrics/counts.ts";
@@ -58,10 +59,9 @@ export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
 
   routes.get("/watch", async (c) => {
-    const bearer = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const bearer = readBearer(c);
     if (bearer === undefined) {
-      c.header("WWW-Authenticate", 'Bearer realm="keybeat session"');
-      throw new AppError("unauthorized", "Please send the session id, as Authorization: Bearer <session_id>");
+      throw unauthorized(c, "keybeat session", "Please send the session id, as Authorization: Bearer <session_id>");
     }
     const id = sessionId.safeParse(bearer);
     if (!id.success) throw notLive("unknown");
