@@ -3,9 +3,10 @@
  * heartbeat. Only a whole JSON body of a declared length from no web page is answered so; whatever else there is to a
  * request (CORS, chunks, another content type) goes the ordinary way.
  */
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import type { Logger } from "../log.ts";
 import { countAnswer, type RouteCounts } from "../metrics/counts.ts";
+import { type Answer, sendAnswer } from "./answer.ts";
 import { answerError } from "./error-reply.ts";
 import { BODY_BYTES_MAX, isJson, parseJson } from "./json-body.ts";
 import type { PostRoute } from "./post-route.ts";
@@ -17,7 +18,7 @@ export interface DirectRoute {
   answer(text: string, givenId: string | undefined, send: Send): void;
 }
 
-type Send = (status: number, requestId: string, body: object, headers: Record<string, string>) => void;
+type Send = (answer: Answer) => void;
 
 export function directRoute(route: PostRoute, counts: RouteCounts, log: Logger): DirectRoute {
   return {
@@ -25,14 +26,14 @@ export function directRoute(route: PostRoute, counts: RouteCounts, log: Logger):
     answer(text, givenId, send) {
       const began = performance.now();
       const requestId = chooseRequestId(givenId);
-      const succeed = (reply: object) => {
-        send(200, requestId, reply, {});
+      const succeed = (body: object) => {
+        send({ status: 200, requestId, body, headers: {} });
         countAnswer(counts, "ok", began);
       };
       const fail = (error: unknown) => {
-        const { status, body, headers } = answerError(error, requestId, log);
-        send(status, requestId, body, headers);
-        countAnswer(counts, body.code, began);
+        const answer = answerError(error, requestId, log);
+        send(answer);
+        countAnswer(counts, answer.body.code, began);
       };
       try {
         route.run(parseJson(text, route.request)).then(succeed, fail);
@@ -51,8 +52,8 @@ export function answerDirectly(route: DirectRoute, otherwise: RequestListener): 
       return;
     }
     readText(request, (text) => {
-      route.answer(text, request.headers["x-request-id"] as string | undefined, (...answer) =>
-        send(response, ...answer),
+      route.answer(text, request.headers["x-request-id"] as string | undefined, (answer) =>
+        sendAnswer(response, answer),
       );
     });
   };
@@ -75,18 +76,4 @@ function readText(request: IncomingMessage, done: (text: string) => void): void 
     parts.push(part);
     if (read === bytes) done(Buffer.concat(parts).toString("utf8"));
   });
-}
-
-function send(response: ServerResponse, ...[status, requestId, body, headers]: Parameters<Send>): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, [
-    "Content-Type",
-    "application/json",
-    "X-Request-Id",
-    requestId,
-    "Content-Length",
-    String(Buffer.byteLength(text)),
-    ...Object.entries(headers).flat(),
-  ]);
-  response.end(text);
 }

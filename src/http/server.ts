@@ -66,7 +66,10 @@ export async function listen(
   const admission = createAdmission(connections, app.waits);
   const ordinary = getRequestListener((request: Request, env) => app.hono.fetch(request, env), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
-    errorHandler: () => Response.json(...brokenRequest("invalid_request")),
+    errorHandler: () => {
+      const { status, requestId, body } = brokenRequest("invalid_request");
+      return Response.json(body, { status, headers: { "X-Request-Id": requestId } });
+    },
   });
   const { heartbeat } = app;
   const route = heartbeat && directRoute(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log);

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { AppError } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
+import { errorBody } from "../../http/answer.ts";
 import { readBearer, unauthorized } from "../../http/bearer.ts";
 import { type PostRoute, postRoute } from "../../http/post-route.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
@@ -76,7 +77,8 @@ export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
     try {
       const stream = service.streams.open(outcome.stop, { "X-Request-Id": requestId }, `session ${id.data}`);
       stream.send("live", outcome.reply);
-      void outcome.ended.then((ending) => stream.finish(ending.reason, endedBody(ending, requestId)));
+      // The same words as the 410 that a heartbeat would get.
+      void outcome.ended.then((ending) => stream.finish(ending.reason, errorBody(notLive(ending), requestId)));
       return stream.response;
     } catch (error) {
       outcome.stop();
@@ -90,9 +92,4 @@ export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
 function notLive(ending: Ending | "unknown"): AppError {
   if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
   return new AppError(`session_${ending.reason}`, ENDINGS[ending.reason], ending.data);
-}
-
-/** The same words as the 410 that a heartbeat would get. */
-function endedBody(ending: Ending, request_id: string) {
-  return { error: ENDINGS[ending.reason], code: `session_${ending.reason}`, request_id, ...ending.data };
 }
