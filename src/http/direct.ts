@@ -8,9 +8,15 @@ import type { Logger } from "../log.ts";
 import { countAnswer, type RouteCounts } from "../metrics/counts.ts";
 import { type Answer, sendAnswer } from "./answer.ts";
 import { answerError } from "./error-reply.ts";
-import { BODY_BYTES_MAX, isJson, parseJson } from "./json-body.ts";
-import type { PostRoute } from "./post-route.ts";
+import { BODY_BYTES_MAX, isJson } from "./json-body.ts";
 import { chooseRequestId } from "./request-id.ts";
+
+/** A POST that takes JSON and gives JSON. Hono serves it as well. */
+export interface DirectPost {
+  path: string;
+  /** Takes the text of the body, and gives the body of the 200 or throws an AppError. */
+  run(text: string): Promise<object>;
+}
 
 export interface DirectRoute {
   path: string;
@@ -20,7 +26,7 @@ export interface DirectRoute {
 
 type Send = (answer: Answer) => void;
 
-export function directRoute(route: PostRoute, counts: RouteCounts, log: Logger): DirectRoute {
+export function directRoute(route: DirectPost, counts: RouteCounts, log: Logger): DirectRoute {
   return {
     path: route.path,
     answer(text, givenId, send) {
@@ -36,7 +42,7 @@ export function directRoute(route: PostRoute, counts: RouteCounts, log: Logger):
         countAnswer(counts, answer.body.code, began);
       };
       try {
-        route.run(parseJson(text, route.request)).then(succeed, fail);
+        route.run(text).then(succeed, fail);
       } catch (error) {
         fail(error);
       }

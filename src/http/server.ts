@@ -11,9 +11,8 @@ import { boundConnections } from "../open-files.ts";
 import { createAdmission } from "./admission.ts";
 import { brokenRequest } from "./broken-request.ts";
 import { type Connections, createConnections } from "./connections.ts";
-import { answerDirectly, directRoute } from "./direct.ts";
+import { answerDirectly, type DirectPost, directRoute } from "./direct.ts";
 import { placeFront } from "./front.ts";
-import type { PostRoute } from "./post-route.ts";
 import { stopListening } from "./stop-listening.ts";
 
 /** How long a drain waits for a request that has not wholly arrived, or for the first on a connection. */
@@ -58,7 +57,7 @@ export interface ListeningServer extends HttpServer {
 
 /** Throws an OperatorError if the address cannot be had. */
 export async function listen(
-  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute | undefined; counts: Counts; waits(path: string): boolean },
+  app: { hono: Pick<Hono, "fetch">; heartbeat: DirectPost | undefined; counts: Counts; waits(path: string): boolean },
   address: { host: string; port: number; connectionsMax?: number | undefined; drainSeconds?: number },
   log: Logger,
 ): Promise<ListeningServer> {
