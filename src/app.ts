@@ -7,22 +7,24 @@ import type { Database } from "./database/database.ts";
 import { allowHosts } from "./http/allowed-hosts.ts";
 import { asWritten } from "./http/as-written.ts";
 import { createAddressReader, type TrustProxy } from "./http/client-address.ts";
+import { countRequests } from "./http/count-requests.ts";
 import { crossOrigin, ownPages, safeHeaders } from "./http/cross-origin.ts";
+import type { DirectPost } from "./http/direct.ts";
 import { errorReply } from "./http/error-reply.ts";
 import { healthRoutes } from "./http/health.ts";
-import { countRequests, metricsRoutes, traceRequests } from "./http/metrics.ts";
 import { notFound } from "./http/not-found.ts";
 import { openApiRoutes } from "./http/openapi/routes.ts";
-import { type PostRoute, servePost } from "./http/post-route.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
+import { traceRequests } from "./http/trace-requests.ts";
 import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { HashKey } from "./keys/index.ts";
 import { createLimit, type LimitSettings } from "./limits/limit.ts";
 import type { Logger } from "./log.ts";
 import type { Counts } from "./metrics/counts.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
 import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
-import { heartbeatRoute, otherRoutes, type Watching, watchRoutes } from "./sessions/device/routes.ts";
+import { deviceRoutes, heartbeatRoute, type Watching } from "./sessions/device/routes.ts";
 import { waitingRoomDemoRoutes } from "./sessions/waiting-room/demo/routes.ts";
 import type { RoomEvents } from "./sessions/waiting-room/index.ts";
 import { holdsCaller, waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
@@ -58,7 +60,7 @@ export interface AppDeps extends Watching {
 export interface App {
   hono: Hono<HttpEnv>;
   /** Served by Hono as well; for whoever can answer it with less ado. Undefined: nobody may, as every request is traced. */
-  heartbeat: PostRoute | undefined;
+  heartbeat: DirectPost | undefined;
   counts: Counts;
   /** Whether a request to that path may wait for something to happen; a caller who stops sending has left it. */
   waits(path: string): boolean;
@@ -96,8 +98,7 @@ export function createApp(deps: AppDeps): App {
     reportPingPong: createPingPongReport(deps.log, deps.counts),
   };
   const heartbeat = heartbeatRoute(devices);
-  for (const route of [heartbeat, ...otherRoutes(devices)]) app.post(route.path, servePost(route, readAddress));
-  app.route("/api/session", watchRoutes(devices));
+  app.route("/api/session", deviceRoutes({ ...devices, readAddress }));
   const places = limit(
     "place",
     deps.limits.places,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { ChosenDatabase } from "./database/choose.ts";
 import type { Database } from "./database/database.ts";
-import { createPrivate, readPrivate, replacePrivate } from "./database/private-files.ts";
+import { createPrivate, readPrivate, replacePrivate } from "./database/embedded/private-files.ts";
 import { OperatorError } from "./errors.ts";
 import { createKey, type HashKey } from "./keys/index.ts";
 import { countKeys } from "./keys/sql.ts";

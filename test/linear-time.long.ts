@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { Hono } from "hono";
 import { describe, it } from "vitest";
-import { openServer } from "../src/cli/check-server.ts";
+import { openServer } from "../src/cli/check/server.ts";
 import { clean, formatTable, shorten } from "../src/cli/output.ts";
 import { readEvents } from "../src/client/body.ts";
 import { createAddressReader, type TrustProxy } from "../src/http/client-address.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import postgres from "postgres";
-import { openEmbedded } from "../../src/database/embedded.ts";
+import { openEmbedded } from "../../src/database/embedded/index.ts";
 import { migrateDatabase } from "../../src/database/migrate.ts";
 import { createLog } from "../../src/log.ts";
 import type { Teardown } from "./teardown.ts";

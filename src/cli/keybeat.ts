@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { AppError, OperatorError, UsageError } from "../errors.ts";
 import { readVersion } from "../version.ts";
-import { addCheckCommand } from "./check.ts";
+import { addCheckCommand } from "./check/index.ts";
 import { addDatabaseCommands } from "./database-commands.ts";
 import { addDoctorCommand } from "./doctor/index.ts";
 import { addKeysCommands } from "./keys-commands.ts";

@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
-import { openEmbedded, type Purpose } from "./embedded.ts";
+import { openEmbedded, type Purpose } from "./embedded/index.ts";
 import type { Patience } from "./patience.ts";
 
 export interface ChosenDatabase {

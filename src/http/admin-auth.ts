@@ -7,6 +7,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Operator } from "../audit/operator.ts";
 import { AppError } from "../errors.ts";
 import type { Limit } from "../limits/limit.ts";
+import { readBearer, unauthorized } from "./bearer.ts";
 import type { ReadAddress } from "./client-address.ts";
 import { anotherSite, isOwnOrigin, isReading } from "./cross-origin.ts";
 import type { HttpEnv } from "./request-id.ts";
@@ -31,6 +32,9 @@ export interface SignedIn {
 
 /** The names of those that were ended. Throws `unavailable`. */
 export type FindEndedSignIns = (signIns: SignedIn[]) => Promise<Set<string>>;
+
+/** Operators choose their token, and may choose one with blanks in it. */
+const OPERATORS_FORM = /./;
 
 /** What says that the database is away must be had while it is. Neither changes anything. */
 const WITHOUT_DATABASE = new Set(["/api/admin/me", "/api/admin/events"]);
@@ -59,8 +63,7 @@ export function adminAuth(deps: {
   return async (c, next) => {
     c.header("Cache-Control", "no-store");
     const from = deps.readAddress(c);
-    const bearer = /^Bearer\s+(\S.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    const given = bearer ?? c.req.header("x-admin-password");
+    const given = readBearer(c, OPERATORS_FORM) ?? c.req.header("x-admin-password");
     const signedIn = given === undefined ? signIns.read(readSignInCookie(c)) : undefined;
     if (given !== undefined || signedIn !== undefined) failures.admit(from);
     if (given !== undefined && signIns.isToken(given)) {
@@ -79,8 +82,7 @@ export function adminAuth(deps: {
 }
 
 export function refuse(c: Context): AppError {
-  c.header("WWW-Authenticate", 'Bearer realm="keybeat admin"');
-  return new AppError("unauthorized", "The admin token is missing or wrong");
+  return unauthorized(c, "keybeat admin", "The admin token is missing or wrong");
 }
 
 /** Throws csrf_failed if another site's page asks. */

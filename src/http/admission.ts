@@ -189,8 +189,8 @@ const isTooLarge = ({ headers }: IncomingMessage): boolean => Number(headers["co
 const isChunked = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined;
 
 function refuse(response: ServerResponse): void {
-  const [body, { status, headers }] = brokenRequest("invalid_request");
+  const { status, requestId, body } = brokenRequest("invalid_request");
   response
-    .writeHead(status, { ...headers, "Content-Type": "application/json", Connection: "close" })
+    .writeHead(status, { "X-Request-Id": requestId, "Content-Type": "application/json", Connection: "close" })
     .end(JSON.stringify(body));
 }

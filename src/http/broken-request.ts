@@ -1,6 +1,8 @@
 /** What Node's parser refuses, and what no application could answer. */
+import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import { type ErrorCode, STATUS } from "../errors.ts";
+import { STATUS } from "../errors.ts";
+import { type Answer, errorBody, writeAnswer } from "./answer.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 
 /** As Node's own, of a request that does not come on. */
@@ -20,7 +22,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
     socket.destroy();
     return;
   }
-  const code: ErrorCode =
+  const code =
     error.code === "HPE_HEADER_OVERFLOW"
       ? "headers_too_large"
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
@@ -31,25 +33,22 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
 }
 
 /** An answer to what has not been parsed, and the last one on its connection. */
-export function writeUnparsed(code: ErrorCode): string {
-  const [said, { headers }] = brokenRequest(code);
-  const body = JSON.stringify(said);
-  const retry = code === "unavailable" ? `Retry-After: ${retryAfterSeconds()}\r\n` : "";
-  return (
-    `HTTP/1.1 ${STATUS[code]} ${code}\r\nContent-Type: application/json\r\nX-Request-Id: ${headers["X-Request-Id"]}\r\n` +
-    `${retry}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
-  );
+export function writeUnparsed(code: BrokenCode): string {
+  return writeAnswer(brokenRequest(code), "Connection: close", code);
 }
 
-export function brokenRequest(code: ErrorCode) {
-  const messages: Partial<Record<ErrorCode, string>> = {
-    headers_too_large: "The headers are too large",
-    request_timeout: "The request did not arrive in time",
-    invalid_request: "This is no valid HTTP request",
-    unavailable: "There are too many connections, please try again",
-  };
-  const request_id = crypto.randomUUID();
-  const issues = code === "invalid_request" ? [{ path: "", message: messages[code] }] : undefined;
-  const body = { error: messages[code], code, request_id, issues };
-  return [body, { status: STATUS[code], headers: { "X-Request-Id": request_id } }] as const;
+export function brokenRequest(code: BrokenCode): Answer {
+  const message = MESSAGES[code];
+  const data = code === "invalid_request" ? { issues: [{ path: "", message }] } : {};
+  const headers: Answer["headers"] = code === "unavailable" ? { "Retry-After": String(retryAfterSeconds()) } : {};
+  const requestId = randomUUID();
+  return { status: STATUS[code], requestId, body: errorBody({ code, message, data }, requestId), headers };
 }
+
+const MESSAGES = {
+  headers_too_large: "The headers are too large",
+  request_timeout: "The request did not arrive in time",
+  invalid_request: "This is no valid HTTP request",
+  unavailable: "There are too many connections, please try again",
+};
+type BrokenCode = keyof typeof MESSAGES;

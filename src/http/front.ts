@@ -3,8 +3,9 @@
  * after the other, they are answered here, for half the cost; with the first thing else it becomes an ordinary
  * connection of the server, and stays one.
  */
-import { type Server, STATUS_CODES } from "node:http";
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { writeAnswer } from "./answer.ts";
 import { answerBrokenRequest } from "./broken-request.ts";
 import type { Connections } from "./connections.ts";
 import type { DirectRoute } from "./direct.ts";
@@ -52,11 +53,11 @@ export function placeFront(server: Server, route: DirectRoute, connections: Conn
       const post = draining || socket.writableLength > 0 ? undefined : readPlainPost(chunk, route.path);
       if (post === undefined) return handOver(chunk);
       connections.begin(connection);
-      route.answer(post.body, post.requestId, (...answer) => {
+      route.answer(post.body, post.requestId, (answer) => {
         if (!isBusy()) return; // it broke before
         connections.leave(connection);
         const last = (draining || ended) && next === undefined;
-        socket.write(writeAnswer(answer, last ? undefined : server.keepAliveTimeout));
+        socket.write(writeAnswer(answer, sayWhatBecomes(last ? undefined : server.keepAliveTimeout)));
         if (last) return socket.end();
         if (fresh) socket.setTimeout(server.keepAliveTimeout);
         fresh = false;
@@ -89,18 +90,10 @@ export function placeFront(server: Server, route: DirectRoute, connections: Conn
   };
 }
 
-/** `keepMs` undefined: the connection ends with it. */
-function writeAnswer(
-  [status, requestId, body, headers]: Parameters<Parameters<DirectRoute["answer"]>[2]>,
-  keepMs: number | undefined,
-): string {
-  const text = JSON.stringify(body);
-  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+/** `keepMs` undefined: the connection ends with the answer. */
+function sayWhatBecomes(keepMs: number | undefined): string {
   const keep = keepMs === undefined ? "close" : `keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepMs / 1000)}`;
-  return (
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nX-Request-Id: ${requestId}\r\n` +
-    `Content-Length: ${Buffer.byteLength(text)}\r\n${more.join("")}Date: ${date()}\r\nConnection: ${keep}\r\n\r\n${text}`
-  );
+  return `Date: ${date()}\r\nConnection: ${keep}`;
 }
 
 let dated = { second: 0, text: "" };

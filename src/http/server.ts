@@ -11,9 +11,8 @@ import { boundConnections } from "../open-files.ts";
 import { createAdmission } from "./admission.ts";
 import { brokenRequest } from "./broken-request.ts";
 import { type Connections, createConnections } from "./connections.ts";
-import { answerDirectly, directRoute } from "./direct.ts";
+import { answerDirectly, type DirectPost, directRoute } from "./direct.ts";
 import { placeFront } from "./front.ts";
-import type { PostRoute } from "./post-route.ts";
 import { stopListening } from "./stop-listening.ts";
 
 /** How long a drain waits for a request that has not wholly arrived, or for the first on a connection. */
@@ -58,7 +57,7 @@ export interface ListeningServer extends HttpServer {
 
 /** Throws an OperatorError if the address cannot be had. */
 export async function listen(
-  app: { hono: Pick<Hono, "fetch">; heartbeat: PostRoute | undefined; counts: Counts; waits(path: string): boolean },
+  app: { hono: Pick<Hono, "fetch">; heartbeat: DirectPost | undefined; counts: Counts; waits(path: string): boolean },
   address: { host: string; port: number; connectionsMax?: number | undefined; drainSeconds?: number },
   log: Logger,
 ): Promise<ListeningServer> {
@@ -66,7 +65,10 @@ export async function listen(
   const admission = createAdmission(connections, app.waits);
   const ordinary = getRequestListener((request: Request, env) => app.hono.fetch(request, env), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
-    errorHandler: () => Response.json(...brokenRequest("invalid_request")),
+    errorHandler: () => {
+      const { status, requestId, body } = brokenRequest("invalid_request");
+      return Response.json(body, { status, headers: { "X-Request-Id": requestId } });
+    },
   });
   const { heartbeat } = app;
   const route = heartbeat && directRoute(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log);

@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
 import { AppError, unavailable } from "../errors.ts";
+import { readBearer, unauthorized } from "./bearer.ts";
 import { fetchKeys } from "./published-keys.ts";
 import type { HttpEnv } from "./request-id.ts";
 
@@ -62,11 +63,10 @@ export function createUserAuth(options: UserAuthOptions, realm: string): UserAut
 function createTokenReader(options: TokenOptions, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
   const verify = createVerify(options);
   return async (c) => {
-    const sent = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const sent = readBearer(c);
     const token = sent === undefined ? undefined : await verify(sent);
     if (token !== undefined) return token;
-    c.header("WWW-Authenticate", `Bearer realm="${realm}"`);
-    throw new AppError("unauthorized", "Please send a valid token, as Authorization: Bearer <token>");
+    throw unauthorized(c, realm, "Please send a valid token, as Authorization: Bearer <token>");
   };
 }
 

@@ -157,7 +157,7 @@ export interface LimitSettings {
   unknownKeys: number;
   /** Wrong admin tokens of one address. */
   signIns: number;
-  /** Endings of one key's sessions. */
+  /** Sessions that end, a key. Not counted here: the start looks at the key's history itself (sessions/device/sql.ts). */
   starts: number;
   /** Places of the waiting room that one address asks for. */
   places: number;

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, connectTo, prepareCluster } from "../../src/database/embedded-cluster.ts";
-import { startServer, stopServer } from "../../src/database/embedded-server.ts";
+import { type Cluster, connectTo, prepareCluster } from "../../src/database/embedded/cluster.ts";
+import { startServer, stopServer } from "../../src/database/embedded/server.ts";
 import { openLane } from "../../src/database/lane.ts";
 import { keybeat, startServer as serve } from "../support/process.ts";
 

@@ -3,6 +3,7 @@ import { Agent, createServer, request as httpRequest, type Server } from "node:h
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Answer } from "../../src/http/answer.ts";
 import { type Connections, createConnections } from "../../src/http/connections.ts";
 import type { DirectRoute } from "../../src/http/direct.ts";
 import { type Front, placeFront } from "../../src/http/front.ts";
@@ -71,10 +72,10 @@ const plain = (body: string) =>
 const GET = "GET /other HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /** Waits for it, and gives the answer to the request that came first. */
-async function answer(send: Parameters<Send> = [200, "r", ANSWER, {}]): Promise<string> {
+async function answer(given: Partial<Answer> = {}): Promise<string> {
   await expect.poll(() => asked.length).toBeGreaterThan(0);
   const [first] = asked.splice(0, 1) as [(typeof asked)[number]];
-  first.send(...send);
+  first.send({ status: 200, requestId: "r", body: ANSWER, headers: {}, ...given });
   return first.body;
 }
 
@@ -85,7 +86,7 @@ describe("a plain request", () => {
   it("is answered in a form that Node's own client reads, again and again on one connection", async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const ports = new Set<number | undefined>();
-    const send: Parameters<Send> = [410, "req-1", { note: "Zoë 🚀" }, { "Retry-After": "2" }];
+    const given = { status: 410, requestId: "req-1", body: { note: "Zoë 🚀" }, headers: { "Retry-After": "2" } };
     for (let n = 0; n < 3; n++) {
       const reply = new Promise((resolve, reject) => {
         const call = httpRequest({
@@ -105,7 +106,7 @@ describe("a plain request", () => {
         });
         call.end(`{"n":${n}}`);
       });
-      expect(await answer(send)).toBe(`{"n":${n}}`);
+      expect(await answer(given)).toBe(`{"n":${n}}`);
       expect(await reply).toEqual({
         status: 410,
         message: "Gone",
@@ -199,7 +200,7 @@ describe("a connection", () => {
     const talk = open();
     talk.socket.pause();
     // More than the kernel holds for a reader who does not read.
-    const large: Parameters<Send> = [200, "r", { text: "x".repeat(32 * 2 ** 20) }, {}];
+    const large = { body: { text: "x".repeat(32 * 2 ** 20) } };
     talk.socket.write(plain("{}"));
     await answer(large);
     talk.socket.write(plain("{}"));

@@ -5,15 +5,15 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { RouteDescription } from "../../src/http/openapi/part.ts";
-import { PARTS } from "../../src/http/openapi/parts.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { ROUTES as DESCRIBED, fieldsOf, jsonOf } from "../support/routes.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
 const app = useApp(db);
 
-const ROUTES = PARTS.flatMap((part) => part.routes).filter((route) => !route.answers.some((answer) => answer.events));
+const ROUTES = DESCRIBED.filter((route) => !route.answers.some((answer) => answer.events));
 
 const NUMBERS = [2 ** 31, 2 ** 53 - 1, 2 ** 53, 1e16, 1e308, -1, -(2 ** 63), 5e-324, 0.5, Number.NaN];
 const TEXTS = [
@@ -22,13 +22,6 @@ const TEXTS = [
   ...["\0", "a\0b", "\ud800", "a\udc00", "9".repeat(15), "9".repeat(16), "9".repeat(30), "1e400", "-1", "0x10", "１２"],
   ...["%", "_", "\\", "'", "\u202e", ".", "..", " ", "\x01", "\x7f", "\ufffe", "a/b", "a%2fb", "?", "#"],
 ];
-
-/** The example of its body, whose keys and ids mean nothing here. */
-const bodyOf = (route: RouteDescription) => {
-  const json = route.body?.content.find(({ type = "application/json" }) => type === "application/json");
-  return json && { schema: json.schema, examples: Object.values(json.examples) as Array<Record<string, unknown>> };
-};
-const fieldsOf = (schema: z.ZodType) => Object.entries((schema as z.ZodObject).shape) as Array<[string, z.ZodType]>;
 
 async function ask(route: RouteDescription, { path = route.path, body }: { path?: string; body?: unknown } = {}) {
   const names = path.replace(/\{id\}/g, "1").replace(/\{\w+\}/g, "jun");
@@ -46,7 +39,7 @@ const ASKING = ROUTES.filter((route) => route.body || route.parameters?.some((on
 describe.each(ASKING.map((route) => [`${route.method.toUpperCase()} ${route.path}`, route] as const))(
   "%s",
   (name, route) => {
-    const body = bodyOf(route);
+    const body = jsonOf(route); // the keys and ids of its examples mean nothing here
     const parameters = route.parameters ?? [];
 
     if (body)

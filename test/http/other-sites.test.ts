@@ -2,9 +2,9 @@
 import { request } from "node:http";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { PARTS } from "../../src/http/openapi/parts.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { addressOf, ROUTES } from "../support/routes.ts";
 
 const PAGE = "https://app.example";
 const db = useDatabase();
@@ -13,14 +13,11 @@ const listed = useApp(db, { adminToken: ADMIN_TOKEN, corsOrigins: [PAGE] });
 const open = useApp(db, { adminToken: ADMIN_TOKEN, corsOrigins: ["*"] });
 const local = useApp(db, { adminToken: ADMIN_TOKEN, allowedHosts: ["keys.example.com"] });
 
-const ROUTES = PARTS.flatMap((part) => part.routes);
 /** Those that change something for whoever asks. */
-const OPEN = ROUTES.filter(({ method, access }) => method !== "get" && access !== "operator").map(
-  ({ method, path }) => ({
-    method: method.toUpperCase(),
-    path: path.replace(/\{\w+\}/g, "jun"),
-  }),
-);
+const OPEN = ROUTES.filter(({ method, access }) => method !== "get" && access !== "operator").map((route) => ({
+  method: route.method.toUpperCase(),
+  path: addressOf(route),
+}));
 
 const take = (url: string) =>
   fetch(`${url}/api/v1/session/create`, {

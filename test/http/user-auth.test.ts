@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Reply, readReply } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
+import { addressOf, jsonOf, nameOf, ROUTES } from "../support/routes.ts";
 import { watchStream } from "../support/watch.ts";
 
 const db = useDatabase();
@@ -60,6 +61,24 @@ describe("with JWT_SECRET", () => {
     expect((await call(server, method, path, await tokenOf("mallory"), body)).status).toBe(403);
     expect((await call(server, method, path, await tokenOf("alice"), body)).status).toBe(200);
   });
+
+  it.each(ROUTES.filter(({ access }) => access === "user").map((route) => [nameOf(route), route] as const))(
+    "%s is refused without a token, and where it names a user, with another user's",
+    async (_name, route) => {
+      const json = jsonOf(route);
+      const send = (headers: Record<string, string>) =>
+        fetch(server.url + addressOf(route), {
+          method: route.method.toUpperCase(),
+          headers: { ...headers, ...(json && { "Content-Type": "application/json" }) },
+          ...(json && { body: JSON.stringify(json.examples[0]) }),
+        }).then(readReply);
+      expect(outcome(await send({}))).toBe("401 unauthorized");
+      const namesUser = route.path.includes("{user_id}") || json?.examples[0]?.user_id !== undefined;
+      const others = await send({ Authorization: `Bearer ${await tokenOf("mallory")}` });
+      if (namesUser) expect(outcome(others)).toBe("403 forbidden");
+      else expect(route.path).toMatch(/\{permit_id\}$/); // whose permit it is, is asked below
+    },
+  );
 
   it("says 401 unauthorized and 403 forbidden, and opens a stream for its user alone", async () => {
     const events = `${server.url}${ROUTE}/events/bob`;

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { chooseRunAs } from "../../src/database/run-as.ts";
+import { chooseRunAs } from "../../src/database/embedded/run-as.ts";
 import { databaseUrl } from "../support/database-url.ts";
 import { keybeat, type RunningServer, startServer } from "../support/process.ts";
 import { newSessionId } from "../support/secrets.ts";

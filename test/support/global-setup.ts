@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { openEmbedded } from "../../src/database/embedded.ts";
+import { openEmbedded } from "../../src/database/embedded/index.ts";
 import { migrateDatabase } from "../../src/database/migrate.ts";
 import { createLog } from "../../src/log.ts";
 import { databaseUrl } from "./database-url.ts";

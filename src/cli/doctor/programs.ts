@@ -1,6 +1,6 @@
 /** The programs of the embedded PostgreSQL: whether they are installed, and what the installation has left undone. */
 import type { Config } from "../../config.ts";
-import { findPackage, hasLinks, packageName } from "../../database/embedded-programs.ts";
+import { findPackage, hasLinks, packageName } from "../../database/embedded/programs.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 
 /** With a DATABASE_URL none are needed. */

@@ -3,7 +3,7 @@ import { adminErrors, adminPart } from "../../admin/description.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { deviceErrors, devicePart } from "../../sessions/device/description.ts";
 import { waitingRoomErrors, waitingRoomPart } from "../../sessions/waiting-room/description.ts";
-import { serviceErrors, servicePart } from "../description.ts";
+import { serviceErrors, servicePart } from "../service-description.ts";
 import { createDocument } from "./document.ts";
 import type { ErrorDescription } from "./part.ts";
 import type { Json, Version } from "./schemas.ts";

@@ -1,19 +1,11 @@
 /** GET /openapi.json, /openapi-3.0.json and /docs: as committed, from memory. */
 import { Hono } from "hono";
 import { type Asset, serveAsset } from "../assets.ts";
+import { pagePolicy } from "../page-policy.ts";
 import type { HttpEnv } from "../request-id.ts";
 
-/** Nothing inline, nothing from elsewhere. Swagger UI's own icons are data: images in its style sheet. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+/** Swagger UI's own icons are data: images in its style sheet. */
+const POLICY = pagePolicy(["img-src 'self' data:", "connect-src 'self'"], { trustedTypes: false });
 
 const JSON_TYPE = "application/json";
 const SCRIPT = "text/javascript; charset=utf-8";
@@ -25,7 +17,7 @@ const ASSETS: Record<string, Asset> = {
   "/docs": {
     file: "docs/index.html",
     type: "text/html; charset=utf-8",
-    headers: { "Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer" },
+    headers: { ...POLICY, "Referrer-Policy": "no-referrer" },
   },
   "/docs/start.js": { file: "docs/start.js", type: SCRIPT },
   "/docs/page.css": { file: "docs/page.css", type: STYLE },

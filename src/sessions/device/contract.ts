@@ -95,6 +95,7 @@ export const endedBody = ended.pick({ ended_at: true });
 
 export type Device = z.infer<typeof device>;
 export type StartRequest = z.infer<typeof startRequest>;
+export type HeartbeatRequest = z.infer<typeof heartbeatRequest>;
 export type StatusRequest = z.infer<typeof statusRequest>;
 export type StartReply = z.infer<typeof startReply>;
 export type Holder = z.infer<typeof holder>;

@@ -1,12 +1,24 @@
-/** POST /api/session/…: parse, call the verb, reply. */
+/** /api/session/…: parse, call the verb, reply. */
 import { Hono } from "hono";
 import { AppError } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
-import { type PostRoute, postRoute } from "../../http/post-route.ts";
+import { errorBody } from "../../http/answer.ts";
+import { readBearer, unauthorized } from "../../http/bearer.ts";
+import type { ReadAddress } from "../../http/client-address.ts";
+import type { DirectPost } from "../../http/direct.ts";
+import { parseJson, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import type { Counts } from "../../metrics/counts.ts";
-import { endRequest, heartbeatRequest, sessionId, startRequest, statusRequest } from "./contract.ts";
+import {
+  endRequest,
+  type HeartbeatReply,
+  type HeartbeatRequest,
+  heartbeatRequest,
+  sessionId,
+  startRequest,
+  statusRequest,
+} from "./contract.ts";
 import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
 import { beatSession } from "./heartbeat.ts";
@@ -28,39 +40,46 @@ export interface Watching {
   streams: EventStreams;
 }
 
-/** The one that every device calls twice a minute. */
-export function heartbeatRoute(service: DeviceSessions): PostRoute {
-  return postRoute("/api/session/heartbeat", heartbeatRequest, async ({ session_id }) => {
-    const outcome = await beatSession(service, session_id);
-    if (outcome.live) return outcome.reply;
-    throw notLive(outcome.ending);
-  });
+export interface DeviceRoutes extends DeviceSessions, Watching {
+  counts: Counts;
+  readAddress: ReadAddress;
 }
 
-export function otherRoutes(service: DeviceSessions & { counts: Counts }): PostRoute[] {
-  return [
-    postRoute("/api/session/start", startRequest, async (request, from) => {
-      const reply = await startSession(service, request, from);
-      const found = reply.resumed ? "resumed" : reply.previous_session_terminated ? "takeover" : "new";
-      service.counts.starts[found]++;
-      return reply;
-    }),
-    postRoute("/api/session/end", endRequest, async ({ session_id }) => ({
-      success: await endSession(service, session_id),
-    })),
-    postRoute("/api/session/status", statusRequest, (request, from) => readStatus(service, request, from)),
-  ];
+/** What every device calls twice a minute; answered without Hono wherever that can be. */
+export function heartbeatRoute(service: DeviceSessions): DirectPost {
+  return {
+    path: "/api/session/heartbeat",
+    run: (text) => keepAlive(service, parseJson(text, heartbeatRequest)),
+  };
 }
 
-/** GET /api/session/watch */
-export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
+export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
 
+  routes.post("/start", async (c) => {
+    const request = await readJson(c, startRequest);
+    const reply = await startSession(service, request, () => service.readAddress(c));
+    const found = reply.resumed ? "resumed" : reply.previous_session_terminated ? "takeover" : "new";
+    service.counts.starts[found]++;
+    return c.json(reply);
+  });
+
+  routes.post("/heartbeat", async (c) => c.json(await keepAlive(service, await readJson(c, heartbeatRequest))));
+
+  routes.post("/end", async (c) => {
+    const { session_id } = await readJson(c, endRequest);
+    return c.json({ success: await endSession(service, session_id) });
+  });
+
+  routes.post("/status", async (c) => {
+    const request = await readJson(c, statusRequest);
+    return c.json(await readStatus(service, request, () => service.readAddress(c)));
+  });
+
   routes.get("/watch", async (c) => {
-    const bearer = /^Bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const bearer = readBearer(c);
     if (bearer === undefined) {
-      c.header("WWW-Authenticate", 'Bearer realm="keybeat session"');
-      throw new AppError("unauthorized", "Please send the session id, as Authorization: Bearer <session_id>");
+      throw unauthorized(c, "keybeat session", "Please send the session id, as Authorization: Bearer <session_id>");
     }
     const id = sessionId.safeParse(bearer);
     if (!id.success) throw notLive("unknown");
@@ -75,7 +94,8 @@ export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
     try {
       const stream = service.streams.open(outcome.stop, { "X-Request-Id": requestId }, `session ${id.data}`);
       stream.send("live", outcome.reply);
-      void outcome.ended.then((ending) => stream.finish(ending.reason, endedBody(ending, requestId)));
+      // The same words as the 410 that a heartbeat would get.
+      void outcome.ended.then((ending) => stream.finish(ending.reason, errorBody(notLive(ending), requestId)));
       return stream.response;
     } catch (error) {
       outcome.stop();
@@ -86,12 +106,13 @@ export function watchRoutes(service: DeviceSessions & Watching): Hono<HttpEnv> {
   return routes;
 }
 
+async function keepAlive(service: DeviceSessions, { session_id }: HeartbeatRequest): Promise<HeartbeatReply> {
+  const outcome = await beatSession(service, session_id);
+  if (outcome.live) return outcome.reply;
+  throw notLive(outcome.ending);
+}
+
 function notLive(ending: Ending | "unknown"): AppError {
   if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
   return new AppError(`session_${ending.reason}`, ENDINGS[ending.reason], ending.data);
-}
-
-/** The same words as the 410 that a heartbeat would get. */
-function endedBody(ending: Ending, request_id: string) {
-  return { error: ENDINGS[ending.reason], code: `session_${ending.reason}`, request_id, ...ending.data };
 }

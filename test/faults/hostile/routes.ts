@@ -1,6 +1,6 @@
 /** Every route of the application, as whoever attacks it must know it: from its description, so that none is left out. */
 import type { z } from "zod";
-import { PARTS } from "../../../src/http/openapi/parts.ts";
+import { ROUTES as DESCRIBED, jsonOf } from "../../support/routes.ts";
 
 export interface Route {
   method: string;
@@ -13,13 +13,10 @@ export interface Route {
   query: Array<{ name: string; schema: z.ZodType }>;
 }
 
-export const ROUTES: Route[] = PARTS.flatMap((part) => part.routes).map((route) => {
-  const json = route.body?.content.find(({ type = "application/json" }) => type === "application/json");
-  return {
-    method: route.method.toUpperCase(),
-    path: route.path,
-    request: json?.schema,
-    wants: route.access === "session" || route.access === "operator" ? route.access : undefined,
-    query: (route.parameters ?? []).filter((parameter) => parameter.in === "query"),
-  };
-});
+export const ROUTES: Route[] = DESCRIBED.map((route) => ({
+  method: route.method.toUpperCase(),
+  path: route.path,
+  request: jsonOf(route)?.schema,
+  wants: route.access === "session" || route.access === "operator" ? route.access : undefined,
+  query: (route.parameters ?? []).filter((parameter) => parameter.in === "query"),
+}));

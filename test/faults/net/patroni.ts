@@ -8,7 +8,7 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chooseRunAs } from "../../../src/database/run-as.ts";
+import { chooseRunAs } from "../../../src/database/embedded/run-as.ts";
 import { freePort } from "../../support/free-port.ts";
 import type { FaultRoom } from "../fault.ts";
 import { connect, type DatabaseServer } from "../scene/postgres.ts";

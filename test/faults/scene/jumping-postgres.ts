@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chooseRunAs } from "../../../src/database/run-as.ts";
+import { chooseRunAs } from "../../../src/database/embedded/run-as.ts";
 import { freePort } from "../../support/free-port.ts";
 import type { FaultRoom } from "../fault.ts";
 import { POSTGRES_PROGRAMS } from "../net/patroni.ts";

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { type Cluster, prepareCluster } from "../../../src/database/embedded-cluster.ts";
-import { startServer, stopServer } from "../../../src/database/embedded-server.ts";
+import { type Cluster, prepareCluster } from "../../../src/database/embedded/cluster.ts";
+import { startServer, stopServer } from "../../../src/database/embedded/server.ts";
 import { databaseUrl } from "../../support/database-url.ts";
 
 /** Whatever keeps the database of a fault. */

@@ -35,6 +35,15 @@ const resolve = (node: Json): Json =>
         .split("/")
         .reduce((at: Json, part: string) => at[part], document);
 
+/** The names that are listed; undefined where it may be any. */
+const filesOf = (operation: Json): string[] | undefined =>
+  operation.parameters.find((parameter: Json) => parameter.name === "file").schema.enum;
+
+function isFileOf(page: string, files: string[] | undefined, route: string): boolean {
+  const below = `GET ${page.replace("{file}", "")}`;
+  return route.startsWith(below) && (files === undefined || files.includes(route.slice(below.length)));
+}
+
 describe("the documents", () => {
   it("are those that the schemas and descriptions give", () => {
     expect(document).toEqual(JSON.parse(JSON.stringify(describeApi("3.1", readVersion()))));
@@ -48,15 +57,20 @@ describe("the documents", () => {
     expect(outline(older)).toEqual(outline(document));
   });
 
-  it("describe every route that is mounted, and no other", () => {
+  it("describe every route that is mounted, and no other; the files of a page together, by the names that they may have", () => {
+    const names = new Set(operations.map(([name]) => name));
+    const pages = operations.filter(([, , path]) => path.endsWith("/{file}"));
     const mounted = app
       .routes()
       .filter(({ method, path }) => method !== "ALL" && !path.endsWith("*"))
-      .map(
-        ({ method, path }) =>
-          `${method} ${path.replace(/:(\w+)/g, "{$1}").replace(/^\/(docs|admin|demo\/waiting-room)\/.*/, "/$1/{file}")}`,
-      );
-    expect([...new Set(mounted)].sort()).toEqual(operations.map(([name]) => name).sort());
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+    const describedAs = (route: string) =>
+      names.has(route) ? route : pages.find(([, operation, path]) => isFileOf(path, filesOf(operation), route))?.[0];
+    expect(mounted.filter((route) => describedAs(route) === undefined)).toEqual([]);
+    expect(new Set(mounted.map(describedAs))).toEqual(names);
+    for (const [, operation, path] of pages) {
+      for (const file of filesOf(operation) ?? []) expect(mounted).toContain(`GET ${path.replace("{file}", file)}`);
+    }
   });
 
   it("name every code that there is", () => {

@@ -1,7 +1,7 @@
 /** What the steps of `keybeat check` share: the server, the devices of the story, and what was learned on the way. */
 import { randomUUID } from "node:crypto";
-import { describe, expectError, expectReply, expectThat } from "./check-expect.ts";
-import type { Reply, Server } from "./check-server.ts";
+import { describe, expectError, expectReply, expectThat } from "./expect.ts";
+import type { Reply, Server } from "./server.ts";
 
 export interface Step {
   /** The guarantee, as it is printed behind PASS or FAIL. */

@@ -1,8 +1,8 @@
 /** The second part of the story: a device takes the key over, sessions end, and in the end the key is free. */
-import { ended, startReply } from "../sessions/device/contract.ts";
-import { describe, expectError, expectReply, expectShape, expectThat, Mismatch } from "./check-expect.ts";
-import { maskSessionId } from "./check-server.ts";
-import { expectLive, expectOver, generationOf, isNewer, type Step, type Story, start } from "./check-story.ts";
+import { ended, startReply } from "../../sessions/device/contract.ts";
+import { describe, expectError, expectReply, expectShape, expectThat, Mismatch } from "./expect.ts";
+import { maskSessionId } from "./server.ts";
+import { expectLive, expectOver, generationOf, isNewer, type Step, type Story, start } from "./story.ts";
 
 /** What a service of this kind does where the reply does not say. */
 const TIMEOUT_SECONDS_USUAL = 60;

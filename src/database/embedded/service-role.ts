@@ -5,8 +5,8 @@
  * Called by the owner of the data folder alone, at every start: data that earlier releases wrote belongs to the superuser.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
-import type { Sql } from "./connections.ts";
-import { type Cluster, connectTo, SERVICE_USER, SUPERUSER, servicePassword } from "./embedded-cluster.ts";
+import type { Sql } from "../connections.ts";
+import { type Cluster, connectTo, SERVICE_USER, SUPERUSER, servicePassword } from "./cluster.ts";
 
 /** Makes role and database where they are missing, and gives the one to the other. `connection` is the superuser's. */
 export async function prepareServiceRole(cluster: Cluster, port: number, connection: Sql): Promise<void> {

@@ -2,8 +2,8 @@
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { type CommandResult, keybeat } from "../support/process.ts";
-import { findSecrets, newAccessKey } from "../support/secrets.ts";
+import { type CommandResult, keybeat } from "../../support/process.ts";
+import { findSecrets, newAccessKey } from "../../support/secrets.ts";
 
 type Fields = { access_key: string; session_id: string };
 type Answer = [status: number, body: Record<string, unknown>] | "hangs up";

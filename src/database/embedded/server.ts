@@ -5,9 +5,9 @@ import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OperatorError } from "../errors.ts";
-import type { Sql } from "./connections.ts";
-import { type Cluster, connectTo, sayWhile } from "./embedded-cluster.ts";
+import { OperatorError } from "../../errors.ts";
+import type { Sql } from "../connections.ts";
+import { type Cluster, connectTo, sayWhile } from "./cluster.ts";
 import { openPrivateLog } from "./private-files.ts";
 
 const LOG_BYTES_MAX = 10_000_000;

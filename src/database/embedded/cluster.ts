@@ -1,18 +1,18 @@
-/** A PostgreSQL cluster on disk: made where there is none, and how to connect to it. Its server is in embedded-server.ts. */
+/** A PostgreSQL cluster on disk: made where there is none, and how to connect to it. Its server is in server.ts. */
 
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { lchown, mkdir, mkdtemp, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { OperatorError } from "../errors.ts";
-import { findWay, openConnections, type Sql } from "./connections.ts";
-import { findPrograms, type Programs } from "./embedded-programs.ts";
-import { NO_PATIENCE } from "./patience.ts";
+import { OperatorError } from "../../errors.ts";
+import { findWay, openConnections, type Sql } from "../connections.ts";
+import { NO_PATIENCE } from "../patience.ts";
 import { createPrivate, openPrivateLog, readPrivate } from "./private-files.ts";
+import { findPrograms, type Programs } from "./programs.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 
 const MAJOR = "18";
-/** The cluster's own superuser, for what only one can do; the service is another, see embedded-service-role.ts. */
+/** The cluster's own superuser, for what only one can do; the service is another, see service-role.ts. */
 export const SUPERUSER = "keybeat";
 export const SERVICE_USER = "keybeat_service";
 const SAY_AGAIN_MS = 10_000;

@@ -1,9 +1,9 @@
 /** The first part of the story: one device starts, beats and asks; others are refused. */
 import { randomUUID } from "node:crypto";
-import { heartbeatReply, holder, startReply, statusReply } from "../sessions/device/contract.ts";
-import { describe, expectError, expectReply, expectShape, expectThat } from "./check-expect.ts";
-import { maskSessionId } from "./check-server.ts";
-import { beat, expectLive, expectUnknown, generationOf, isNewer, newDevice, type Step, start } from "./check-story.ts";
+import { heartbeatReply, holder, startReply, statusReply } from "../../sessions/device/contract.ts";
+import { describe, expectError, expectReply, expectShape, expectThat } from "./expect.ts";
+import { maskSessionId } from "./server.ts";
+import { beat, expectLive, expectUnknown, generationOf, isNewer, newDevice, type Step, start } from "./story.ts";
 
 export const ONE_DEVICE: Step[] = [
   {

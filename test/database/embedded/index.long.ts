@@ -17,11 +17,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import postgres from "postgres";
 import { afterEach, describe, expect, it } from "vitest";
-import { prepareCluster, superuserUrlOf } from "../../src/database/embedded-cluster.ts";
-import { startServer as startPostgres, stopServer as stopPostgres } from "../../src/database/embedded-server.ts";
-import { migrateDatabase } from "../../src/database/migrate.ts";
-import { keybeat, type RunningServer, startServer } from "../support/process.ts";
-import { newAccessKey, newSessionId } from "../support/secrets.ts";
+import { prepareCluster, superuserUrlOf } from "../../../src/database/embedded/cluster.ts";
+import { startServer as startPostgres, stopServer as stopPostgres } from "../../../src/database/embedded/server.ts";
+import { migrateDatabase } from "../../../src/database/migrate.ts";
+import { keybeat, type RunningServer, startServer } from "../../support/process.ts";
+import { newAccessKey, newSessionId } from "../../support/secrets.ts";
 
 const run = promisify(execFile);
 const folders: string[] = [];

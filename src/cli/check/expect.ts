@@ -1,6 +1,6 @@
 /** What a step expects of a reply, and the words it finds where something else came. */
 import type { z } from "zod";
-import type { Fields, Reply } from "./check-server.ts";
+import type { Fields, Reply } from "./server.ts";
 
 /** A reply was not as expected: the message says what was expected and what came. */
 export class Mismatch extends Error {}

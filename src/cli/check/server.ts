@@ -2,7 +2,7 @@
  * The server under check: what is asked of it, each request under a deadline, and what of its answers may be printed.
  * It remembers every session that it tried to start, so that the key can be left free whatever happened.
  */
-import { maskKey } from "../keys/index.ts";
+import { maskKey } from "../../keys/index.ts";
 
 const REQUEST_SECONDS_MAX = 5;
 const PRINTED_LENGTH_MAX = 300;

@@ -4,12 +4,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { OperatorError, UsageError } from "../errors.ts";
-import { ONE_DEVICE, REFUSALS } from "./check-one-device.ts";
-import { NoAnswer, openServer } from "./check-server.ts";
-import { newStory, type Story } from "./check-story.ts";
-import { ENDINGS, EXPIRY, LAST, TAKEOVER } from "./check-takeover.ts";
-import { type OutputOptions, printJson } from "./output.ts";
+import { OperatorError, UsageError } from "../../errors.ts";
+import { type OutputOptions, printJson } from "../output.ts";
+import { ONE_DEVICE, REFUSALS } from "./one-device.ts";
+import { NoAnswer, openServer } from "./server.ts";
+import { newStory, type Story } from "./story.ts";
+import { ENDINGS, EXPIRY, LAST, TAKEOVER } from "./takeover.ts";
 
 interface CheckOptions extends OutputOptions {
   key: string;

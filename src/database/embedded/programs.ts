@@ -22,7 +22,7 @@ import {
   symlink,
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { OperatorError } from "../errors.ts";
+import { OperatorError } from "../../errors.ts";
 import { removeStale } from "./private-files.ts";
 import type { RunAs } from "./run-as.ts";
 

@@ -15,15 +15,15 @@
  */
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OperatorError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import type { Sql } from "./connections.ts";
-import { type Cluster, connectTo, prepareCluster, superuserUrlOf, urlOf } from "./embedded-cluster.ts";
-import { forgetOtherCopies } from "./embedded-programs.ts";
-import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } from "./embedded-server.ts";
-import { IS_READY, prepareServiceRole } from "./embedded-service-role.ts";
-import { NO_PATIENCE, type Patience, pause, sayNowAndThen, untilStopped } from "./patience.ts";
+import { OperatorError } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import type { Sql } from "../connections.ts";
+import { NO_PATIENCE, type Patience, pause, sayNowAndThen, untilStopped } from "../patience.ts";
+import { type Cluster, connectTo, prepareCluster, superuserUrlOf, urlOf } from "./cluster.ts";
 import { removeStale, replacePrivate } from "./private-files.ts";
+import { forgetOtherCopies } from "./programs.ts";
+import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } from "./server.ts";
+import { IS_READY, prepareServiceRole } from "./service-role.ts";
 
 const OWNER_LOCK = 1262834006;
 /** For one owner; where several commands come one after the other, each may take as long. */

@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
-import { OperatorError } from "../errors.ts";
+import { OperatorError } from "../../errors.ts";
 
 const run = promisify(execFile);
 const USER = "postgres";

@@ -2,10 +2,10 @@
 import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Reply } from "../support/app.ts";
-import { useDatabase } from "../support/database.ts";
-import { keybeat, type RunningServer, startServer } from "../support/process.ts";
-import { findSecrets } from "../support/secrets.ts";
+import type { Reply } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { keybeat, type RunningServer, startServer } from "../../support/process.ts";
+import { findSecrets } from "../../support/secrets.ts";
 
 const db = useDatabase();
 let ours: RunningServer;

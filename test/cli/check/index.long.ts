@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, useDatabase } from "../support/database.ts";
-import { type CommandResult, keybeat, type RunningServer, startServer } from "../support/process.ts";
-import { findSecrets, newAccessKey, newSessionId } from "../support/secrets.ts";
+import { cloneDatabase, useDatabase } from "../../support/database.ts";
+import { type CommandResult, keybeat, type RunningServer, startServer } from "../../support/process.ts";
+import { findSecrets, newAccessKey, newSessionId } from "../../support/secrets.ts";
 
 const db = useDatabase();
 let server: RunningServer;

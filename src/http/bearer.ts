@@ -1,0 +1,15 @@
+/** Bearer tokens: how one is read from a request, and how one is asked for. */
+import type { Context } from "hono";
+import { AppError } from "../errors.ts";
+
+/** What comes after `Bearer`; undefined where that has not this form. */
+export function readBearer(c: Context, form = /^\S+$/): string | undefined {
+  const given = /^Bearer\s+(\S.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  return given !== undefined && form.test(given) ? given : undefined;
+}
+
+/** `realm` names what the token is for. */
+export function unauthorized(c: Context, realm: string, message: string): AppError {
+  c.header("WWW-Authenticate", `Bearer realm="${realm}"`);
+  return new AppError("unauthorized", message);
+}
