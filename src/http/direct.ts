@@ -1,8 +1,8 @@
 /**
  * Answers the busiest route without a Request, a Response and their headers, which cost more than all the rest of a
  * heartbeat. Only a whole JSON body of a declared length from no web page is answered so; whatever else there is to a
- * request (CORS, chunks, another content type) goes the ordinary way. It is the way of every device whose connection has
- * brought anything but heartbeats before: of all in Node, which send their start on it.
+ * request (CORS, chunks, another content type) goes the ordinary way. A connection that has brought anything but heartbeats
+ * keeps to this way: all devices in Node do, whose connection begins with their start.
  */
 import type { IncomingMessage, RequestListener } from "node:http";
 import type { Logger } from "../log.ts";
