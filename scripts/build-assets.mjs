@@ -1,4 +1,4 @@
-// Puts what browsers load into dist/assets, with its compressed forms beside it. Does only what is not done yet.
+// Builds the files for browsers into dist/assets, with their compressed forms. Skips what is up to date.
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
@@ -20,7 +20,7 @@ import { buildSync, transformSync } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
-/** Where the page's own modules are, compiled; and what it has in common with the client. */
+/** The page's own modules, compiled; and the client's that it uses. */
 const MODULES = join(compiled, "admin/page/client");
 const SHARED = join(compiled, "client/stream-turn.js");
 const WIDGET = "src/client/waiting-room/widget";
@@ -56,7 +56,7 @@ for (const [folder, files] of Object.entries(ASSETS)) {
 }
 rmSync(compiled, { recursive: true });
 
-/** The page's modules, as browsers take them. Types are for `npm run check` to judge. */
+/** The page's modules, compiled for browsers. `npm run check` checks their types. */
 function compilePage() {
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   const args = ["-p", `${PAGE}/client/tsconfig.json`, "--outDir", compiled];
@@ -65,7 +65,7 @@ function compilePage() {
   return listModules();
 }
 
-/** Each in one file of that name, as small as can be; a classic script unless it is to be imported ("esm"). */
+/** Bundles each into one minified file of that name: a classic script, or a module ("esm"). */
 function bundle(entries, format = "iife") {
   const options = {
     bundle: true,
@@ -82,7 +82,7 @@ function bundle(entries, format = "iife") {
   });
 }
 
-/** Without those that hold only types. */
+/** Leaves out modules that hold only types. */
 function listModules() {
   const own = readdirSync(MODULES, { recursive: true }).map((name) => join(MODULES, name));
   return [...own, SHARED]
@@ -96,7 +96,7 @@ function nameOf(file) {
   return path.startsWith("..") ? basename(file) : path.replaceAll(/[\\/]/g, "-");
 }
 
-/** The identity comes last: once it is there, all of it is. */
+/** Writes the uncompressed file last: once it exists, so do the others. */
 function build(source, target) {
   const bytes = read(source);
   if (existsSync(target) && statSync(target).size === bytes.length && readFileSync(target).equals(bytes)) return;
@@ -106,7 +106,7 @@ function build(source, target) {
   write(target, bytes);
 }
 
-/** The references to source maps, which are not served, would only give a reader's console a 404. */
+/** Removes references to source maps: they are not served, and would show as a 404 in the console. */
 function read(source) {
   const bytes = readFileSync(source);
   if (source === SHARED || source.startsWith(MODULES)) {
@@ -131,7 +131,7 @@ function tighten(module) {
   return transformSync(module, { ...options, format: "esm" }).code;
 }
 
-/** All modules are asked for at once, instead of each when the one before has named it. */
+/** Lets the browser load all modules at once instead of one import after another. */
 function preloadModules(html) {
   const links = listModules()
     .map(nameOf)
@@ -140,7 +140,7 @@ function preloadModules(html) {
   return html.replace("<!-- modulepreload -->\n", links.join(""));
 }
 
-/** What builds before this one have left. What another one is writing has a name with a dot before it. */
+/** Files left by earlier builds. A file that another build is writing has a name that begins with a dot. */
 function forget(folder, files) {
   const built = new Set(files.flatMap((name) => [name, `${name}.br`, `${name}.gz`]));
   for (const name of readdirSync(folder)) {
@@ -148,7 +148,7 @@ function forget(folder, files) {
   }
 }
 
-/** Whole or not at all, also with two of these at once. */
+/** Writes atomically, even with two builds at once. */
 function write(target, bytes) {
   const part = join(dirname(target), `.${basename(target)}.${process.pid}`);
   writeFileSync(part, bytes);

@@ -1,4 +1,4 @@
-// Fails if the tables in drizzle/ and the migrations tell different stories: a change without `npm run generate`.
+// Fails if drizzle/ and migrations/ differ: somebody changed a table without `npm run generate`.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// Fails if a regular expression may take more time than its input grows: one that strangers' text goes through stops
-// the event loop. Every literal, and every RegExp made of constant text; what is put into such a text counts as a letter.
+// Fails if a regular expression may take more than linear time: a stranger's text in it would stop the event loop.
+// Checks every literal and every RegExp made of constant text; an interpolated part counts as one letter.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseSync, Visitor } from "oxc-parser";
@@ -56,7 +56,7 @@ function regexesIn(program) {
   return found;
 }
 
-/** Undefined: nothing of it is known here. */
+/** Undefined if the text is not constant. */
 function constantText(node) {
   if (node?.type === "Literal" && typeof node.value === "string") return node.value;
   if (node?.type === "TemplateLiteral") return node.quasis.map((part) => part.value.cooked).join("x");
@@ -65,7 +65,7 @@ function constantText(node) {
   return left === undefined && right === undefined ? undefined : (left ?? "x") + (right ?? "x");
 }
 
-/** Trade, Self: it goes back and tries again. Move: it begins anew at each character of a run that it has just read. */
+/** Trade, Self: it backtracks. Move: it starts over at each character of a run that it has just read. */
 function judge(source, flags) {
   try {
     return analyse({ source, flags }, { reportTypes: { Move: true } }).reports.map(

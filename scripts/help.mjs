@@ -1,4 +1,4 @@
-// Prints what `npm run …` knows, a line each.
+// Prints the npm scripts, one line each.
 import { readFileSync } from "node:fs";
 
 const { scriptsHelp } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

@@ -2,7 +2,7 @@
  * Writes the OpenAPI documents from the zod schemas and the descriptions beside them.
  *
  *   npm run openapi            write them
- *   npm run check:openapi      fail if they differ from what is committed, or if the linter has anything to say
+ *   npm run check:openapi      fail if they differ from what is committed, or if the linter finds anything
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

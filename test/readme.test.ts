@@ -1,14 +1,15 @@
-/** The commands of the README, run as they stand. */
+/** The README and the pages that it leads to: its commands run as they stand, and what the pages name is there. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, startServer } from "./support/process.ts";
 
 const readme = readFileSync("README.md", "utf8");
 const folder = mkdtempSync(join(tmpdir(), "keybeat-readme-"));
+const pages = pagesFrom("README.md");
 let server: RunningServer;
 
 beforeAll(async () => {
@@ -42,6 +43,32 @@ const sh = promisify((script: string, done: (error: Error | null, output: string
   child.once("close", (code) => done(code === 0 ? null : new Error(`exit ${code}: ${output}`), output));
 });
 
+/** The page and all that it links to, their own links included. */
+function pagesFrom(page: string, found = new Map<string, string>()): Map<string, string> {
+  if (!page.endsWith(".md") || found.has(page)) return found;
+  found.set(page, readFileSync(page, "utf8"));
+  for (const { path } of linksOf(page, found.get(page) as string)) pagesFrom(path, found);
+  return found;
+}
+
+/** Links within the repository: the file, and the heading if one is named. */
+function linksOf(page: string, text: string): { path: string; anchor: string | undefined }[] {
+  const targets = [...text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, target = ""]) => target.split("#"));
+  return targets.map(([path, anchor]) => ({ path: path ? normalize(join(dirname(page), path)) : page, anchor }));
+}
+
+/** The names by which links reach a page's headings. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading.toLowerCase());
+  return headings.map((heading) => heading.replace(/[^\w\- ]/g, "").replace(/ /g, "-"));
+}
+
+/** What the npm package would hold. */
+function packed(): string[] {
+  const said = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { encoding: "utf8" });
+  return JSON.parse(said)[0].files.map((file: { path: string }) => file.path);
+}
+
 describe("the README", () => {
   it("shows a takeover and a line that moves up with the commands as they stand", async () => {
     const [starts, heartbeat, operator, room] = (await sh(story())).split("\n--\n");
@@ -57,16 +84,41 @@ describe("the README", () => {
     expect(room).toContain('"active_sessions":20,"max_sessions":20,"queue_length":1');
   });
 
-  it("names every setting that the program reads, with its default", () => {
+  it("leads to every setting that the program reads, and says the same of those it names itself", () => {
+    const settings = readFileSync("src/settings.md", "utf8");
     const config = readFileSync("src/config.ts", "utf8");
     const names = [...config.matchAll(/^ {2}([A-Z_]+): /gm)].map((match) => match[1]);
     expect(names.length).toBeGreaterThan(10);
-    for (const name of names) expect(readme).toContain(`\`${name}\``);
+    for (const name of names) expect(settings).toContain(`\`${name}\``);
+    const [, rows = ""] = readme.split("\n## Settings\n");
+    const own = rows.split("\n## ")[0]?.match(/^\| `.*$/gm) ?? [];
+    expect(own.length).toBeGreaterThan(4);
+    for (const row of own) expect(settings).toContain(row);
+  });
+
+  it("is for the first day: at most 250 lines, and pages for the rest", () => {
+    expect(readme.split("\n").length).toBeLessThanOrEqual(251);
+    for (const page of [
+      "src/admin/README.md",
+      "src/settings.md",
+      "scripts/bench/README.md",
+      "scripts/deploy/README.md",
+    ])
+      expect([...pages.keys()]).toContain(page);
+  });
+
+  it("links only to what is there, in the npm package too", () => {
+    const files = packed();
+    for (const [page, text] of pages)
+      for (const { path, anchor } of linksOf(page, text)) {
+        expect(files, `${page} links to ${path}`).toContain(path);
+        if (anchor) expect(anchorsOf(pages.get(path) as string), `${page} links to ${path}`).toContain(anchor);
+      }
   });
 
   it("names only npm scripts that exist", () => {
     const { scripts, scriptsHelp } = JSON.parse(readFileSync("package.json", "utf8"));
-    for (const [, name] of readme.matchAll(/npm run (?:--silent )?([\w:-]+)/g))
+    for (const [, name] of [...pages.values()].join("\n").matchAll(/npm run (?:--silent )?([\w:-]+)/g))
       expect(scripts).toHaveProperty(name as string);
     for (const name of Object.keys(scriptsHelp)) expect(scripts).toHaveProperty(name);
     const help = execFileSync("npm", ["run", "--silent", "help"], { encoding: "utf8" });
@@ -74,8 +126,19 @@ describe("the README", () => {
   });
 
   it("names only files that exist", () => {
-    for (const [, path] of readme.matchAll(/`((?:src|test|scripts|migrations|drizzle)\/[\w./-]*)`/g)) {
-      expect(() => execFileSync("ls", [path as string])).not.toThrow();
+    for (const [page, text] of pages) {
+      if (page === "CHANGELOG.md") continue; // History: a file may have gone since.
+      for (const [, path] of text.matchAll(/`((?:src|test|scripts|migrations|drizzle)\/[\w./@-]*)`/g))
+        expect(existsSync(path as string), `${page} names ${path}`).toBe(true);
     }
+  });
+
+  it("has a map of rooms that exist", () => {
+    const map = pages.get("src/README.md") as string;
+    const firstCells = [...map.matchAll(/^\| (`[^|]+`) \|/gm)].map(([, cell]) => cell).join();
+    const names = [...firstCells.matchAll(/`([\w/.-]+)`/g)].map(([, name = ""]) => name);
+    const rooms = names.filter((name) => name.endsWith("/") || name.endsWith(".ts"));
+    expect(rooms).toContain("sessions/device/");
+    for (const room of rooms) expect(existsSync(join("src", room)), room).toBe(true);
   });
 });

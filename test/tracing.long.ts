@@ -109,18 +109,18 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
         "http.response.status_code": 200,
       },
     });
-    const call = await spanOf(receiver, "SELECT start_session_in_turn");
+    const call = await spanOf(receiver, "SELECT start_session");
     expect(call).toMatchObject({
       kind: CLIENT,
       traceId: start.traceId,
       parentSpanId: start.spanId,
       attributes: {
         "db.system.name": "postgresql",
-        "db.query.text": "SELECT * FROM start_session_in_turn(caller_waits($1, $2::bytea), $3, $4, $5, $6, $7, $8)",
+        "db.query.text": "SELECT * FROM start_session(caller_waits($1, $2::bytea), $3, $4, $5, $6, $7, $8)",
       },
     });
     const beat = await spanOf(receiver, "POST /api/session/heartbeat");
-    const batch = await spanOf(receiver, "SELECT beat_live_sessions");
+    const batch = await spanOf(receiver, "SELECT beat_sessions");
     expect(batch.traceId).not.toBe(beat.traceId);
     expect(batch.parentSpanId).toBeUndefined();
     await findSpan(receiver, beat.name, (span) => span.attributes["error.type"] === "session_not_found").toBeDefined();

@@ -1,4 +1,4 @@
-/** What `npm run bench` measures, line by line, and what each line is held against. */
+/** The lines that `npm run bench` measures, and what each is compared with. */
 import type { LoadJob } from "./generator/protocol.ts";
 
 export interface Line {
@@ -8,7 +8,7 @@ export interface Line {
     | { server: "bare" | "hono"; processes: number }
     | { server: "keybeat"; processes: number; request: LoadJob["request"] }
     | { server: "pgbench"; statement: "update" | "start" };
-  /** The names of the lines that it is divided by. */
+  /** The names of the lines that this one is divided by. */
   pgbench?: string;
   echo?: string;
 }
@@ -47,7 +47,7 @@ function nameOf(what: string, processes: number, connections: number): string {
 const UPDATE = "pgbench, one-row UPDATE";
 const START = "pgbench, start_session()";
 
-/** In the order in which they are measured: what is divided stands near what it is divided by. */
+/** In the order of measuring: each line stands near the one that it is divided by. */
 export const LINES: Line[] = [
   ...[1, 2].flatMap((processes) => [64, 256].map((connections) => bare(processes, connections))),
   ...[1, 2].flatMap((processes) => [64, 256].map((connections) => hono(processes, connections))),

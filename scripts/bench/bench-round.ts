@@ -12,7 +12,7 @@ import type { Range } from "./seed.ts";
 import { type BenchDatabase, ready, startNode, startService } from "./service.ts";
 import type { Teardown } from "./teardown.ts";
 
-/** The sessions that beat and are asked about, those that are taken over, and those that end. */
+/** Separate sessions for heartbeats and statuses, for takeovers, and for ends. */
 export interface Sets {
   beating: Range;
   taken: Range;
@@ -35,12 +35,12 @@ export interface RoundContext {
   warmUpSeconds: number;
   teardown: Teardown;
   echoes: Map<string, { url: string; pid: number }>;
-  /** What was answered in warm-ups, for the count of the database. */
+  /** Answers during warm-ups: the database counts them too. */
   warmedUp: { heartbeats: number; starts: number };
   onMeasured(line: Line, measured: Measured): void;
 }
 
-/** The servers that echo stay up from the first round on: they do nothing by themselves. */
+/** The echo servers stay up from the first round on: they cost nothing when idle. */
 export async function runRound(context: RoundContext, lines: Line[]): Promise<void> {
   let rest = lines;
   while (rest.length > 0) {
@@ -59,7 +59,7 @@ function isSameServer(one: Line, other: Line): boolean {
   );
 }
 
-/** The service runs only while it is measured: an idle one would wake up for every ending of another. */
+/** The service runs only while it is measured: an idle one would wake up for every ending in the database. */
 async function measureKeybeat(context: RoundContext, lines: Line[], processes: number): Promise<void> {
   const { database, sets, tool } = context;
   show(`starting the service with ${processes} …`);
@@ -81,7 +81,7 @@ async function measureKeybeat(context: RoundContext, lines: Line[], processes: n
   await service.stop();
 }
 
-/** What is measured for two seconds must have been compiled before. */
+/** A measurement of two seconds must not include compiling. */
 async function warmUp(
   { sets, bundled, warmUpSeconds, warmedUp }: RoundContext,
   lines: Line[],
@@ -98,7 +98,7 @@ async function warmUp(
     warmedUp.starts += started.answered;
   }
   if (asked("status")) await bundled.run({ ...load, request: "status", sessions: sets.beating });
-  // Of sessions that there are not: those that there are are for the measurement.
+  // With unknown session ids: the existing sessions are for the measurement.
   if (asked("end")) await bundled.run({ ...load, request: "end", sessions: { from: 1_000_000_000, count: 2000 } });
 }
 
@@ -164,7 +164,7 @@ async function measure(
 
 let supplies = 0;
 
-/** Sessions with ids that were never used, in the place of what an earlier round left of them. */
+/** Replaces what an earlier round left with sessions whose ids were never used. */
 async function supplyEndings(sql: postgres.Sql, keys: Range): Promise<Range> {
   supplies++;
   const shift = supplies * keys.count;

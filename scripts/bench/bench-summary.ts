@@ -1,4 +1,4 @@
-/** The rounds of each line as one: the medians, and between what the ratios lay. */
+/** Summarises each line's rounds: the medians, and the range of the ratios. */
 import { LINES, type Line } from "./bench-lines.ts";
 import type { Measured } from "./bench-round.ts";
 import { round, thousands } from "./progress.ts";
@@ -18,7 +18,7 @@ export interface Summary {
   p95_ms?: number;
   p99_ms?: number;
   cpu_micros?: { server: number; database: number; generator: number };
-  /** Of all the CPU that was used. */
+  /** A share of all the CPU that was used. */
   generator_share?: number;
   to_pgbench?: Ratio;
   to_echo?: Ratio;
@@ -102,7 +102,7 @@ export function printTable(summaries: Summary[]): void {
   }
 }
 
-/** Those whose name contains one of the words. */
+/** The lines whose name contains one of the words. */
 export function chooseLines(words: string[] | undefined): Line[] {
   if (!words) return LINES;
   const chosen = LINES.filter((line) => words.some((word) => line.name.toLowerCase().includes(word.toLowerCase())));

@@ -1,8 +1,8 @@
 /**
- * What the service does in a second, beside what the same machine does without it, all in one run: an echo server, an
- * echo with Hono and zod, heartbeats with one and two processes, starts, statuses and ends, and pgbench with the same
- * statements. The lines are measured in turn, in short rounds, so that whatever else the machine does hits all alike;
- * the figures are the medians of the rounds. The ratios say something, the figures alone do not.
+ * Requests a second, compared in one run with what the same machine does without Keybeat: an echo server, an echo with
+ * Hono and zod, heartbeats with one and two processes, starts, statuses and ends, and pgbench with the same statements.
+ * Short rounds take the lines in turn, so that other work on the machine affects all alike; the figures are medians of
+ * the rounds. Trust the ratios rather than the absolute figures.
  *
  *   npm run bench [-- --seconds 6 --rounds 3 --sessions 20000 --only heartbeat --only pgbench --generator bundled --json]
  *
@@ -32,7 +32,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-/** A second of ends at most, as the sessions for them are made beforehand. */
+/** The most ends a second: their sessions are made beforehand. */
 const ENDS_A_SECOND_MAX = 20_000;
 
 const HOW_TO_GET_WRK = "Debian: apt-get install wrk; macOS: brew install wrk";
@@ -102,7 +102,7 @@ async function prepare(
     ending: { from: 2 * count, count: Math.ceil(ENDS_A_SECOND_MAX * seconds) },
   };
   show(`${thousands(2 * count + sets.ending.count)} keys, ${thousands(2 * count)} live sessions …`);
-  // Live for an hour, so that none expires while others are measured.
+  // Timeout of an hour, so that no session expires while another line is measured.
   const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
   for (const range of [sets.beating, sets.taken, sets.ending]) await seedKeys(database.sql, range, () => {});
   for (const range of [sets.beating, sets.taken]) {

@@ -1,6 +1,6 @@
 /**
- * Servers that only send a request's body back, for comparison: "bare" (node:http) or "hono" (Hono, and zod for the
- * body), in one process or in several behind one port.
+ * For comparison, servers that only echo a request's body: "bare" (node:http) or "hono" (Hono, with zod for the body),
+ * in one process or in several behind one port.
  *
  *   tsx scripts/bench/echo.ts bare|hono 1|2|…
  */
@@ -39,7 +39,7 @@ function listen(server: Server): void {
   });
 }
 
-/** All workers share the port that the first one was given. */
+/** All workers share the first one's port. */
 function startWorkers(): void {
   let listening = 0;
   for (let n = 0; n < processes; n++) {

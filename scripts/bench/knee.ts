@@ -1,6 +1,6 @@
 /**
- * How the cost of a heartbeat grows with the number of live sessions: each size is run at its own natural rate (every
- * session beats every 30 seconds, takeovers in proportion), and then once more as fast as the service can.
+ * Measures how the cost of a heartbeat grows with the number of live sessions: each size runs at its natural rate
+ * (every session beats every 30 seconds, takeovers in proportion), then flat out.
  *
  *   npm run bench:knee [-- --sizes 1000,10000,100000,1000000 --seconds 15 --json]
  */
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 });
 
 const FASTEST = "heartbeat, 2 processes, 256 connections";
-/** Of the sessions, a second: 200 of a million. */
+/** The share of sessions taken over in a second: 200 of a million. */
 const TAKEOVER_SHARE = 0.0002;
 
 interface Row {
@@ -48,7 +48,7 @@ async function measureSize(sessions: number, teardown: Teardown): Promise<Row> {
   return { sessions, natural, fastest: lines[0] as Summary };
 }
 
-/** A process each: what one size leaves behind in memory must not burden the next. */
+/** Each size gets a process of its own, so that its memory does not burden the next. */
 async function runOther(program: string, args: string[], teardown: Teardown): Promise<unknown> {
   const path = new URL(program, import.meta.url).pathname;
   const stdio = ["ignore", "pipe", "inherit"] as const;

@@ -1,4 +1,4 @@
-/** As many requests as a server answers: by wrk where it is installed, else by the bundled generator. */
+/** Full load on a server: by wrk where it is installed, else by the bundled generator. */
 import type { Generator } from "./generator/index.ts";
 import type { LoadJob, LoadReport } from "./generator/protocol.ts";
 import { findProgram } from "./programs.ts";
@@ -22,7 +22,7 @@ export function bundledTool(generator: Generator): LoadTool {
   };
 }
 
-/** Undefined: wrk is not installed. */
+/** Undefined if wrk is not installed. */
 export function wrkTool(run: { folder: string; signal: AbortSignal }): LoadTool | undefined {
   const wrk = findProgram("wrk");
   return wrk === undefined ? undefined : { name: "wrk", run: (load) => runWrk(wrk, jobOf(load), run) };

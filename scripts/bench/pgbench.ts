@@ -1,6 +1,6 @@
 /**
- * pgbench, where it is installed (Debian: apt-get install postgresql-contrib): what the database does for the same rows
- * without Keybeat, with 32 clients and prepared statements, at the durability that the statement has by itself.
+ * pgbench, where it is installed (Debian: apt-get install postgresql-contrib): the database's rate on the same rows
+ * without Keybeat, with 32 clients and prepared statements, at each statement's own durability.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,18 +12,18 @@ import type { Range } from "./seed.ts";
 
 export const PGBENCH_CLIENTS = 32;
 
-/** One row, found by its key, as one UPDATE each heartbeat would. */
+/** One row found by its key: a heartbeat as an UPDATE of its own. */
 export const updateScript = (keyIds: Range): string => `
 \\set id random(${keyIds.from}, ${keyIds.from + keyIds.count - 1})
 UPDATE active_sessions SET last_heartbeat = clock_timestamp() + interval '1 hour' WHERE key_id = :id;
 `;
 
-/** The very statement of a start, which takes the key over. */
+/** The statement of a start, taking the key over. */
 export const startScript = (keys: Range): string => {
   const withNumber = (sql: string) => sql.replaceAll(" n)", " :n)").replaceAll(" n,", " :n,");
   return `
 \\set n random(${keys.from}, ${keys.from + keys.count - 1})
-SELECT * FROM start_session(${withNumber(KEY_HASH_SQL)}, '${MASKED_KEY}', gen_random_uuid()::text, ${withNumber(DEVICE_SQL)}, false, NULL);
+SELECT * FROM start_session(${withNumber(KEY_HASH_SQL)}, '${MASKED_KEY}', gen_random_uuid()::text, ${withNumber(DEVICE_SQL)}, false, NULL, 0);
 `;
 };
 

@@ -1,7 +1,7 @@
-/** CPU and memory of a process and its children, from /proc: Linux only, elsewhere the figures are left out. */
+/** CPU and memory of a process and its children, from /proc: on Linux only; elsewhere the figures are omitted. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-/** What the kernel counts CPU in; it is the same on every Linux that Node.js runs on. */
+/** The kernel's unit of CPU time, the same on every Linux that Node.js runs on. */
 const TICKS_A_SECOND = 100;
 
 export const hasProc = existsSync("/proc/self/stat");
@@ -10,23 +10,23 @@ interface Stat {
   pid: number;
   parent: number;
   cpuMicros: number;
-  /** Of children that have ended. */
+  /** CPU of children that have ended. */
   pastCpuMicros: number;
 }
 
-/** CPU that a process and all below it have used so far, in microseconds, also those that have ended. */
+/** CPU that a process and its descendants have used so far, in microseconds, ended ones included. */
 export function cpuMicros(pid: number): number {
   let sum = 0;
   for (const stat of treeOf(pid)) sum += stat.cpuMicros + stat.pastCpuMicros;
   return sum;
 }
 
-/** CPU of our own children that have ended: the difference around one is what it used. */
+/** CPU of our own ended children: the difference before and after one is what it used. */
 export function endedChildrenCpuMicros(): number {
   return readStat(process.pid)?.pastCpuMicros ?? 0;
 }
 
-/** Memory of each process of the tree, in bytes: what it has resident now, and had at most. */
+/** Memory of each process of the tree, in bytes: resident now, and at its peak. */
 export function memoryOf(pid: number): Array<{ pid: number; bytes: number; peakBytes: number }> {
   return treeOf(pid).flatMap((stat) => {
     const status = readProc(`/proc/${stat.pid}/status`);
@@ -35,7 +35,7 @@ export function memoryOf(pid: number): Array<{ pid: number; bytes: number; peakB
   });
 }
 
-/** Memory of the whole tree with what its processes share counted once, in bytes. */
+/** Memory of the whole tree, in bytes, shared pages counted once. */
 export function sharedMemoryOf(pid: number): number {
   return treeOf(pid).reduce((sum, stat) => {
     const kib = Number(/^Pss:\s+(\d+) kB/m.exec(readProc(`/proc/${stat.pid}/smaps_rollup`))?.[1] ?? 0);
@@ -52,7 +52,7 @@ function treeOf(root: number): Stat[] {
 }
 
 function readStat(pid: number): Stat | undefined {
-  // The name in brackets may hold anything, so counting starts behind it.
+  // The name in brackets may hold anything, so count the fields after it.
   const fields = /\) (.+)/
     .exec(readProc(`/proc/${pid}/stat`))?.[1]
     ?.split(" ")

@@ -6,7 +6,7 @@ import { endedChildrenCpuMicros } from "./processes.ts";
 
 /** The path of a program, or undefined where it is not installed. */
 export function findProgram(name: string): string | undefined {
-  // Debian keeps PostgreSQL's programs there, and only a script for each on the PATH, which would be measured too.
+  // Debian keeps PostgreSQL's programs there; on the PATH are only wrapper scripts, which would be measured too.
   const versions = readFolder("/usr/lib/postgresql").sort((a, b) => Number(b) - Number(a));
   const folders = [
     ...versions.map((version) => `/usr/lib/postgresql/${version}/bin`),
@@ -15,7 +15,7 @@ export function findProgram(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
-/** Runs a program to its end, and kills it when the signal comes. Throws with what it said if it fails. */
+/** Runs a program to its end, or kills it on the signal. Throws with its output if it fails. */
 export async function runProgram(
   path: string,
   args: string[],

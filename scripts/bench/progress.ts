@@ -1,17 +1,17 @@
-/** What goes on, on standard error: one line that changes on a terminal, a line each time elsewhere. And numbers for people. */
+/** Progress on standard error: one changing line on a terminal, a line each time elsewhere. Also numbers for people. */
 const isTerminal = process.stderr.isTTY === true;
 
-/** A step that stays to be read. */
+/** A step that stays on the screen. */
 export function say(text: string): void {
   process.stderr.write(isTerminal ? `\r\x1b[K${text}\n` : `${text}\n`);
 }
 
-/** What the next one replaces. */
+/** A line that the next one replaces. */
 export function show(text: string): void {
   process.stderr.write(isTerminal ? `\r\x1b[K${text}` : `${text}\n`);
 }
 
-/** Ends the line that changes. */
+/** Ends the changing line. */
 export function clear(): void {
   if (isTerminal) process.stderr.write("\r\x1b[K");
 }

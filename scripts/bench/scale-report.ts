@@ -1,4 +1,4 @@
-/** The figures of a scale run, a line each. */
+/** Prints the figures of a scale run, one line each. */
 import { thousands } from "./progress.ts";
 import type { ScaleResult } from "./scale-run.ts";
 

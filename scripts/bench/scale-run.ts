@@ -23,7 +23,7 @@ export interface ScaleOptions {
   watchers: number;
   takeoversPerSecond: number;
   statusPerSecond: number;
-  /** So many of the sessions are silent, and expire all at one moment in the middle of the run. */
+  /** How many sessions are silent and expire all at once, in the middle of the run. */
   sweep: number;
 }
 
@@ -35,28 +35,28 @@ export interface ScaleResult {
   report: ScaleReport;
   /** CPU, in cores used; undefined where /proc is missing. */
   cores: { server: number; database: number; generator: number } | undefined;
-  /** Microseconds of CPU a heartbeat, with everything beside it. */
+  /** Microseconds of CPU a heartbeat, everything beside it included. */
   cpu_micros_a_heartbeat: { server: number; database: number; generator: number } | undefined;
   memory: { processes_mib: number[]; peak_mib: number[]; database_mib: number } | undefined;
   table: {
     bytes_a_session: { at_start: number; at_end: number };
     index_bytes_a_session: { at_start: number; at_end: number };
     updates: number;
-    /** Of the heartbeats. */
+    /** The heartbeats' share. */
     heap_only_share: number;
     autovacuums: number;
     checkpoints: number;
     wal_bytes_a_heartbeat: number;
     wal_page_images: number;
   };
-  /** Sessions that the database took for expired in the run, but for those that were meant to. */
+  /** Sessions that the database expired during the run, except those meant to. */
   expired_in_database: number;
   sweep: SweepResult | undefined;
 }
 
 export interface SweepResult {
   sessions: number;
-  /** Of the cleanups that moved them. */
+  /** The duration of the cleanups that moved them. */
   runs: number;
   seconds: number;
   p99_ms_quiet: number;
@@ -85,7 +85,7 @@ export async function runScale(options: ScaleOptions, teardown: Teardown): Promi
   const measured = await beatThem({ options, startAt, database, service, generator });
   const sizeAfter = await readTableSize(database.sql);
   const memory = hasProc ? readMemory(service.pid, database.pid) : undefined;
-  await service.stop(); // its connections tell the database their counts when they end
+  await service.stop(); // connections report their counts to the database when they end
   const after = await readCounters(database.sql);
   const [expired] = await database.sql`SELECT count(*)::int AS n FROM session_history WHERE reason = 'expired'`;
 
@@ -112,7 +112,7 @@ export async function runScale(options: ScaleOptions, teardown: Teardown): Promi
         at_end: Math.round(sizeAfter.indexBytes / options.sessions),
       },
       updates: after.updates - before.updates,
-      // A takeover writes another session id, which is in an index.
+      // A takeover changes the session id, which is indexed.
       heap_only_share: round((after.heapOnlyUpdates - before.heapOnlyUpdates) / report.total_beaten, 4),
       autovacuums: after.autovacuums - before.autovacuums,
       checkpoints: after.checkpoints - before.checkpoints,
@@ -124,14 +124,14 @@ export async function runScale(options: ScaleOptions, teardown: Teardown): Promi
   };
 }
 
-/** Returns when the first heartbeat is due, by the database's clock: then the first session was silent for 30 s. */
+/** Returns the moment of the first heartbeat, by the database's clock: the first session is then silent for 30 s. */
 async function seedScale(sql: postgres.Sql, options: ScaleOptions): Promise<number> {
   const { sessions } = options;
   const began = performance.now();
   const progress = (what: string) => (made: number) => show(`${what}: ${thousands(made)} of ${thousands(sessions)}`);
   await seedKeys(sql, { from: 0, count: sessions }, progress("keys"));
   const keysMs = performance.now() - began;
-  // By then the sessions are made, the service has started and the watchers are there.
+  // Leaves time to make the sessions, start the service and connect the watchers.
   const startAt = Date.now() + 2 * keysMs + 6_000 + options.watchers * 5;
   const beating = sessions - options.sweep;
   const expireAt = startAt + (options.warmUpSeconds + options.seconds / 2) * 1000;
@@ -238,7 +238,7 @@ function readMemory(server: number, database: number): ScaleResult["memory"] {
   };
 }
 
-/** The cleanup says in the log when it finished, how long it took and how many it moved. */
+/** The cleanup logs when it finished, how long it took and how many sessions it moved. */
 function judgeSweep(
   options: ScaleOptions,
   service: BenchService,

@@ -1,7 +1,7 @@
 /**
- * A million live sessions, or any number: each beats every 30 seconds over HTTP, at a steady rate; beside them takeovers,
- * questions who holds a key, watch streams, and the cleanup by its clock. A heartbeat's latency counts from when it was
- * due, not from when it could be sent.
+ * A million live sessions, or any number: each beats every 30 seconds over HTTP, at a steady rate; beside them run
+ * takeovers, status calls, watch streams and the cleanup. A heartbeat's latency counts from when it was due, not from
+ * when it could be sent.
  *
  *   npm run bench:scale -- --sessions 1000000 --seconds 60 [--workers 2] [--watchers 1000] [--takeovers 200] [--json]
  */

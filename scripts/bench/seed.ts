@@ -1,6 +1,6 @@
 /**
- * Keys and live sessions by the hundred thousand. They lie in the table in an order of their own: a device that beats
- * after another is not its neighbour on the page.
+ * Makes keys and live sessions by the hundred thousand. Their order in the table differs from the order of their beats,
+ * so consecutive beats do not hit the same page.
  */
 import type postgres from "postgres";
 import { DEVICE_SQL, KEY_HASH_SQL, MASKED_KEY, SESSION_ID_SQL } from "./names.ts";
@@ -12,7 +12,7 @@ export interface Range {
   count: number;
 }
 
-/** Makes the keys number `from` to `from + count - 1`. The connection must be the one that makes their sessions. */
+/** Makes keys number `from` to `from + count - 1`. Use the same connection to make their sessions. */
 export async function seedKeys(sql: postgres.Sql, range: Range, onProgress: (made: number) => void): Promise<void> {
   await sql`CREATE TEMP TABLE IF NOT EXISTS bench_keys (n bigint, id bigint PRIMARY KEY)`;
   const [top] = await sql`SELECT coalesce(max(id), 0)::int AS id FROM keys`;
@@ -30,16 +30,16 @@ export async function seedKeys(sql: postgres.Sql, range: Range, onProgress: (mad
   await sql`SELECT setval(pg_get_serial_sequence('keys', 'id'), (SELECT max(id) FROM keys))`;
 }
 
-/** When the sessions were heard of last. Moments are RFC 3339; one to come is as good. */
+/** The sessions' last heartbeats. Moments are RFC 3339, and may lie in the future. */
 export interface Heard {
-  /** The first one; each next one `spacingMs` later. */
+  /** The first one; each following one is `spacingMs` later. */
   firstBeat: string;
   spacingMs: number;
-  /** From this number on all were heard of at one moment. */
+  /** From this number on, all share one moment. */
   silent?: { from: number; lastBeat: string };
 }
 
-/** Makes the sessions of keys that were made before in one call. */
+/** Makes the sessions of existing keys in one call. */
 export async function seedSessions(
   sql: postgres.Sql,
   range: Range,
@@ -48,7 +48,7 @@ export async function seedSessions(
 ): Promise<void> {
   const { firstBeat, spacingMs, silent = { from: range.from + range.count, lastBeat: firstBeat } } = heard;
   const [ids] = await sql`SELECT min(id)::int AS first FROM bench_keys WHERE n >= ${range.from}`;
-  // A million checks of the foreign key would take longer than all the rest.
+  // A million foreign-key checks would take longer than everything else.
   await sql`SET session_replication_role = replica`;
   await inChunks(range.count, onProgress, async (from, to) => {
     await sql`
@@ -62,7 +62,7 @@ export async function seedSessions(
   await sql`SET session_replication_role = origin`;
 }
 
-/** Leaves the tables as days of service do: statistics made, nothing to vacuum, everything written out. */
+/** Leaves the tables as after days of service: analysed, vacuumed, written out. */
 export async function settleTables(sql: postgres.Sql): Promise<void> {
   await sql`VACUUM ANALYZE keys`;
   await sql`VACUUM ANALYZE active_sessions`;

@@ -1,4 +1,4 @@
-/** A PostgreSQL of the benchmark's own, and the service on it as its user starts it. */
+/** A PostgreSQL of the benchmark's own, and the service on it, started as a user would. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,11 +14,11 @@ const PROGRAM = new URL("../../dist/src/cli/keybeat.js", import.meta.url).pathna
 
 export interface BenchDatabase {
   url: string;
-  /** One connection: what is made for a session of the database stays. */
+  /** A single connection, so that temporary tables stay. */
   sql: postgres.Sql;
   /** The postmaster; every other process of the database is a child of it. */
   pid: number;
-  /** For files of the run; removed with the rest. */
+  /** For the run's files; removed with the rest. */
   folder: string;
 }
 
@@ -26,17 +26,17 @@ export interface BenchService {
   url: string;
   /** The primary; its workers are children of it. */
   pid: number;
-  /** What it has logged so far, parsed. */
+  /** The log so far, parsed. */
   log: Array<Record<string, unknown>>;
   stop(): Promise<void>;
 }
 
-/** Compiles the program, so that what is measured is what a user runs. */
+/** Compiles the program, to measure what users run. */
 export function buildProgram(): void {
   execFileSync("npm", ["run", "--silent", "build"], { stdio: "inherit" });
 }
 
-/** The embedded PostgreSQL, with the settings that it has in the service, migrated and empty. */
+/** The embedded PostgreSQL with its settings from the service, migrated and empty. */
 export async function openBenchDatabase(teardown: Teardown): Promise<BenchDatabase> {
   const folder = mkdtempSync(join(tmpdir(), "keybeat-bench-"));
   const opening = openEmbedded(join(folder, "data"), "command", createLog("silent"));
@@ -72,7 +72,7 @@ export async function startService(
   return { url, pid: child.pid as number, log, stop: () => stopChild(child) };
 }
 
-/** A Node.js process of the benchmark's. A Ctrl-C on the terminal does not reach it: the benchmark stops it in order. */
+/** A Node.js process of the benchmark. A Ctrl-C on the terminal does not reach it: the benchmark stops it in order. */
 export function startNode(args: string[], teardown: Teardown, env: Record<string, string> = {}): ChildProcess {
   teardown.signal.throwIfAborted();
   const child = spawn(process.execPath, args, {
@@ -84,7 +84,7 @@ export function startNode(args: string[], teardown: Teardown, env: Record<string
   return child;
 }
 
-/** Resolves with the address that a child says it listens at; `onLine` sees whatever else it prints, now and later. */
+/** Resolves with the address that a child prints; `onLine` gets every other line it prints, now and later. */
 export function ready(child: ChildProcess, onLine: (line: string) => void = () => {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const lines: string[] = [];

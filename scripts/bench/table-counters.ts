@@ -1,4 +1,4 @@
-/** What the database counts of itself. */
+/** PostgreSQL's own counters. */
 import type postgres from "postgres";
 
 export interface Counters {
@@ -16,7 +16,7 @@ export interface TableSize {
   indexBytes: number;
 }
 
-/** Other backends tell their counts about once a second, and when they end: exact is this only while nobody works. */
+/** Other backends report about once a second and when they end, so this is exact only while nobody works. */
 export async function readCounters(sql: postgres.Sql): Promise<Counters> {
   await sql`SELECT pg_stat_force_next_flush()`;
   const [row] = await sql`

@@ -1,15 +1,14 @@
 /**
- * Whatever ends a benchmark (Ctrl-C, a fault of its own, a reader of its output that goes away), what it started is
- * stopped and what it wrote is removed.
+ * However a benchmark ends (Ctrl-C, an error, a closed output pipe), stops what it started and removes what it wrote.
  */
 export interface Teardown {
-  /** Comes when the benchmark is broken off. */
+  /** Fires when the benchmark is interrupted. */
   signal: AbortSignal;
-  /** To be called with whatever is started, in the same breath. Throws when nothing may be started any more. */
+  /** Call it at once for anything that is started. Throws when nothing may be started any more. */
   add(step: () => unknown): void;
 }
 
-/** Runs a benchmark, then takes down what it set up, the last thing first, and ends the process. */
+/** Runs a benchmark, then takes down what it set up in reverse order, and ends the process. */
 export async function runBenchmark(run: (teardown: Teardown) => Promise<void>): Promise<void> {
   const steps: Array<() => unknown> = [];
   const controller = new AbortController();
@@ -38,7 +37,7 @@ export async function runBenchmark(run: (teardown: Teardown) => Promise<void>): 
 
 class Interrupted extends Error {}
 
-/** Rejects when somebody interrupts, or on an error that nobody handles. */
+/** Rejects on an interrupt or an unhandled error. */
 function broken(): Promise<never> {
   return new Promise((_, reject) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => reject(new Interrupted()));

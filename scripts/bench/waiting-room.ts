@@ -1,6 +1,6 @@
 /**
- * The waiting room with ten thousand in line, over HTTP (one process, its embedded PostgreSQL, and this client on one
- * machine): places taken, seats given up with the promotion that follows, and askings after the position, a second.
+ * The waiting room with ten thousand in line, over HTTP, the service, its embedded PostgreSQL and this client on one
+ * machine. Measures a second's places taken, seats given up with the promotion that follows, and positions asked.
  *
  *   npm run bench:waiting-room [-- --waiting 10000 --seconds 10 --connections 20 --json]
  */
@@ -31,7 +31,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: connections });
 let room = "";
 
 await runBenchmark(async (teardown) => {
-  // Or a user whose turn it is to be closed might still be in line, and no promotion would follow.
+  // Otherwise the next user to close might still be in line, and no promotion would follow.
   if (connections > SEATS) throw new Error(`--connections is at most ${SEATS}, the number of seats`);
   if (values.build) buildProgram();
   const database = await openBenchDatabase(teardown);
@@ -83,7 +83,7 @@ await runBenchmark(async (teardown) => {
   else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)} ${value}`);
 });
 
-/** In rounds that are a twentieth of the line, so that about as many wait all the time. */
+/** In rounds of a twentieth of the line, so that its length stays about the same. */
 async function createAndLeave(): Promise<{ creates: Load; leaves: Load }> {
   const size = Math.max(connections, Math.floor(waiting / 20));
   const [creates, leaves]: [number[], number[]] = [[], []];
@@ -97,7 +97,7 @@ async function createAndLeave(): Promise<{ creates: Load; leaves: Load }> {
   return { creates: describe(creates, spent.creating), leaves: describe(leaves, spent.leaving) };
 }
 
-/** One call for each, over all connections. Returns the seconds that it took; adds the milliseconds of each call. */
+/** Makes one call for each, over all connections. Returns the seconds taken; adds each call's milliseconds. */
 async function each(users: string[], took: number[], send: (user: string) => Promise<number>): Promise<number> {
   const rest = [...users];
   const began = performance.now();
@@ -116,7 +116,7 @@ interface Load {
   p99Ms: number;
 }
 
-/** Every connection calls again as soon as it is answered, until the time is over. */
+/** Every connection calls again as soon as it is answered, until time is up. */
 async function load(send: () => Promise<number>): Promise<Load> {
   const took: number[] = [];
   const began = performance.now();

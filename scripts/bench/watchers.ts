@@ -1,6 +1,6 @@
 /**
- * What ten thousand watching devices cost one process: memory each, and the heartbeats' 99th percentile beside the same
- * without watchers, in one run. Linux only.
+ * Measures what ten thousand watching devices cost one process: memory each, and the heartbeats' 99th percentile with
+ * and without watchers, in one run. Linux only.
  *
  *   npm run bench:watchers [-- --watchers 10000 --seconds 10 --connections 64 --json]
  */
@@ -49,7 +49,7 @@ await runBenchmark(async (teardown) => {
   const load = { request: "heartbeat" as const, sessions, connections, url: service.url };
   const residentBytes = () => memoryOf(service.pid)[0]?.bytes ?? Number.NaN;
 
-  await tool.run({ ...load, seconds: Math.min(3, seconds) }); // warm up: the heap has its working size
+  await tool.run({ ...load, seconds: Math.min(3, seconds) }); // warm up: lets the heap reach its working size
   show(`heartbeats without watchers, ${seconds} s …`);
   const alone = await tool.run({ ...load, seconds });
   const before = residentBytes();
@@ -80,7 +80,7 @@ await runBenchmark(async (teardown) => {
   else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(30)} ${JSON.stringify(value)}`);
 });
 
-/** Resolves when the first event is there; the stream stays open. */
+/** Resolves on the first event; the stream stays open. */
 function watch(url: string, id: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const stream = request(`${url}/api/session/watch`, {

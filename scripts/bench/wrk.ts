@@ -1,4 +1,4 @@
-/** wrk, where it is installed (Debian: apt-get install wrk; macOS: brew install wrk): the same requests as the bundled generator's. */
+/** wrk, if installed (Debian: apt-get install wrk; macOS: brew install wrk), with the bundled generator's requests. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadJob, LoadReport } from "./generator/protocol.ts";
@@ -13,7 +13,7 @@ const BODIES: Record<LoadJob["request"], string> = {
   status: `string.format('{"access_key":"bench-access-key-%d"}', from + pick)`,
 };
 
-/** wrk knows whole seconds only. */
+/** wrk takes whole seconds only. */
 export async function runWrk(
   wrk: string,
   job: Omit<LoadJob, "kind">,

@@ -41,7 +41,7 @@ class Device {
     this.#process.send(message);
   }
 
-  /** The next event of that name; others on the way are passed over. */
+  /** The next event of that name; others are skipped. */
   async next(event: string): Promise<FromDevice> {
     const giveUpAt = Date.now() + 15_000;
     for (;;) {

@@ -1,4 +1,4 @@
-/** One device of the demonstration, in a process of its own, so that it can crash for real. Talks by messages. */
+/** One device of the demonstration, in a process of its own so that it can really crash. It talks by messages. */
 import { type Holder, KeybeatError, type Session, startSession } from "../../src/client/index.ts";
 
 export type ToDevice =
@@ -12,7 +12,7 @@ let session: Session | undefined;
 let network = true;
 let answer: (takeOver: boolean) => void = () => {};
 
-/** By the clock of the machine: the processes of the demonstration share it. */
+/** By the machine's clock, which the processes of the demonstration share. */
 function say(event: string, detail: Record<string, unknown> = {}): void {
   process.send?.({ event, at: Date.now(), detail } satisfies FromDevice);
 }

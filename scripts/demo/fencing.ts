@@ -1,9 +1,9 @@
 /**
- * `generation` as a fencing token: a vendor's own backend that refuses what an outdated holder sends, even if that
- * device has not heard yet that it was replaced. `npm run demo:fencing`
+ * `generation` as a fencing token: a vendor's backend that refuses an outdated holder's writes, even if that device
+ * does not know yet that it was replaced. `npm run demo:fencing`
  *
- * The rule is three lines: remember the highest generation that you have seen for a key; refuse a lower one; do both
- * in one step, here in one statement of the backend's own database, with the write that it protects.
+ * The rule: remember the highest generation seen for a key, refuse a lower one, and do both in one step with the write
+ * that it protects, here in one statement of the backend's own database.
  */
 import { createServer } from "node:http";
 import { startSession } from "../../src/client/index.ts";
@@ -14,7 +14,7 @@ const documents = new Map<string, { generation: number; text: string }>();
 
 function save(customer: string, generation: number, text: string): boolean {
   const kept = documents.get(customer);
-  if (kept && generation < kept.generation) return false; // somebody who started later has been here
+  if (kept && generation < kept.generation) return false; // a later holder has written already
   documents.set(customer, { generation, text });
   return true;
 }

@@ -1,4 +1,4 @@
-/** A Keybeat of its own for a demonstration: a real service on a real database in a temporary folder. */
+/** A real service for a demonstration, on a real database in a temporary folder. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +27,7 @@ export async function startService(timeoutSeconds: number): Promise<DemoService>
       HOST: "",
     },
     stdio: ["ignore", "pipe", "inherit"],
-    // A Ctrl-C is for the demonstration, which then stops the service itself.
+    // A Ctrl-C goes to the demonstration alone, which then stops the service.
     detached: true,
   });
   const gone = new Promise((resolve) => child.once("close", resolve));

@@ -1,8 +1,8 @@
--- Is it a release of the app? Live sessions, and the endings of the last 24 hours, by what the devices say they run.
+-- Is it a release of the app? Live sessions, and the endings of the last 24 hours, by the version that devices report.
 --
 -- How to read it: compare the versions. One whose `expired_percent` stands out crashes, or does not end its session
--- when it quits; one with many `replaced` starts anew instead of sending heartbeats. A row without a version and a
--- platform is of clients that send none.
+-- when it quits; one with many `replaced` starts anew instead of sending heartbeats. A row without version and platform
+-- counts clients that send neither.
 WITH sessions AS (
   SELECT s.device,
          CASE WHEN s.last_heartbeat > (SELECT session_cutoff(clock_timestamp())) THEN 'live' ELSE 'expired' END AS state

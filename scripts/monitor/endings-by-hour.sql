@@ -1,8 +1,8 @@
 -- Why did sessions end? The endings of the last 24 hours by hour (UTC) and reason, the newest hour first.
 --
 -- How to read it: `ended` is a device that said goodbye, `replaced` one that was taken over, `expired` one that fell
--- silent (counted in the hour in which its timeout ran out, also if no cleanup has seen it yet), `revoked` one that an
--- operator put an end to. A tower of `expired` in one hour is an outage, of theirs or of ours.
+-- silent (counted in the hour in which its timeout ran out, even if no cleanup has seen it yet), `revoked` one that an
+-- operator ended. A tower of `expired` in one hour is an outage, theirs or ours.
 WITH hours AS (
   SELECT generate_series(date_trunc('hour', now(), 'UTC') - interval '23 hours', now(), '1 hour') AS hour
 ), endings AS (

@@ -1,8 +1,8 @@
 -- Who is on now? The live sessions by their last heartbeat, newest first; at most 1,000 rows, `live` counts them all.
 --
 -- How to read it: a device beats every 25 to 30 seconds, so `silent_for` is below that for nearly all of them.
--- `expires_in` is what is left to a device that sends nothing more; after an outage of ours everybody gets a full
--- timeout from its end. `generation` is the fencing token of the holder.
+-- `expires_in` is the time left to a device that sends nothing more; after an outage of ours everybody gets a full
+-- timeout from its end. `generation` is the holder's fencing token.
 WITH rule AS MATERIALIZED (
   SELECT clock_timestamp() AS at, session_cutoff(clock_timestamp()) AS cutoff
 )

@@ -1,4 +1,4 @@
--- Who waits for whom? Every connection that waits for a lock, with those who hold it up; the longest waiting first.
+-- Who waits for whom? Every connection that waits for a lock, with those that block it; the longest wait first.
 -- No row: nobody waits.
 --
 -- How to read it: a start or an end of Keybeat waits at most 2 seconds and then answers 503, so the same `blocked_by`

@@ -1,9 +1,9 @@
 -- Is all well? The first thing to look at: one row, the same columns every time.
 --
--- How to read it: `last_tick` of seconds ago says that somebody serves (over 3 s: nobody does, or they cannot reach the
--- database); `last_outage` is the last time that nobody did, and how long. `live` should be near its usual number and
--- `overdue` near 0: many of them, or an `oldest_overdue` of minutes, say that no cleanup runs, which changes no answer
--- to any device. A leap in `expired_5_min` with `live` falling means that devices lose their network; a leap in
+-- How to read it: a `last_tick` of seconds ago means that somebody serves (over 3 s: nobody does, or no process reaches
+-- the database); `last_outage` is the last time that nobody did, and how long. `live` should be near its usual number
+-- and `overdue` near 0: many of them, or an `oldest_overdue` of minutes, mean that no cleanup runs, which changes no
+-- answer to any device. A leap in `expired_5_min` while `live` falls means that devices lose their network; a leap in
 -- `takeovers_5_min`, that keys are shared or that a client starts where it should send a heartbeat. Then look into
 -- stale-sessions.sql, takeovers-24h.sql, by-app-version.sql, connections.sql and locks.sql.
 WITH rule AS MATERIALIZED (

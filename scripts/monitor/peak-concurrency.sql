@@ -4,7 +4,7 @@
 -- How to read it: a takeover counts as one session at every moment, as the old one ends when the new one begins. A
 -- session that fell silent counts until its timeout ran out. `starts` and `endings` are those of the hour: many more
 -- of both than usual at the same peak are devices that lose and regain their session.
-WITH rule AS NOT MATERIALIZED ( -- so that months outside of the period are not read
+WITH rule AS NOT MATERIALIZED ( -- so that months outside the period are not read
   SELECT now() AS at, date_trunc('hour', now(), 'UTC') - interval '23 hours' AS since
 ), sessions AS (
   SELECT h.started_at, h.ended_at
@@ -21,11 +21,11 @@ WITH rule AS NOT MATERIALIZED ( -- so that months outside of the period are not 
   SELECT s.ended_at, -1, 0, 1
   FROM rule JOIN sessions s ON s.ended_at > rule.since
   UNION ALL
-  -- An hour in which nothing happens keeps the level that it began with.
+  -- An hour without events keeps the level it began with.
   SELECT generate_series(rule.since, rule.at, '1 hour'), 0, 0, 0
   FROM rule
 ), levels AS (
-  -- What ends at a moment ends before what begins at it.
+  -- At one moment, endings come before beginnings.
   SELECT c.at, c.start, c.ending, sum(c.change) OVER (ORDER BY c.at, c.change) AS live
   FROM changes c
 )

@@ -1,16 +1,16 @@
 -- Who fell silent? Sessions past the timeout that no cleanup has moved to the history yet (`overdue`), and live ones
--- in the last quarter of their timeout (`nearly`). The longest silent first; at most 1,000 rows, `of_this_state` counts
+-- in the last quarter of their timeout (`nearly`). Longest silence first; at most 1,000 rows, `of_this_state` counts
 -- all.
 --
--- How to read it: a few of each are normal. An overdue session holds no key and gets no answer as if it were live; it
+-- How to read it: a few of each are normal. An overdue session holds no key and is never answered as live; it
 -- only waits for the cleanup. `overdue_for` of minutes means that no cleanup runs: see CLEANUP_CRON, or run
 -- `keybeat cleanup`. Many `nearly` at once mean that heartbeats do not arrive: look at the network and the balancer. An
--- `expires_in` of 0 says that nobody serves just now, so nobody expires.
+-- `expires_in` of 0 means that nobody serves just now, so nobody expires.
 WITH rule AS MATERIALIZED (
   SELECT clock_timestamp() AS at, session_cutoff(clock_timestamp()) AS cutoff,
          clock_timestamp() + session_timeout() / 4 AS soon
 ), threshold AS MATERIALIZED (
-  -- After an outage of ours nobody is near the end whom it credits, until the first of those who lived through it is.
+  -- After an outage of ours, no session that it credits is near its end until the first survivor is.
   SELECT CASE WHEN session_deadline(cutoff + interval '1 microsecond') <= soon
               THEN soon - session_timeout() ELSE cutoff END AS heartbeat
   FROM rule

@@ -2,7 +2,7 @@
 -- included; the largest first. Counts are PostgreSQL's own statistics, since they were last reset.
 --
 -- How to read it: `heap_only_percent` of active_sessions must be near 100: a heartbeat that is not heap-only writes
--- into indexes too, and somebody has added an index on last_heartbeat, or an open transaction of hours keeps the pages
+-- into indexes too. Then somebody added an index on last_heartbeat, or a transaction open for hours keeps the pages
 -- full (locks.sql and connections.sql show it). `dead_percent` far over 20 with an old `last_vacuum` means that
 -- autovacuum does not keep up. Rows in session_history_default mean that endings fell into a month without a
 -- partition; the cleanup makes partitions ahead and drops the months past HISTORY_RETENTION_DAYS.

@@ -3,8 +3,8 @@
 -- How to read it: `between_devices` counts the takeovers where the newcomer's name or platform differs from the old
 -- holder's: many of them, with `devices` over 1, are a shared key. Takeovers within one device are a client that
 -- starts again instead of sending heartbeats, or an app that crashes. A `shortest_hold` of seconds with many takeovers
--- is two devices that keep taking the key from each other: at least one of them reclaims by itself, which it must not.
--- A device that sent no name and no platform cannot be told from another such one.
+-- is two devices that keep taking the key from each other: at least one reclaims it by itself, which it must not.
+-- Devices that sent no name and no platform cannot be told apart.
 WITH takeovers AS (
   SELECT h.key_id, h.access_key, h.ended_at, h.ended_at - h.started_at AS held,
          concat_ws(' / ', h.device ->> 'name', h.device ->> 'platform') AS loser,

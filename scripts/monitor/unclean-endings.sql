@@ -1,7 +1,7 @@
 -- How many sessions end without a goodbye? The share of `expired` among all endings, by day (UTC), over the last 30
 -- days; the newest day first, which is not over yet. Days without an ending are left out.
 --
--- How to read it: every crash, dead battery and lost network ends as expired, so some percent are normal. A share that
+-- How to read it: every crash, dead battery and lost network ends as expired, so a few percent are normal. A share that
 -- rises with a release of the app is a client that does not end its session when it quits (by-app-version.sql shows
 -- which); a single high day is an outage.
 WITH endings AS (

@@ -1,6 +1,6 @@
 /**
- * `keybeat check`: walks the whole story of a device session against a running server, ours or another one that
- * speaks the contract or its older subset, and says of each guarantee whether it holds.
+ * `keybeat check`: walks the whole story of a device session against a running server, ours or another that speaks the
+ * contract or its older subset, and reports whether each guarantee holds.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
@@ -19,7 +19,7 @@ interface CheckOptions extends OutputOptions {
 interface Result {
   name: string;
   passed: boolean;
-  /** What was expected and what came. */
+  /** What was expected, and what came. */
   detail?: string;
 }
 
@@ -76,7 +76,7 @@ async function check(url: string, options: CheckOptions): Promise<void> {
   }
 }
 
-/** Runs the steps one after the other, and stops where the rest makes no sense. Throws only when interrupted. */
+/** Runs the steps in order, and stops when the rest makes no sense. Throws only if interrupted. */
 async function tell(story: Story, options: CheckOptions, stop: AbortSignal): Promise<Result[]> {
   const steps = [...ONE_DEVICE, ...REFUSALS, ...TAKEOVER, ...ENDINGS, ...(options.expiry ? EXPIRY : []), ...LAST];
   const say = options.json ? () => {} : (line: string) => console.log(line);
@@ -102,7 +102,7 @@ async function tell(story: Story, options: CheckOptions, stop: AbortSignal): Pro
   return results;
 }
 
-/** What the first start has shown, and a person should know to understand the rest. */
+/** Facts from the first start that help to understand the rest. */
 function notesOn({ newer, a }: Story): string[] {
   const notes: string[] = [];
   if (!newer) notes.push("this server speaks the older subset of the contract, so only that is checked");
@@ -112,7 +112,7 @@ function notesOn({ newer, a }: Story): string[] {
   return notes;
 }
 
-/** The address without a slash at its end. What fetch would refuse is refused here, in words. */
+/** The address without a trailing slash. Refuses, in words, what fetch would refuse. */
 function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError("the URL must look like http://127.0.0.1:3000");
@@ -121,13 +121,13 @@ function readUrl(text: string): string {
 }
 
 /**
- * The first signal stops the check in good order, and so does a reader that has seen enough (`| head`); a second
- * signal ends the process at once. Returns how to undo it.
+ * The first signal stops the check in order, as does a closed output pipe (`| head`); a second signal ends the process
+ * at once. Returns a function that undoes this.
  */
 function onceStopped(stop: () => void): () => void {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.once(signal, stop);
-  process.stdout.on("error", stop); // for good: what was written last may fail after the check is over
+  process.stdout.on("error", stop); // for good: the last write may fail after the check is over
   return () => {
     for (const signal of signals) process.off(signal, stop);
   };

@@ -1,4 +1,4 @@
-/** What most commands need: the settings and an open database, closed again whatever happens. */
+/** What most commands need: the settings and an open database that is always closed again. */
 import type { Operator } from "../audit/operator.ts";
 import { type Config, readConfig } from "../config.ts";
 import { chooseDatabase } from "../database/choose.ts";
@@ -19,7 +19,7 @@ export interface Context {
   log: Logger;
 }
 
-/** Opens the database of the settings, its schema up to date, for one command. A signal ends it, and closes all. */
+/** Opens the configured database, its schema up to date, for one command. A signal ends it and closes everything. */
 export async function withDatabase<T>(run: (context: Context) => Promise<T>, log = createLog("silent")): Promise<T> {
   return withMigrated({ awayMs: 0, log }, async (url, { config, stop }) => {
     const database = openDatabase(url);
@@ -49,7 +49,7 @@ export async function withMigrated<T>(
   }
 }
 
-/** As withDatabase, for what makes keys or looks for one: only with the pepper that they were hashed with. */
+/** Like withDatabase, for commands that make keys or look one up: requires the pepper that the keys were hashed with. */
 export function withKeys<T>(run: (context: Context) => Promise<T>): Promise<T> {
   return withDatabase(async (context) => {
     await expectPepper(context.database, context.config.keyPepper);

@@ -5,10 +5,10 @@ import { createLog } from "../log.ts";
 import { withDatabase, withMigrated } from "./context.ts";
 import { type OutputOptions, printJson } from "./output.ts";
 
-/** A host's cron may start the next one every minute; this one is over by then. */
+/** A host's cron may start the next run every minute; this one is over by then. */
 const CLEANUP_BUDGET_MS = 45_000;
 
-/** As a deployment's first step it often comes before the database. */
+/** As a deployment's first step, `migrate` often runs before the database is up. */
 const DATABASE_AWAY_MS = 60_000;
 
 export function addDatabaseCommands(program: Command): void {
@@ -18,9 +18,10 @@ export function addDatabaseCommands(program: Command): void {
     .option("--json", "print the result as JSON")
     .action(async (options: OutputOptions) => {
       const log = createLog("silent");
-      await withMigrated({ awayMs: DATABASE_AWAY_MS, log }, async (_url, { applied, serverVersion }) => {
-        if (options.json) printJson({ applied, server_version: serverVersion });
-        else console.log(applied === 0 ? "the schema is up to date" : `applied ${applied} migration(s)`);
+      await withMigrated({ awayMs: DATABASE_AWAY_MS, log }, async (_url, { applied, functions, serverVersion }) => {
+        if (options.json) printJson({ applied, functions, server_version: serverVersion });
+        else if (applied > 0) console.log(`applied ${applied} migration(s)`);
+        else console.log(functions ? "applied the functions" : "the schema is up to date");
       });
     });
 

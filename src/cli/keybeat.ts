@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `keybeat` command: reads what was asked for, runs it, and exits 0 (done), 1 (refused) or 2 (wrong usage). */
+/** The `keybeat` command: parses the arguments, runs the command, exits 0 (done), 1 (refused) or 2 (wrong usage). */
 import { Command, CommanderError } from "commander";
 import { AppError, OperatorError, UsageError } from "../errors.ts";
 import { readVersion } from "../version.ts";
@@ -43,7 +43,7 @@ addCheckCommand(program);
 addDoctorCommand(program);
 addTopCommand(program);
 
-// A reader that has seen enough (`| head`) is no failure, nor is a terminal that was closed.
+// A closed output pipe (`| head`) is no failure, nor is a closed terminal.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
 });
@@ -55,10 +55,10 @@ try {
 }
 
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has spoken already
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has printed its message already
   if (error instanceof Stopped) {
     console.error(`keybeat: ${error.message}`);
-    process.exit(error.exitCode); // whatever it was at may still hold the process
+    process.exit(error.exitCode); // unfinished work may keep the process alive
   }
   const known = error instanceof AppError || error instanceof OperatorError || error instanceof UsageError;
   const cause = known && error.cause !== undefined ? ` (${reasonOf(error.cause)})` : "";

@@ -71,7 +71,7 @@ function print(report: ImportReport, dryRun: boolean): void {
   for (const { line, reason } of invalid.slice(0, REJECTED_SHOWN_MAX)) console.error(`line ${line}: ${reason}`);
 }
 
-/** Progress on a line of its own: rewritten on a terminal, every 20,000 lines elsewhere. */
+/** Progress: a line that is rewritten on a terminal, a new line every 20,000 lines elsewhere. */
 function showProgress(): (linesDone: number) => void {
   let shown = 0;
   return (linesDone) => {

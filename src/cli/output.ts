@@ -1,4 +1,4 @@
-/** How commands print: JSON for programs, tables for people, colours only where a terminal looks on. */
+/** How commands print: JSON for programs, tables for people, colours only on a terminal. */
 import { styleText } from "node:util";
 
 export interface OutputOptions {
@@ -7,27 +7,27 @@ export interface OutputOptions {
 
 export type Style = Parameters<typeof styleText>[0];
 
-/** A cell that is to stand out, or a plain one. */
+/** A highlighted cell, or a plain one. */
 export type Cell = string | number | null | { text: string; style: Style };
 
 export function printJson(value: unknown): void {
-  // JSON lets the second half of the control characters through; a terminal obeys them.
+  // JSON leaves the C1 control characters unescaped; a terminal obeys them.
   const escaped = (character: string) => `\\u00${character.charCodeAt(0).toString(16)}`;
   console.log(JSON.stringify(value).replace(/[\x7f-\x9f]/g, escaped));
 }
 
-/** Coloured where standard output is a terminal that has colours and NO_COLOR does not forbid it. */
+/** Coloured if standard output is a terminal with colours and NO_COLOR does not forbid it. */
 export function paint(style: Style, text: string): string {
-  // hasColors goes by NO_COLOR and FORCE_COLOR too.
+  // hasColors respects NO_COLOR and FORCE_COLOR too.
   return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text;
 }
 
-/** Where no terminal looks on, or one that does not know its size (0), there is no width to keep to. */
+/** No limit if output is not a terminal, or one of unknown size (0). */
 export function printTable(head: string[], rows: Cell[][]): void {
   console.log(formatTable(head, rows, process.stdout.columns || undefined).join("\n"));
 }
 
-/** Columns as wide as their widest cell, numbers to the right; the widest give way until a line fits `width`. */
+/** Columns as wide as their widest cell, numbers right-aligned; the widest shrink until a line fits `width`. */
 export function formatTable(head: string[], rows: Cell[][], width = Number.POSITIVE_INFINITY): string[] {
   const cells = rows.map((row) => row.map((cell) => clean(textOf(cell))));
   const widths = head.map((title, at) =>
@@ -54,7 +54,7 @@ export function formatTable(head: string[], rows: Cell[][], width = Number.POSIT
 const GAP = 2;
 const COLUMN_MIN = 4;
 
-/** Takes from the widest column, one by one, until the line fits or none is wide any more. */
+/** Shrinks the widest column one by one, until the line fits or no column is wide any more. */
 function shrink(widths: number[], width: number): void {
   const total = () => widths.reduce((sum, each) => sum + each, 0) + GAP * (widths.length - 1);
   while (total() > width) {
@@ -64,7 +64,7 @@ function shrink(widths: number[], width: number): void {
   }
 }
 
-/** Cut to that many places of the terminal, with … where something is missing. */
+/** Cuts to that many terminal columns, with … in place of what is missing. */
 export function shorten(text: string, places: number): string {
   if (widthOf(text) <= places) return text;
   let kept = "";
@@ -80,7 +80,7 @@ export function shorten(text: string, places: number): string {
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** How many places it takes on a terminal: marks that stand on another character none, Chinese and the like two. */
+/** Terminal columns of a text: combining marks take none, Chinese and the like two. */
 function widthOf(text: string): number {
   let places = 0;
   for (const character of text) places += /\p{M}|\u200d/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
@@ -90,12 +90,12 @@ function widthOf(text: string): number {
 const textOf = (cell: Cell) => (cell === null ? "-" : typeof cell === "object" ? cell.text : String(cell));
 const styleOf = (cell: Cell) => (cell !== null && typeof cell === "object" ? cell.style : undefined);
 
-/** A label or a device's name comes from outside: no control character of it may reach the terminal. */
+/** Labels and device names come from outside: none of their control characters may reach the terminal. */
 export function clean(text: string): string {
   return text.replace(/\p{Cc}/gu, "�");
 }
 
-/** "3 s", "4 min", "2 h", "5 d": how long ago. */
+/** How long ago: "3 s", "4 min", "2 h", "5 d". */
 export function ago(moment: string | Date, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - new Date(moment).getTime()) / 1000));
   if (seconds < 100) return `${seconds} s ago`;

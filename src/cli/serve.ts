@@ -23,7 +23,7 @@ export function addServeCommand(program: Command): void {
       const stop = AbortSignal.any([stopping.stop, primaryGone()]);
       const asked = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
 
-      // As the log: a full disk under it must not stop the service.
+      // Like the log: a full disk must not stop the service.
       const output = createLogOutput(1);
       const print = (line: string) => output.write(`${line}\n`);
       const say = (line: string) => log.warn(line);
@@ -43,12 +43,12 @@ export function addServeCommand(program: Command): void {
     });
 }
 
-/** Of a worker: aborts when there is nobody left to work for. */
+/** In a worker: aborts when the primary is gone. */
 function primaryGone(): AbortSignal {
   const controller = new AbortController();
   if (cluster.isWorker) {
     process.once("disconnect", () => controller.abort(new Stopped("SIGTERM")));
-    process.on("error", () => {}); // as of the channel to it
+    process.on("error", () => {}); // errors of the channel to it
   }
   return controller.signal;
 }

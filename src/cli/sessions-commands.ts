@@ -65,7 +65,7 @@ export function addSessionsCommands(program: Command): void {
     );
 }
 
-/** Over a heartbeat's distance and a bit, somebody is not well. */
+/** Silence longer than a heartbeat interval and a bit means trouble. */
 const LATE_SECONDS = 35;
 
 function lastHeard(seconds: number): Cell {

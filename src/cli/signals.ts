@@ -1,7 +1,7 @@
-/** What a command does at Ctrl-C and the like: it stops what it is at, puts away what it has begun, and ends. */
+/** How a command handles Ctrl-C and the like: it stops its work, cleans up and ends. */
 import { constants } from "node:os";
 
-/** Why a command ended before it was done; its exit code is the one of whoever dies of that signal. */
+/** Why a command ended early; its exit code is that of a process killed by the signal. */
 export class Stopped extends Error {
   readonly exitCode: number;
 
@@ -13,17 +13,17 @@ export class Stopped extends Error {
 
 /** SIGHUP, and on Windows SIGBREAK: the terminal was closed. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const;
-/** So long it may take to put things away; PostgreSQL, once told to stop, goes on with that by itself. */
+/** The time to clean up; PostgreSQL, once told to stop, finishes by itself. */
 const STOP_MS = 1800;
 
 export interface Stopping {
   /** Aborts at the first signal, with a `Stopped` as its reason. */
   stop: AbortSignal;
-  /** From here on the first signal only aborts, and whoever listens takes the time that it needs. */
+  /** From here on the first signal only aborts, and listeners take the time they need. */
   release(): void;
 }
 
-/** The process ends in time after the first signal whatever hangs, and at once at the second. */
+/** Ends the process in time after the first signal, whatever hangs, and at once after the second. */
 export function stopAtSignal(): Stopping {
   const controller = new AbortController();
   let hurried = true;

@@ -1,11 +1,11 @@
-/** Which database commands that only look are to look at. None of them starts an embedded one. */
+/** The database for commands that only look. None of them starts an embedded one. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 
 export type Target = { url: string; embedded: boolean } | { missing: string };
 
-/** DATABASE_URL, or the address that the last `serve` on DATA_DIR has left there. */
+/** DATABASE_URL, or the address left in DATA_DIR by the last `serve`. */
 export async function findTarget(config: Config): Promise<Target> {
   if (config.databaseUrl !== undefined) return { url: config.databaseUrl, embedded: false };
   const file = join(config.dataDir, "database-url");

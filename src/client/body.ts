@@ -1,10 +1,10 @@
 /**
- * What an answer brings, in bounds: a server, or whatever answers in its place, may send without end, and what is
- * compressed grows as it is read. Everything the service says is far shorter.
+ * Reads answers within bounds: a server, or anything answering in its place, may send without end, and compressed data
+ * grows as it is read. Everything the service says is far shorter.
  */
 const BYTES_MAX = 65_536;
 
-/** The body piece by piece. Throws when it gets too long, also of many short pieces: a stream is then opened anew. */
+/** The body piece by piece. Throws when it gets too long, even in many short pieces; a stream is then reopened. */
 async function* readPieces(response: Response): AsyncGenerator<string> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const decoder = new TextDecoder();
@@ -18,16 +18,16 @@ async function* readPieces(response: Response): AsyncGenerator<string> {
       yield decoder.decode(value, { stream: true });
     }
   } finally {
-    // Its outcome is of no interest, but a rejection that nobody waits for would end a Node process.
+    // The outcome does not matter, but an unhandled rejection would end a Node process.
     reader.cancel().catch(() => {});
   }
 }
 
-/** The object that the body stands for; an empty one where it is none. Throws where it cannot be read. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever the service says; who asks looks at it
+/** The body as an object; empty if it is not one. Throws if it cannot be read. */
+// biome-ignore lint/suspicious/noExplicitAny: any answer of the service; the caller checks it
 export async function readJson(response: Response): Promise<Record<string, any>> {
   let text = "";
-  // React Native knows no other way.
+  // React Native has no other way.
   if (!response.body) text = await response.text();
   else for await (const piece of readPieces(response)) text += piece;
   try {
@@ -39,13 +39,13 @@ export async function readJson(response: Response): Promise<Record<string, any>>
 
 export interface StreamEvent {
   event: string;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the service says; who follows looks at the event's name first
+  // biome-ignore lint/suspicious/noExplicitAny: any event of the service; the reader checks its name first
   data: any;
 }
 
 /**
- * Server-sent events as they come; undefined with each piece that comes, be it a comment. Each character is looked at
- * once, however small the pieces are. Throws where they are broken.
+ * Yields server-sent events as they come, and undefined with each piece that arrives, even a comment. Reads each
+ * character once, however small the pieces are. Throws on malformed events.
  */
 export async function* readEvents(response: Response): AsyncGenerator<StreamEvent | undefined> {
   let block: string[] = [];
@@ -75,6 +75,6 @@ const readField = (lines: string[], name: string) =>
     ?.slice(name.length)
     .trim();
 
-/** Whole seconds as the contract has them. A date would need the wall clock, which proves nothing. At most a minute. */
+/** Whole seconds, as the contract says, and at most a minute. A date would need the wall clock, which proves nothing. */
 export const readRetryAfter = (headers: Headers): number =>
   Math.min(Number(/^\d{1,9}$/.exec(headers.get("retry-after") ?? "")), 60);

@@ -1,6 +1,6 @@
 /**
- * What the caller gave, made fit. A mistake in the app's code throws a TypeError at once, which says what to write
- * instead: no second try mends it.
+ * Checks and normalises the caller's options. A mistake in the app's code throws a TypeError at once that says what to
+ * write instead, as no retry mends it.
  */
 import type { Device } from "../sessions/device/contract.ts";
 import { cutText } from "../text.ts";
@@ -8,10 +8,10 @@ import { checkMs, expectThat } from "./check-url.ts";
 import type { StartOptions } from "./options.ts";
 
 const TEXT_MAX = { name: 100, platform: 50, app_version: 50 };
-/** What a person copies along with a key: blanks of every kind, and what cannot be seen. */
+/** Characters copied along with a key: blanks of every kind, and invisible ones. */
 const UNSEEN = /[\s\p{C}\p{DI}\u2800]/u;
 
-/** The options as they are used: the key without what is invisible around it, the device's texts no longer than allowed. */
+/** The options to use: the key without blanks and invisible characters around it, the device's texts cut to length. */
 export function checkOptions<T extends StartOptions>(options: T): T {
   const { accessKey, ask, device, onConflict = "replace", startTimeoutMs } = options;
   expectThat(typeof accessKey === "string", "accessKey must be a string");

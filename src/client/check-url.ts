@@ -1,6 +1,6 @@
-/** What is checked of every client's options. A mistake in the app's code throws a TypeError at once. */
+/** Checks shared by every client's options. A mistake in the app's code throws a TypeError at once. */
 
-/** Where the service is, without a slash at the end. In a page it may be left to the page's own origin: "" or "/keys". */
+/** The service's URL without a trailing slash. A page may leave out the origin: "" or "/keys". */
 export function checkUrl(given: string, option: string): string {
   const url = withoutSlashes(String(given).trim());
   const { location } = globalThis as { location?: unknown };
@@ -9,11 +9,11 @@ export function checkUrl(given: string, option: string): string {
   const scheme = /^https?(?=:)/i.exec(url)?.[0] ?? (/^(localhost|127\.|\[)/.test(place) ? "http" : "https");
   const right = `${scheme}://${place}`;
   expectThat(url === right, `${option} must be as in "${right}"`);
-  new URL(url); // throws where it is none
+  new URL(url); // throws if it is not a URL
   return url;
 }
 
-/** Host and path, without what else is written around them. */
+/** Host and path alone. */
 function placeOf(url: string): string {
   const [bare = ""] = url.split(/[?#]/, 1);
   const rest = bare.replace(/^(\w*(:\/|\/\/)\/*)/, "");
@@ -29,7 +29,7 @@ function withoutSlashes(text: string): string {
   return text.slice(0, end);
 }
 
-/** A time in ms; beyond 2^31 a platform's timer fires at once. */
+/** A time in ms; beyond 2^31 a platform's timer would fire at once. */
 export function checkMs(option: string, ms = 1): void {
   expectThat(ms > 0 && ms < 2 ** 31, `${option} must be above 0, and below 2^31`);
 }

@@ -1,6 +1,6 @@
 /**
- * Gets hold of the key: asks until the outcome is known, always with the same session id, so that a start whose answer
- * was lost is found again (`resumed`) instead of made twice.
+ * Claims the key: asks until the outcome is known, always with the same session id, so that a start whose answer was
+ * lost is found again (`resumed`) instead of made twice.
  */
 import type { Holder, StartReply, StartRequest } from "../sessions/device/contract.ts";
 import { KeybeatError, type KeybeatErrorCode } from "./error.ts";
@@ -9,10 +9,10 @@ import { type Link, newSessionId, sleep } from "./platform.ts";
 import { type Failed, failed, post, type Refused, retryDelayMs } from "./request.ts";
 import type { StoredId } from "./storage.ts";
 
-/** What the service said to a start, and when (by the monotonic clock) the request that it answered was sent. */
+/** The answer to a start, and when (by the monotonic clock) its request was sent. */
 export type Claimed = { sessionId: string; reply: StartReply; sentAt: number };
 
-/** Starts by the caller's rule for conflicts. Throws a KeybeatError; then this device holds nothing. */
+/** Starts by the caller's rule for conflicts. If it throws a KeybeatError, this device holds nothing. */
 export async function claimKey(link: Link, options: StartOptions, storedId: StoredId): Promise<Claimed> {
   const { accessKey: access_key, device, onConflict = "replace" } = options;
   const ask = onConflict === "ask" ? options.ask : undefined;
@@ -21,7 +21,7 @@ export async function claimKey(link: Link, options: StartOptions, storedId: Stor
   let agreed: Holder | undefined;
   try {
     for (let round = 0; ; round++) {
-      // Holders come and go as fast as a person can say yes; or a server says so for ever.
+      // Holders change as fast as a person can say yes; or a server says so for ever.
       if (round > 2) await sleep(link, retryDelayMs(link, failed("")));
       await storedId.write(session_id);
       const claimed = await insist(link, options.startTimeoutMs ?? 20_000, {
@@ -45,13 +45,13 @@ export async function claimKey(link: Link, options: StartOptions, storedId: Stor
   } catch (error) {
     const unknown = error instanceof KeybeatError && error.code === "unreachable";
     if (!unknown) void storedId.forget();
-    // It may have got through all the same. With a storage the next start finds it; else nobody ever will.
+    // It may have got through all the same. Only a storage lets the next start find it.
     else if (!options.storage) void post(link, "end", { session_id });
     throw error;
   }
 }
 
-/** The same request until the service has answered it, for so long. */
+/** Repeats the same request until the service answers or time is up. */
 async function insist(
   link: Link,
   withinMs: number,

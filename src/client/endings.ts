@@ -14,7 +14,7 @@ const REASONS: { [code: string]: LostReason } = {
   session_not_found: "expired",
 };
 
-/** The event for a refusal; undefined for one that ends nothing, such as a malformed request. */
+/** The event for a refusal; undefined if it ends nothing, such as a malformed request. */
 export function readLoss(refusal: Refusal): LostEvent | undefined {
   const { code, ended_at = null, replaced_by, holder } = refusal;
   const reason = REASONS[code];

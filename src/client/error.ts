@@ -3,12 +3,12 @@ import type { LostReason } from "./events.ts";
 
 /**
  * - `invalid_key`, `key_expired`, `key_revoked`: the key is no good.
- * - `key_in_use`: another device holds it, and the caller (or `ask`) said to leave it; `data.holder` tells who.
- * - `session_id_used`: this start went through, its answer was lost, and its session is over already.
+ * - `key_in_use`: another device holds it, and the caller (or `ask`) chose not to take over; `data.holder` says which.
+ * - `session_id_used`: this start got through, its answer was lost, and its session is already over.
  * - `invalid_request`: the request is malformed, see `data.issues`.
- * - `unreachable`: no answer within `startTimeoutMs`, or none to be had (a certificate that is no good, a redirect to
- *   https); the last try's trouble is the message, and what fetch threw the `cause`.
- * - The others are `session.signal.reason` of a session that is over.
+ * - `unreachable`: no answer within `startTimeoutMs`, or none possible (a bad certificate, a redirect to https). The
+ *   message tells the last try's trouble, and `cause` is what fetch threw.
+ * - The others are the `session.signal.reason` of a session that is over.
  * - Those of `keybeat/waiting-room` are RoomErrorCode.
  */
 export type KeybeatErrorCode =
@@ -22,11 +22,11 @@ export type KeybeatErrorCode =
   | RoomErrorCode;
 
 /**
- * - `queue_full`: too many wait already. `user_not_found`: the user has no place, or has lost it.
+ * - `queue_full`: too many are waiting. `user_not_found`: the user has no place, or has lost it.
  * - `not_active`: the user has no seat, or has lost it while the work was under way.
- * - `too_many_requests`: as many requests as allowed are under way, and none was given back in time.
+ * - `too_many_requests`: all permits were taken, and none was given back in time.
  * - `unauthorized`, `forbidden`: the token is missing, bad, or another user's.
- * - `unavailable`: the service is in trouble itself. `unreachable`: no answer that could be the service's.
+ * - `unavailable`: the service itself is in trouble. `unreachable`: no answer that could be the service's.
  */
 export type RoomErrorCode =
   | "queue_full"
@@ -39,7 +39,7 @@ export type RoomErrorCode =
   | "unavailable"
   | "unreachable";
 
-/** The service's answer beyond code and message; nothing of it for trouble on the way. */
+/** The service's answer beyond code and message; empty for trouble on the way. */
 export interface KeybeatErrorData {
   holder?: Holder;
   request_id?: string;
@@ -47,7 +47,7 @@ export interface KeybeatErrorData {
   [more: string]: unknown;
 }
 
-/** The one error of this client: thrown by startSession, and the reason of a session's signal. */
+/** The client's only error class: thrown by startSession, and the reason of a session's signal. */
 export class KeybeatError extends Error {
   override readonly name = "KeybeatError";
   readonly code: KeybeatErrorCode;

@@ -1,13 +1,13 @@
-/** What a session tells its app. */
+/** The events that a session sends its app. */
 import type { Device, StartReply } from "../sessions/device/contract.ts";
 
 /**
  * Why a session is over:
  * - `replaced`: another device took the key; final.
  * - `ended`: somebody ended this very session (another tab, the vendor's own backend); final.
- * - `revoked`: the key or the session was withdrawn by the operator, or the key has run out; final.
+ * - `revoked`: the operator withdrew the key or the session, or the key has run out; final.
  * - `expired`: the service heard nothing for too long, after a sleep say; comes back by itself if nobody holds the key.
- * - `unreachable`: nothing was acknowledged until the local deadline, so somebody else may hold the key by now; comes
+ * - `unreachable`: nothing was acknowledged before the local deadline, so another device may hold the key by now; comes
  *   back by itself once the service answers, if nobody else holds it.
  */
 export type LostReason = "replaced" | "expired" | "ended" | "revoked" | "unreachable";
@@ -15,13 +15,13 @@ export type LostReason = "replaced" | "expired" | "ended" | "revoked" | "unreach
 /** The device holds the key. */
 export interface LiveEvent {
   type: "live";
-  /** The fencing token: only ever rises for a key, so a backend can refuse what an outdated holder sends. */
+  /** The fencing token: it only rises for a key, so a backend can refuse an outdated holder. */
   generation: number;
-  /** The session lived before this start: after a restart of the app, or after a start whose first answer got lost. */
+  /** The session was live before this start: the app restarted, or the first answer got lost. */
   resumed: boolean;
   /** It was lost (`expired`, `unreachable`) and came back by itself. `session.signal` is a new one. */
   recovered: boolean;
-  /** Whom this start replaced; null when nobody held the key. Its session id is masked. */
+  /** The session that this start replaced, its id masked; null if nobody held the key. */
   previous: StartReply["previous_session"];
 }
 
@@ -30,16 +30,16 @@ export interface DegradedEvent {
   type: "degraded";
   /** What went wrong, for a log: "HTTP 503", "ECONNREFUSED", "no answer within 5000 ms". */
   error: string;
-  /** How long until the session counts as lost, in ms, unless a heartbeat gets through. */
+  /** Ms until the session counts as lost, unless a heartbeat gets through. */
   deadlineInMs: number;
 }
 
-/** Heartbeats get through again; the device held the key all the time. */
+/** Heartbeats get through again; the device held the key throughout. */
 export interface RecoveredEvent {
   type: "recovered";
 }
 
-/** The device no longer holds the key, or may no longer hold it. `session.signal` has fired just before. */
+/** The device no longer holds the key, or may not. `session.signal` has just fired. */
 export interface LostEvent {
   type: "lost";
   reason: LostReason;

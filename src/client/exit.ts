@@ -1,8 +1,8 @@
-/** Giving the key back when the app goes away. Neither can be relied on: a crash, a power cut, and it expires. */
+/** Gives the key back when the app goes away. Best effort: after a crash or a power cut the session expires. */
 import type { PageEvents } from "./platform.ts";
 
 interface PageLife {
-  /** The page goes; `mayReturn`: it may be shown again as it is (the back/forward cache). */
+  /** The page goes away; `mayReturn`: it may be shown again as it is (the back/forward cache). */
   hide(mayReturn: boolean): void;
   /** It is shown again. */
   show(): void;
@@ -10,7 +10,7 @@ interface PageLife {
   online(): void;
 }
 
-/** Follows a page, where there is one, until `over` fires. */
+/** Follows the page, if there is one, until `over` fires. */
 export function followPage(page: PageEvents | undefined, life: PageLife, over: AbortSignal): void {
   const target = page ?? (globalThis as Partial<PageEvents>);
   const options = { signal: over };
@@ -27,14 +27,14 @@ interface ProcessLike {
   kill(pid: number, signal: string): unknown;
 }
 
-/** The sessions of this process that end on signals. One listener is for all, also where the app has several copies of this. */
+/** The process's sessions that end on signals. One listener serves all, even if the app has several copies of this. */
 interface Ends extends Set<() => Promise<void>> {
   stop?(signal: string): void;
 }
 
 const ENDS = Symbol.for("keybeat.endOnSignals");
 
-/** Ends the session on SIGINT and SIGTERM, then sends the signal on its way, unless the app has a handler of its own. */
+/** Ends the session on SIGINT and SIGTERM, then re-sends the signal, unless the app has a handler of its own. */
 export function endOnSignals(end: () => Promise<void>, over: AbortSignal): void {
   const shared = globalThis as { process?: ProcessLike; [ENDS]?: Ends };
   const { process } = shared;
@@ -42,7 +42,7 @@ export function endOnSignals(end: () => Promise<void>, over: AbortSignal): void 
   shared[ENDS] ??= new Set();
   const ends = shared[ENDS];
   ends.stop ??= async (signal) => {
-    // Each takes itself off at once, and the last one the listener: a second Ctrl-C does not wait.
+    // Each session removes itself at once, and the last one the listener: a second Ctrl-C does not wait.
     await Promise.all([...ends].map((one) => one()));
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };

@@ -6,7 +6,7 @@ const RETRY_MS = 500;
 
 /**
  * Ends a session at the service. Never throws; resolves to whether the service knows, after 3 s at most. The first
- * request is on its way when this returns its promise: a closing page has no later.
+ * request is sent before this returns its promise, as a closing page gets no later chance.
  */
 export async function giveBack(link: Link, sessionId: string): Promise<boolean> {
   const giveUpAt = link.clock.now() + GIVE_UP_MS;

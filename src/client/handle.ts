@@ -1,44 +1,44 @@
-/** The session as the app sees it: its state is what the last event said. */
+/** The session as the app sees it: its state follows the last event. */
 import { KeybeatError } from "./error.ts";
 import type { LostEvent, SessionEvent } from "./events.ts";
 
-/** `ended` only after the app's own end(); whatever else is over is `lost`. */
+/** `ended` only after the app's own end(); any other ending is `lost`. */
 export type SessionState = "live" | "degraded" | "lost" | "ended";
 
 /** One hold on an access key. */
 export interface Session {
-  /** The fencing token. A session that comes back after it was lost has, as a rule, a higher one. */
+  /** The fencing token. A session that comes back after it was lost usually has a higher one. */
   readonly generation: number;
   readonly state: SessionState;
-  /** Why it is lost; null while it is not. */
+  /** Why it is lost; null if it is not. */
   readonly lost: LostEvent | null;
-  /** This session's secret, as `Authorization` for your own backend say. Not enumerable, so that no log prints it. */
+  /** This session's secret, for `Authorization` at your own backend say. Not enumerable, so that no log prints it. */
   readonly sessionId: string;
   /**
    * Fires when the device may no longer act as the key's holder: with `lost`, and with end(). Its reason is a
-   * KeybeatError whose code is the reason. A fired signal stays fired; when a lost session comes back, `signal` is a
-   * new one, so read it anew with every piece of work.
+   * KeybeatError whose code is the reason. A fired signal stays fired: a lost session that comes back has a new
+   * `signal`, so read it anew for every piece of work.
    */
   readonly signal: AbortSignal;
-  /** Calls `listener` with every event of that type from now on. Returns a function that takes it off again. */
+  /** Calls `listener` with every event of that type from now on. Returns a function that removes it. */
   on<T extends SessionEvent["type"]>(
     type: T,
     listener: (event: Extract<SessionEvent, { type: T }>) => void,
   ): () => void;
   /**
-   * Gives the key back. Safe to call twice. Waits 3 s at most and never throws: where the network is away, the service
+   * Gives the key back. Safe to call twice. Waits 3 s at most and never throws: if the network is away, the service
    * lets the session expire. No event; `signal` fires.
    */
   end(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What the running parts hold: the app's view, and the ways to change it. */
+/** The internal side of a session: the app's view, and the ways to change it. */
 export interface Handle {
   session: Session;
-  /** Changes state, signal and generation as the event says, then tells the app. */
+  /** Updates state, signal and generation, then tells the app. */
   tell(event: SessionEvent, sessionId?: string): void;
-  /** The app itself ended it: no event. */
+  /** Ended by the app itself: no event. */
   close(): void;
 }
 
@@ -71,7 +71,7 @@ export function createHandle(onEvent: ((event: SessionEvent) => void) | undefine
     end,
   };
   Object.defineProperty(session, "sessionId", { get: () => id });
-  // Node before 18.18 and older browsers have no such symbol.
+  // Node before 18.18 and older browsers lack this symbol.
   if (Symbol.asyncDispose) Object.defineProperty(session, Symbol.asyncDispose, { value: end });
 
   return {
@@ -91,7 +91,7 @@ export function createHandle(onEvent: ((event: SessionEvent) => void) | undefine
         try {
           listener?.(event as never);
         } catch (error) {
-          // The app's mistake is reported as any other, and stops no heartbeat.
+          // The app's error is reported like any other, and stops no heartbeat.
           queueMicrotask(() => {
             throw error;
           });

@@ -1,5 +1,5 @@
 /**
- * The device's side of Keybeat: gets hold of an access key, keeps it by heartbeats, and tells when it is lost and why.
+ * The device's side of Keybeat: claims an access key, keeps it by heartbeats, and tells when it is lost and why.
  * No dependencies; runs in browsers, Node 18 and later, Electron, Deno and Bun.
  *
  *                heartbeats fail            for too long

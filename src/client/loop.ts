@@ -1,5 +1,5 @@
 /**
- * Keeps a session live, and finds out when it is not.
+ * Keeps a session live, and notices when it is lost.
  *
  *                   heartbeat fails                deadline
  *   live ◄────────────────────────────► degraded ───────────► lost: unreachable ──┐ heartbeats go on:
@@ -7,9 +7,9 @@
  *    │ └─ start with "refuse", new id ── lost: expired ◄──────────────────────────┤
  *    └──────── 404/410, final event ──── lost: replaced, ended, revoked (final) ◄─┘
  *
- * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a page that wakes up
- * only call it. So a late timer or a throttled tab needs no rules of its own: in a hidden tab, where browsers let timers
- * fire once a minute, the stream's comments keep the session live.
+ * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a waking page only
+ * call it. So late timers and throttled tabs need no rules of their own: in a hidden tab, where browsers let timers fire
+ * once a minute, the stream's comments keep the session live.
  */
 import type { HeartbeatReply, StartReply } from "../sessions/device/contract.ts";
 import type { Claimed } from "./claim.ts";
@@ -26,9 +26,9 @@ import { Wakefulness } from "./wakefulness.ts";
 import { Watch } from "./watch.ts";
 
 const TICK_MS = 2_000;
-/** A day, the longest that the service can be set to. */
+/** A day, the service's longest timeout. */
 const TIMEOUT_MS_MAX = 86_400_000;
-/** Of all tabs of an origin together; the other connections to the service are for everything else. */
+/** Streams of all tabs of an origin together; the other connections to the service are for everything else. */
 const STREAMS_MAX = 2;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -37,12 +37,12 @@ export interface LoopParts {
   options: StartOptions;
   handle: Handle;
   storedId: StoredId;
-  /** Called with each acknowledged heartbeat: how long it is good for. */
+  /** Called with each acknowledged heartbeat, and how long it is good for. */
   onAcknowledged?(deadlineInMs: number): void;
 }
 
 export class SessionLoop {
-  /** Fires when nothing more will happen: the session was ended, or lost for good. */
+  /** Fires when the session was ended, or lost for good. */
   readonly over = new AbortController();
   readonly #parts: LoopParts;
   readonly #link: Link;
@@ -51,10 +51,10 @@ export class SessionLoop {
   readonly #turn: StreamTurn;
   readonly #wakefulness: Wakefulness;
   #sessionId = "";
-  /** Set: the session has expired, and this is the id to come back with. */
+  /** If set, the session has expired, and this is the id to come back with. */
   #returnId: string | undefined;
   #returns = 0;
-  /** By the monotonic clock: from then on the key may be somebody else's. */
+  /** When the key may become somebody else's, by the monotonic clock. */
   #deadline = 0;
   #asking: AbortController | undefined;
   #askAt = 0;
@@ -79,13 +79,13 @@ export class SessionLoop {
     });
   }
 
-  /** Looks after the session that a start has given. */
+  /** Takes over the session from a start. */
   begin({ sessionId, reply, sentAt }: Claimed): void {
     this.#started(sessionId, reply, sentAt);
     this.#tick();
   }
 
-  /** Looks after a session that somebody else has kept live so far: no start, but a heartbeat at once. */
+  /** Takes over a session that another tab kept live so far: no start, but a heartbeat at once. */
   adopt(sessionId: string, deadlineInMs: number): void {
     this.#sessionId = sessionId;
     this.#deadline = this.#link.clock.now() + deadlineInMs;
@@ -104,7 +104,7 @@ export class SessionLoop {
     this.#turn.leave();
   }
 
-  /** Stops looking after the session, without a word to anybody. */
+  /** Lets go of the session without an event or a request. */
   stop(): void {
     this.over.abort();
     this.#link.timers.clearTimeout(this.#timer);
@@ -118,7 +118,7 @@ export class SessionLoop {
     this.stop();
     this.#handle.close();
     const known = await giveBack(this.#link, this.#returnId ?? this.#sessionId);
-    // Otherwise its id is kept: an app that is started again then finds its own session instead of a stranger.
+    // Otherwise keep the id, so that a restarted app finds its own session instead of a stranger's.
     if (known) await this.#parts.storedId.forget();
   }
 
@@ -129,7 +129,7 @@ export class SessionLoop {
     timers.clearTimeout(this.#timer);
     this.#noticeSleep(now, streamLives);
     if (this.#holdsKey() && now >= this.#deadline) this.#lose(UNREACHABLE);
-    // The app may have ended it on hearing that.
+    // The app may have ended it in its listener.
     if (this.over.signal.aborted) return;
     if (this.#holdsKey()) {
       if (this.#turn.isMine()) this.#watch.keepOpen(this.#sessionId);
@@ -143,12 +143,12 @@ export class SessionLoop {
   #noticeSleep(now: number, streamLives: boolean): void {
     const missedMs = this.#wakefulness.readMissedMs();
     if (missedMs === undefined) return;
-    // Whatever was under way has not survived it.
+    // Requests under way did not survive the sleep.
     this.#cancelAsking();
     if (!streamLives) this.#watch.close();
     this.#askAt = now;
-    // Some monotonic clocks stand still in a sleep. Where the wall clock says that the deadline has passed, one
-    // request's time is left to prove it wrong: if it was merely set forward, the first answer does.
+    // Some monotonic clocks stand still during sleep. If the wall clock says that the deadline has passed, allow one
+    // request's time to disprove it: if the clock was merely set forward, the first answer does.
     if (now + missedMs > this.#deadline) this.#deadline = Math.min(this.#deadline, now + this.#link.requestTimeoutMs);
   }
 
@@ -161,7 +161,7 @@ export class SessionLoop {
     this.#asking = undefined;
   }
 
-  /** A heartbeat, or, where the session has expired, a start that harms nobody. */
+  /** A heartbeat or, if the session has expired, a start that harms nobody. */
   async #ask(sentAt: number): Promise<void> {
     const asking = new AbortController();
     this.#asking = asking;
@@ -174,7 +174,7 @@ export class SessionLoop {
       returning ? { access_key, session_id, device, on_conflict: "refuse" } : { session_id },
       { abort: asking },
     );
-    // Ended, lost or checked anew in the meantime: this answer is about the past.
+    // Ended, lost or checked again meanwhile: this answer is outdated.
     if (this.#asking !== asking) return;
     this.#asking = undefined;
     if (answer.kind === "refused") this.#refused(answer.body);
@@ -198,7 +198,7 @@ export class SessionLoop {
     this.#returns = 0;
     this.#acknowledged(reply, sentAt);
     if (state === "degraded") this.#handle.tell({ type: "recovered" });
-    // The service has forgiven the silence, after an outage of its own say: nobody else has held the key.
+    // The service forgave the silence, after an outage of its own say: nobody else held the key.
     if (state === "lost") {
       this.#handle.tell({ type: "live", generation, resumed: true, recovered: true, previous: null });
     }
@@ -207,7 +207,7 @@ export class SessionLoop {
   #acknowledged(reply: { expires_in: number; heartbeat_in: number }, sentAt: number): void {
     const timeoutMs = Math.min(reply.expires_in * 1000, TIMEOUT_MS_MAX);
     this.#deadline = sentAt + timeoutMs - Math.min(1000, timeoutMs / 10);
-    // Whatever the service asks for: not in a tight circle, and not too late to try again before the deadline.
+    // Whatever the service asks for, neither loop tightly nor wait too long to retry before the deadline.
     const soonestMs = Math.min(Math.max(timeoutMs / 8, 250), 1000);
     this.#askAt = sentAt + Math.min(Math.max(reply.heartbeat_in * 1000, soonestMs), timeoutMs * 0.75);
     this.#failures = 0;
@@ -233,7 +233,7 @@ export class SessionLoop {
       if (this.#holdsKey()) this.#lose(loss);
       this.#comeBack();
     } else if (refusal.code === "session_id_used" && this.#returnId) {
-      // That start got through, its answer was lost, and the session is over again. Its heartbeat tells how.
+      // That start got through, its answer was lost, and the session is over again. A heartbeat tells how.
       this.#sessionId = this.#returnId;
       this.#returnId = undefined;
       this.#askAt = this.#link.clock.now();
@@ -251,7 +251,7 @@ export class SessionLoop {
     if (this.over.signal.aborted) return;
     this.#returnId = newSessionId();
     void this.#parts.storedId.write(this.#returnId);
-    // At once, but not in a circle with a service that lets every session expire.
+    // At once, but without looping if the service lets every session expire.
     const delayMs = this.#returns++ > 0 ? retryDelayMs(this.#link, failed("expired again")) : 0;
     this.#askAt = this.#link.clock.now() + delayMs;
   }

@@ -1,4 +1,4 @@
-/** What the caller of startSession may say. */
+/** The options of startSession. */
 import type { Device, Holder } from "../sessions/device/contract.ts";
 import type { SessionEvent } from "./events.ts";
 import type { LinkOptions, PageEvents } from "./platform.ts";
@@ -14,16 +14,16 @@ export type Conflict =
       onConflict: "ask";
       /**
        * Shows the person who holds the key and resolves to true to take it over, false to leave it (startSession then
-       * throws `key_in_use`). Exactly the holder that was shown is replaced: where a third device has taken the key
-       * in the meantime, it is asked again with that one. May take its time.
+       * throws `key_in_use`). Exactly the holder that was shown is replaced: if a third device has taken the key
+       * meanwhile, `ask` is called again with that one. It may take its time.
        */
       ask: (holder: Holder) => boolean | Promise<boolean>;
     };
 
 /**
  * Where the session id survives a restart of the app, so that the restarted app resumes its session instead of
- * counting as a second device. It is a secret: keep it as you keep the access key. One place per running instance of
- * the app. A storage that throws or rejects is ignored: the app then only loses the resumption.
+ * counting as a second device. The id is a secret: keep it like the access key, in one place per running instance of
+ * the app. If the storage throws or rejects, the app only loses the resumption.
  */
 export interface SessionIdStorage {
   get(): string | null | undefined | Promise<string | null | undefined>;
@@ -31,14 +31,14 @@ export interface SessionIdStorage {
   remove(): unknown;
 }
 
-/** What a session needs, and what may be changed about it. */
+/** What a session needs, and what may be adjusted. */
 export type StartOptions = Conflict & {
   accessKey: string;
-  /** Shown to whoever is refused or replaced because of this device. */
+  /** Shown to the device that is refused or replaced because of this one. */
   device?: Device;
-  /** Given: the session survives a restart of the app. */
+  /** If given, the session survives a restart of the app. */
   storage?: SessionIdStorage;
-  /** For how long a start that gets no answer is tried again, in ms. Default 20 000. Not counted while `ask` thinks. */
+  /** How long an unanswered start is retried, in ms, without the time that `ask` takes. Default 20 000. */
   startTimeoutMs?: number;
   /** Every event from the first `live` on, also those before you could call `on`. */
   onEvent?: (event: SessionEvent) => void;
@@ -46,6 +46,6 @@ export type StartOptions = Conflict & {
   endOnExit?: boolean;
   /** In Node, Deno, Bun: end the session on SIGINT and SIGTERM, then let the process go. Default false. */
   endOnSignals?: boolean;
-  /** What tells pagehide, pageshow and online; defaults to the window, where there is one. */
+  /** The source of pagehide, pageshow and online; defaults to the window, if there is one. */
   page?: PageEvents;
 } & LinkOptions;

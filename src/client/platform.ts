@@ -1,15 +1,15 @@
 /**
- * What the client needs of the machine below: fetch, two clocks, timers, chance. Browsers, Node 18, Deno, Bun and
+ * What the client needs from the platform: fetch, two clocks, timers, randomness. Browsers, Node 18, Deno, Bun and
  * Electron all have these. A test brings its own.
  */
 import { checkMs, checkUrl } from "./check-url.ts";
 
-/** The part of fetch that is used. Given a signal, it should heed it; nothing breaks if it does not. */
+/** The part of fetch that is used. It should heed its signal; nothing breaks if it does not. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** Two clocks, both in ms. Deadlines count by `now` alone; `wall` only helps to notice that the device slept. */
 export interface Clock {
-  /** Monotonic: no change of date or time zone moves it. May stand still while the device sleeps. */
+  /** Monotonic: changes of date or time zone do not move it. May stand still while the device sleeps. */
   now(): number;
   /** Since 1970; may jump. */
   wall(): number;
@@ -30,9 +30,9 @@ export interface PageEvents {
   ): void;
 }
 
-/** The part of the options that is about the way to the service. */
+/** The options for reaching the service. */
 export interface LinkOptions {
-  /** Where the service is, such as `https://keys.example.com`; a path behind the host is kept. */
+  /** Where the service is, such as `https://keys.example.com`; a path after the host is kept. */
   url: string;
   /** How long one request may take, in ms. Default 5 000. */
   requestTimeoutMs?: number;
@@ -44,14 +44,14 @@ export interface LinkOptions {
   random?: () => number;
 }
 
-/** The way to the service, on this machine. */
+/** The way to the service on this platform. */
 export type Link = Required<LinkOptions>;
 
 export function openLink(options: LinkOptions): Link {
   checkMs("requestTimeoutMs", options.requestTimeoutMs);
   return {
     url: `${checkUrl(options.url, "url")}/api/session/`,
-    // Not detached: browsers refuse a fetch, and timers, that are called as methods of something else.
+    // Wrapped: browsers refuse fetch and timers that are called as methods of another object.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     clock: options.clock ?? { now: () => performance.now(), wall: () => Date.now() },
     timers: options.timers ?? {
@@ -69,15 +69,15 @@ export function sleep(link: Link, ms: number): Promise<void> {
   });
 }
 
-/** A fresh session id from the platform's secure random source. */
+/** A new session id from the platform's secure random source. */
 export function newSessionId(): string {
-  // An insecure (http) page has crypto but no randomUUID.
+  // A page on plain http has crypto but no randomUUID.
   if (globalThis.crypto) {
     return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
       "",
     );
   }
-  // Node 18 shows its crypto only to imports; the name of a blob ends in a UUID made by it.
+  // Node 18 offers crypto only by import; but a blob's URL ends in a UUID that it made.
   const name = URL.createObjectURL(new Blob([]));
   URL.revokeObjectURL(name);
   return name.slice(-36);

@@ -1,8 +1,8 @@
 /**
- * One request, which always comes to one of three ends, in time and without throwing:
+ * One request, which always has one of three outcomes, in time and without throwing:
  *
  *   ok       the service did it
- *   refused  the service itself said no, in its own words: status and code together are known
+ *   refused  the service itself said no, with a status and code that belong together
  *   failed   anything else: no connection, no answer in time, 5xx, 429, a login page, broken JSON. Says nothing about
  *            the session.
  */
@@ -10,7 +10,7 @@ import type { Holder } from "../sessions/device/contract.ts";
 import { readJson, readRetryAfter } from "./body.ts";
 import type { Link } from "./platform.ts";
 
-/** The body of a refusal, as far as the client looks at it. */
+/** The body of a refusal, as far as the client reads it. */
 export interface Refusal {
   code: string;
   error: string;
@@ -26,25 +26,25 @@ export interface Failed {
   /** In short: "HTTP 503", "ECONNREFUSED". */
   error: string;
   retryAfterSeconds: number;
-  /** What else there is to say about it. */
+  /** More about the cause. */
   detail?: string;
   cause?: unknown;
-  /** A second try fails as the first one did. */
+  /** A retry would fail the same way. */
   lasting?: boolean;
 }
 export type Answer<T> = { kind: "ok"; body: T } | Refused | Failed;
 
-/** What counts as the service's own word. A 404 of a proxy, a 403 of a hotel's login page do not. */
+/** What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not. */
 const REFUSAL =
   /^(400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found|409 (key_in_use|holder_changed|session_id_used)|410 session_(replaced|expired|ended|revoked))$/;
 
-/** None is followed: a login page must not be handed the key. Not "error", as only so it is known what it was. */
+/** Redirects are not followed: a login page must not get the key. Not "error", which would hide what it was. */
 export const REDIRECT = "manual";
 
-/** A certificate that is no good, a port that speaks another protocol, or that no fetch goes to. */
+/** A bad certificate, a port that speaks another protocol, or one that fetch refuses. */
 const LASTING = /cert|signature|_ssl_|bad port/i;
 
-/** A session that lives no longer is no session. */
+/** The shortest timeout that is believed. */
 const EXPIRES_IN_MIN = 0.5;
 
 export async function post<T>(
@@ -54,7 +54,7 @@ export async function post<T>(
   { timeoutMs = link.requestTimeoutMs, abort = new AbortController() } = {},
 ): Promise<Answer<T>> {
   let timer: unknown;
-  // Raced, not only aborted: a fetch that does not heed its signal must not hold up the session.
+  // Raced, not only aborted: a fetch that ignores its signal must not hold up the session.
   const late = new Promise<Failed>((resolve) => {
     timer = link.timers.setTimeout(() => {
       resolve(failed(`no answer within ${timeoutMs} ms`));
@@ -79,13 +79,13 @@ async function ask<T>(link: Link, path: string, body: object, signal: AbortSigna
   return readAnswer(response, url);
 }
 
-/** Reads what the service said; also for the watch stream's refusals. */
+/** Reads the service's answer; also the watch stream's refusals. */
 export async function readAnswer<T>(response: Response, url: string): Promise<Answer<T>> {
   const { headers, status, type } = response;
   const target = headers.get("location");
   if (type === "opaqueredirect" || (status > 300 && status < 400)) {
     response.body?.cancel().catch(() => {});
-    // The same path at another place: it is no login page but the way to the service.
+    // The same path elsewhere: this is the way to the service, not a login page.
     const lasting = target?.split("/").slice(3).join() === url.split("/").slice(3).join();
     return { ...failed(`a redirect${target ? ` to ${target}` : ""}, which is not followed`), lasting };
   }
@@ -96,7 +96,7 @@ export async function readAnswer<T>(response: Response, url: string): Promise<An
   return { ...failed(`HTTP ${status}`, readRetryAfter(headers)), detail };
 }
 
-/** What a fetch threw, with whatever it says about the cause. */
+/** What fetch threw, with its cause. */
 export function readTrouble(error: unknown): Failed {
   const { cause, message } = Object(error);
   const { code, message: because } = Object(cause);
@@ -120,7 +120,7 @@ function isReply(url: string, body: Record<string, unknown>): boolean {
 
 export const failed = (error: string, retryAfterSeconds = 0): Failed => ({ kind: "failed", error, retryAfterSeconds });
 
-/** When to ask again: what the service asked for and up to a second, else 1 to 3 s, more with each failure that counts. */
+/** When to retry: after what the service asked for plus up to 1 s, else 1 to 3 s, longer with each failure that counts. */
 export function retryDelayMs(link: Link, answer: Failed, failures = 0): number {
   const jitter = link.random();
   if (answer.retryAfterSeconds > 0) return answer.retryAfterSeconds * 1000 + jitter * 1000;

@@ -8,12 +8,12 @@ import { openLink } from "./platform.ts";
 import { keepSessionId } from "./storage.ts";
 
 /**
- * Gets hold of the key and keeps it until `end()`, or until it is lost.
+ * Claims the key and keeps it until `end()`, or until it is lost.
  *
  * Rejects with a KeybeatError, and then holds nothing: `invalid_key`, `key_expired`, `key_revoked`; `key_in_use` with
- * `data.holder`, where `onConflict` is "refuse" or `ask` said no; `session_id_used`; `invalid_request`; `unreachable`
- * after `startTimeoutMs` without an answer, or at once where a second try would fail as well. With a TypeError where an
- * option is wrong.
+ * `data.holder`, if `onConflict` is "refuse" or `ask` said no; `session_id_used`; `invalid_request`; `unreachable`
+ * after `startTimeoutMs` without an answer, or at once if a retry would fail too. Rejects with a TypeError if an option
+ * is wrong.
  */
 export async function startSession(given: StartOptions): Promise<Session> {
   const options = checkOptions(given);
@@ -34,7 +34,7 @@ export async function startSession(given: StartOptions): Promise<Session> {
       hide(mayReturn) {
         if (mayReturn) return loop.pause();
         if (options.endOnExit === false) return;
-        // The next page is to start anew: this `end` may arrive after its start.
+        // The next page must start anew, as this `end` may arrive after its start.
         void storedId.forget();
         void end();
       },

@@ -1,6 +1,6 @@
 import type { SessionIdStorage } from "./options.ts";
 
-/** The caller's storage, or none, made safe: never throws, and gives back only what can be a session id. */
+/** Wraps the caller's storage, or none: never throws, and returns only what can be a session id. */
 export interface StoredId {
   read(): Promise<string | undefined>;
   write(sessionId: string): Promise<unknown>;
@@ -8,7 +8,7 @@ export interface StoredId {
 }
 
 export function keepSessionId(storage: SessionIdStorage | undefined): StoredId {
-  // Async, but a synchronous storage has done its work when the call returns: a closing page has no later.
+  // Async, but a synchronous storage has finished when the call returns: a closing page gets no later chance.
   const quietly = async <T>(use: () => T) => {
     try {
       return await use();

@@ -1,11 +1,11 @@
 /**
- * Whose turn it is to hold an event stream. Browsers allow six HTTP/1.1 connections to a host, for all tabs together, and
- * a stream takes one for good: with a stream each, the seventh tab would never load. So of the tabs of an origin only
- * the first few hold one, tabs in view before hidden ones, and the others do without.
+ * Decides which tabs hold an event stream. Browsers allow six HTTP/1.1 connections to a host, for all tabs together, and
+ * a stream takes one for good: with a stream each, the seventh tab would never load. So only the first few tabs of an
+ * origin hold one, visible tabs before hidden ones, and the others do without.
  *
- * Tabs tell each other by a BroadcastChannel, which http pages have too. What those with a stream tell also wakes the
- * others: a browser lets the timers of a hidden tab fire once a minute, which is too late for a heartbeat.
- * Where there is no page, or no such channel, it is always this one's turn.
+ * Tabs tell each other by a BroadcastChannel, which http pages have too. Messages from tabs with a stream also wake the
+ * others: browsers let a hidden tab's timers fire once a minute, which is too late for a heartbeat. Without a page, or
+ * without such a channel, it is always this one's turn.
  */
 interface Channel {
   onmessage: ((event: { data: Message }) => void) | null;
@@ -25,25 +25,25 @@ interface Listened {
 
 const window = globalThis as unknown as Window & Listened;
 
-/** From whom; its rank, lower first, or none: it is here, or gone, and has no stream; and its news. */
+/** The sender; its rank (lower first), or none if it holds no stream or is gone; and its news. */
 type Message = [from: number, rank?: number, news?: unknown];
 
 export interface TurnOptions {
   /** Tabs with the same name share their turns. */
   name: string;
-  /** How many streams there may be. */
+  /** The number of streams allowed. */
   max: number;
-  /** It has become, or is no longer, this tab's turn; or another tab has told something. */
+  /** This tab's turn began or ended, or another tab sent news. */
   onChange(news?: unknown): void;
-  /** A tab that has said nothing for so long holds no stream any more. Hidden ones speak once a minute at least. */
+  /** After this silence a tab counts as holding no stream. Hidden tabs speak at least once a minute. */
   silenceMs?: number;
 }
 
-/** Until a newcomer has heard from those who are there. */
+/** How long a newcomer waits to hear from the others. */
 const LISTEN_MS = 100;
 const SILENCE_MS = 75_000;
 const RENEW_MS = 5_000;
-/** More than any clock: hidden tabs come after all that are in view. */
+/** Larger than any clock, to rank hidden tabs after all visible ones. */
 const HIDDEN = 1e15;
 
 export class StreamTurn {
@@ -61,7 +61,7 @@ export class StreamTurn {
     this.#options = options;
   }
 
-  /** Whether to hold the stream now. To be asked again and again: that keeps the turn, and takes one that is free. */
+  /** Whether to hold the stream now. Ask repeatedly: that keeps the turn, or takes a free one. */
   isMine(): boolean {
     const { document, BroadcastChannel: Channel } = window;
     if (!document || !Channel) return true;
@@ -77,12 +77,12 @@ export class StreamTurn {
     return this.#mine;
   }
 
-  /** Something has come on the stream. */
+  /** Data arrived on the stream. */
   tell(news?: unknown): void {
     if (this.#mine) this.#channel?.postMessage([this.#me, this.#rank(), news]);
   }
 
-  /** Lets others have it, until it is asked for again. */
+  /** Gives the turn up until it is asked for again. */
   leave(): void {
     this.#channel?.postMessage([this.#me]);
     this.#channel?.close();
@@ -106,7 +106,7 @@ export class StreamTurn {
     this.#options.onChange(news);
   }
 
-  /** `renew`: also says again that it is still so. Not as an answer to another, or the two would never be done. */
+  /** `renew`: repeat it even if unchanged. Never in reply to another tab, or the two would never stop. */
   #decide(renew = false): void {
     const now = Date.now();
     if (!this.#channel || now < this.#since + LISTEN_MS) return;

@@ -1,12 +1,12 @@
 import type { Clock } from "./platform.ts";
 
 /**
- * Between two looks at the clocks lie 2 s, or 15 s in a hidden tab, where only the stream's comments still come in time.
- * A nap below this does no harm: the heartbeat that follows it is still in time.
+ * The clocks are read every 2 s, or every 15 s in a hidden tab, where only the stream's comments still come in time. A
+ * nap shorter than this does no harm: the heartbeat that follows is still in time.
  */
 const LATE_MS = 20_000;
 
-/** Notices, by comparing the clocks with when they were last read, that the device slept. */
+/** Notices that the device slept, by comparing the clocks with their last reading. */
 export class Wakefulness {
   readonly #clock: Clock;
   #now: number;
@@ -19,8 +19,8 @@ export class Wakefulness {
   }
 
   /**
-   * Undefined: it has not slept since the last look. Else how much of the sleep the monotonic clock has missed, in ms:
-   * 0 where that clock runs on. A wall clock that was set forward looks like a sleep; one set back like nothing.
+   * Undefined if it has not slept since the last look. Else how much of the sleep the monotonic clock missed, in ms: 0 if
+   * that clock runs on. A wall clock set forward looks like a sleep; one set back like nothing.
    */
   readMissedMs(): number | undefined {
     const now = this.#clock.now();

@@ -1,8 +1,8 @@
 /**
- * The watch stream: tells at once that the session is over. Only an accelerator: a service or a proxy without it, one
- * that buffers it for ever, one that cuts it, all mean no more than that an ending is learned with the next heartbeat.
+ * The watch stream: tells at once that the session is over. It only makes that faster: if the service lacks it, or a
+ * proxy blocks, buffers or cuts it, the device learns of an ending with the next heartbeat.
  *
- * Read with fetch, as EventSource cannot send the session id in a header, and a URL is no place for a secret.
+ * Uses fetch, as EventSource cannot send the session id in a header, and a URL is no place for a secret.
  */
 
 import { readEvents } from "./body.ts";
@@ -21,14 +21,14 @@ import {
 
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
-/** A connection that lasted this long was a good one. */
+/** A connection that lasts this long counts as good. */
 const STEADY_MS = 30_000;
 const FINAL_EVENT = /^(replaced|expired|ended|revoked)$/;
 
 interface WatchListener {
-  /** Something has come, be it a comment: the stream lives. */
+  /** Data arrived, even if only a comment: the stream is alive. */
   onBytes(): void;
-  /** The service's last word on the session. */
+  /** The final event of the session. */
   onEnding(ending: Refusal): void;
 }
 
@@ -46,7 +46,7 @@ export class Watch {
     this.#listener = listener;
   }
 
-  /** Opens the stream if it is not open and its time has come. A connection that has fallen silent is given up. */
+  /** Opens the stream if it is not open and is due. Drops a connection that has fallen silent. */
   keepOpen(sessionId: string): void {
     const now = this.#link.clock.now();
     if (this.#connection && now - this.#bytesAt > SILENCE_MS) this.#retryLater(failed("silence"));
@@ -67,7 +67,7 @@ export class Watch {
       this.#listener.onBytes();
     });
     if (this.#connection !== connection) return;
-    // Whatever else is refused, a malformed request say, is no word on the session.
+    // Any other refusal, such as of a malformed request, says nothing about the session.
     if (outcome.kind === "refused" && readLoss(outcome.body)) this.#listener.onEnding(outcome.body);
     else this.#retryLater(outcome.kind === "failed" ? outcome : failed(outcome.body.code));
   }
@@ -81,7 +81,7 @@ export class Watch {
   }
 }
 
-/** Follows one connection to its end, without throwing: the service's last word, or anything else that cut it. */
+/** Follows one connection to its end without throwing: a final event, or anything that cut it. */
 async function readStream(
   link: Link,
   sessionId: string,
@@ -92,7 +92,7 @@ async function readStream(
   try {
     const response = await link.fetch(url, {
       headers: { Accept: "text/event-stream", Authorization: `Bearer ${sessionId}` },
-      // A 410 kept by the browser would speak about another session: the address is the same.
+      // A 410 cached by the browser would be about another session, as the address is the same.
       cache: "no-store",
       redirect: REDIRECT,
       signal,

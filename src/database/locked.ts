@@ -28,7 +28,7 @@ export async function untilFree<T>(log: Logger, what: string, run: () => Promise
 }
 
 /** Whether a lock was not to be had in time. */
-function isLocked(error: unknown): boolean {
+export function isLocked(error: unknown): boolean {
   const cause = error instanceof AppError ? error.cause : undefined;
   return (cause as { code?: unknown } | undefined)?.code === "55P03";
 }

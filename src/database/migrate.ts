@@ -3,9 +3,10 @@ import type { TransactionSql } from "postgres";
 import { OperatorError } from "../errors.ts";
 import { findWay, openConnections, type Sql } from "./connections.ts";
 import { nameServers } from "./destination.ts";
+import type { Functions } from "./functions.ts";
 import { NO_PATIENCE, type Patience, pause, sayNowAndThen, untilStopped } from "./patience.ts";
 import { type Reached, reachDatabase } from "./reach.ts";
-import { findPending, readSchema, type Schema } from "./schema.ts";
+import { findDue, isNothing, readSchema, type Schema } from "./schema.ts";
 
 const MIGRATION_LOCK = 1262834007;
 const LOCK_AGAIN_MS = 200;
@@ -18,9 +19,13 @@ const LOCK_WAIT_MINUTES = 15;
 const LOCK_MS_MAX = 300;
 
 export interface MigrationReport extends Reached {
-  /** How many. */
+  /** How many migrations. */
   applied: number;
+  /** Whether the functions were applied anew. */
+  functions: boolean;
 }
+
+type Applied = Pick<MigrationReport, "applied" | "functions">;
 
 /**
  * Where nothing is to do it only reads, so a role without any right to change the schema can serve.
@@ -32,8 +37,10 @@ export async function migrateDatabase(url: string, patience = NO_PATIENCE): Prom
   const sql = openConnections(way, { name: "migrate", prepare: false });
   try {
     const schema = await untilStopped(readSchema(sql), patience.stop);
-    const isDue = findPending(schema.applied).length > 0;
-    return { applied: isDue ? await untilStopped(migrateInTurn(sql, patience), patience.stop) : 0, ...reached };
+    const done = isNothing(findDue(schema))
+      ? { applied: 0, functions: false }
+      : await untilStopped(migrateInTurn(sql, patience), patience.stop);
+    return { ...done, ...reached };
   } catch (error) {
     if (error instanceof OperatorError || patience.stop.aborted) throw error;
     const { message } = error as { message?: string };
@@ -45,7 +52,7 @@ export async function migrateDatabase(url: string, patience = NO_PATIENCE): Prom
   }
 }
 
-async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<number> {
+async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<Applied> {
   const giveUpAt = performance.now() + LOCK_WAIT_MINUTES * 60_000;
   const tell = sayNowAndThen(say);
   for (;;) {
@@ -58,7 +65,7 @@ async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<number>
         return row?.ours ? applyMigrations(transaction) : undefined;
       })
       .catch(unlessHeld);
-    if (typeof applied === "number") return applied;
+    if (typeof applied === "object") return applied;
     const what = applied === "held" ? "a table that somebody else has locked" : "another process's migration";
     if (performance.now() > giveUpAt) throw new OperatorError(`waited for ${what} for ${LOCK_WAIT_MINUTES} minutes`);
     tell(`waiting for ${what}`, `, for up to ${LOCK_WAIT_MINUTES} minutes`);
@@ -72,22 +79,35 @@ function unlessHeld(error: { code?: string }): "held" {
   throw error;
 }
 
-async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise<number> {
+async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise<Applied> {
   const found = await readSchema(sql);
   if (found.name === null) await makeSchema(sql, found);
-  const { name, journal, applied } = found.name === null ? await readSchema(sql) : found;
+  const schema = found.name === null ? await readSchema(sql) : found;
+  const { name, journal, applied } = schema;
   // Behind a pooler too it is set for this transaction only.
   await sql.unsafe(
     `SET LOCAL search_path TO ${name}; SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO ${LOCK_MS_MAX}`,
   );
   if (applied === undefined) await makeJournal(sql, journal);
-  const pending = findPending(applied);
-  for (const { sql: statements, hash, folderMillis } of pending) {
+  const due = findDue(schema);
+  for (const { sql: statements, hash, folderMillis } of due.migrations) {
     // drizzle-kit writes foreign keys with the schema's name that it knows.
     for (const statement of statements) await sql.unsafe(statement.replaceAll('"public".', `${name}.`));
     await sql.unsafe(`INSERT INTO ${journal} (hash, created_at) VALUES ($1, $2)`, [hash, folderMillis]);
   }
-  return pending.length;
+  if (due.functions) await applyFunctions(sql, due.functions);
+  return { applied: due.migrations.length, functions: due.functions !== undefined };
+}
+
+async function applyFunctions(
+  sql: TransactionSql<{ bigint: number }>,
+  { files, version, hash }: Functions,
+): Promise<void> {
+  await sql`SET LOCAL check_function_bodies TO off`; // a file may call what a later one has
+  for (const file of files) await sql.unsafe(file);
+  await sql`
+    INSERT INTO applied_functions AS f (version, hash, applied_at) VALUES (${version}, ${hash}, clock_timestamp())
+    ON CONFLICT (version) DO UPDATE SET hash = excluded.hash, applied_at = excluded.applied_at`;
 }
 
 /** A schema that a connection string asks for alone is made, as other tools do. */

@@ -1,10 +1,11 @@
-/** Where our tables are, and which migrations have been applied to them. All of it only reads. */
+/** Where our tables are, and which migrations and functions have been applied. All of it only reads. */
 import { readFileSync } from "node:fs";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { TransactionSql } from "postgres";
 import { OperatorError } from "../errors.ts";
 import { packageRoot } from "../version.ts";
 import type { Sql } from "./connections.ts";
+import { areNewer, type Functions, type FunctionsVersion, readFunctions } from "./functions.ts";
 
 export interface Schema {
   /** The schema of our tables, or where they will be made; as an identifier in SQL. Null: search_path names none that exists. */
@@ -14,6 +15,8 @@ export interface Schema {
   journal: string;
   /** When each applied migration was written; undefined: there is no such table. */
   applied: number[] | undefined;
+  /** Undefined: none were ever applied. */
+  functions: FunctionsVersion | undefined;
 }
 
 export interface Migration {
@@ -38,15 +41,23 @@ export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>):
   }
   const name = row?.name ?? null;
   const searchPath = row?.search_path ?? "";
-  if (name === null) return { name, searchPath, journal: "", applied: undefined };
+  if (name === null) return { name, searchPath, journal: "", applied: undefined, functions: undefined };
   const journal = journalOf(name);
-  const [there] = await sql`SELECT to_regclass(${journal}) IS NOT NULL AS yes`;
-  const applied = there?.yes ? await sql.unsafe(`SELECT created_at FROM ${journal} ORDER BY created_at`) : undefined;
+  const functions = `${name}.applied_functions`;
+  const [there] = await sql`
+    SELECT to_regclass(${journal}) IS NOT NULL AS journal, to_regclass(${functions}) IS NOT NULL AS functions`;
+  const applied = there?.journal
+    ? await sql.unsafe(`SELECT created_at FROM ${journal} ORDER BY created_at`)
+    : undefined;
+  const newest = there?.functions
+    ? await sql.unsafe<FunctionsVersion[]>(`SELECT version, hash FROM ${functions} ORDER BY version DESC LIMIT 1`)
+    : [];
   return {
     name,
     searchPath,
     journal,
     applied: applied?.map(({ created_at }) => Number(created_at)),
+    functions: newest[0],
   };
 }
 
@@ -58,11 +69,31 @@ export function readMigrations(): Migration[] {
   return readMigrationFiles({ migrationsFolder: `${packageRoot()}/migrations` });
 }
 
-/** Those written after the last one applied, as drizzle counts. */
-export function findPending(applied: number[] | undefined): Migration[] {
-  const last = Math.max(0, ...(applied ?? []));
-  return readMigrations().filter(({ folderMillis }) => folderMillis > last);
+export interface Due {
+  migrations: Migration[];
+  /** Undefined: the database has them, or newer ones. */
+  functions: Functions | undefined;
 }
+
+/**
+ * What this release has and the database has not: the migrations written after the last one applied, as drizzle counts,
+ * and the functions. Throws an OperatorError for a database of a time before the first release.
+ */
+export function findDue({ applied = [], functions }: Pick<Schema, "applied" | "functions">): Due {
+  const migrations = readMigrations();
+  if (applied.some((when) => when < (migrations[0] as Migration).folderMillis)) {
+    throw new OperatorError(
+      "this database was made before the first release, which cannot go on with it: name an empty one",
+    );
+  }
+  const ours = readFunctions();
+  return {
+    migrations: migrations.filter(({ folderMillis }) => folderMillis > Math.max(0, ...applied)),
+    functions: areNewer(ours, functions) ? ours : undefined,
+  };
+}
+
+export const isNothing = ({ migrations, functions }: Due): boolean => migrations.length === 0 && !functions;
 
 /** The names of our tables, as drizzle-kit has noted them beside the last migration. */
 export function readTableNames(): string[] {

@@ -1,11 +1,11 @@
 /**
- * Tells whoever watches something that it has ended: at once when PostgreSQL notifies (from whatever process), and by
- * looking in any case. It knows neither sessions nor streams: a subject is an id, and `look` says what became of it.
+ * Tells watchers that their subject has ended: at once when PostgreSQL notifies (whichever process ended it), and by
+ * polling in any case. It knows neither sessions nor streams: a subject is an id, and `look` says what became of it.
  *
  *   notification ─► the id has subscribers here? ─► look ─► ended: tell them, once
  *   poll: everybody every 10 s, and within 1.5 s while the LISTEN connection is in doubt
  *
- * A subscriber that comes after the ending is told by its own first look, so nothing falls between.
+ * A subscriber that comes after the ending is told by its own first look, so no ending is missed.
  */
 import { createHash } from "node:crypto";
 import type { Listener } from "../database/listener.ts";
@@ -17,15 +17,15 @@ const LOOK_SIZE_MAX = 1000;
 const AGAIN_MS = 250;
 
 export interface Endings<Ending> {
-  /** `tell` is called at most once, with how it ended. Returns what takes the subscription back. */
+  /** `tell` is called at most once, with the ending. Returns a function that unsubscribes. */
   subscribe(id: string, tell: (ending: Ending) => void): () => void;
   close(): void;
 }
 
 export function createEndings<Ending>(deps: {
-  /** What became of these: only those that have ended are in the answer. */
+  /** Looks these up. The answer holds only those that have ended. */
   look(ids: string[]): Promise<Map<string, Ending>>;
-  /** Shared: what ended is told on this channel of it. */
+  /** The shared listener, and the channel on which endings are notified. */
   listener: Listener;
   channel: string;
   log: Logger;
@@ -39,7 +39,7 @@ export function createEndings<Ending>(deps: {
     if (!looking && wanted.size > 0) void run();
   };
 
-  /** One look at a time; what comes meanwhile is in the next one. */
+  /** One look at a time; ids that arrive meanwhile are in the next one. */
   const run = async () => {
     looking = true;
     while (wanted.size > 0) {
@@ -98,5 +98,5 @@ export function createEndings<Ending>(deps: {
   };
 }
 
-/** As the trigger tell_ending names it: the id itself is a secret. */
+/** The digest that the trigger tell_ending sends: the id itself is a secret. */
 const digestOf = (id: string) => createHash("sha256").update(id, "utf8").digest("hex");

@@ -1,20 +1,20 @@
 /**
- * Server-sent events: streams that say little and stay long. One timer for all of them writes a comment every 15
- * seconds, so that nobody in between takes the connection for dead; a reader that takes nothing is let go.
+ * Server-sent events: long-lived streams that say little. One timer writes a comment to all of them every 15 seconds,
+ * so that no proxy takes a connection for dead; a reader that takes nothing is dropped.
  */
 import { unavailable } from "../errors.ts";
 
 const COMMENT_MS = 15_000;
-/** Pieces that a reader may leave untaken: some minutes of comments. */
+/** Pieces that a reader may leave unread: some minutes of comments. */
 const UNTAKEN_MAX = 16;
-/** Of one session, or one user: a device has one, or a few for a while where its network comes and goes. */
+/** Streams of one session or user: a device has one, or briefly a few when its network comes and goes. */
 const SAME_MAX = 8;
 
 const HEADERS = {
   "Content-Type": "text/event-stream; charset=utf-8",
-  // No-transform: a proxy that compresses would hold each event back until it has enough of them.
+  // No-transform: a compressing proxy would hold events back until it has enough of them.
   "Cache-Control": "no-cache, no-transform",
-  "X-Accel-Buffering": "no", // or a proxy keeps it all until the end
+  "X-Accel-Buffering": "no", // or nginx buffers the stream
 };
 
 interface Open {
@@ -34,17 +34,17 @@ export interface EventStream {
 
 export interface EventStreams {
   /**
-   * `onClose` is called once, whoever ended it; `headers` are added to the answer's. Of one `subject` so many may be open:
-   * the oldest of more is ended, as it may well be one whose reader went away unseen. Throws `unavailable` where there are
-   * too many in all, or all have been ended.
+   * `onClose` is called once, whichever side ends the stream; `headers` are added to the answer's. One `subject` may have
+   * a few: one more ends its oldest, whose reader may have gone unnoticed. Throws `unavailable` if there are too many in
+   * all, or all have been ended.
    */
   open(onClose: () => void, headers: Record<string, string>, subject?: string): EventStream;
   size(): number;
-  /** Ends all streams, without a last event: their readers go elsewhere. */
+  /** Ends all streams without a last event; their readers go elsewhere. */
   close(): Promise<void>;
 }
 
-/** `max`: how many there may be in all. Each takes a connection that others may need. */
+/** `max`: how many streams in all. Each takes a connection that others may need. */
 export function createEventStreams(max = Number.POSITIVE_INFINITY): EventStreams {
   const encoder = new TextEncoder();
   const comment = encoder.encode(":\n\n");

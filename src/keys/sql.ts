@@ -133,7 +133,7 @@ export async function revokeKeyRow(
       SELECT done.known, done.session_revoked AS "sessionRevoked", CASE WHEN done.known THEN
         record_audit(${by.who}, ${by.from}, 'key_revoked', ${id},
                      jsonb_build_object('reason', ${note}::text, 'session_ended', done.session_revoked)) END AS entry
-      FROM revoke_key_saying(caller_waits(${waits}, ${id}::bigint), ${note}) done`,
+      FROM revoke_key(caller_waits(${waits}, ${id}::bigint), ${note}) done`,
   );
   return { known: row?.known === true, sessionRevoked: row?.sessionRevoked === true };
 }

@@ -1,12 +1,12 @@
 /**
- * Counts what an address does wrong, in all processes together, and says when it is too much:
+ * Counts an address's failures across all processes, and limits them:
  *
  *   within the limit    judged and answered
- *   over it             still judged, so that whoever is right gets through; who is wrong is told to wait
- *   over ten times it   told to wait unjudged, right or wrong: a guess then costs the database nothing, and teaches nothing
+ *   over it             still judged: a right key or token gets through, a wrong one is told to wait
+ *   over ten times it   told to wait unjudged, right or wrong: a guess then costs the database nothing, and reveals nothing
  *
- * Each process keeps what it knows of the addresses that count, so many at most, and learns with each count of its own
- * what the others have counted. While the database does not answer at once, its own count holds alone.
+ * Each process remembers a bounded number of addresses, and learns the others' counts with each count of its own. While
+ * the database does not answer at once, its own count alone applies.
  */
 import type { Database } from "../database/database.ts";
 import { AppError } from "../errors.ts";
@@ -17,13 +17,13 @@ import { addCounts } from "./sql.ts";
 type Address = string | null;
 
 export interface Limit {
-  /** Throws rate_limited for an address that is over ten times the limit. Asks nobody. */
+  /** Throws rate_limited for an address that is over ten times the limit. Does not ask the database. */
   admit(address: Address): void;
-  /** Counts one. Throws rate_limited if that is over the limit. */
+  /** Counts one failure. Throws rate_limited if that is over the limit. */
   count(address: Address): Promise<void>;
 }
 
-/** An address has come over a limit: told once a minute, by the process that noticed. */
+/** An address went over a limit: reported once a minute, by the process that noticed. */
 export interface OverLimit {
   name: string;
   address: string;
@@ -33,18 +33,18 @@ export interface OverLimit {
 
 const WINDOW_SECONDS = 60;
 const UNJUDGED_TIMES = 10;
-/** A megabyte or two; an address that is forgotten is known again with its next count. */
+/** A megabyte or two; a forgotten address is known again with its next count. */
 const ADDRESSES_MAX = 10_000;
-/** How long a caller waits for a count of all processes. */
+/** How long a caller waits for the count of all processes. */
 const COUNT_MS_MAX = 400;
 
 interface Entry {
   address: string;
   /** Counted here. */
   own: number;
-  /** Of these, what the others do not know of yet. */
+  /** Of these, what the others do not know yet. */
   unsent: number;
-  /** Counted by the others, as far as is known here. */
+  /** Counted by the others, as far as known here. */
   others: number;
   endsAt: number;
   reported: boolean;
@@ -101,7 +101,7 @@ export function createLimit(
     }
   };
 
-  /** Resolves when all that was counted until now is in. What comes while a batch is under way is the next one. */
+  /** Resolves when all counts so far are written. Counts that arrive while a batch is under way form the next one. */
   const countTogether = (): Promise<void> => {
     if (counting !== undefined) {
       next ??= counting.then(() => {
@@ -135,7 +135,7 @@ export function createLimit(
       entry.unsent++;
       unsent.add(entry);
       const counted = countTogether();
-      // Whoever is over the limit by what is known here is so by what all know.
+      // An address over the limit by the counts known here is over it by all counts.
       if (nth + entry.others <= perMinute) await atMost(COUNT_MS_MAX, counted);
       if (nth + entry.others > perMinute) throw tooMany(entry);
     },
@@ -151,14 +151,14 @@ async function atMost(ms: number, done: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** What a configuration says; each a minute, 0 for none. */
+/** The configured limits a minute; 0 for none. */
 export interface LimitSettings {
-  /** Calls with a key that does not exist, an address. */
+  /** Calls of one address with keys that do not exist. */
   unknownKeys: number;
-  /** Wrong admin tokens, an address. */
+  /** Wrong admin tokens of one address. */
   signIns: number;
-  /** Sessions that end, a key. */
+  /** Endings of one key's sessions. */
   starts: number;
-  /** Places of the waiting room that are asked for, an address. */
+  /** Places of the waiting room that one address asks for. */
   places: number;
 }

@@ -1,10 +1,10 @@
-/** Where the limits count, so that all processes count together. */
+/** The counters of the limits, shared by all processes. */
 import type { Database } from "../database/database.ts";
 
 /**
- * Adds to counts, or begins them anew where their time is over, or was dated by a clock that was ahead; returns what they have come to and how long they still
- * hold. One after the other: whatever becomes of the counting, it takes one connection. In one order, or two processes
- * would wait for each other.
+ * Adds to counts, and restarts those whose window is over or was dated by a clock that was ahead. Returns each new
+ * count and how long it still holds. One call at a time, so that counting never takes more than one connection; rows
+ * in one order, so that two processes do not deadlock.
  */
 export async function addCounts(
   database: Database,
@@ -28,7 +28,7 @@ export async function addCounts(
   );
 }
 
-/** Counts whose time is over, and such as a clock that was ahead has dated: they would go on for as long as it was. */
+/** Deletes counts whose window is over, and those dated by a clock that was ahead: they would last too long. */
 export async function deleteOldCounts(database: Database): Promise<void> {
   await database.background.query((sql) => sql`SELECT forget_limit_counts()`);
 }

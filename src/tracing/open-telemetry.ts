@@ -1,4 +1,4 @@
-/** Traces by OpenTelemetry's own SDK, which reads its standard variables itself: endpoint, headers, sampler, names. */
+/** Traces through OpenTelemetry's own SDK, which reads its standard variables: endpoint, headers, sampler, names. */
 import {
   type Context,
   context,
@@ -18,7 +18,7 @@ import type { Logger } from "../log.ts";
 import type { TraceExporter, Tracing } from "./tracing.ts";
 
 const CLOSE_MS_MAX = 2_000;
-/** Comes each second, and tells nothing of a request. */
+/** Runs each second, and says nothing about a request. */
 const TICK = "serve_tick(";
 
 export function createTracing(exporter: TraceExporter, version: string, log: Logger): Tracing {
@@ -101,7 +101,7 @@ function summarize(text: string): string | undefined {
   return verb && `${verb} ${called ?? target ?? ""}`.trim();
 }
 
-/** A receiver that is away is no reason to stop, and said once a minute at most. */
+/** An absent receiver is no reason to stop; it is reported once a minute at most. */
 function reportTrouble(log: Logger): void {
   let silentUntil = 0;
   const report = (message: string) => {

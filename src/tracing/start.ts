@@ -1,7 +1,7 @@
 import type { Logger } from "../log.ts";
 import type { TraceExporter, Tracing } from "./tracing.ts";
 
-/** Undefined where nobody asks for traces: then nothing of the SDK is loaded. */
+/** Undefined unless traces are asked for: the SDK is then not loaded. */
 export async function startTracing(
   exporter: TraceExporter | undefined,
   version: string,

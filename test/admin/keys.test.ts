@@ -266,7 +266,7 @@ describe("the list of keys", () => {
     await start(used.key);
     await start(silent.key);
     await db.age(silent.id, 61);
-    await db.sql`SELECT revoke_key(${revoked})`;
+    await db.sql`SELECT revoke_key(${revoked}, NULL)`;
     const list = async (state: string) =>
       (await token().get(`/keys?label=${label}&state=${state}`)).body.items.map((item: { id: number }) => item.id);
     expect(await list("active")).toEqual([silent.id, used.id, free]);

@@ -7,7 +7,7 @@ import { readConfig } from "../../src/config.ts";
 import { welcome } from "../../src/first-run.ts";
 import { addKey, changeKey, createKey, eraseKey, importKeys, restoreKey, revokeKey } from "../../src/keys/index.ts";
 import { kickSession, startSession } from "../../src/sessions/device/index.ts";
-import { deviceSessions } from "../sessions/device/subject.ts";
+import { deviceSessions } from "../sessions/device/support/subject.ts";
 import { useDatabase } from "../support/database.ts";
 import { newAccessKey } from "../support/secrets.ts";
 

@@ -8,7 +8,7 @@ import { build } from "esbuild";
 import type { Browser, BrowserContext, Page, Request } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Session, startSession } from "../../src/client/index.ts";
-import { newUser, resetRoom } from "../sessions/waiting-room/room.ts";
+import { newUser, resetRoom } from "../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { openBrowser } from "../support/browser.ts";
 import { useDatabase } from "../support/database.ts";

@@ -407,7 +407,7 @@ describe("keybeat doctor in the database", () => {
 
   it("finds a month of the history without a partition", async () => {
     const [row] = await db.sql`SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM') AS month`;
-    await spoil(`DROP TABLE session_history_${row?.month}`, "SELECT maintain_history(36500)");
+    await spoil(`DROP TABLE session_history_${row?.month}`, "CALL tidy_history(36500, NULL, NULL)");
     const [finding] = of(await doctor(), "history");
     expect(finding).toMatchObject({ state: "warn", mend: expect.stringContaining("keybeat cleanup") });
   });

@@ -101,7 +101,7 @@ describe("keybeat keys list", () => {
       const free = await own.makeKey({ label: "ACME", expires: "2099-01-31" });
       const revoked = await own.makeKey();
       const expired = await own.makeKey({ expires: "2020-01-01" });
-      await own.sql`SELECT revoke_key(${revoked.id})`;
+      await own.sql`SELECT revoke_key(${revoked.id}, NULL)`;
       const { code, stdout } = await keys("list");
       const lines = stdout.trimEnd().split("\n");
       expect(lines[0]).toMatch(/^ID +KEY +LABEL +STATE +LAST USED +EXPIRES$/);

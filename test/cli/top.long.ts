@@ -232,7 +232,7 @@ describe("the rates of keybeat top", () => {
         await sql`INSERT INTO keys (key_hash, key_prefix) VALUES (decode(${hash}, 'hex'), ${hash.slice(0, 8)})`;
       }
       const begin = (hash: string | undefined, id: string) =>
-        sql`SELECT start_session(decode(${hash as string}, 'hex'), 'masked…', ${id}, NULL, false, NULL)`;
+        sql`SELECT start_session(decode(${hash as string}, 'hex'), 'masked…', ${id}, NULL, false, NULL, 0)`;
       const ids = hashes.map(() => newSessionId());
       for (const [at, hash] of hashes.entries()) await begin(hash, ids[at] as string);
       for (let beat = 0; beat < 4; beat++) await sql`SELECT beat_sessions(${ids.join()})`;

@@ -14,7 +14,7 @@ import {
   settleRoom,
   takePlaceRow,
 } from "../../src/sessions/waiting-room/sql.ts";
-import { resetRoom } from "../sessions/waiting-room/room.ts";
+import { resetRoom } from "../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { JUMPS, jumpClock, resetClock, serveFor, tick } from "../support/clock.ts";
 import { useDatabase } from "../support/database.ts";

@@ -322,7 +322,7 @@ describe("data of a release whose service was the superuser", () => {
     await expectHandedOver(dataDir);
     expect((await start(server, made.stdout.trim())).status).toBe(200);
     const sql = postgres(readIn(dataDir, "database-url").trim(), { max: 1, fetch_types: false });
-    await sql`SELECT maintain_history(90)`;
+    await sql`CALL tidy_history(90, NULL, NULL)`;
     await sql.end();
     expect(await server.stop()).toBe(0);
   });

@@ -6,9 +6,11 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { readFunctions } from "../../src/database/functions.ts";
 import { migrateDatabase } from "../../src/database/migrate.ts";
 import { databaseUrl } from "../support/database-url.ts";
-import { keybeat } from "../support/process.ts";
+import { keybeat, startServer } from "../support/process.ts";
+import { newAccessKey } from "../support/secrets.ts";
 
 const ALL = JSON.parse(readFileSync("migrations/meta/_journal.json", "utf8")).entries.length as number;
 
@@ -45,7 +47,7 @@ async function countTables(): Promise<number> {
 async function expectUsable(): Promise<void> {
   expect((await keybeat(["keys", "create", "--json"], { DATABASE_URL: url })).code).toBe(0);
   const [started] = await sql`
-    SELECT outcome FROM start_session((SELECT key_hash FROM keys LIMIT 1), 'x…', 'session-of-a-test', NULL, false, NULL)`;
+    SELECT outcome FROM start_session((SELECT key_hash FROM keys LIMIT 1), 'x…', 'session-of-a-test', NULL, false, NULL, 0)`;
   expect(started?.outcome).toBe("started");
   const [row] = await sql`SELECT end_session('session-of-a-test') AS ended`;
   expect(row?.ended).toBe(true);
@@ -73,7 +75,11 @@ describe("keybeat migrate", () => {
       stdout: "the schema is up to date\n",
     });
     const [server] = await sql`SELECT current_setting('server_version') AS version`;
-    expect(JSON.parse((await migrate()).stdout)).toEqual({ applied: 0, server_version: server?.version });
+    expect(JSON.parse((await migrate()).stdout)).toEqual({
+      applied: 0,
+      functions: false,
+      server_version: server?.version,
+    });
   });
 
   it("that fails in its middle leaves nothing behind, says why in one line, and succeeds once the cause is gone", async () => {
@@ -132,6 +138,16 @@ describe("keybeat migrate", () => {
     await expectUsable();
   });
 
+  it("refuses a database of the time before the first release in one line, and leaves it as it is", async () => {
+    await sql`CREATE SCHEMA drizzle`;
+    await sql`CREATE TABLE drizzle.__drizzle_migrations (id serial PRIMARY KEY, hash text NOT NULL, created_at bigint)`;
+    await sql`INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('of then', 1795867800000)`;
+    const { code, stdout, stderr } = await migrate();
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^keybeat: this database was made before the first release, [^\n]*: name an empty one\n$/);
+    expect(await countTables()).toBe(0);
+  });
+
   it("without the right to create tables is refused in one line without the password", async () => {
     const role = `${name}_reader`;
     await admin.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'a-secret-password'`);
@@ -146,6 +162,41 @@ describe("keybeat migrate", () => {
     } finally {
       await admin.unsafe(`DROP ROLE ${role}`);
     }
+  });
+});
+
+describe("the functions of the database", () => {
+  const bodyOf = async (name: string) => (await sql`SELECT prosrc FROM pg_proc WHERE proname = ${name}`)[0]?.prosrc;
+  const spoil = () =>
+    sql.unsafe(
+      "CREATE OR REPLACE FUNCTION mask_session_id(session_id text) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$",
+    );
+
+  it("are given to a database that has older ones, while the migrations stay as they are", async () => {
+    await migrate();
+    const body = await bodyOf("mask_session_id");
+    await spoil();
+    await sql`UPDATE applied_functions SET version = 0, hash = 'of an older release'`;
+    expect(await keybeat(["migrate"], { DATABASE_URL: url })).toMatchObject({
+      code: 0,
+      stdout: "applied the functions\n",
+    });
+    expect(await bodyOf("mask_session_id")).toBe(body);
+    const versions = await sql`SELECT version FROM applied_functions ORDER BY version`;
+    expect(versions.map(({ version }) => version)).toEqual([0, readFunctions().version]);
+    await expectUsable();
+  });
+
+  it("are left as they are where a newer release has been, whose migrations are unknown too", async () => {
+    await migrate();
+    await spoil();
+    await sql`INSERT INTO applied_functions VALUES (1000, 'of a newer release', now())`;
+    await sql`INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('of a newer release', ${Date.now() + 1e9})`;
+    expect(JSON.parse((await migrate()).stdout)).toMatchObject({ applied: 0, functions: false });
+    const server = await startServer({ DATABASE_URL: url });
+    expect((await server.post("/api/session/start", { access_key: newAccessKey() })).status).toBe(403);
+    expect(await server.stop()).toBe(0);
+    expect(await bodyOf("mask_session_id")).toBe(" SELECT 'x' ");
   });
 });
 

@@ -59,7 +59,7 @@ describe("the pieces of a table", () => {
       SELECT pg_relation_size('active_sessions') / current_setting('block_size')::int AS pages`;
     expect(table?.pages).toBeGreaterThan(600);
     for (const read of [
-      "SELECT * FROM expire_sessions_between('(0,0)', '(50,0)', 1000)",
+      "SELECT * FROM expire_sessions('(0,0)', '(50,0)', 1000)",
       "SELECT count(*) FROM active_sessions WHERE ctid >= '(0,0)'::tid AND ctid < '(50,0)'::tid",
     ]) {
       for (let first = 0; first < 2; first++) await db.sql.unsafe(read); // what is read to plan it

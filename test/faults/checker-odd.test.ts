@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { checkHistory } from "./checker/check.ts";
 import type { ActiveRow, EndedRow, History } from "./checker/history.ts";
+import { emptyRoom, SAMPLE_TIMEOUTS } from "./checker-proof/room-sample.ts";
 import { type Answer, type Call, maskSessionId, type Operation } from "./load/call.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -60,8 +61,10 @@ function judge(
   const violations = checkHistory({
     calls,
     streams: [],
+    roomCalls: [],
     circumstances: {
       timeoutMs: TIMEOUT_MS,
+      roomTimeoutMs: SAMPLE_TIMEOUTS,
       outages: [],
       crashes: [],
       clock: { offsetMs: 0, errorMs: 0 },
@@ -72,6 +75,7 @@ function judge(
       active: rows.filter((one) => !("endedAt" in one)),
       history: rows.filter((one): one is EndedRow => "endedAt" in one),
       gap,
+      room: emptyRoom(),
     },
   });
   return violations.map((violation) => violation.rule);
@@ -224,6 +228,14 @@ describe("silence", () => {
     const gap = (endedAt: number) => ({ beganAt: 1_000, endedAt });
     expect(judge(calls(9_000), rows(9_005), {}, gap(4_000))).toEqual([]);
     expect(judge(calls(9_001), rows(9_005), {}, gap(4_000))).toContain("outlived-silence");
+  });
+
+  it("after a start that was told 503 is nobody's: asked again long after, it may begin", () => {
+    const before = call("start", A, [100, 200], unknown);
+    const [at, late] = [20_000, 20_010];
+    expect(judge([before, call("start", A, [at, late], started(1, at))], [row(A, 1, [at, at])])).toEqual([]);
+    const resumed = call("start", A, [at, late], started(1, 150, { resumed: true }));
+    expect(judge([before, resumed], [row(A, 1, [150, at])])).toContain("outlived-silence");
   });
 
   it("does not count while the service was away; who was dead before stays dead", () => {

@@ -9,10 +9,12 @@ import { checkHistory } from "./checker/check.ts";
 import type { History } from "./checker/history.ts";
 import { PLANTS } from "./checker-proof/plants.ts";
 import { startLoad } from "./load/load.ts";
+import { roomSettings, roomTimeouts, roomUsers } from "./scene/room.ts";
 import { compareClocks, readRows } from "./scene/rows.ts";
 
 const TIMEOUT_SECONDS = 4;
 const KEYS = 30;
+const USERS = 16;
 const LOAD_MS_MAX = 45_000;
 
 const db = useDatabase();
@@ -25,11 +27,13 @@ beforeAll(async () => {
     SESSION_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
     CLEANUP_CRON: "* * * * * *",
     LOG_LEVEL: "warn",
+    ...roomSettings(TIMEOUT_SECONDS),
   };
   const servers = await Promise.all([startServer(env), startServer(env)]);
   const made = await Promise.all(Array.from({ length: KEYS }, () => db.makeKey()));
   const load = startLoad({
     servers: servers.map((server) => server.url),
+    users: roomUsers(USERS),
     keys: made.map(({ key, id }) => ({ id, accessKey: key })),
     timeoutMs: TIMEOUT_SECONDS * 1000,
     kick: async (prefix) => (await kickByPrefix(db.database, prefix)) === "kicked",
@@ -42,8 +46,17 @@ beforeAll(async () => {
       db.sql,
       made.map(({ id }) => id),
     );
-    const circumstances = { timeoutMs: TIMEOUT_SECONDS * 1000, outages: [], crashes: [], clock };
-    return structuredClone({ calls: [...load.calls], streams: [...load.streams], circumstances, rows });
+    const timeoutMs = TIMEOUT_SECONDS * 1000;
+    const roomTimeoutMs = roomTimeouts(TIMEOUT_SECONDS);
+    const circumstances = { timeoutMs, roomTimeoutMs, outages: [], crashes: [], clock };
+    const { calls, streams, roomCalls } = load;
+    return structuredClone({
+      calls: [...calls],
+      streams: [...streams],
+      roomCalls: [...roomCalls],
+      circumstances,
+      rows,
+    });
   };
   const startedAt = performance.now();
   while (performance.now() - startedAt < LOAD_MS_MAX) {
@@ -68,7 +81,9 @@ function takes(history: History, plant: (history: History) => void): boolean {
 
 describe("a recorded history of two servers under load", () => {
   it("passes", () => {
-    console.log(`${recorded.calls.length} calls, ${recorded.rows.history.length} endings`);
+    console.log(
+      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room`,
+    );
     expect(checkHistory(recorded)).toEqual([]);
   });
 

@@ -201,9 +201,9 @@ describe("straight from node:http", () => {
   it("an error of ours says nothing of the inside", async () => {
     const session_id = await start((await db.makeKey()).key);
     const body = JSON.stringify({ session_id });
-    await db.sql.unsafe(`ALTER FUNCTION beat_live_sessions(text) RENAME TO beat_live_sessions_away`);
+    await db.sql.unsafe(`ALTER FUNCTION beat_sessions(text) RENAME TO beat_sessions_away`);
     const broken = await everyWay({ body });
-    await db.sql.unsafe(`ALTER FUNCTION beat_live_sessions_away(text) RENAME TO beat_live_sessions`);
+    await db.sql.unsafe(`ALTER FUNCTION beat_sessions_away(text) RENAME TO beat_sessions`);
     expect(broken.direct).toEqual(broken.ordinary);
     expect(broken.front).toEqual(broken.ordinary);
     expect(broken.direct).toMatchObject({ status: 500, body: { code: "internal_error" }, id: true });

@@ -1,7 +1,7 @@
 /** Every stream of events that is described, by the headers that bring it through proxies as it comes. */
 import { describe, expect, it } from "vitest";
 import document from "../../src/http/openapi/openapi.json" with { type: "json" };
-import { newUser } from "../sessions/waiting-room/room.ts";
+import { newUser } from "../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newSessionId } from "../support/secrets.ts";

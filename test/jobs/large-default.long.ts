@@ -71,8 +71,3 @@ it("what a cleanup left that was killed midway is gone after the next", async ()
   await maintainHistory(db.database, 36_500);
   expect(await guards()).toBe(0);
 });
-
-it("leaves the months of a large default partition to the cleanup of this version, where the one before calls", async () => {
-  const [row] = await db.sql`SELECT * FROM maintain_history(36500)`;
-  expect(row).toMatchObject({ made: 0 });
-});

@@ -138,7 +138,7 @@ describe("where the month has no partition", () => {
     await db.age(id, 61);
     expect((await cleanUp()).deleted).toBe(1);
     await app.post("/api/session/start", { access_key: key, session_id: third });
-    await db.sql`SELECT revoke_key(${id})`;
+    await db.sql`SELECT revoke_key(${id}, NULL)`;
     const codes = [];
     for (const session_id of [ended.session_id, first, second, third]) {
       codes.push((await app.post("/api/session/heartbeat", { session_id })).body.code);

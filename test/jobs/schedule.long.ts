@@ -75,12 +75,12 @@ describe.concurrent("CLEANUP_CRON", () => {
 
   it("after runs that failed: the log says so, and the next one does the work", async () => {
     await withServer({ CLEANUP_CRON: EVERY_SECOND }, async (server, db) => {
-      await db.sql`ALTER FUNCTION expire_sessions_between(tid, tid, integer) RENAME TO elsewhere`;
+      await db.sql`ALTER FUNCTION expire_sessions(tid, tid, integer) RENAME TO elsewhere`;
       await addSilentSession(db);
       await waitUntil(() => server.output().split("the job failed").length > 2);
       expect(await isClean(db)).toBe(false);
       expect((await server.get("/health")).status).toBe(200);
-      await db.sql`ALTER FUNCTION elsewhere(tid, tid, integer) RENAME TO expire_sessions_between`;
+      await db.sql`ALTER FUNCTION elsewhere(tid, tid, integer) RENAME TO expire_sessions`;
       await waitUntil(() => isClean(db));
     });
   });

@@ -100,7 +100,7 @@ async function take(step: Step, stage: Stage, { names, streams }: State): Promis
     return undefined;
   }
   if ("revoke" in step) {
-    await stage.sql`SELECT revoke_key(key_id) FROM active_sessions WHERE session_id = ${step.revoke}`;
+    await stage.sql`SELECT revoke_key(key_id, NULL) FROM active_sessions WHERE session_id = ${step.revoke}`;
     return undefined;
   }
   if ("stall" in step) return stall(stage.url, step.stall);
@@ -166,6 +166,7 @@ const MOVING: Record<string, { type: "number" | "string"; placeholder: string }>
   request_id: { type: "string", placeholder: "<id>" },
   generation: { type: "number", placeholder: "<generation>" },
   expires_in: { type: "number", placeholder: "<seconds>" },
+  seconds_per_seat: { type: "number", placeholder: "<seconds>" },
   heartbeat_in: { type: "number", placeholder: "<seconds>" },
   version: { type: "string", placeholder: "<version>" },
   message: { type: "string", placeholder: "<sentence>" },
@@ -192,15 +193,16 @@ export function normalise(value: Json | undefined, field = ""): Json {
 /** Names of this run: two devices and keys that no other run has. */
 export function newNames(): Record<string, string> {
   const run = randomUUID().slice(0, 8);
-  const ids = ["a", "b", "c", "d", "e", "f", "never"].map((name) => [
+  const ids = ["a", "b", "c", "d", "e", "f", "g", "never"].map((name) => [
     `id_${name}`,
     `recorded-${name}-${run}-0123456789`,
   ]);
-  const keys = ["one", "two", "three", "expired", "revoked"].map((name) => [
+  const keys = ["one", "two", "three", "expired", "revoked", "new"].map((name) => [
     `key_${name}`,
     `key-${name}-${run}-0123456789`,
   ]);
-  return Object.fromEntries([...ids, ...keys]);
+  const users = ["ada", "ben"].map((name) => [`user_${name}`, `${name}-of-${run}`]);
+  return Object.fromEntries([...ids, ...keys, ...users]);
 }
 
 /** Puts the names in, and takes them out again where they came back in an answer. */

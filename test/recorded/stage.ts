@@ -41,7 +41,7 @@ async function makeKeys(databaseUrl: string, sql: postgres.Sql, names: Record<st
   const database = openDatabase(databaseUrl);
   const hashKey = createHashKey(undefined);
   for (const [name, key] of Object.entries(names)) {
-    if (!name.startsWith("key_")) continue;
+    if (!name.startsWith("key_") || name === "key_new") continue;
     const { id } = await createKey(database, hashKey, { key }, BY);
     if (name === "key_expired") await sql`UPDATE keys SET expires_at = now() - interval '1 day' WHERE id = ${id}`;
     if (name === "key_revoked") await sql`UPDATE keys SET revoked_at = now() WHERE id = ${id}`;

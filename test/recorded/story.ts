@@ -1,5 +1,5 @@
 /** What is asked of a release when it is recorded: every public route, every code that a client can be given. */
-import type { Step } from "./play.ts";
+import type { Json, Step } from "./play.ts";
 
 const post = (path: string, body: unknown, headers?: Record<string, string>) =>
   ({ method: "POST", path, body, ...(headers && { headers }) }) as Extract<Step, { request: unknown }>["request"];
@@ -119,6 +119,9 @@ export const STORY: Step[] = [
     to: "server without admin token",
   },
 
+  ...administration(),
+  ...waitingRoom(),
+
   { name: "F starts before the outage", request: start({ access_key: three, session_id: f }) },
   { name: "the database goes away", database: "away" },
   { name: "health in the outage", request: { method: "GET", path: "/health" } },
@@ -131,3 +134,77 @@ export const STORY: Step[] = [
   { name: "F's heartbeat after the outage", request: beat(f) },
   { name: "F ends", request: end(f) },
 ];
+
+function administration(): Step[] {
+  const headers = { Authorization: "Bearer {{token}}" };
+  const get = (path: string) => ({ method: "GET", path: `/api/admin/${path}`, headers });
+  const tell = (method: string, path: string, body: Json = {}) =>
+    ({ method, path: `/api/admin/${path}`, headers, body: body }) as const;
+  const key = "keys/{{made_key}}";
+  return [
+    { name: "keys without the token", request: { method: "GET", path: "/api/admin/keys" } },
+    {
+      name: "an operator makes a key",
+      request: tell("POST", "keys", { access_key: "{{key_new}}", label: "Ada's laptop" }),
+      keep: { made_key: "id" },
+    },
+    { name: "the same key again", request: tell("POST", "keys", { access_key: "{{key_new}}" }) },
+    { name: "a device starts with it", request: start({ access_key: "{{key_new}}", session_id: "{{id_g}}" }) },
+    { name: "the key", request: get(key) },
+    { name: "a key that is not there", request: get("keys/999999999") },
+    { name: "a label of another length", request: tell("PATCH", key, { label: "x".repeat(300) }) },
+    { name: "another label", request: tell("PATCH", key, { label: "Ada's desk" }) },
+    { name: "a search by label", request: tell("POST", "keys/search", { label: "desk" }) },
+    { name: "live sessions of that label", request: get("sessions?label=desk") },
+    { name: "a kick of nobody", request: tell("POST", "sessions/kick", { key_id: 999999999 }) },
+    { name: "a kick with a note", request: tell("POST", "sessions/kick", '{"key_id":{{made_key}},"note":"Call us"}') },
+    { name: "what the device is told", request: beat("{{id_g}}") },
+    { name: "the key's history", request: get(`${key}/history`) },
+    { name: "the key is revoked", request: tell("POST", `${key}/revoke`) },
+    { name: "a start with a revoked key", request: start({ access_key: "{{key_new}}" }) },
+    { name: "the key is restored", request: tell("POST", `${key}/restore`) },
+    { name: "the key is erased", request: { method: "DELETE", path: `/api/admin/${key}`, headers } },
+    { name: "an id that is no number", request: get("keys/none") },
+  ];
+}
+
+function waitingRoom(): Step[] {
+  const room = (method: string, path: string, body?: Json) =>
+    ({ method, path: `/api/v1/session/${path}`, ...(body !== undefined && { body }) }) as const;
+  const admin = { Authorization: "Bearer {{token}}" };
+  const [ada, ben] = ["{{user_ada}}", "{{user_ben}}"];
+  return [
+    {
+      name: "one seat",
+      request: { method: "PATCH", path: "/api/admin/waiting-room", headers: admin, body: { max_active: 1 } },
+    },
+    { name: "Ada comes in", request: room("POST", "create", { user_id: ada, session_id: "{{id_g}}" }) },
+    { name: "Ben waits", request: room("POST", "create", { user_id: ben, session_id: "{{id_f}}", priority: 5 }) },
+    { name: "Ada again", request: room("POST", "create", { user_id: ada, session_id: "{{id_g}}" }) },
+    {
+      name: "a priority that is none",
+      request: room("POST", "create", { user_id: ben, session_id: "{{id_f}}", priority: 11 }),
+    },
+    { name: "nobody comes", request: room("POST", "create", {}) },
+    { name: "where Ben is", request: room("GET", `position/${ben}`) },
+    { name: "where nobody is", request: room("GET", "position/nobody") },
+    { name: "the room", request: room("GET", "status") },
+    { name: "Ada may ask", request: room("POST", "requests", { user_id: ada }), keep: { permit: "permit_id" } },
+    { name: "Ben may not ask", request: room("POST", "requests", { user_id: ben }) },
+    { name: "Ada gives it back", request: room("DELETE", "requests/{{permit}}") },
+    { name: "and again", request: room("DELETE", "requests/{{permit}}") },
+    { name: "Ada goes", request: room("DELETE", `close/${ada}`) },
+    { name: "Ben is in", request: room("GET", `position/${ben}`) },
+    { name: "Ben goes", request: room("POST", `close/${ben}`, {}) },
+    { name: "Ben goes twice", request: room("POST", `close/${ben}`, {}) },
+    { name: "the operator's view", request: { method: "GET", path: "/api/admin/waiting-room", headers: admin } },
+    {
+      name: "where Ada was",
+      request: { method: "GET", path: `/api/admin/waiting-room/users/${ada}/moves`, headers: admin },
+    },
+    {
+      name: "Ada is forgotten",
+      request: { method: "DELETE", path: `/api/admin/waiting-room/users/${ada}`, headers: admin },
+    },
+  ];
+}

@@ -1,4 +1,4 @@
-/** The heartbeats of a scale run: every device in its turn, and what became of each beat. */
+/** The heartbeats of a scale run: each device in turn, and the outcome of each beat. */
 import type { Fleet } from "./fleet.ts";
 import { createRound } from "./fleet.ts";
 import { createHistogram, type Histogram, record } from "./histogram.ts";
@@ -8,9 +8,9 @@ import type { Requests } from "./requests.ts";
 
 export interface Beats {
   pace: Pace;
-  /** Of those that were due in the measured time. */
+  /** Latencies of beats due in the measured time. */
   measured: Histogram;
-  /** Of those that were answered since this was last taken. */
+  /** Latencies of beats answered since this was last read. */
   takeSecond(): Histogram;
   counts: { total: number; measured: number; metTakeover: number; expiredFalsely: number; expiredRightly: number };
   failures: Record<string, number>;
@@ -20,7 +20,7 @@ export function createBeats(job: ScaleJob, fleet: Fleet, requests: Requests): Be
   const perSecond = job.beating / job.heartbeatSeconds;
   const warmUp = inRamp(perSecond, job.warmUpSeconds);
   const deviceOf = createRound(job.beating, perSecond);
-  const devices = new Uint32Array(job.beating); // by the place in the round: the shuffle may come before the answer
+  const devices = new Uint32Array(job.beating); // by place in the round: it may be reshuffled before the answer
   const measured = createHistogram();
   const counts = { total: 0, measured: 0, metTakeover: 0, expiredFalsely: 0, expiredRightly: 0 };
   const failures: Record<string, number> = {};

@@ -1,6 +1,6 @@
 /**
- * So many connections, each of which asks again as soon as it is answered: what the server can do at most. A latency
- * counts from when the request was sent; nothing is due here.
+ * A fixed number of connections, each sending again as soon as it is answered: the server's maximum. Latency counts
+ * from when the request was sent; nothing is due here.
  */
 import { sessionId } from "../names.ts";
 import { createHistogram, latencyOf, record } from "./histogram.ts";
@@ -69,8 +69,8 @@ export async function runLoad(job: LoadJob): Promise<LoadReport> {
 }
 
 /**
- * Each connection has a part of the sessions to itself, so that none of them is asked for twice at a time, and draws
- * from it at random; endings take each once.
+ * Each connection draws at random from its own share of the sessions, so that no session has two requests at a time;
+ * endings take each session once.
  */
 function createSource(job: LoadJob, connections: number): (slot: number) => string | undefined {
   const { from, count } = job.sessions;

@@ -1,18 +1,18 @@
-/** What the generator knows of the devices that it plays: which session each has, and when it was last heard of. */
+/** The generator's view of its devices: the session of each, and its last answered beat. */
 import { SESSION_ID_BYTES, sessionIdTable } from "../names.ts";
 
 export interface Fleet {
   count: number;
   sessionId(device: number): string;
-  /** The session that a takeover gave it, answered at `at` to a request sent at `sentAt`. */
+  /** The session from a takeover, answered at `at` to a request sent at `sentAt`. */
   takeOver(device: number, sessionId: string, sentAt: number, at: number): void;
-  /** When the last heartbeat that was answered was sent, on performance.now(). */
+  /** When the last answered heartbeat was sent, on performance.now(). */
   heardAt: Float64Array;
   /** When its session was last taken over; 0: never. */
   takenAt: Float64Array;
-  /** 1 while a takeover of it is under way. */
+  /** 1 while it is being taken over. */
   beingTaken: Uint8Array;
-  /** 1 once its session is gone for good, or nobody knows: it beats no more. */
+  /** 1 once its session is gone for good, or its fate unknown: it beats no more. */
   lost: Uint8Array;
 }
 
@@ -36,8 +36,8 @@ export function createFleet(count: number): Fleet {
 }
 
 /**
- * The order in which the devices beat: always the same round, each once, but within a second or so shuffled anew each
- * time, as every device is told a slightly different time to wait.
+ * The order of beats: every round has each device once, reshuffled each time within about a second, as the service
+ * tells every device a slightly different time to wait.
  */
 export function createRound(count: number, blockSize: number): (number: number) => number {
   const order = Uint32Array.from({ length: count }, (_, device) => device);

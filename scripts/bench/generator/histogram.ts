@@ -1,6 +1,6 @@
 /**
- * Latencies in whole microseconds, counted in buckets that widen with the value: exact up to 128 µs, beyond that none
- * is off by more than one part in 64. Recording is two additions, so that it costs the measurement nothing.
+ * Counts latencies in whole microseconds, in buckets that widen with the value: exact up to 128 µs, within 1/64 beyond.
+ * Recording is two additions, so it does not distort the measurement.
  */
 const EXACT_MAX = 128;
 const SUB_BITS = 6;
@@ -12,7 +12,7 @@ export interface Histogram {
   maxMicros: number;
 }
 
-/** As it travels between processes: bucket, count, bucket, count, … */
+/** The form sent between processes: bucket, count, bucket, count, … */
 export interface PackedHistogram {
   buckets: number[];
   count: number;
@@ -59,7 +59,7 @@ export function addUp(all: PackedHistogram[]): Histogram {
   return sum;
 }
 
-/** The value that this share of all is at most, in microseconds; 0 where nothing was recorded. */
+/** The value that this share of all latencies does not exceed, in microseconds; 0 if nothing was recorded. */
 export function percentile(histogram: Histogram, share: number): number {
   const wanted = Math.ceil(histogram.count * share);
   let seen = 0;

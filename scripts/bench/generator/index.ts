@@ -6,7 +6,7 @@ import type { FromGenerator, ToGenerator } from "./protocol.ts";
 export interface Generator {
   pid: number;
   tell(message: ToGenerator): void;
-  /** The next message of that kind. Rejects when the generator ends before. */
+  /** The next message of that kind. Rejects if the generator ends first. */
   hear<K extends FromGenerator["kind"]>(kind: K): Promise<Extract<FromGenerator, { kind: K }>>;
   /** Every message of that kind from now on. */
   on<K extends FromGenerator["kind"]>(kind: K, listen: (message: Extract<FromGenerator, { kind: K }>) => void): void;

@@ -1,12 +1,12 @@
 /**
- * So many kept connections to one server, each with one request under way at most. Raw sockets that read into one
- * buffer, and of an answer only what is needed: the generator shares the cores with what it measures. (Measured: 9 µs
- * of CPU a request, 7 of them the kernel's; wrk takes the same.)
+ * Kept connections to one server, each with at most one request under way. Raw sockets read into one buffer, and only
+ * the needed part of an answer is parsed, as the generator shares its cores with what it measures. (Measured: 9 µs of
+ * CPU a request, 7 of them the kernel's; wrk takes the same.)
  */
 import { connect, type Socket } from "node:net";
 
 const REOPEN_MS = 50;
-/** Larger than any answer of ours, so that nearly every one comes in one piece. */
+/** Larger than any answer of ours, so that nearly all arrive in one piece. */
 const READ_BYTES = 64 * 1024;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
@@ -18,7 +18,7 @@ export interface Target {
 export interface Lane {
   /** Resolves when every connection is open. */
   opened: Promise<void>;
-  /** The slot must have no request under way. */
+  /** The slot must be free. */
   send(slot: number, request: string): void;
   close(): void;
 }
@@ -26,7 +26,7 @@ export interface Lane {
 export interface LaneEvents {
   /** The body is `bytes` from `from` to `to`, valid only until this returns. */
   onAnswer(slot: number, status: number, bytes: Buffer, from: number, to: number): void;
-  /** The connection broke under a request; another one is being made. */
+  /** The connection broke under a request and is being replaced. */
   onBroken(slot: number): void;
 }
 
@@ -38,7 +38,7 @@ export function openLane(target: Target, connections: number, events: LaneEvents
 
   const open = (slot: number): Promise<void> => {
     const read = createReader((status, bytes, from, to) => {
-      if (busy[slot] === 0) return; // nobody asked: a server that hangs up may say why
+      if (busy[slot] === 0) return; // unasked: a server may say why it hangs up
       busy[slot] = 0;
       events.onAnswer(slot, status, bytes, from, to);
     });
@@ -80,10 +80,10 @@ export function openLane(target: Target, connections: number, events: LaneEvents
   };
 }
 
-/** Finds whole answers in what arrives. Throws on what no server of ours sends: a chunked body, an answer too many. */
+/** Finds whole answers in the input. Throws on what no server of ours sends: a chunked body, an answer too many. */
 function createReader(onAnswer: (status: number, bytes: Buffer, from: number, to: number) => void) {
   let kept: Buffer | undefined;
-  // Where the last answer's head ended and where its length stood: nearly always the next one's is the same.
+  // Where the last answer's head ended and its length stood: the next one's is nearly always the same.
   let headEnd = 0;
   let lengthAt = 0;
 
@@ -119,7 +119,7 @@ function isHeadEnd(bytes: Buffer, at: number): boolean {
   return at > 0 && bytes[at] === CR && bytes[at + 1] === LF && bytes[at + 2] === CR && bytes[at + 3] === LF;
 }
 
-/** "…Length: " stands before it. */
+/** "…Length: " precedes it. */
 function isLength(bytes: Buffer, at: number): boolean {
   return at > 4 && bytes[at - 1] === 32 && bytes[at - 2] === 58 && bytes[at - 3] === 104 && bytes[at - 4] === 116;
 }

@@ -1,4 +1,4 @@
-/** The load generator: a process of its own, told what to do by its parent, gone when that is gone. */
+/** The load generator: a process of its own that obeys its parent and ends with it. */
 import { runLoad } from "./closed-loop.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import type { FromGenerator, LoadJob, ScaleJob, ScaleStart, ToGenerator } from "./protocol.ts";
@@ -32,4 +32,4 @@ process.on("message", (message: ToGenerator) => {
   });
 });
 process.on("disconnect", () => process.exit());
-process.on("SIGINT", () => {}); // a Ctrl-C is for the parent, which ends us in order
+process.on("SIGINT", () => {}); // the parent handles Ctrl-C, and ends us in order

@@ -1,7 +1,7 @@
 /**
- * Requests that arrive at a steady rate, after a ramp up to it, whether or not the server keeps up. One that is due while every connection is
- * taken waits, and its latency counts from when it was due: a server that stalls is not spared the requests that would
- * have come meanwhile.
+ * Requests at a steady rate, after a ramp up to it, whether or not the server keeps up. A request that is due while
+ * every connection is taken waits, and its latency counts from when it was due: a stalled server is not spared the
+ * requests that would have come meanwhile.
  */
 import { type Lane, type LaneEvents, openLane, type Target } from "./lane.ts";
 
@@ -20,10 +20,10 @@ export interface PaceOptions {
   target: Target;
   connectionsMax: number;
   perSecond: number;
-  /** For so long the rate rises evenly from nothing: what has never run must be compiled first. */
+  /** How long the rate rises evenly from nothing, to let code be compiled first. */
   rampSeconds: number;
   total: number;
-  /** The request, or undefined to leave this one out. */
+  /** The request, or undefined to skip this one. */
   make(number: number, now: number): string | undefined;
   /** The answer is valid only until this returns. */
   onAnswer(answer: Answer): void;
@@ -47,11 +47,11 @@ export const inRamp = (perSecond: number, rampSeconds: number): number => Math.r
 export function createPace(options: PaceOptions): Pace {
   const { perSecond, rampSeconds, total } = options;
   const ramp = inRamp(perSecond, rampSeconds);
-  // None must be without a request for so long that the server hangs up.
+  // Use each connection often enough that the server does not hang up.
   const connections = Math.max(1, Math.min(options.connectionsMax, Math.floor(perSecond)));
   const numbers = new Float64Array(connections);
   const sentAts = new Float64Array(connections);
-  // In turn, as the devices of a real fleet reach every worker alike: the last to be free would be the same one again.
+  // In turn, as a real fleet reaches every worker alike; taking the last freed would favour one connection.
   const idle = Int32Array.from({ length: connections }, (_, slot) => slot);
   let idleCount = connections;
   let idleFirst = 0;
@@ -61,7 +61,7 @@ export function createPace(options: PaceOptions): Pace {
 
   let bytes = Buffer.alloc(0);
   let [from, to] = [0, 0];
-  // One object for all answers: thirty thousand a second would be garbage.
+  // One reused object for all answers: thirty thousand a second would be garbage.
   const answer: Answer = {
     number: 0,
     dueAt: 0,

@@ -1,19 +1,19 @@
-/** What a benchmark and its generator tell each other, over the channel between two Node.js processes. */
+/** The messages between a benchmark and its generator, over the channel between two Node.js processes. */
 
 import type { Range } from "../seed.ts";
 import type { Latency, PackedHistogram } from "./histogram.ts";
 import type { Target } from "./lane.ts";
 
-/** Requests at a steady rate, whatever the answers do; each counts from when it was due. */
+/** Requests at a steady rate, independent of the answers; latency counts from when each was due. */
 export interface ScaleJob {
   kind: "scale";
   target: Target;
-  /** The sessions number 0 to `beating - 1` beat, each once in `heartbeatSeconds`, in the order of their numbers. */
+  /** Sessions number 0 to `beating - 1` beat in the order of their numbers, each once in `heartbeatSeconds`. */
   beating: number;
   heartbeatSeconds: number;
   timeoutSeconds: number;
   connections: number;
-  /** When the first is due, by the clock of the machine, in milliseconds. */
+  /** When the first is due, by the machine's clock, in milliseconds. */
   startAt: number;
   warmUpSeconds: number;
   seconds: number;
@@ -22,7 +22,7 @@ export interface ScaleJob {
   statusPerSecond: number;
 }
 
-/** As many requests as so many connections can carry. */
+/** As many requests as the connections can carry. */
 export interface LoadJob {
   kind: "load";
   target: Target;
@@ -34,7 +34,7 @@ export interface LoadJob {
 
 export interface LoadReport {
   per_second: number;
-  /** With 200, also those that came after the time was over. */
+  /** Answers with 200, late ones included. */
   answered: number;
   latency: Latency;
   failures: Record<string, number>;
@@ -49,10 +49,10 @@ export interface ScaleStart {
   startAt: number;
 }
 
-/** One second of a scale run, by when the answers came. */
+/** One second of a scale run, by the time of the answers. */
 export interface ScaleSecond {
   kind: "second";
-  /** Counted from `startAt`; the warm-up is the first of them. */
+  /** Counted from `startAt`; the warm-up comes first. */
   second: number;
   beaten: number;
   /** Due, but waiting for a free connection. */
@@ -60,17 +60,17 @@ export interface ScaleSecond {
   latency: PackedHistogram;
 }
 
-/** Over the measured time, but for the totals. */
+/** Over the measured time, except the totals. */
 export interface ScaleReport {
   due: number;
   beaten: number;
   latency: Latency;
   failures: Record<string, number>;
-  /** Answered session_expired although less than the timeout had passed since the last answered one was sent. */
+  /** Answered session_expired although the last answered beat was sent less than the timeout before. */
   expired_falsely: number;
-  /** The generator itself was too late for these. */
+  /** Beats for which the generator itself was too late. */
   expired_rightly: number;
-  /** Heartbeats that met a takeover of their own session, and were told so. */
+  /** Heartbeats answered that their session was taken over. */
   met_takeover: number;
   takeovers: number;
   takeovers_that_met_nobody: number;
@@ -84,7 +84,7 @@ export interface ScaleReport {
   statuses: number;
   status_latency: Latency;
   cpu_micros: number;
-  /** With the warm-up, as the database counts. */
+  /** Warm-up included, as the database counts. */
   total_beaten: number;
   total_takeovers: number;
 }

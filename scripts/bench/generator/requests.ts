@@ -1,4 +1,4 @@
-/** The requests as they go over the wire. */
+/** The requests as sent over the wire. */
 import { accessKey, device } from "../names.ts";
 import type { Target } from "./lane.ts";
 

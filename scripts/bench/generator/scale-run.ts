@@ -1,4 +1,4 @@
-/** One scale run: heartbeats, takeovers, questions and watchers side by side, a report each second and one at the end. */
+/** One scale run: heartbeats, takeovers, status calls and watchers at once, a report each second and one at the end. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createBeats } from "./beats.ts";
 import type { Fleet } from "./fleet.ts";
@@ -8,7 +8,7 @@ import { createRequests } from "./requests.ts";
 import { createStatuses, createTakeovers } from "./takeovers.ts";
 import { createWatchers } from "./watchers.ts";
 
-/** How long answers are waited for after the last request was due. */
+/** How long to wait for answers after the last request was due. */
 const DRAIN_MS = 5_000;
 
 export interface ScaleRun {

@@ -1,4 +1,4 @@
-/** Devices that take keys over from others beside the heartbeats, and questions who holds a key. */
+/** Takeovers and status calls beside the heartbeats. */
 import { randomUUID } from "node:crypto";
 import { codeOf } from "./beats.ts";
 import type { Fleet } from "./fleet.ts";
@@ -9,7 +9,7 @@ import type { Requests } from "./requests.ts";
 import type { Watchers } from "./watchers.ts";
 
 const CONNECTIONS = 32;
-/** Every so manieth takes a key over whose holder watches: at random, hardly any would. */
+/** Every n-th takeover is of a key whose holder watches: at random, hardly any would be. */
 const WATCHED_EVERY = 10;
 
 export interface Beside {
@@ -54,7 +54,7 @@ export function createTakeovers(
       if (answer.status !== 200) {
         const code = `takeover: ${answer.status === 0 ? "connection broke" : codeOf(answer)}`;
         failures[code] = (failures[code] ?? 0) + 1;
-        fleet.lost[device] = 1; // whose session it is now, nobody knows
+        fleet.lost[device] = 1; // nobody knows who holds the key now
         fleet.beingTaken[device] = 0;
         return;
       }

@@ -1,6 +1,6 @@
 /**
  * Devices that watch their session. When one is taken over, its stream must say so; then the newcomer watches instead,
- * so that their number stays.
+ * which keeps their number constant.
  */
 import { connect, type Socket } from "node:net";
 import type { Fleet } from "./fleet.ts";
@@ -14,7 +14,7 @@ interface Watch {
   device: number;
   socket: Socket;
   isOpen: boolean;
-  /** When the stream said "replaced"; and when the newcomer had its answer. */
+  /** When the stream said "replaced", and when the newcomer got its answer. */
   toldAt: number;
   takenAt: number;
   text: string;
@@ -24,15 +24,15 @@ export interface Watchers {
   count: number;
   /** Resolves when every stream has said "live". */
   open(): Promise<void>;
-  /** A device that watches; -1: none does now. */
+  /** A watching device, or -1 if there is none. */
   anyOpen(): number;
-  /** Whether a takeover would meet a stream that is just being opened. */
+  /** Whether its stream is still being opened. */
   isOpening(device: number): boolean;
   onTakeover(device: number, at: number): void;
-  /** From the newcomer's answer to the event. */
+  /** Time from the newcomer's answer to the event. */
   told: Histogram;
   counts: { told: number; lost: number };
-  /** Taken over, and not told yet. */
+  /** Taken over and not told yet. */
   untold(): number;
   close(): void;
 }
@@ -74,7 +74,7 @@ export function createWatchers(job: ScaleJob, fleet: Fleet, requests: Requests):
     passOn(one);
   };
 
-  /** When the stream and the newcomer both know, the newcomer watches. */
+  /** Once both the stream and the newcomer know, the newcomer watches. */
   const passOn = (one: Watch) => {
     if (one.toldAt === 0 || one.takenAt === 0) return;
     record(told, (one.toldAt - one.takenAt) * 1000);

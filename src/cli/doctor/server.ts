@@ -2,7 +2,7 @@
 import type { Config } from "../../config.ts";
 import { connectionsNeeded } from "../../database/database.ts";
 import { readDestination } from "../../database/destination.ts";
-import { findPending } from "../../database/schema.ts";
+import { findDue, isNothing } from "../../database/schema.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Facts, ServerFacts } from "./sql.ts";
 
@@ -12,7 +12,7 @@ export interface Surroundings {
   url: string;
 }
 
-export function checkServer({ server, pooler, migrations }: Facts, around: Surroundings): Finding[] {
+export function checkServer({ server, pooler, schema }: Facts, around: Surroundings): Finding[] {
   return [
     checkVersion(server),
     ...checkDurability(server),
@@ -20,7 +20,7 @@ export function checkServer({ server, pooler, migrations }: Facts, around: Surro
     checkLog(server),
     checkConnections(server, around.config.workers),
     checkPooler(pooler, around.url),
-    ...checkPermissions(server, findPending(migrations).length === 0),
+    ...checkPermissions(server, isNothing(findDue(schema))),
     checkClock(server),
   ];
 }

@@ -76,8 +76,8 @@ export type TableFacts = ServiceFacts & TableHealth;
 export interface Facts {
   server: ServerFacts;
   pooler: { present: boolean; listens: boolean };
-  /** When each applied migration was written, as drizzle's journal has it; undefined: there is no schema of ours. */
-  migrations: number[] | undefined;
+  schema: Pick<Schema, "applied" | "functions">;
+  /** Undefined: there are none of ours. */
   tables: TableFacts | undefined;
 }
 
@@ -85,8 +85,7 @@ export async function readFacts({ sql, heard }: Examined): Promise<Facts> {
   const schema = await readSchema(sql);
   const server = await readServer(sql, schema);
   const pooler = { present: await isPooled(sql), listens: await hearsItself(sql, heard) };
-  const migrations = schema.applied;
-  return { server, pooler, migrations, tables: migrations?.length ? await readTables(sql) : undefined };
+  return { server, pooler, schema, tables: schema.applied?.length ? await readTables(sql) : undefined };
 }
 
 const SETTINGS = [

@@ -1,6 +1,6 @@
 /** Whether our own tables are up to date, looked after and in shape. */
 import type { Config } from "../../config.ts";
-import { readMigrations } from "../../database/schema.ts";
+import { findDue, readMigrations } from "../../database/schema.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Facts, TableFacts } from "./sql.ts";
 
@@ -12,11 +12,11 @@ const ROWS_MIN = 10_000;
 /** For so long a jump of the clock is worth a word. */
 const STEP_SECONDS_MAX = 7 * 86_400;
 
-export function checkTables({ migrations, tables }: Facts, config: Pick<Config, "sessionTimeoutSeconds">): Finding[] {
-  const schema = checkMigrations(migrations);
-  if (!tables) return [schema];
+export function checkTables({ schema, tables }: Facts, config: Pick<Config, "sessionTimeoutSeconds">): Finding[] {
+  const migrations = checkMigrations(schema);
+  if (!tables) return [migrations];
   return [
-    schema,
+    migrations,
     checkService(tables),
     checkJumps(tables),
     checkTimeout(tables, config.sessionTimeoutSeconds),
@@ -29,17 +29,14 @@ export function checkTables({ migrations, tables }: Facts, config: Pick<Config, 
   ];
 }
 
-function checkMigrations(applied: number[] | undefined): Finding {
+function checkMigrations(schema: Facts["schema"]): Finding {
   const known = readMigrations().map(({ folderMillis }) => folderMillis);
-  const pending = known.filter((when) => when > Math.max(0, ...(applied ?? [])));
-  const unknown = (applied ?? []).filter((when) => !known.includes(when));
-  if (pending.length > 0) {
-    return fail(
-      "migrations",
-      `${pending.length} of ${known.length} are not applied yet`,
-      "run keybeat migrate, or start keybeat serve",
-    );
-  }
+  const { migrations, functions } = findDue(schema);
+  const unknown = (schema.applied ?? []).filter((when) => !known.includes(when));
+  const mend = "run keybeat migrate, or start keybeat serve";
+  if (migrations.length > 0)
+    return fail("migrations", `${migrations.length} of ${known.length} are not applied yet`, mend);
+  if (functions) return fail("migrations", "the database's functions are those of an older release", mend);
   return unknown.length > 0
     ? warn(
         "migrations",

@@ -1,4 +1,4 @@
-/** Draws a look as lines of text, none wider and not more than the terminal has. */
+/** Draws a look as lines of text that fit the terminal. */
 import { ago, type Cell, clean, formatTable, paint, shorten } from "../output.ts";
 import type { Look, Picture } from "./watcher.ts";
 
@@ -9,7 +9,7 @@ export interface Room {
   rows: number;
 }
 
-/** `last` is the last picture that there was: it stays to be seen while the database is away. */
+/** `last` is the last picture, which stays on screen while the database is away. */
 export function drawFrame(look: Look, last: Picture | undefined, room: Room): string[] {
   const picture = "unavailable" in look ? last : look;
   const outage = "unavailable" in look ? drawOutage(look, last, room.columns) : [];
@@ -50,7 +50,7 @@ function drawNumbers(picture: Picture, columns: number): string[] {
   return [...first, ...wrap(perSecond, columns)];
 }
 
-/** As many to a line as fit; a single one that does not is cut. */
+/** As many to a line as fit; a single one that is too long is cut. */
 function wrap(parts: string[], columns: number, glue = " · "): string[] {
   const lines: string[] = [];
   for (const part of parts) {
@@ -62,7 +62,7 @@ function wrap(parts: string[], columns: number, glue = " · "): string[] {
   return lines.map((line) => shorten(line, columns));
 }
 
-/** Where there is no room for all, what tells least goes first: the label, then who it was taken from. */
+/** If space is short, the least telling columns go first: the label, then the previous holder. */
 function drawTakeovers({ takeovers, at }: Picture, { columns, rows }: Room): string[] {
   if (takeovers.length === 0) return [shorten("no takeover of late", columns)];
   const shown = takeovers.slice(0, Math.max(0, rows - 1));

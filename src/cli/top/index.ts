@@ -1,4 +1,4 @@
-/** `keybeat top`: sessions, rates and the newest takeovers, as they are now; also through an outage of the database. */
+/** `keybeat top`: sessions, rates and the newest takeovers, live, even through an outage of the database. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { readConfig } from "../../config.ts";
@@ -9,7 +9,7 @@ import { openScreen } from "./screen.ts";
 import { type Look, openWatcher, type Picture, type Watcher } from "./watcher.ts";
 
 const LOOK_EVERY_MS = 1000;
-/** Between the two looks of a single snapshot, from which its rates come. */
+/** Between the two looks of a single snapshot, which give its rates. */
 const SNAPSHOT_MS = 2000;
 const PLAIN = { columns: 100, rows: 25 };
 
@@ -83,7 +83,7 @@ async function show(watcher: Watcher): Promise<void> {
   }
 }
 
-/** Does not wait for a look that is under way when it is stopped. */
+/** Does not wait for a look under way when stopped. */
 async function everySecond(stop: AbortSignal, look: () => Promise<void>): Promise<void> {
   const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
   while (!stop.aborted) {

@@ -1,4 +1,4 @@
-/** The terminal as a whole, while somebody looks on: lent by the shell, and given back as it was, whatever happens. */
+/** The whole terminal, borrowed from the shell and always given back as it was. */
 export interface Screen {
   readonly columns: number;
   readonly rows: number;
@@ -7,17 +7,17 @@ export interface Screen {
   close(): void;
 }
 
-// The other screen, no cursor, and no breaking of lines that are wider than the terminal is by now.
+// The alternate screen, no cursor, and no wrapping of lines wider than the terminal.
 const OPEN = "\u001b[?1049h\u001b[?25l\u001b[?7l";
 const CLOSE = "\u001b[?7h\u001b[?25h\u001b[?1049l";
 const HOME = "\u001b[H";
 const CLEAR_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
-/** q, and Ctrl-C and Ctrl-D, which arrive as characters while the keyboard is read raw. */
+/** q, and Ctrl-C and Ctrl-D, which arrive as characters in raw mode. */
 const QUIT = ["q", "Q", "\u0003", "\u0004"];
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** `on.quit` is called for q, Ctrl-C and the signals that end a program; `on.resize` after the size has changed. */
+/** `on.quit` is called for q, Ctrl-C and the signals that end a program; `on.resize` after a change of size. */
 export function openScreen(on: { quit(): void; resize(): void }): Screen {
   const { stdin, stdout } = process;
   const onKey = (keys: Buffer) => QUIT.some((key) => keys.includes(key)) && on.quit();
@@ -45,7 +45,7 @@ export function openScreen(on: { quit(): void; resize(): void }): Screen {
   stdout.on("resize", on.resize);
 
   return {
-    // A terminal that does not know its size says 0.
+    // A terminal of unknown size says 0.
     get columns() {
       return stdout.columns || 80;
     },
@@ -53,7 +53,7 @@ export function openScreen(on: { quit(): void; resize(): void }): Screen {
       return stdout.rows || 24;
     },
     draw(lines) {
-      // In one write, line over line: the screen never blinks empty.
+      // In one write, line over line, so that the screen never flickers.
       if (!closed) stdout.write(HOME + lines.map((line) => line + CLEAR_LINE).join("\r\n") + CLEAR_BELOW);
     },
     close,

@@ -1,6 +1,6 @@
 /**
- * Looks at the database, again and again, through outages: each look is a picture, or the reason why there is none.
- * It has one connection and gives every statement 2 seconds, and starts no embedded database: it looks at what runs.
+ * Looks at the database repeatedly, through outages: each look is a picture, or the reason why there is none. It uses
+ * one connection, gives every statement 2 seconds, and starts no embedded database: it only looks at a running one.
  */
 import type { Config } from "../../config.ts";
 import { type Lane, openLane } from "../../database/lane.ts";
@@ -10,7 +10,7 @@ import { findTarget } from "../target.ts";
 
 const DEADLINE_MS = 2000;
 const COUNT_EVERY_MS = 5000;
-/** Over how long a rate is taken: a quiet process tells PostgreSQL's counters of its work only every 10 s. */
+/** The time that a rate covers: a quiet process reports to PostgreSQL's counters only every 10 s. */
 const RATE_MS = 10_000;
 export const TAKEOVERS_MAX = 50;
 
@@ -18,9 +18,9 @@ export interface Picture {
   at: Date;
   live: number;
   overdue: number;
-  /** A second, over the last 10 s at most; undefined on the first look. */
+  /** Per second, over the last 10 s at most; undefined on the first look. */
   rates: Rates | undefined;
-  /** How long ago a serving process was last heard of; null: never. */
+  /** How long ago a serving process last ticked; null: never. */
   serviceSilentSeconds: number | null;
   connections: number;
   connectionsMax: number;
@@ -31,7 +31,7 @@ export interface Rates {
   heartbeats: number;
   starts: number;
   takeovers: number;
-  /** Sessions that ended otherwise: expired, ended, revoked. */
+  /** Sessions that ended in other ways: expired, ended, revoked. */
   otherEndings: number;
 }
 
@@ -48,7 +48,7 @@ export function openWatcher(config: Config): Watcher {
   let readings: Counters[] = [];
   let counted: { at: number; counts: SessionCounts } | undefined;
 
-  /** The embedded database may come back at another port. */
+  /** The embedded database may come back on another port. */
   const connect = async (): Promise<Lane> => {
     const target = await findTarget(config);
     if ("missing" in target) throw new Error(target.missing);
@@ -66,7 +66,7 @@ export function openWatcher(config: Config): Watcher {
     const open = await connect();
     const counters = await readCounters(open);
     const newest = readings.at(-1);
-    // Statistics that fell were reset, or are another server's.
+    // Counters that fell were reset, or belong to another server.
     if (newest && counters.session_updates < newest.session_updates) readings = [];
     readings = [...readings.filter(({ at }) => at >= counters.at - RATE_MS), counters];
     if (!counted || performance.now() - counted.at >= COUNT_EVERY_MS) {
@@ -91,8 +91,8 @@ export function openWatcher(config: Config): Watcher {
 }
 
 /**
- * Every ending adds a row to the history. A takeover changes the row of the session, every other ending deletes it; so
- * endings without a deletion are takeovers, insertions and takeovers are starts, and changes but takeovers are beats.
+ * Every ending adds a row to the history. A takeover updates the session's row, any other ending deletes it. So endings
+ * without a deletion are takeovers, insertions plus takeovers are starts, and all other updates are beats.
  */
 function ratesOf(readings: Counters[]): Rates | undefined {
   const [first] = readings;
@@ -113,7 +113,7 @@ function ratesOf(readings: Counters[]): Rates | undefined {
 const UNDEFINED_TABLE = "42P01";
 const UNDEFINED_FUNCTION = "42883";
 
-/** Of a lane's `unavailable` the cause says more. */
+/** The cause of a lane's `unavailable` says more. */
 function reasonOf(error: unknown): string {
   const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
   if (cause !== undefined) return reasonOf(cause);

@@ -3,8 +3,8 @@ The Python client against the table that every client has to meet, in virtual ti
 
     python3 conformance.py [name …]     a line a scenario, then n/n passed; exit code 1 if one is not
 
-What the table's fields mean stands in ../conformance/README.md. Everything of keybeat.py but its network and its
-threads runs here as it does in an app.
+The table's fields are explained in ../conformance/README.md. All of keybeat.py except its network and threads runs here
+as in an app.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """
-Keybeat for Python: gets hold of an access key, keeps it by heartbeats, and tells when it is lost and why.
+Keybeat for Python: claims an access key, keeps it by heartbeats, and tells when it is lost and why.
 
 One file to copy into your app. Python 3.8 or later, nothing but the standard library.
 
@@ -24,7 +24,7 @@ What it promises:
 - It comes back by itself only onto a key that nobody holds.
 
 How it works: a daemon thread runs an asyncio loop of its own, on which everything about the session happens, one thing
-at a time, so there are no locks. What blocks has daemon threads of its own: one for your callbacks, one a request.
+at a time, so there are no locks. Blocking calls have daemon threads of their own, one for your callbacks, one a request.
 It logs to logging.getLogger("keybeat"), never a whole key or session id.
 """
 
@@ -62,7 +62,7 @@ __all__ = ["start_session", "Session", "KeybeatError", "FileStorage"]
 __all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "LostEvent"]
 
 log = logging.getLogger("keybeat")
-# Or warnings would go to the stderr of an app that has set up no logging.
+# Otherwise warnings would go to stderr in an app without logging.
 log.addHandler(logging.NullHandler())
 
 Json = Dict[str, Any]
@@ -91,32 +91,32 @@ def start_session(
     platform: Any = None,
 ) -> "Session":
     """
-    Gets hold of the key and keeps it until `end()`, or until it is lost. All durations are in seconds.
+    Claims the key and keeps it until `end()`, or until it is lost. All durations are in seconds.
 
-    url             where the service is, such as "https://keys.example.com"; a path behind the host is kept
-    device          {"name": …, "platform": …, "app_version": …}, each optional: shown to whoever is refused or
-                    replaced because of this device
+    url             where the service is, such as "https://keys.example.com"; a path after the host is kept
+    device          {"name": …, "platform": …, "app_version": …}, each optional: shown to the device that is refused or
+                    replaced because of this one
     on_conflict     another device holds the key: "replace" (take it over), "refuse" (raise `key_in_use`) or "ask"
     ask             for "ask": called with the holder {"started_at", "last_heartbeat", "generation", "device"}, returns
-                    whether to take the key over. Exactly the holder that was shown is replaced: where a third device
-                    has come in between, it is asked again with that one. May take its time.
-    storage         an object with get(), set(session_id) and remove(), such as FileStorage: an app that is started
-                    again then resumes its session instead of counting as a second device. If it raises, only that is
-                    lost. Called from the session's thread, so it should be quick.
-    on_live … on_lost   called with each event of that kind; on_event with every one, on_failed see `wait`
-    dispatch        hands a function to the thread that is to call it, for user interfaces: with Tk
-                    `lambda call: root.after(0, call)`. Without it callbacks are called, in order, from a thread of the
-                    session's own, and may take as long as they like.
+                    whether to take the key over. Exactly the holder that was shown is replaced: if a third device
+                    came in between, `ask` is called again with that one. It may take its time.
+    storage         an object with get(), set(session_id) and remove(), such as FileStorage: a restarted app then
+                    resumes its session instead of counting as a second device. If it raises, only that is lost. It is
+                    called from the session's thread, so it should be quick.
+    on_live … on_lost   called with each event of that kind; on_event with every one; for on_failed see `wait`
+    dispatch        passes a function to the thread that is to call it, for user interfaces: with Tk
+                    `lambda call: root.after(0, call)`. Without it callbacks run in order on a thread of the session's
+                    own, and may take as long as they like.
     wait            True: returns when the key is held, and `ask` is called in this thread. False: returns at once, in
                     state "starting"; then comes on_live, or on_failed with the error; `ask` goes through `dispatch`.
-    start_timeout   for how long a start that gets no answer is tried again. Not counted while `ask` thinks.
+    start_timeout   how long an unanswered start is retried, without the time that `ask` takes
     request_timeout how long one request may take
     end_at_exit     give the key back when the interpreter exits, in 3 s at most
-    ssl_context     for a certificate authority of your own; the system's otherwise
-    platform        for tests: stands in for clocks, network and threads
+    ssl_context     for a certificate authority of your own; default: the system's
+    platform        for tests: replaces clocks, network and threads
 
-    Raises KeybeatError, and then holds nothing; see there for the codes. Raises ValueError for a wrong argument, which
-    says what to write instead.
+    If it raises KeybeatError (see there for the codes), the key is not held. A wrong argument is a ValueError that says
+    what to write instead.
     """
     options = types.SimpleNamespace(**locals())
     options.url = _check_url(url)
@@ -136,7 +136,7 @@ def start_session(
 
 
 def _check_url(given: str) -> str:
-    """Where the service is, without a slash at the end."""
+    """The service's URL without a trailing slash."""
     url = str(given).strip().rstrip("/")
     rest = re.sub(r"^(\w*(:/|//)/*)?([^/]*@)?|(/api(/v1)?/session)?/*([?#].*)?$", "", url) or "keys.example.com"
     scheme = re.match("https?(?=:)", url, re.IGNORECASE)
@@ -151,7 +151,7 @@ def _check_url(given: str) -> str:
 
 
 def _trim(key: str) -> str:
-    """Without what a person copies along with a key: blanks of every kind, and what cannot be seen."""
+    """The key without characters copied along with it: blanks of every kind, and invisible ones."""
     if not isinstance(key, str):
         raise ValueError("access_key must be a str")
 
@@ -166,14 +166,14 @@ def _trim(key: str) -> str:
     return key[start:end]
 
 
-# What Unicode calls ignorable and does not count among the controls and formats.
+# Unicode's ignorable characters outside of the controls and formats.
 _IGNORABLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 
 _TEXT_MAX = {"name": 100, "platform": 50, "app_version": 50}
 
 
 def _cut(value: Any, characters_max: Optional[int]) -> Any:
-    """A text that only describes, cut as the service cuts it: to so many code points, and the last character whole."""
+    """Cuts a descriptive text as the service does: to a number of code points, without splitting the last character."""
     if value is None or characters_max is None:
         return value
     text = str(value).replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -184,7 +184,7 @@ def _cut(value: Any, characters_max: Optional[int]) -> Any:
 
 
 def _joins(before: str, after: str) -> bool:
-    """Whether this goes on with the character that the text before it ends with (Unicode's rules, UAX 29)."""
+    """Whether `after` belongs to the character that ends `before` (Unicode's rules, UAX 29)."""
     if before[-1] + after == "\r\n":
         return True
     if _stands_alone(before[-1]) or _stands_alone(after):
@@ -206,17 +206,17 @@ def _stands_alone(character: str) -> bool:
     )
 
 
-# What Unicode joins to the character before it though it is no mark, and to the one behind it.
+# Characters that Unicode joins to the one before them though they are no marks, and to the one after them.
 _EXTENDS = re.compile("[\u0e33\u0eb3\u200c\u200d\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 _PREPENDED = re.compile("[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd]")
 # Marks that are characters of their own.
 _SPACED = re.compile(
     "[\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d]"
 )
-# Two make a flag.
+# Two of these make a flag.
 _FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 _FLAG = re.compile(f"[{_FLAGS}]")
-# Scripts of India and beyond that write the next consonant below.
+# Scripts of India and beyond that stack the next consonant below.
 _CONSONANT = re.compile("[\u0915-\u109f\u1780-\u1bff\ua984-\uabda]")
 _BELOW = "\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d\u1039\u17d2\u1a60\u1b44\u1bab\ua9c0\uaaf6"
 _BETWEEN = "\u0300-\u036f\u093c\u09bc\u0abc\u0b3c\u0c3c\u103a\u200d"
@@ -227,7 +227,7 @@ _SYLLABLE = re.compile(
     "|[\u1160-\u11a7\uac00-\ud7c6][\u1160-\u11ff\ud7b0-\ud7fb]"
     "|[\u11a8-\u11ff\ud7cb-\ud7fb][\u11a8-\u11ff\ud7cb-\ud7fb]"
 )
-# What joiners make one emoji of.
+# Pictures that joiners combine into one emoji.
 _PICTURES = (
     "\xa9\xae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23fa\u24c2\u25aa-\u27bf\u2934-\u2b55\u3030-\u3299"
     "\U0001f000-\U0001fffd"
@@ -241,11 +241,11 @@ class KeybeatError(Exception):
     `code` is for the program, the message for a person, `data` the service's answer beyond them.
 
     - invalid_key, key_expired, key_revoked: the key is no good.
-    - key_in_use: another device holds it, and on_conflict (or `ask`) said to leave it; data["holder"] tells who.
-    - session_id_used: this start went through, its answer was lost, and its session is over already.
+    - key_in_use: another device holds it, and on_conflict (or `ask`) chose not to take over; data["holder"] says which.
+    - session_id_used: this start got through, its answer was lost, and its session is already over.
     - invalid_request: the request is malformed, see data["issues"].
-    - unreachable: no answer within start_timeout, or none to be had: a certificate that is no good, a redirect to
-      https, a process that runs no threads. The last try's trouble is the message, and what was raised the __cause__.
+    - unreachable: no answer within start_timeout, or none possible: a bad certificate, a redirect to https, a process
+      that runs no threads. The message tells the last try's trouble, and __cause__ is what was raised.
     """
 
     def __init__(self, code: str, message: str, data: Optional[Json] = None) -> None:
@@ -259,10 +259,11 @@ class LiveEvent:
     """
     The device holds the key.
 
-    generation  the fencing token: only ever rises for a key, so a backend can refuse what an outdated holder sends
-    resumed     the session lived before this start: after a restart of the app, or after a start whose answer got lost
+    generation  the fencing token: it only rises for a key, so a backend can refuse an outdated holder
+    resumed     the session was live before this start: the app restarted, or the first answer got lost
     recovered   it was lost (expired, unreachable) and came back by itself; `session.signal` is a new one
-    previous    whom this start replaced, {"session_id" (masked), "started_at", "last_heartbeat", "device"}, or None
+    previous    the session that this start replaced, {"session_id" (masked), "started_at", "last_heartbeat", "device"},
+                or None
     """
 
     generation: int
@@ -288,7 +289,7 @@ class DegradedEvent:
 
 @dataclass(frozen=True)
 class RecoveredEvent:
-    """Heartbeats get through again; the device held the key all the time."""
+    """Heartbeats get through again; the device held the key throughout."""
 
     type: str = "recovered"
 
@@ -296,16 +297,16 @@ class RecoveredEvent:
 @dataclass(frozen=True)
 class LostEvent:
     """
-    The device no longer holds the key, or may no longer hold it. `session.signal` was set just before.
+    The device no longer holds the key, or may not. `session.signal` was set just before.
 
     reason    replaced: another device took the key; final.
-              ended: somebody ended this very session, the vendor's own backend say; final.
+              ended: somebody ended this very session, such as the vendor's own backend; final.
               revoked: the operator withdrew the key or the session, or the key has run out; final.
               expired: the service heard nothing for too long, after a sleep say.
-              unreachable: nothing was acknowledged until the local deadline, so somebody else may hold the key by now.
+              unreachable: nothing was acknowledged before the local deadline, so another device may hold the key now.
     final     False: it comes back by itself if nobody else holds the key (then on_live, with `recovered`, follows)
     by        with replaced, the device that holds the key now: {"started_at", "device"}
-    ended_at  when, by the service's clock (RFC 3339); None where the service did not say
+    ended_at  when, by the service's clock (RFC 3339); None if the service did not say
     code      the service's own code, such as session_replaced, key_in_use, key_expired; None with unreachable
     """
 
@@ -321,7 +322,7 @@ Event = Union[LiveEvent, DegradedEvent, RecoveredEvent, LostEvent]
 
 
 class Session:
-    """One hold on an access key, as the app sees it. Made by start_session. Every member may be used by any thread."""
+    """One hold on an access key, as the app sees it, made by start_session. Any thread may use every member."""
 
     def __init__(self, options: Any, platform: Any) -> None:
         self._options = options
@@ -334,25 +335,25 @@ class Session:
         self._session_id = ""
         self._signal = threading.Event()
         self._finished = threading.Event()
-        # What the thread that waits in start_session is to call.
+        # Calls for the thread that waits in start_session.
         self._start_calls: "queue.SimpleQueue[Callable[[], None]]" = queue.SimpleQueue()
 
     @property
     def state(self) -> str:
         """
-        "starting", "live", "degraded" (heartbeats fail), "lost", "ended" (only by this app's own end()), "failed" (the
-        start did; see `error`). The device holds the key while it is live or degraded.
+        "starting", "live", "degraded" (heartbeats fail), "lost", "ended" (only by this app's own end()) or "failed"
+        (the start failed; see `error`). The device holds the key while it is live or degraded.
         """
         return self._state
 
     @property
     def generation(self) -> int:
-        """The fencing token. A session that comes back after it was lost has, as a rule, a higher one."""
+        """The fencing token. A session that comes back after it was lost usually has a higher one."""
         return self._generation
 
     @property
     def lost(self) -> Optional[LostEvent]:
-        """Why it is lost; None while it is not."""
+        """Why it is lost; None if it is not."""
         return self._lost
 
     @property
@@ -362,14 +363,14 @@ class Session:
 
     @property
     def session_id(self) -> str:
-        """This session's secret, as `Authorization` for your own backend say. Never print it."""
+        """This session's secret, for `Authorization` at your own backend say. Never print it."""
         return self._session_id
 
     @property
     def signal(self) -> threading.Event:
         """
-        Is set when the device may no longer act as the key's holder: with `lost`, with end(), and when the start fails.
-        Stays set; a session that comes back has a new one, so read it anew with every piece of work.
+        Set when the device may no longer act as the key's holder: with `lost`, with end(), and when the start fails.
+        It stays set; a session that comes back has a new one, so read it anew for every piece of work.
         """
         return self._signal
 
@@ -377,7 +378,7 @@ class Session:
         """Waits for the signal. True once it is set (`lost` says why, None after end()), False after `timeout` s."""
         signal = self._signal
         until = math.inf if timeout is None else time.monotonic() + timeout
-        # In slices, as Windows lets no Ctrl-C through to a thread that waits.
+        # In slices, as on Windows a waiting thread gets no Ctrl-C.
         while not signal.wait(max(0.0, min(until - time.monotonic(), _WAIT_SLICE))):
             if time.monotonic() >= until:
                 return False
@@ -385,9 +386,9 @@ class Session:
 
     def end(self, wait: bool = True) -> None:
         """
-        Gives the key back. Safe to call twice, from any thread, in any state. Waits until the service knows, but 3 s at
-        most, and never raises: where the network is away, the service lets the session expire. With wait=False it
-        returns at once, for user interfaces. No event follows; `signal` is set.
+        Gives the key back. Safe to call twice, from any thread, in any state. Waits until the service knows, 3 s at
+        most, and never raises: if the network is away, the service lets the session expire. With wait=False it returns
+        at once, for user interfaces. No event follows; `signal` is set.
         """
         if self._finished.is_set():
             return
@@ -414,7 +415,7 @@ class Session:
             self._platform.end_calls()
         if not self._options.wait:
             return
-        # The keeper keeps its own time, once it runs. Where it never does (uWSGI without threads), nobody else would.
+        # A running keeper keeps its own time. If it never runs (uWSGI without threads), nobody else would.
         give_up_at = time.monotonic() + self._options.start_timeout
         try:
             while self._state == "starting":
@@ -424,7 +425,7 @@ class Session:
                     self._finish(TimeoutError("its thread does not run"))
                     self._platform.end_calls()
         except BaseException:
-            # Ctrl-C, or the app's own mistake in `ask`: nobody will ever end this session, if it comes to be.
+            # Ctrl-C, or an error of the app in `ask`: nobody would ever end this session if it came to be.
             self.end(wait=False)
             raise
         if self._error:
@@ -437,7 +438,7 @@ class Session:
             self._start_calls.put(lambda: None)
 
     def _tell(self, event: Event) -> None:
-        """Changes what the app sees, as the event says, then tells the app."""
+        """Updates what the app sees, then tells the app."""
         if isinstance(event, LiveEvent):
             self._generation = event.generation
             if self._signal.is_set():
@@ -452,7 +453,7 @@ class Session:
                 self._call(functools.partial(callback, event))
 
     def _fail(self, error: Exception) -> None:
-        """The start has failed."""
+        """The start failed."""
         self._error = error
         self._enter("failed")
         self._signal.set()
@@ -461,7 +462,7 @@ class Session:
             self._call(functools.partial(self._options.on_failed, error))
 
     def _close(self) -> None:
-        """The app itself has ended it: no event."""
+        """Ended by the app itself: no event."""
         self._enter("ended")
         self._signal.set()
 
@@ -470,7 +471,7 @@ class Session:
         self._platform.tell(functools.partial(dispatch, call) if dispatch else call)
 
     async def _ask_app(self, holder: Json) -> Any:
-        """What the app's `ask` says. Raises what it raises."""
+        """The answer of the app's `ask`. Raises what it raises."""
         answered = asyncio.get_running_loop().create_future()
 
         def ask() -> None:
@@ -487,7 +488,7 @@ class Session:
         return await answered
 
     def _finish(self, trouble: Optional[BaseException] = None) -> None:
-        """Nothing more will happen, as all is done, or as the thread came to an end by `trouble`."""
+        """The end: all is done, or the thread ended by `trouble`."""
         if self._state == "starting":
             error = KeybeatError("unreachable", f"no session can be kept in this process: {trouble!r}")
             error.__cause__ = trouble
@@ -498,7 +499,7 @@ class Session:
         self._finished.set()
 
     def _forked(self) -> None:
-        """In the child: the threads are gone, and the session is the parent's. New events, as old locks may be held."""
+        """In a forked child: the threads are gone, the session is the parent's. New events, as old locks may be held."""
         self._state = "ended"
         self._signal = threading.Event()
         self._finished = threading.Event()
@@ -508,9 +509,9 @@ class Session:
 
 class FileStorage:
     """
-    Keeps the session id in a file that only this user can read, so that a restarted app resumes its session. It is a
-    secret, as the access key is. One file per running instance of the app: two that share one would share a session,
-    and the first to end it would end the other's.
+    Keeps the session id in a file that only this user can read, so that a restarted app resumes its session. The id is
+    a secret like the access key. Use one file per running instance of the app: two that share one would share a
+    session, and the first to end it would end the other's.
     """
 
     def __init__(self, path: "Union[str, os.PathLike[str]]") -> None:
@@ -524,7 +525,7 @@ class FileStorage:
     def set(self, session_id: str) -> None:
         folder = os.path.dirname(self._path)
         os.makedirs(folder, exist_ok=True)
-        # Written beside it and put in its place at once: a crash leaves the old id or the new one. mkstemp's are 0600.
+        # Written beside it and renamed into place: a crash leaves the old id or the new one. mkstemp's files are 0600.
         descriptor, beside = tempfile.mkstemp(dir=folder, prefix=".keybeat-")
         try:
             with open(descriptor, "w", encoding="ascii") as file:
@@ -540,30 +541,30 @@ class FileStorage:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What follows is not for the app. Everything of _Keeper, _Watch and _Link runs on the session's loop. All times are in
-# seconds, by platform.now() where nothing else is said.
+# The rest is not for the app. _Keeper, _Watch and _Link run entirely on the session's loop. Times are in seconds, by
+# platform.now() unless stated otherwise.
 
 _TICK = 2.0
-# A day, the longest that the service can be set to; and what is no session.
+# A day, the service's longest timeout, and the shortest that is believed.
 _TIMEOUT_MAX = 86_400.0
 _TIMEOUT_MIN = 0.5
 _WAIT_SLICE = 0.5
 _END_WITHIN = 3.0
 _END_RETRY = 0.5
-# A nap below this does no harm: the heartbeat that follows it is still in time.
+# A shorter nap does no harm: the heartbeat that follows is still in time.
 _ASLEEP = 20.0
 # The service writes a comment to a stream every 15 s.
 _STREAM_SILENCE = 45.0
-# A stream that lasted this long was a good one.
+# A stream that lasts this long counts as good.
 _STREAM_STEADY = 30.0
 _BODY_BYTES_MAX = 65_536
-# Of an ssl.SSLError: a certificate that is no good, a port that speaks no TLS.
+# Reasons of an ssl.SSLError: a bad certificate, a port that does not speak TLS.
 _LASTING = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _FINAL_EVENTS = ("replaced", "expired", "ended", "revoked")
 _LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
 
-# What counts as the service's own word. A 404 of a proxy, a 403 of a hotel's login page do not.
+# What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not.
 _REFUSAL = re.compile(
     "400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found"
     "|409 (key_in_use|holder_changed|session_id_used)|410 session_(replaced|expired|ended|revoked)"
@@ -583,10 +584,10 @@ _REASONS = {
 
 class _Keeper:
     """
-    Keeps a session live, and finds out when it is not.
+    Keeps a session live, and notices when it is lost.
 
     One function, _tick, looks at the clock and does what is due; timers, bytes on the stream and answers only call it.
-    So a timer that comes late needs no rules of its own.
+    So late timers need no rules of their own.
     """
 
     def __init__(self, options: Any, session: Session, platform: Any) -> None:
@@ -595,17 +596,17 @@ class _Keeper:
         self._platform = platform
         self._link = _Link(options, platform)
         self._watch = _Watch(self._link, platform, lambda: self._tick(stream_lives=True), self._stream_ended)
-        # When the clocks were last read: the monotonic one, and the wall clock.
+        # The last readings of the monotonic clock and the wall clock.
         self._read_at = (0.0, 0.0)
         self._life: "Optional[asyncio.Task[None]]" = None
         self._ending = False
-        # Whether its thread has come to it.
+        # Whether its thread has started it.
         self.runs = False
         self._session_id = ""
-        # Set: the session has expired, and this is the id to come back with.
+        # If set, the session has expired, and this is the id to come back with.
         self._return_id: Optional[str] = None
         self._returns = 0
-        # From then on the key may be somebody else's.
+        # When the key may become somebody else's.
         self._deadline = 0.0
         self._asking: "Optional[asyncio.Task[None]]" = None
         self._ask_at = 0.0
@@ -617,7 +618,7 @@ class _Keeper:
         loop = asyncio.get_running_loop()
         self.runs = self._session.state == "starting"
         self._over: "asyncio.Future[None]" = loop.create_future()
-        # For mistakes of this file. asyncio's own handler would print what was called, and with it a session id.
+        # For errors of this file. asyncio's own handler would print the call, and with it a session id.
         loop.set_exception_handler(lambda _, context: log.error("a mistake", exc_info=context.get("exception")))
         if self._ending or not self.runs:
             return
@@ -646,7 +647,7 @@ class _Keeper:
                 self._store("remove")
             self._session._fail(error)
             if is_unknown and not self._options.storage:
-                # It may have got through all the same. With a storage the next start finds it, else nobody will.
+                # It may have got through all the same. Only a storage lets the next start find it.
                 await self._link.post("end", {"session_id": self._session_id})
             return
         self._read_at = self._platform.now(), self._platform.wall()
@@ -666,7 +667,7 @@ class _Keeper:
         agreed: Optional[Json] = None
         for turn in itertools.count():
             if turn > 2:
-                # Holders come and go as fast as a person can say yes; or a server says so for ever.
+                # Holders change as fast as a person can say yes; or a server says so for ever.
                 await asyncio.sleep(self._link.retry_delay(_failed("asked again")))
             self._store("set", self._session_id)
             answer, sent_at = await self._insist(
@@ -686,7 +687,7 @@ class _Keeper:
         raise AssertionError("not reached")
 
     async def _insist(self, **rule: Any) -> "Tuple[_Answer, float]":
-        """The same start until the service has answered it, for start_timeout."""
+        """Repeats the same start until the service answers or start_timeout is over."""
         now = self._platform.now
         give_up_at = now() + self._options.start_timeout
         while True:
@@ -715,7 +716,7 @@ class _Keeper:
                 self._store("remove")
                 return
             await asyncio.sleep(min(_END_RETRY, max(0.0, give_up_at - now())))
-        # Its id is kept: an app that is started again then finds its own session instead of a stranger.
+        # Keep the id, so that a restarted app finds its own session instead of a stranger's.
 
     def _store(self, name: str, *arguments: str) -> Any:
         """Uses the caller's storage, if there is one. Never raises."""
@@ -728,7 +729,7 @@ class _Keeper:
     def _tick(self, stream_lives: bool = False) -> None:
         if self._over.done() or self._ending:
             return
-        # Whatever happens below, there is a next time.
+        # Whatever happens below, there is a next tick.
         self._plan_tick(_TICK)
         now = self._platform.now()
         self._notice_sleep(now, stream_lives)
@@ -746,24 +747,24 @@ class _Keeper:
         self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _notice_sleep(self, now: float, stream_lives: bool) -> None:
-        """Compares the clocks with when they were last read. A wall clock that was set forward looks like a sleep."""
+        """Compares the clocks with their last readings. A wall clock set forward looks like a sleep."""
         wall = self._platform.wall()
         passed, passed_by_wall = now - self._read_at[0], wall - self._read_at[1]
         self._read_at = now, wall
         if max(passed, passed_by_wall) < _ASLEEP:
             return
-        # Whatever was under way has not survived it.
+        # Requests under way did not survive the sleep.
         self._cancel_asking()
         if not stream_lives:
             self._watch.close()
         self._ask_at = now
-        # Some monotonic clocks stand still in a sleep. Where the wall clock says that the deadline has passed, one
-        # request's time is left to prove it wrong: if it was merely set forward, the first answer does.
+        # Some monotonic clocks stand still during sleep. If the wall clock says that the deadline has passed, allow one
+        # request's time to disprove it: if the clock was merely set forward, the first answer does.
         if now + passed_by_wall - passed > self._deadline:
             self._deadline = min(self._deadline, now + self._options.request_timeout)
 
     async def _ask(self, sent_at: float) -> None:
-        """A heartbeat, or, where the session has expired, a start that harms nobody."""
+        """A heartbeat or, if the session has expired, a start that harms nobody."""
         return_id = self._return_id
         if return_id:
             answer = await self._link.post("start", self._start_request(return_id, on_conflict="refuse"))
@@ -795,13 +796,13 @@ class _Keeper:
         if state == "degraded":
             self._session._tell(RecoveredEvent())
         elif state == "lost":
-            # The service has forgiven the silence, after an outage of its own say: nobody else has held the key.
+            # The service forgave the silence, after an outage of its own say: nobody else held the key.
             self._session._tell(LiveEvent(reply["generation"], resumed=True, recovered=True, previous=None))
 
     def _acknowledged(self, reply: Json, sent_at: float) -> None:
         timeout = min(reply["expires_in"], _TIMEOUT_MAX)
         self._deadline = sent_at + timeout - min(1.0, timeout / 10)
-        # Whatever the service asks for: not in a tight circle, and not too late to try again before the deadline.
+        # Whatever the service asks for, neither loop tightly nor wait too long to retry before the deadline.
         soonest = min(max(timeout / 8, 0.25), 1.0)
         self._ask_at = sent_at + min(max(reply["heartbeat_in"], soonest), timeout * 0.75)
         self._failures = 0
@@ -830,7 +831,7 @@ class _Keeper:
                 self._lose(loss)
             self._come_back()
         elif refusal["code"] == "session_id_used" and self._return_id:
-            # That start got through, its answer was lost, and the session is over again. Its heartbeat tells how.
+            # That start got through, its answer was lost, and the session is over again. A heartbeat tells how.
             self._session_id, self._return_id = self._return_id, None
             self._ask_at = self._platform.now()
         else:
@@ -843,7 +844,7 @@ class _Keeper:
     def _come_back(self) -> None:
         self._return_id = secrets.token_hex(16)
         self._store("set", self._return_id)
-        # At once, but not in a circle with a service that lets every session expire.
+        # At once, but without looping if the service lets every session expire.
         delay = self._link.retry_delay(_failed("expired again")) if self._returns else 0.0
         self._returns += 1
         self._ask_at = self._platform.now() + delay
@@ -852,7 +853,7 @@ class _Keeper:
         return self._session._state in ("live", "degraded")
 
     def _stop(self) -> None:
-        """Stops looking after the session, without a word to anybody."""
+        """Lets go of the session without an event or a request."""
         if not self._over.done():
             self._over.set_result(None)
         self._cancel_timer()
@@ -864,7 +865,7 @@ class _Keeper:
             self._timer.cancel()
 
     def _cancel_asking(self) -> None:
-        # A task that is cancelled does not go on: an answer that comes later is about the past.
+        # A cancelled task does not go on, so a later answer changes nothing.
         if self._asking:
             self._asking.cancel()
         self._asking = None
@@ -872,8 +873,8 @@ class _Keeper:
 
 class _Watch:
     """
-    The watch stream: tells at once that the session is over. Only an accelerator: a service or a proxy without it, one
-    that buffers it for ever, one that cuts it, all mean no more than that an ending is learned with the next heartbeat.
+    The watch stream: tells at once that the session is over. It only makes that faster: if the service lacks it, or a
+    proxy blocks, buffers or cuts it, the device learns of an ending with the next heartbeat.
     """
 
     def __init__(
@@ -890,7 +891,7 @@ class _Watch:
         self._failures = 0
 
     def keep_open(self, session_id: str) -> None:
-        """Opens the stream if it is not open and its time has come. One that has fallen silent is given up."""
+        """Opens the stream if it is not open and is due. Drops one that has fallen silent."""
         now = self._now()
         if self._connection and now - self._bytes_at > _STREAM_SILENCE:
             self._retry_later(_failed("silence"))
@@ -904,7 +905,7 @@ class _Watch:
         self._connection = None
 
     async def _follow(self, session_id: str) -> None:
-        """One connection, to its end: the service's last word, or anything else that cut it."""
+        """Follows one connection to its end: a final event, or anything that cut it."""
         endings: List[Json] = []
         blocks = _Blocks()
 
@@ -925,7 +926,7 @@ class _Watch:
         elif answer.kind == "refused" and _read_loss(answer.body):
             self._on_ending(answer.body)
         else:
-            # Whatever else is refused, a malformed request say, is no word on the session.
+            # Any other refusal, such as of a malformed request, says nothing about the session.
             self._retry_later(answer)
 
     def _retry_later(self, answer: "_Answer") -> None:
@@ -937,14 +938,14 @@ class _Watch:
 
 
 class _Blocks:
-    """Cuts a stream at its blank lines. Each byte is looked at once, however small the pieces are that it comes in."""
+    """Splits a stream at its blank lines. Reads each byte once, however small the pieces are."""
 
     def __init__(self) -> None:
         self._looked_at = 0
         self._line_at = 0
 
     def take(self, body: bytearray) -> List[bytes]:
-        """Takes the blocks that are whole out of `body`; the rest is left in it."""
+        """Takes the whole blocks out of `body` and leaves the rest."""
         blocks: List[bytes] = []
         block_at = 0
         end = body.find(b"\n", self._looked_at)
@@ -961,7 +962,7 @@ class _Blocks:
 
 
 def _read_ending(block: bytes) -> Optional[Json]:
-    """The body of a final event; None for anything else, a final event that is broken included."""
+    """The body of a final event; None for anything else, a malformed final event included."""
     fields: Dict[bytes, bytes] = {}
     for line in block.splitlines():
         name, _, value = line.partition(b":")
@@ -974,10 +975,10 @@ def _read_ending(block: bytes) -> Optional[Json]:
 @dataclass(repr=False)
 class _Answer:
     """
-    What came of a request, always in time:
+    The outcome of a request, always in time:
 
     ok       the service did it
-    refused  the service itself said no, in its own words: status and code together are known
+    refused  the service itself said no, with a status and code that belong together
     failed   anything else: no connection, no answer in time, 5xx, 429, a login page, broken JSON. Says nothing about
              the session.
     """
@@ -987,25 +988,25 @@ class _Answer:
     error: str = ""
     retry_after: float = 0.0
     cause: Optional[BaseException] = None
-    # A second try fails as the first one did.
+    # A retry would fail the same way.
     is_lasting: bool = False
 
 
 def _failed(error: str, retry_after: str = "") -> _Answer:
-    # Whole seconds, as the service has them. A date would need the wall clock, which proves nothing. At most a minute.
+    # Whole seconds, as the service sends, and at most a minute. A date would need the wall clock, which proves nothing.
     seconds = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else 0.0
     return _Answer("failed", {}, error, min(seconds, 60.0))
 
 
 class _Exchange:
-    """A request under way. The platform tells, on the loop, what comes back. After the first end nothing counts."""
+    """A request under way. The platform reports the answer on the loop. Nothing counts after the first end."""
 
     def __init__(self, url: str, headers: Json, timeout: float, content: Optional[bytes] = None) -> None:
         self.url = url
         self.headers = {"User-Agent": "keybeat-python", **headers}
-        # For connecting, and for each read: no more than a bound for the thread that waits. The loop has its own.
+        # For connecting, and for each read: only a bound for the waiting thread. The loop has its own.
         self.timeout = timeout
-        # None: a GET.
+        # None means GET.
         self.content = content
         self.on_data: "Optional[Callable[[_Exchange], None]]" = None
         self.status = 0
@@ -1015,12 +1016,12 @@ class _Exchange:
         self.body = bytearray()
         self.bytes = 0
         self.cause: Optional[BaseException] = None
-        # Resolves to what went wrong, "" if nothing did.
+        # Resolves to what went wrong, or to "".
         self.ended: "asyncio.Future[str]" = asyncio.get_running_loop().create_future()
 
     @property
     def streams(self) -> bool:
-        """A page in the place of a stream is none."""
+        """False for a page in place of a stream."""
         return not self.content_type or self.content_type.startswith("text/event-stream")
 
     def head(self, status: int, retry_after: str, content_type: str = "", location: str = "") -> None:
@@ -1032,7 +1033,7 @@ class _Exchange:
     def data(self, chunk: bytes) -> None:
         if self.ended.done():
             return
-        # All of a stream counts: one that brings so much is opened anew, later.
+        # All of a stream counts: one that grows this large is reopened later.
         self.bytes += len(chunk)
         if self.bytes > _BODY_BYTES_MAX:
             self.end("too long an answer")
@@ -1056,7 +1057,7 @@ class _Link:
         self._request_timeout = options.request_timeout
 
     async def post(self, path: str, body: Json, timeout: Optional[float] = None) -> _Answer:
-        """One request, to its end. Neither raises nor takes longer than `timeout`; cut off if the task is cancelled."""
+        """One request, to its end. Neither raises nor takes longer than `timeout`; cut if the task is cancelled."""
         limit = timeout or self._request_timeout
         text = json.dumps({name: value for name, value in body.items() if value is not None})
         exchange = _Exchange(self._url + path, {"Content-Type": "application/json"}, limit + 1, text.encode())
@@ -1086,7 +1087,7 @@ class _Link:
         return dataclasses.replace(_failed(error), cause=exchange.cause, is_lasting=is_lasting)
 
     def retry_delay(self, answer: _Answer, failures: int = 0) -> float:
-        """When to ask again: what the service asked for and up to 1 s, else 1 to 3 s, more with each failure."""
+        """When to retry: after what the service asked for plus up to 1 s, else 1 to 3 s, longer with each failure."""
         jitter: float = self._platform.random()
         if answer.retry_after > 0:
             return answer.retry_after + jitter
@@ -1100,7 +1101,7 @@ def _read_answer(exchange: _Exchange, path: str) -> _Answer:
     if _REFUSAL.fullmatch(f"{exchange.status} {body.get('code')}"):
         return _Answer("refused", body)
     if 300 < exchange.status < 400:
-        # The same path at another place: it is no login page but the way to the service.
+        # The same path elsewhere: this is the way to the service, not a login page.
         there, here = (re.sub(r"^\w+://[^/]+", "", url) for url in (exchange.location, exchange.url))
         answer = _failed(f"HTTP {exchange.status}, a redirect to {exchange.location}, which is not followed")
         return dataclasses.replace(answer, is_lasting=there == here)
@@ -1121,7 +1122,7 @@ def _is_reply(path: str, body: Json) -> bool:
 
 
 def _read_loss(refusal: Json) -> Optional[LostEvent]:
-    """The event for a refusal; None for one that ends nothing, such as a malformed request."""
+    """The event for a refusal; None if it ends nothing, such as a malformed request."""
     code = refusal["code"]
     reason = _REASONS.get(code)
     if reason is None:
@@ -1133,7 +1134,7 @@ def _read_loss(refusal: Json) -> Optional[LostEvent]:
 
 
 def _read_json(text: bytes) -> Json:
-    """The object that the text stands for; an empty one where it is none."""
+    """The text as an object; empty if it is not one."""
     try:
         return _as_dict(json.loads(text)) or {}
     except (ValueError, RecursionError):
@@ -1149,8 +1150,8 @@ def _mask(session_id: str) -> str:
 
 
 def _pick_clock() -> Callable[[], float]:
-    """A monotonic clock that runs on while the device sleeps, where the system has one."""
-    # On macOS CLOCK_MONOTONIC does, and time.monotonic() does not. On Windows the latter does.
+    """A monotonic clock that runs on while the device sleeps, if the system has one."""
+    # On macOS CLOCK_MONOTONIC does, and time.monotonic() does not. On Windows time.monotonic() does.
     clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
     if clock is not None:
         with contextlib.suppress(OSError):
@@ -1160,7 +1161,7 @@ def _pick_clock() -> Callable[[], float]:
 
 
 class _Platform:
-    """What the client needs of the machine below. A test brings its own."""
+    """What the client needs from the platform. A test brings its own."""
 
     now = staticmethod(_pick_clock())
     wall = staticmethod(time.time)
@@ -1173,10 +1174,10 @@ class _Platform:
         self._calls: "queue.SimpleQueue[Optional[Callable[[], None]]]" = queue.SimpleQueue()
 
     def start(self, main: Callable[[], Coroutine[Any, Any, None]], finished: Callable[..., None]) -> None:
-        """Runs `main` on the loop, then calls `finished`, with what was raised. Raises where there can be no thread."""
-        # This kind, whatever the app has made the usual one. Its waits heed no change of the wall clock.
+        """Runs `main` on the loop, then calls `finished` with what was raised. Raises if no thread can be started."""
+        # This loop, whatever the app's default is: its waits ignore changes of the wall clock.
         loop = asyncio.SelectorEventLoop()
-        # Or asyncio might print what it calls, and with it a session id.
+        # Otherwise asyncio might print its calls, and with them a session id.
         loop.set_debug(False)
         caller = threading.Thread(target=self._call_app, name="keybeat-callbacks", daemon=True)
         keeper = threading.Thread(target=self._run, args=(loop, main, finished), name="keybeat", daemon=True)
@@ -1196,7 +1197,7 @@ class _Platform:
             with contextlib.closing(main()) as life:
                 loop.run_until_complete(life)
         except BaseException as error:
-            # Another loop runs in this thread, as greenlets have it; or there is no memory left.
+            # Another loop runs in this thread (greenlets), or memory has run out.
             log.error("the session's thread has come to an end: %r", error)
             trouble = error
         with contextlib.suppress(RuntimeError):
@@ -1205,16 +1206,16 @@ class _Platform:
         self.end_calls()
 
     def post(self, call: Callable[[], Any]) -> None:
-        """From any thread: has something called on the loop. Nothing happens when that is over."""
+        """From any thread: schedules a call on the loop. Does nothing once the loop is over."""
         with contextlib.suppress(RuntimeError):
             if self._loop:
                 self._loop.call_soon_threadsafe(call)
 
     def tell(self, call: Callable[[], None]) -> None:
-        """Has the app's functions called, one after another."""
+        """Queues a call of the app's functions; they run one after another."""
         self._calls.put(call)
         if not self._caller:
-            # No thread could be started: then by the one that tells.
+            # No thread could be started, so call from this one.
             self.end_calls()
             self._call_app()
 
@@ -1227,23 +1228,23 @@ class _Platform:
         _calling.discard(self)
 
     def end_calls(self) -> None:
-        """What is due is still called, then nothing more."""
+        """Finishes the queued calls, then makes no more."""
         self._calls.put(None)
 
     def stop_calls(self, until: float) -> None:
-        """And waits for it, but a callback that takes longer than `until` (monotonic) is left alone."""
+        """The same, and waits until `until` (monotonic); a callback that takes longer is left alone."""
         self.end_calls()
         if self._caller and self._caller.ident:
             self._caller.join(max(0.0, until - time.monotonic()))
 
     def send(self, exchange: _Exchange) -> Callable[[], None]:
-        """Sends a request. Returns a function that cuts it off; it may be called late and twice."""
+        """Sends a request. Returns a function that cuts it; it may be called late and twice."""
         line = _Line()
         send = functools.partial(self._send, exchange, line)
         try:
             threading.Thread(target=send, name="keybeat-http", daemon=True).start()
         except RuntimeError:
-            # While the interpreter exits, Python 3.12 starts no thread any more. Then only `end` is left to do.
+            # While the interpreter exits, Python 3.12 starts no more threads. Then only `end` is left to do.
             if exchange.content:
                 send()
             else:
@@ -1254,7 +1255,7 @@ class _Platform:
         error, cause = "", None
         try:
             connection, target, headers = _prepare_connection(exchange, self._ssl_context)
-            # http.client's own goes through the addresses of a host one after the other, each for as long as it takes.
+            # http.client itself tries a host's addresses one after the other, each until its timeout.
             connection._create_connection = functools.partial(_connect, line)  # type: ignore[attr-defined]
             with contextlib.closing(connection), line:
                 connection.request("POST" if exchange.content else "GET", target, exchange.content, headers)
@@ -1262,7 +1263,7 @@ class _Platform:
                 names = ("Retry-After", "Content-Type", "Location")
                 about = [response.getheader(name, "") for name in names]
                 self.post(functools.partial(exchange.head, response.status, *about))
-                # No redirect is followed: a login page must not be handed the key.
+                # Redirects are not followed: a login page must not get the key.
                 total = 0
                 while total <= _BODY_BYTES_MAX:
                     chunk = response.read1(_BODY_BYTES_MAX)
@@ -1275,14 +1276,14 @@ class _Platform:
         self.post(functools.partial(exchange.end, error, cause))
 
 
-# RFC 8305: after so long without an answer the next address is tried as well.
+# RFC 8305: try the next address as well after this long without an answer.
 _NEXT_ADDRESS_AFTER = 0.25
 
 
 def _connect(line: "_Line", address: Tuple[str, int], timeout: float, *_: Any) -> socket.socket:
     """
-    A connection to whichever of the host's addresses answers first, IPv6 and IPv4 by turns: one that leads nowhere,
-    as where IPv6 is broken, costs a quarter of a second.
+    Connects to the host's address that answers first, IPv6 and IPv4 in turn: a dead one, such as with broken IPv6,
+    costs a quarter of a second.
     """
     waiting = _by_turns(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
     give_up_at = time.monotonic() + timeout
@@ -1315,7 +1316,7 @@ def _connect(line: "_Line", address: Tuple[str, int], timeout: float, *_: Any) -
 
 
 def _by_turns(found: List[Any]) -> List[Any]:
-    """The addresses, family by family, one of each at a time, in the system's order."""
+    """The addresses, alternating between the families, in the system's order."""
     families = list(dict.fromkeys(info[0] for info in found))
     of_each = [[info for info in found if info[0] == family] for family in families]
     return [info for turn in itertools.zip_longest(*of_each) for info in turn if info]
@@ -1373,12 +1374,12 @@ _system_authorities = functools.lru_cache(maxsize=None)(ssl.create_default_conte
 
 
 class _Line:
-    """The connection of one request, which another thread may cut whatever it is in the middle of, TLS included."""
+    """One request's connection, which another thread may cut at any point, even in the TLS handshake."""
 
     def __init__(self) -> None:
         self.is_cut = False
         self._lock = threading.Lock()
-        # A second name for the connection, as TLS takes the first one over.
+        # A second reference to the connection, as TLS takes over the first.
         self._handle: Optional[socket.socket] = None
 
     def hold(self, its_socket: socket.socket, timeout: float) -> socket.socket:
@@ -1395,7 +1396,7 @@ class _Line:
             self.is_cut = True
             if self._handle:
                 with contextlib.suppress(OSError):
-                    # Wakes the thread that reads, which close() would not.
+                    # Wakes the reading thread, which close() would not.
                     self._handle.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> "_Line":
@@ -1419,21 +1420,21 @@ def _end_at_exit(session: Session) -> None:
 
 @functools.lru_cache(maxsize=None)
 def _follow_process() -> None:
-    """Once: importing this file does nothing."""
+    """Runs once: importing this file does nothing."""
     atexit.register(_end_sessions)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_leave_sessions)
 
 
 def _end_sessions() -> None:
-    """The interpreter exits. Daemon threads still run now; all sessions are ended at the same time."""
+    """At interpreter exit: daemon threads still run, and all sessions are ended at the same time."""
     ending = [session for session in list(_sessions) if session._options.end_at_exit or session.state == "ended"]
     for session in ending:
         session.end(wait=False)
     until = time.monotonic() + _END_WITHIN + 0.5
     for session in ending:
         session._finished.wait(max(0.0, until - time.monotonic()))
-    # A daemon thread that holds stdout while the interpreter finalizes is its "Fatal Python error".
+    # A daemon thread that holds stdout while the interpreter finalizes makes it end with "Fatal Python error".
     until = time.monotonic() + 0.5
     for platform in list(_calling):
         platform.stop_calls(until)

@@ -1,5 +1,5 @@
 """
-The world of a scenario: time that passes only when nobody has anything left to do, and a server that replies by rules.
+The world of a scenario: time that passes only when no task has anything left to do, and a server that replies by rules.
 
 Three clocks: the true time (the scenario's, in ms), the device's monotonic clock (in s), which may stand while it
 sleeps, and its wall clock (in s), which may be set. Timers fire by the monotonic one, and only while it is awake.

@@ -5,13 +5,13 @@
  *      follower ◄── news ── leader          (BroadcastChannel)
  *          └── the lock is free: leads ──►  (Web Locks)
  *
- * What it promises: of all tabs exactly one, the leader, sends heartbeats; the others see the same session, generation
- * and events. When the leader closes, the next tab goes on with the same session, without a new start. The session
- * ends when the last tab closes; `end()` in any tab ends it for all. A tab that hears nothing from its leader until the
- * deadline reports `unreachable` like any device that is cut off.
+ * What it promises: exactly one tab, the leader, sends heartbeats; the others see the same session, generation and
+ * events. When the leader closes, the next tab goes on with the same session, without a new start. The session ends when
+ * the last tab closes; `end()` in any tab ends it for all. A tab that hears nothing from its leader until the deadline
+ * reports `unreachable`, like any device that is cut off.
  *
- * A platform without Web Locks or BroadcastChannel (an http page, say) gets a session for each tab, as by startSession.
- * The session id travels between the tabs of this origin, and nowhere else.
+ * Without Web Locks or BroadcastChannel (on an http page, say) each tab gets a session of its own, as by startSession.
+ * The session id travels only between the tabs of this origin.
  */
 import { checkOptions } from "../check-options.ts";
 import { checkUrl } from "../check-url.ts";
@@ -23,7 +23,7 @@ import { SharedTab } from "./shared-tab.ts";
 export * from "../index.ts";
 export type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
 
-/** Like startSession, but joins the session that another tab of this origin has for the same service and key. */
+/** Like startSession, but joins the session of another tab of this origin for the same service and key. */
 export async function startSharedSession(given: SharedOptions): Promise<Session> {
   const options = checkOptions(given);
   const browser = globalThis as {
@@ -37,7 +37,7 @@ export async function startSharedSession(given: SharedOptions): Promise<Session>
   return new SharedTab(options, await nameSession(options), locks, openChannel).start();
 }
 
-/** The same for all tabs of this origin with this service and key, and no way back to the key. */
+/** The same name for all tabs of this origin with this service and key; the key cannot be recovered from it. */
 async function nameSession({ url, accessKey }: SharedOptions): Promise<string> {
   const digest = await crypto.subtle.digest(
     "SHA-256",

@@ -1,13 +1,13 @@
 import type { SessionEvent } from "../events.ts";
 import type { SessionState } from "../handle.ts";
 
-/** What tabs tell each other. */
+/** The messages between tabs. */
 export type Message =
   /** A tab is here and wants the news. */
   | { type: "hello"; from: string }
   /** A tab is gone. */
   | { type: "bye"; from: string }
-  /** How the session stands, from its leader, or from the tab that ended it. */
+  /** The session's state, from its leader or from the tab that ended it. */
   | {
       type: "news";
       from: string;

@@ -1,4 +1,4 @@
-/** One tab's part in a shared session: follows until it gets the lock, then leads until it goes away. */
+/** One tab of a shared session: follows until it gets the lock, then leads until it goes away. */
 import { claimKey } from "../claim.ts";
 import { UNREACHABLE } from "../endings.ts";
 import type { LostEvent } from "../events.ts";
@@ -27,13 +27,13 @@ export class SharedTab {
   readonly #handle: Handle;
   readonly #over = new AbortController();
   readonly #me = newSessionId();
-  /** The tab whose news came last, and the tabs that have said hello: those that follow, if this one leads. */
+  /** The tab that last sent news, and the tabs that said hello: the followers, if this one leads. */
   #leader = "";
   readonly #others = new Set<string>();
   /** Set while this tab leads. */
   #loop: SessionLoop | undefined;
   #channel: TabChannel | undefined;
-  /** Fires when this tab leaves: it then gives up the lock, or its place in the queue for it. */
+  /** Fires when this tab leaves: it then releases the lock, or its place in the queue for it. */
   #presence = new AbortController();
   #deadline = 0;
   #timer: unknown;
@@ -97,7 +97,7 @@ export class SharedTab {
 
   /** Runs for as long as this tab holds the lock. */
   async #lead(present: AbortSignal): Promise<void> {
-    // The lock is often faster than the last words of the tab that had it.
+    // The lock often arrives before the last message of the tab that held it.
     if (this.#handle.session.sessionId) await sleep(this.#link, LAST_WORDS_MS);
     if (present.aborted) return;
     const gone = new Promise<void>((resolve) => present.addEventListener("abort", () => resolve()));
@@ -119,7 +119,7 @@ export class SharedTab {
     } else {
       try {
         const claimed = await claimKey(this.#link, this.#options, this.#storedId);
-        // Gone while it waited: nobody would look after it.
+        // The tab left while waiting, so nobody would look after the session.
         if (present.aborted) return void (await giveBack(this.#link, claimed.sessionId));
         loop.begin(claimed);
         this.#resolve(this.#handle.session);
@@ -131,7 +131,7 @@ export class SharedTab {
     await gone;
   }
 
-  /** What happens to the leader's session is news for the others. */
+  /** Sends the events of the leader's session to the followers. */
   #leadingHandle(): Handle {
     const { session, close, tell } = this.#handle;
     return {
@@ -182,7 +182,7 @@ export class SharedTab {
     this.#deadline = this.#link.clock.now() + news.deadlineInMs;
     if (from !== this.#leader) this.#channel?.postMessage({ type: "hello", from: this.#me });
     this.#leader = from;
-    // Newly here, or back after its leader had fallen silent.
+    // New here, or back after the leader fell silent.
     if (live && event?.type !== "live" && (!joined || session.state === "lost")) {
       tell({ type: "live", generation, resumed: true, recovered: joined, previous: null }, sessionId);
     }
@@ -203,7 +203,7 @@ export class SharedTab {
   #hide(mayReturn: boolean): void {
     const last = this.#loop && this.#others.size === 0;
     if (last && !mayReturn && this.#options.endOnExit !== false) {
-      // The next page is to start anew: this `end` may arrive after its start.
+      // The next page must start anew, as this `end` may arrive after its start.
       void this.#storedId.forget();
       void this.#handle.session.end();
     } else this.#leave();

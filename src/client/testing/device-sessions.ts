@@ -3,7 +3,7 @@
  *
  *   start ──► live ──► replaced (another start) · ended · revoked · expired (no heartbeat for the timeout)
  *
- * An ending is final; an id that has ended starts nothing. No persistence, no fairness, no speed: for clients' tests.
+ * An ending is final, and an ended id starts nothing. For clients' tests: no persistence, no fairness, no speed.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Device, HeartbeatReply, Holder, StartReply } from "../../sessions/device/contract.ts";
@@ -27,7 +27,7 @@ export type FakeReply = { status: number; body: object };
 export interface FakeRules {
   timeoutSeconds: number;
   heartbeatSeconds: number;
-  /** The keys that are good; undefined: every key is. */
+  /** The valid keys; undefined: every key is. */
   keys: string[] | undefined;
 }
 
@@ -43,7 +43,7 @@ export class FakeDeviceSessions {
   readonly #byId = new Map<string, FakeSession>();
   readonly #holders = new Map<string, FakeSession>();
   readonly #revoked = new Set<string>();
-  /** Told once for each session that ends, with the body of its 410. */
+  /** Called once for each session that ends, with the body of its 410. */
   readonly #onEnding: (sessionId: string, reason: Ending, body: object) => void;
   #generation = Date.now() * 1000;
 
@@ -98,7 +98,7 @@ export class FakeDeviceSessions {
     return { status: 200, body: this.#beat(session) };
   }
 
-  /** The first event of a watch, or what a session that is not live gets instead. */
+  /** The first event of a watch, or the answer for a session that is not live. */
   watch(sessionId: string): FakeReply {
     const session = this.#byId.get(sessionId);
     return session && !session.ending ? { status: 200, body: this.#beat(session) } : this.heartbeat(sessionId);
@@ -120,7 +120,7 @@ export class FakeDeviceSessions {
     return { status: 200, body: { active: true, session: { session_id, is_current, expires_at, ...seen(holder) } } };
   }
 
-  /** Ends the key's live session that way; nothing where nobody is live. */
+  /** Ends the key's live session that way; does nothing if there is none. */
   finishHolder(key: string, reason: Ending): void {
     const holder = this.#holders.get(key);
     if (holder) this.#finish(holder, reason);
@@ -131,7 +131,7 @@ export class FakeDeviceSessions {
     this.finishHolder(key, "revoked");
   }
 
-  /** Lets go of every timer. */
+  /** Clears every timer. */
   stop(): void {
     for (const session of this.#byId.values()) clearTimeout(session.expiry);
   }

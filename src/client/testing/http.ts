@@ -1,4 +1,4 @@
-/** What the fake server needs of HTTP: JSON in, JSON out, event streams, and pages of other origins let in. */
+/** The fake server's HTTP: JSON in, JSON out, event streams, and CORS. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type FakeReply, newRequestId, refusal } from "./device-sessions.ts";
 
@@ -30,7 +30,7 @@ export function sendReply(response: ServerResponse, reply: FakeReply, headers: R
 
 export type ReadBody = { body: Record<string, unknown>; refused?: FakeReply };
 
-/** The body as an object, or why it is none. */
+/** The body as an object, or why it is not one. */
 export async function readBody(request: IncomingMessage): Promise<ReadBody> {
   const parts: Buffer[] = [];
   let bytes = 0;
@@ -40,7 +40,7 @@ export async function readBody(request: IncomingMessage): Promise<ReadBody> {
       bytes += part.length;
     }
   } catch {
-    return { body: {}, refused: invalid("", "the body broke off") }; // nobody is there to read that
+    return { body: {}, refused: invalid("", "the body broke off") }; // nobody will read this
   }
   if (bytes > BODY_BYTES_MAX) {
     return { body: {}, refused: refusal(413, "payload_too_large", "The body may have at most 16384 bytes") };
@@ -51,14 +51,14 @@ export async function readBody(request: IncomingMessage): Promise<ReadBody> {
   }
   try {
     const body: unknown = JSON.parse(Buffer.concat(parts).toString());
-    // As the service has it: null counts as absent.
+    // Like the service: null counts as absent.
     const given = Object.entries(Object(body)).filter(([, value]) => value !== null);
     if (typeof body === "object" && body !== null) return { body: Object.fromEntries(given) };
   } catch {}
   return { body: {}, refused: invalid("", "the body is not valid JSON") };
 }
 
-/** Why this body cannot be meant for that path, if it cannot. */
+/** Why this body does not fit that path; undefined if it does. */
 export function checkBody(body: Record<string, unknown>, path: string): FakeReply | undefined {
   const { access_key, session_id, on_conflict } = body;
   const wantsKey = path === "start" || path === "status";

@@ -1,6 +1,6 @@
 /**
- * A fake Keybeat for the tests of an app: `await startFakeServer()`, point the app at its `url`, and make happen what
- * is hard to come by otherwise. Speaks the contract's device sessions, the watch stream included, over real HTTP.
+ * A fake Keybeat for an app's tests: `await startFakeServer()`, point the app at its `url`, and cause what is otherwise
+ * hard to come by. Speaks the contract's device sessions, the watch stream included, over real HTTP.
  *
  * For clients' tests only: it keeps everything in memory, takes any key unless told otherwise, and promises nothing
  * about many clients at once. Needs Node 18 or later.
@@ -16,23 +16,23 @@ export interface FakeServerOptions {
   timeoutSeconds?: number;
   /** The longest heartbeat_in. Default half the timeout, 30 at most. */
   heartbeatSeconds?: number;
-  /** The only keys that are good; without it every key is. */
+  /** The only valid keys; without it every key is. */
   keys?: string[];
   /** Default: any free one. */
   port?: number;
 }
 
-/** What the server answers instead of the truth. */
+/** An answer instead of the truth. */
 export interface FakeTrouble {
   status: number;
-  /** Only so many requests; default: all, until online(). */
+  /** How many requests get it; default: all, until online(). */
   times?: number;
-  /** Only for so long from now, in ms. */
+  /** For how long from now, in ms. */
   forMs?: number;
   /** Only to this path, such as "/api/session/heartbeat". */
   path?: string;
   headers?: Record<string, string>;
-  /** Default: the service's own JSON for that status, 503 `unavailable` say. Text is sent as HTML. */
+  /** Default: the service's own JSON for that status, such as 503 `unavailable`. Text is sent as HTML. */
   body?: object | string;
 }
 
@@ -47,15 +47,15 @@ export interface FakeRequest {
 export interface FakeServer {
   readonly url: string;
   readonly requests: readonly FakeRequest[];
-  /** Another device starts a session with that key and replaces whoever holds it. Returns the answer it got. */
+  /** Another device starts a session with that key and replaces its holder. Returns the answer it got. */
   takeOver(accessKey: string, device?: Device): StartReply;
   /** Lets the key's live session expire now. */
   expire(accessKey: string): void;
   /** Revokes the key: its live session ends as `revoked`, later starts are 403 `key_revoked`. */
   revoke(accessKey: string): void;
-  /** Ends the key's live session as an operator does: it is `revoked`, the key stays good. */
+  /** Ends the key's live session as `revoked`, as an operator does; the key stays valid. */
   kick(accessKey: string): void;
-  /** Answers with that status instead of the truth. Streams that are open stay open. */
+  /** Answers with that status instead of the truth. Open streams stay open. */
   fail(trouble: FakeTrouble): void;
   /** Takes requests and never answers, until online(). */
   hang(): void;

@@ -1,4 +1,4 @@
-/** One call of the room: its reply, or a KeybeatError with the service's code. Never hangs. */
+/** One call to the room: its reply, or a KeybeatError with the service's code. Never hangs. */
 import { readJson, readRetryAfter } from "../body.ts";
 import { checkMs, checkUrl } from "../check-url.ts";
 import { KeybeatError, type RoomErrorCode } from "../error.ts";
@@ -6,45 +6,45 @@ import type { RoomOptions } from "./options.ts";
 
 export interface CallOptions {
   body?: object;
-  /** What the service was asked to wait, on top of the usual time. */
+  /** How long the service was asked to wait, on top of the usual time. */
   waitMs?: number;
   /** The request outlives its page. */
   keepalive?: boolean;
-  /** Whether that can be the service's reply, as a login page comes with status 200 as well. By default: a message. */
+  /** Whether it has the shape of the service's reply, as a login page has status 200 too. Default: a message. */
   // biome-ignore lint/suspicious/noExplicitAny: it may be anything
   expects?(reply: any): boolean;
 }
 
 export type Call = <T>(method: string, path: string, options?: CallOptions) => Promise<T>;
 
-/** What sends a request below the room's address, with the user's token. */
+/** Sends requests below the room's address, with the user's token. */
 export interface RoomLink {
   readonly base: string;
   call: Call;
-  /** An answer as it comes, for the event stream. Rejects where there is none, or a refusal. */
+  /** The raw response, for the event stream. Rejects if there is none, or a refusal. */
   open(path: string, signal: AbortSignal): Promise<Response>;
 }
 
-/** What counts as the service's own word. A 404 of a proxy, a 403 of a hotel's login page do not. */
+/** What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not. */
 const REFUSAL =
   /^(400 invalid_request|401 unauthorized|403 (forbidden|not_active)|404 user_not_found|429 too_many_requests|503 (queue_full|unavailable)|500 internal_error)$/;
 
 export function openRoomLink(options: RoomOptions): RoomLink {
   checkMs("requestTimeoutMs", options.requestTimeoutMs);
   const base = `${checkUrl(options.baseUrl, "baseUrl")}/api/v1/session`;
-  // Not detached: browsers refuse a fetch that is called as a method of something else.
+  // Wrapped: browsers refuse a fetch that is called as a method of another object.
   const send = options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init));
   let lastToken: string | undefined;
 
   const request = async (method: string, path: string, signal: AbortSignal, { body, keepalive }: CallOptions = {}) => {
     const { token } = options;
-    // A page that closes cannot wait for a new one.
+    // A closing page cannot wait for a new token.
     if (typeof token !== "function") lastToken = token;
     else if (!keepalive || lastToken === undefined) lastToken = await token();
     const headers: Record<string, string> = {};
     if (body) headers["Content-Type"] = "application/json";
     if (lastToken) headers.Authorization = `Bearer ${lastToken}`;
-    // No redirect is followed: a login page must not be handed the token.
+    // Redirects are not followed: a login page must not get the token.
     const init = { method, headers, signal, cache: "no-store", redirect: "manual" };
     const response = await send(base + path, {
       ...init,
@@ -62,7 +62,7 @@ export function openRoomLink(options: RoomOptions): RoomLink {
       const abort = new AbortController();
       const timeoutMs = (options.requestTimeoutMs ?? 5_000) + (callOptions.waitMs ?? 0);
       let timer: ReturnType<typeof setTimeout> | undefined;
-      // Raced, not only aborted: a fetch that does not heed its signal must not hold anybody up.
+      // Raced, not only aborted: a fetch that ignores its signal must not hold up the caller.
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
           reject(unreachable(`no answer within ${timeoutMs} ms`));

@@ -1,14 +1,14 @@
 /**
- * The user's side of the waiting room: a seat or a place in line, where it stands from moment to moment, and permits
- * for requests at once. No dependencies; runs in browsers, Node 18 and later, Electron, Deno and Bun.
+ * The user's side of the waiting room: a seat or a place in line, its position as it changes, and permits for requests
+ * at once. No dependencies; runs in browsers, Node 18 and later, Electron, Deno and Bun.
  *
  *   createSession ──► queued ── position 3, 2, 1 ── promoted ──► active ──► closed, expired
  *
  * What it promises:
- * - A failed request is not a lost place: only the service's own word ends a watch. Trouble is told once, and then it
- *   asks again for as long as it takes.
- * - While the event stream is not open, it asks every 5 s. A seat that comes up is claimed as soon as it is heard of.
- * - A permit is given back when the work is done, has failed or was called off, and once only.
+ * - A failed request is not a lost place: only the service's own word ends a watch. A watch reports trouble once, and
+ *   retries for as long as it takes.
+ * - While the event stream is not open, a watch asks every 5 s. It claims a seat as soon as it hears of it.
+ * - A permit is given back exactly once: when the work is done, has failed or was aborted.
  */
 export type { CreateReply, DepartureEvent, PermitReply, PositionReply } from "../../sessions/waiting-room/contract.ts";
 export { KeybeatError, type RoomErrorCode } from "../error.ts";

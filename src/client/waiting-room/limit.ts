@@ -4,9 +4,9 @@ import { KeybeatError } from "../error.ts";
 import type { RoomLink } from "./call.ts";
 
 export interface LimitOptions {
-  /** How long to wait for a permit, in ms. Default 0. Beyond 30 s each further 30 s begin at the end of the line. */
+  /** How long to wait for a permit, in ms. Default 0. After every 30 s the wait starts again at the end of the line. */
   waitMs?: number;
-  /** Calls the work off, or the wait for a permit. */
+  /** Aborts the work, or the wait for a permit. */
   signal?: AbortSignal;
 }
 
@@ -32,10 +32,10 @@ export async function processWithLimit<T>(
   const calledOff = new Promise<never>((_, reject) => {
     abort.signal.addEventListener("abort", () => reject(abort.signal.reason));
   });
-  calledOff.catch(() => {}); // nobody may be waiting for it
+  calledOff.catch(() => {}); // otherwise an unhandled rejection
   try {
     const asked = requestPermit(link, userId, waitMs, abort.signal);
-    // Called off while it waits: the permit that may be on its way already is given back when it comes.
+    // Aborted while waiting: if a permit is already on its way, it is given back on arrival.
     const { permit_id } = await Promise.race([asked, calledOff]).catch((error) => {
       asked.then((late) => returnPermit(link, late.permit_id)).catch(() => {});
       throw error;
@@ -54,7 +54,7 @@ export async function processWithLimit<T>(
 
 const followers = new WeakMap<AbortSignal, Set<AbortController>>();
 
-/** One listener a signal, however much work goes by it: Node takes more than ten for a leak, and says so. */
+/** One listener a signal, however much work shares it: Node warns of a leak at more than ten. */
 function follow(signal: AbortSignal, abort: AbortController): () => void {
   const known = followers.get(signal);
   const all = known ?? new Set();
@@ -84,14 +84,14 @@ async function requestPermit(
     } catch (error) {
       const full = error instanceof KeybeatError && error.code === "too_many_requests";
       if (!full || restMs <= ONE_WAIT_MS_MAX || signal.aborted) throw error;
-      // One that does not wait as it was asked to is not asked again at once.
+      // If the service did not wait as asked, pause before asking again.
       const restOfPauseMs = askedAt + REFUSED_PAUSE_MS - performance.now();
       await new Promise((resolve) => setTimeout(resolve, restOfPauseMs));
     }
   }
 }
 
-/** Long work keeps the seat, and is called off when the seat is gone: somebody else may have the permit by then. */
+/** Keeps the seat during long work, and aborts the work if the seat is lost: somebody else may have the permit then. */
 function checkSeat(ask: () => ReturnType<Check>, abort: AbortController): () => void {
   const check = async () => {
     try {
@@ -105,7 +105,7 @@ function checkSeat(ask: () => ReturnType<Check>, abort: AbortController): () => 
   return () => clearInterval(timer);
 }
 
-/** Never throws, and waits for the first try only: a permit that cannot be given back dies by itself. */
+/** Never throws, and waits only for the first try: a permit that cannot be given back dies by itself. */
 async function returnPermit(link: RoomLink, permitId: string, tries = RETURN_TRIES): Promise<void> {
   try {
     await link.call("DELETE", `/requests/${permitId}`, { keepalive: true });

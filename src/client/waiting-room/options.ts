@@ -1,12 +1,12 @@
 import type { Fetch } from "../platform.ts";
 
-/** The user's bearer token, or what gives it: asked before every request, so that a fresh one can be had. */
+/** The user's bearer token, or a function that returns it, called before every request to allow renewal. */
 export type Token = string | (() => string | undefined | Promise<string | undefined>);
 
 export interface RoomOptions {
-  /** Where the service is, such as `https://keys.example.com`; a path behind the host is kept. */
+  /** Where the service is, such as `https://keys.example.com`; a path after the host is kept. */
   baseUrl: string;
-  /** Where the service runs with QUEUE_AUTH=jwt. */
+  /** Needed if the service runs with QUEUE_AUTH=jwt. */
   token?: Token | undefined;
   /** How long one request may take, in ms, beyond what it was asked to wait. Default 5 000. */
   requestTimeoutMs?: number;

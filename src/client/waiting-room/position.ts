@@ -5,6 +5,6 @@ import type { RoomLink } from "./call.ts";
 export const askPosition = (link: RoomLink, userId: string) =>
   link.call<PositionReply>("GET", `/position/${encodeURIComponent(userId)}`, { expects: isPlace });
 
-/** Whether that can be the service's word on a place. */
+/** Whether it has the shape of the service's answer about a place. */
 export const isPlace = ({ status, position }: Partial<PositionReply>): boolean =>
   status === "active" || (status === "queued" && Number.isSafeInteger(position));

@@ -7,7 +7,7 @@ import { askPosition, isPlace } from "./position.ts";
 import { type PlaceEvent, PlaceWatch, type WatchOptions } from "./watch.ts";
 
 export interface CreateOptions {
-  /** Which page or app asked; a random one by default. The place is the user's, whichever asks. */
+  /** Which page or app asks; random by default. The place belongs to the user, not to it. */
   sessionId?: string;
   /** 0 to 9, higher first. Default 0. */
   priority?: number;
@@ -15,27 +15,27 @@ export interface CreateOptions {
 
 export interface CloseOptions {
   /**
-   * For a page that goes away and may only be reloading: the place is given up in so many seconds (60 at most) unless
-   * the user asks again until then. The request outlives its page.
+   * For a page that goes away and may only be reloading: gives the place up after this many seconds (60 at most) unless
+   * the user asks again before. The request outlives its page.
    */
   graceSeconds?: number;
 }
 
 /** The waiting room of one service. Every call rejects with a KeybeatError, whose `code` is a RoomErrorCode. */
 export interface WaitingRoom {
-  /** A seat, or a place in line; whoever has one keeps it. */
+  /** Gets a seat or a place in line; a user who has one keeps it. */
   createSession(userId: string, options?: CreateOptions): Promise<CreateReply>;
   /** Gives the seat or the place in line back. Twice is fine. */
   closeSession(userId: string, options?: CloseOptions): Promise<void>;
   /** Where the user stands. Asking keeps the place, and claims a seat that has come up. */
   checkPosition(userId: string): Promise<PositionReply>;
-  /** Follows the user's place until it is gone or `stop` is called; a seat is kept for as long. Begins at once. */
+  /** Follows the user's place until it is gone or `stop` is called, and keeps a seat meanwhile. Begins at once. */
   watchPosition(userId: string, on: (event: PlaceEvent) => void, options?: WatchOptions): PlaceWatch;
   /**
-   * Runs `fn` with one of the permits for requests at once, and gives it back when `fn` is done, has failed, or was
-   * called off. Resolves to what `fn` gives. The signal that `fn` gets fires when the work is to stop: `options.signal`
-   * has fired, or the seat is lost, which takes the permit along; this then rejects with the signal's reason at once.
-   * Rejects with `not_active`, or with `too_many_requests` where no permit was free within `waitMs`.
+   * Runs `fn` with one of the permits for requests at once, and gives it back when `fn` is done, failed or aborted.
+   * Resolves to the result of `fn`. The signal passed to `fn` fires when the work is to stop: `options.signal` fired, or
+   * the seat is lost, and the permit with it; this then rejects at once with the signal's reason. Rejects with
+   * `not_active`, or with `too_many_requests` if no permit was free within `waitMs`.
    */
   processWithLimit<T>(userId: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: LimitOptions): Promise<T>;
 }

@@ -3,8 +3,8 @@ import { KeybeatError } from "../error.ts";
 import type { RoomLink } from "./call.ts";
 
 /**
- * Follows one connection of server-sent events until it is cut; undefined is told with every piece, be it a comment. Read
- * with fetch, as EventSource can carry no token. Rejects where it did not come about, or is none.
+ * Follows one connection of server-sent events until it is cut; reports undefined with every piece, even a comment. Uses
+ * fetch, as EventSource can carry no token. Rejects if no connection comes about, or it is not an event stream.
  */
 export async function readPlaceStream(
   link: RoomLink,

@@ -5,8 +5,8 @@
  *        ▲ └─ a seat: asks every 15 s, to keep it          tries the stream again after 1 s, 2 s … 30 s
  *        └──────────────────────────────────────────────────────────────┘
  *
- * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a page that wakes up
- * only call it, so a late timer or a throttled tab needs no rules of its own.
+ * One function, #tick, looks at the clock and does what is due; timers, bytes on the stream and a waking page only call
+ * it, so late timers and throttled tabs need no rules of their own.
  */
 import type { DepartureEvent, PositionReply } from "../../sessions/waiting-room/contract.ts";
 import type { StreamEvent } from "../body.ts";
@@ -17,33 +17,33 @@ import { askPosition, isPlace } from "./position.ts";
 import { readPlaceStream } from "./stream.ts";
 
 export type PlaceEvent =
-  /** Where the user stands: the first word, every change, and the first word after an error. */
+  /** Where the user stands: at first, on every change, and once after an error. */
   | ({ type: "position" } & PositionReply)
-  /** The seat has come up while this was watching, and is claimed. */
+  /** A seat came up during this watch, and was claimed. */
   | { type: "promoted"; user_id: string }
-  /** The place is gone, and the watch over. Reason and time are null where only its absence was found. */
+  /** The place is gone, and the watch over. Reason and time are null if only its absence was noticed. */
   | { type: "closed" | "expired"; user_id: string; reason: DepartureEvent["reason"] | null; at: string | null }
-  /** Asking fails; told once, until it has worked again. The watch goes on. */
+  /** Asking fails: reported once, until it works again. The watch goes on. */
   | { type: "error"; error: KeybeatError };
 
 export interface WatchOptions {
-  /** False: only asks, until `stream(true)`. Of several tabs one holds the stream in any case. Default true. */
+  /** False: polls only, until `stream(true)`. Of several tabs one holds the stream in any case. Default true. */
   stream?: boolean;
 }
 
 const POLL_MS = 5_000;
-/** After one failure, and twice as much after each further one. */
+/** The pause after one failure; it doubles with each further one. */
 const POLL_MS_MAX = 40_000;
-/** Less than the grace of a page that goes: the same user may be on another device. */
+/** Less than a leaving page's grace: the same user may be on another device. */
 const KEEP_SEAT_MS = 15_000;
-/** An answer may be faster than the stream, which knows how the place was lost. */
+/** An answer may overtake the stream, which knows how the place was lost. */
 const LAST_WORD_MS = 2_000;
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 const STREAM_RETRY_MS_MAX = 30_000;
-/** A connection that lasted this long was a good one. */
+/** A connection that lasts this long counts as good. */
 const STEADY_MS = 30_000;
-/** Between two claims, however often the stream says that the turn has come. */
+/** Between two claims, however often the stream reports a promotion. */
 const ASK_AGAIN_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -80,29 +80,29 @@ export class PlaceWatch {
     this.#userId = userId;
     this.#on = on;
     this.#wantsStream = stream;
-    // One for all: without it a tab asks, and is told of the user's turn a few seconds later.
+    // One stream serves all tabs: a tab without it polls, and hears of the user's turn a few seconds later.
     this.#turn = new StreamTurn({ name: link.base, max: 1, onChange: () => this.#tick() });
-    // The stream's first word is where the user stands; without one, the first answer is.
+    // The first position comes from the stream; without one, from the first answer.
     this.#askedAt = performance.now();
     this.#askSoon = !stream || !this.#turn.isMine();
     queueMicrotask(() => this.#tick());
   }
 
-  /** Asks now, whatever was planned: the page is looked at again, the network is back. */
+  /** Asks now, whatever was planned: the page is visible again, or the network is back. */
   check(): void {
     this.#askSoon = true;
     this.#askNotBefore = this.#openAt = 0;
     this.#tick();
   }
 
-  /** Whether to hold the event stream; without it, it asks every 5 s. */
+  /** Whether to hold the event stream; without it, the watch asks every 5 s. */
   stream(wanted: boolean): void {
     this.#wantsStream = wanted;
     if (!wanted) this.#giveStreamUp();
     this.#tick();
   }
 
-  /** Sends nothing until `resume`; for a page that is put aside. */
+  /** Sends nothing until `resume`; for a page in the back/forward cache. */
   pause(): void {
     this.#paused = true;
     this.#giveStreamUp();
@@ -114,7 +114,7 @@ export class PlaceWatch {
     this.check();
   }
 
-  /** Stops watching. The place is kept, and passed over when the service has heard nothing for its time. */
+  /** Stops watching. The place is kept until the service has heard nothing for its timeout. */
   stop(): void {
     this.#over = true;
     this.#giveStreamUp();
@@ -230,7 +230,7 @@ export class PlaceWatch {
     try {
       this.#on(event);
     } catch (error) {
-      // The app's mistake is reported as any other, and does not stop the watch.
+      // The app's error is reported like any other, and does not stop the watch.
       queueMicrotask(() => {
         throw error;
       });
@@ -241,7 +241,7 @@ export class PlaceWatch {
     this.#hangUp();
     if (now - this.#openedAt > STEADY_MS) this.#cuts = 0;
     const backoffMs = Math.min(1000 * 2 ** this.#cuts++, STREAM_RETRY_MS_MAX);
-    // Spread, so that those whom one process has let go do not come back together.
+    // Jitter, so that clients dropped by one process do not return all at once.
     this.#openAt = now + Math.max(backoffMs, retryAfterSeconds * 1000) * (1 + Math.random() / 2);
   }
 

@@ -22,7 +22,7 @@ export const heartbeatRequest = z.object({ session_id: sessionId });
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
 
-/** The session that a start has ended, as its successor sees it. */
+/** The session that a start ended, as its successor sees it. */
 export const previousSession = z.object({
   session_id: z.string(),
   started_at: moment,
@@ -85,10 +85,10 @@ export const statusReply = z.discriminatedUnion("active", [
 export const ended = z.object({
   ended_at: moment,
   replaced_by: z.object({ started_at: moment, device: device.nullable() }).optional(),
-  /** What the operator who ended it says to the person at the device. */
+  /** The operator's message to the person at the device. */
   reason: z.string().optional(),
 });
-/** Of session_replaced, of session_revoked, and of the others. */
+/** The bodies of session_replaced, of session_revoked, and of the others. */
 export const replacedBody = ended.pick({ ended_at: true, replaced_by: true }).required();
 export const revokedBody = ended.pick({ ended_at: true, reason: true });
 export const endedBody = ended.pick({ ended_at: true });

@@ -1,18 +1,18 @@
 import type { Ended } from "./contract.ts";
 import type { EndingReason, LookRow } from "./sql.ts";
 
-/** How a session ended, as it is told to its device. */
+/** How a session ended, as its device is told. */
 export interface Ending {
   reason: EndingReason;
   /** The body of the 410, and the data of the stream's final event. */
   data: Ended;
 }
 
-/** Of a session that has ended. */
+/** The ending of a session that is over. */
 export function endingOf(row: LookRow): Ending {
   const reason = row.outcome as EndingReason;
   const ended_at = row.moment.toISOString();
-  // Whoever replaced it started at the very moment that it ended.
+  // The session that replaced it started at the very moment it ended.
   const by = reason === "replaced" && { replaced_by: { started_at: ended_at, device: row.replaced_by_device } };
   return { reason, data: { ended_at, ...by, ...(row.note !== null && { reason: row.note }) } };
 }

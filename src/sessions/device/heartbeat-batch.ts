@@ -1,12 +1,12 @@
 /**
- * Heartbeats travel to the database together: while one batch is under way the next one gathers, without a timer.
- * Every caller is answered from its own row's outcome, after the database answered.
+ * Sends heartbeats to the database together: while one batch is under way the next one gathers, without a timer. Every
+ * caller is answered from its own row's outcome, after the database answered.
  *
  *   beat ─► live: answered
- *     ▲ └─► not: what became of it is asked beside the next batches, in batches of its own ─► ended, unknown: answered
- *     └──────── live after all (somebody held its row), or it cannot be said yet ◄───────┘
+ *     ▲ └─► not: its fate is looked up beside the next batches, in batches of its own ─► ended, unknown: answered
+ *     └──────── live after all (its row was locked), or not known yet ◄──────────────┘
  *
- * So whoever is well never waits for the history, in which endings stand.
+ * So a live session never waits for the history, which holds the endings.
  */
 import type { Database } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
@@ -15,10 +15,10 @@ import { type Ending, endingOf } from "./ending.ts";
 import { createBatches, WAIT_MS_MAX } from "./natural-batching.ts";
 import { beatSessionRows, type LookRow, lookAtSessions } from "./sql.ts";
 
-/** What is said of one session. */
+/** The outcome of one session. */
 type Beat = { generation: number; at: Moment } | { ending: Ending | "unknown" };
 
-/** What all the sessions of one batch share. */
+/** What all sessions of one batch share. */
 interface Moment {
   serverTime: string;
   expiresAt: string;
@@ -27,10 +27,10 @@ interface Moment {
 
 export type Heartbeats = (sessionId: string) => Promise<Beat>;
 
-/** Before a session is asked again whose row was held by somebody else. */
+/** Before asking again for a session whose row was locked. */
 const AGAIN_MS = 20;
 
-/** The gathering place of one process: all its heartbeats go through one. */
+/** Batches the heartbeats of this process. */
 export function createHeartbeats(database: Database, counts?: BatchCounts): Heartbeats {
   const beat = createBatches({ send: (sessionIds: string[]) => beatBatch(database, sessionIds), counts });
   const look = createBatches({ send: (sessionIds: string[]) => lookBatch(database, sessionIds) });
@@ -63,7 +63,7 @@ async function beatBatch(database: Database, sessionIds: string[]): Promise<(ses
   return (sessionId) => beats.get(sessionId);
 }
 
-/** On the lane of the heartbeats too, one at a time: it has a connection left beside a batch and a tick. */
+/** On the heartbeats' lane too, one at a time: it has a connection to spare beside a batch and a tick. */
 async function lookBatch(
   database: Database,
   sessionIds: string[],

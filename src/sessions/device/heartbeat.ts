@@ -4,7 +4,7 @@ import { type DeviceSessions, heartbeatIn } from "./service.ts";
 
 export type HeartbeatOutcome = { live: true; reply: HeartbeatReply } | { live: false; ending: Ending | "unknown" };
 
-/** Keeps a live session live, or tells why it is not. Throws `unavailable`: then nothing is known, ask again. */
+/** Keeps a live session live, or tells why it is not. Throws `unavailable` if the outcome is unknown: ask again. */
 export async function beatSession(service: DeviceSessions, sessionId: string): Promise<HeartbeatOutcome> {
   const beat = await service.heartbeats(sessionId);
   if ("ending" in beat) return { live: false, ending: beat.ending };

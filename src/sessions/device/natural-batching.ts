@@ -1,9 +1,9 @@
 /**
- * Natural batching: one batch is under way, everything that comes meanwhile is the next one. So a batch is as large
- * as the load makes it, an idle service answers at once, and nothing waits for a timer.
+ * Natural batching: while one batch is under way, the next one gathers. So a batch is as large as the load makes it, an
+ * idle service answers at once, and nothing waits for a timer.
  *
- * Bounded: past WAITING_MAX the next caller is turned away at once, and nobody waits longer than WAIT_MS_MAX for the
- * batch that carries the answer.
+ * Bounded: past WAITING_MAX the next caller is turned away at once, and no caller waits longer than WAIT_MS_MAX for its
+ * batch's answer.
  */
 import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
@@ -13,13 +13,13 @@ import { observe } from "../../metrics/histogram.ts";
 const BATCH_SIZE_MAX = 1000;
 const WAITING_MAX = 20_000;
 export const WAIT_MS_MAX = REQUEST_DEADLINE_MS;
-/** Before those are asked again whose batch has failed. */
+/** Before asking again for the callers of a failed batch. */
 const AGAIN_MS = 20;
 const SWEEP_MS = 100;
 
 interface Waiter<T> {
   since: number;
-  /** Its batch has failed once. */
+  /** Its batch failed once. */
   failed?: boolean;
   settled?: boolean;
   resolve(outcome: T): void;
@@ -27,7 +27,7 @@ interface Waiter<T> {
 }
 
 export function createBatches<T>(rules: {
-  /** Sends one batch of different ids; returns what became of each. */
+  /** Sends one batch of distinct ids; returns the outcome of each. */
   send(ids: string[]): Promise<(id: string) => T>;
   counts?: BatchCounts | undefined;
 }): (id: string, since?: number) => Promise<T> {
@@ -48,7 +48,7 @@ export function createBatches<T>(rules: {
       join(id, { since, resolve, reject });
       if (!underWay) {
         underWay = true;
-        setImmediate(run); // after whatever else this turn of the loop brings
+        setImmediate(run); // after everything else in this turn of the loop
       }
     });
   };
@@ -82,8 +82,8 @@ export function createBatches<T>(rules: {
   };
 
   /**
-   * Asking twice does no harm, and hides from the devices that a connection had died (a restart, a failover). Whoever has
-   * been turned away meanwhile is not asked for again.
+   * Asking twice does no harm, and hides a dead connection (a restart, a failover) from the devices. Callers that were
+   * turned away meanwhile are left out.
    */
   const askOnceMore = (id: string, waiters: Waiter<T>[], error: unknown) => {
     const first = waiters.filter((waiter) => !waiter.failed && !waiter.settled);
@@ -104,7 +104,7 @@ export function createBatches<T>(rules: {
     return first;
   };
 
-  /** Those under way too: the batch that carries them may take as long again. What becomes of them nobody knows then. */
+  /** Includes the batch under way, which may take as long again: its outcome is then unknown to the callers. */
   const turnAwayLate = () => {
     const tooOld = performance.now() - WAIT_MS_MAX;
     for (const waiters of [...next.values(), ...sent.values()]) {

@@ -1,8 +1,8 @@
-/** Tells the operator of two devices that take a key from each other again and again: one line a key and a minute. */
+/** Warns the operator of two devices that keep taking a key from each other: one line a key and minute. */
 import type { Logger } from "../../log.ts";
 
 const SILENT_MS = 60_000;
-/** A key beyond these may be told of again too soon. */
+/** Keys beyond these may be reported again too soon. */
 const KEYS_MAX = 1_000;
 
 export type ReportPingPong = (seen: { hash: Uint8Array; maskedKey: string; swaps: number }) => void;

@@ -9,20 +9,20 @@ export interface DeviceSessions {
   database: Database;
   heartbeats: Heartbeats;
   hashKey: HashKey;
-  /** The longest time that a device is told to wait until its next heartbeat. */
+  /** The longest wait until the next heartbeat that a device is told. */
   heartbeatSeconds: number;
-  /** Is told the code of each start that is refused. */
+  /** Called with the code of each refused start. */
   countRefusal?(code: string): void;
   /** Counts calls with a key that does not exist. */
   unknownKeys?: Limit;
-  /** How many sessions of a key may end in a minute before the next start waits; 0, or none: as many as anybody likes. */
+  /** How many sessions of a key may end in a minute before the next start waits; 0 or undefined: no limit. */
   startsMax?: number;
   reportPingPong?: ReportPingPong;
 }
 
 /**
- * When the next heartbeat is due: the interval less up to a sixth of it (30 s become 25 to 30 s), so that devices
- * that started together, after an outage say, drift apart.
+ * When the next heartbeat is due: the interval less up to a sixth (30 s become 25 to 30 s), so that devices that started
+ * together, after an outage say, drift apart.
  */
 export function heartbeatIn(heartbeatSeconds: number): number {
   return Math.round(heartbeatSeconds * (1 - Math.random() / 6) * 10) / 10;

@@ -56,7 +56,7 @@ export async function startSessionRow(
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<StartRow[]>`
-      SELECT * FROM start_session_in_turn(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
+      SELECT * FROM start_session(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
         ${start.startsMax})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
@@ -80,7 +80,7 @@ interface BeatRow {
  */
 export async function beatSessionRows(database: Database, sessionIds: string[]): Promise<BeatRow> {
   const [row] = await database.heartbeats.query(
-    (sql) => sql<BeatRow[]>`SELECT * FROM beat_live_sessions(${sessionIds.join(",")})`,
+    (sql) => sql<BeatRow[]>`SELECT * FROM beat_sessions(${sessionIds.join(",")})`,
   );
   return row as BeatRow;
 }
@@ -181,7 +181,7 @@ export async function expireSessionRows(
   atMost: number,
 ): Promise<ExpiredRow[]> {
   return database.background.query(
-    (sql) => sql<ExpiredRow[]>`SELECT * FROM expire_sessions_between(${first}::tid, ${past}::tid, ${atMost})`,
+    (sql) => sql<ExpiredRow[]>`SELECT * FROM expire_sessions(${first}::tid, ${past}::tid, ${atMost})`,
   );
 }
 

@@ -7,7 +7,7 @@ import { type StartOutcome, startSessionRow } from "./sql.ts";
 
 type Refusal = Exclude<StartOutcome, "started" | "resumed" | "rate_limited">;
 
-/** As start_session_in_turn has it. */
+/** The same number as in the function start_session. */
 const PING_PONG_SWAPS = 20;
 
 const REFUSALS: Record<Refusal & ErrorCode, string> = {
@@ -21,10 +21,11 @@ const REFUSALS: Record<Refusal & ErrorCode, string> = {
 
 /**
  * Starts a session, taking the key over from the device that holds it. Safe to retry with the same session_id: while
- * that session is live it is given back (`resumed`), afterwards it is refused; it never takes over twice.
+ * that session is live it is returned (`resumed`), afterwards it is refused; it never takes over twice.
  *
- * Throws an AppError: invalid_key, key_expired, key_revoked, key_in_use, holder_changed, session_id_used (nothing has
- * changed), rate_limited (nothing has changed: retry after that time), or unavailable (the outcome is unknown: retry with the same session_id).
+ * Throws an AppError. Nothing has changed after invalid_key, key_expired, key_revoked, key_in_use, holder_changed,
+ * session_id_used and rate_limited (retry after that time). After unavailable the outcome is unknown: retry with the
+ * same session_id.
  */
 export async function startSession(
   service: DeviceSessions,
@@ -69,7 +70,7 @@ export async function startSession(
   };
 }
 
-/** Under the key as it is given, or, where there is none, as it would have been minted. */
+/** Looks up the key as given, then, if unknown, as it would have been minted. */
 async function startUnderKey(service: DeviceSessions, request: StartRequest, sessionId: string) {
   const [given = "", minted] = formsOf(request.access_key);
   const start = async (key: string) => {

@@ -20,13 +20,13 @@ export async function readStatus(
     hash = service.hashKey(minted);
     row = await read();
   }
-  // Whoever is told that nobody is on must be able to rely on it: an outage that begins now would bring the session back.
+  // "Nobody is on" must be final, but an outage that begins now would bring the session back. So it is expired first.
   if (row?.live === false) {
     const outcome = await lookAtSessionOfKey(service.database, hash);
     if (outcome !== "locked") row = await read();
     if (row?.live === false) throw unavailable(new Error("the session's end cannot be recorded just now"));
   }
-  // Counted, and neither told nor waited for: the answer is that of a key that exists and is idle.
+  // Counted, but neither reported nor awaited, so that the answer is that of an existing idle key.
   if (row === undefined) service.unknownKeys?.count(address).catch(() => {});
   if (!row?.live) return { active: false };
   return {

@@ -4,7 +4,7 @@
  */
 import type { Lane } from "../../database/lane.ts";
 
-/** What PostgreSQL has counted since its statistics began; differences of two readings are rates. */
+/** PostgreSQL's counters since its statistics began; the difference of two readings is a rate. */
 export interface Counters {
   /** The database's clock, in milliseconds. */
   at: number;
@@ -40,13 +40,13 @@ export interface Takeover {
   to_device: string | null;
 }
 
-/** So many of the last pages of a month are read: some thousand endings. Several starts at once may leave a few empty. */
+/** How many of a month's last pages to read: some thousand endings. Several starts at once may leave a few empty. */
 const PAGES = 64;
 
 /**
- * The newest takeovers, newest first. Endings are only ever appended, so the newest lie on the last pages of the
- * month's partition: these are read by their place, as an index on ended_at would cost every ending a write. Only
- * where an erased key left holes may one lie elsewhere, and be missing.
+ * The newest takeovers, newest first. Endings are only appended, so the newest are on the last pages of the month's
+ * partition. These pages are read by position, as an index on ended_at would cost every ending a write. An ending that
+ * filled a hole left by an erased key is elsewhere, and missed.
  */
 export async function readTakeovers(lane: Lane, limit: number): Promise<Takeover[]> {
   const partitions = await lane.query(

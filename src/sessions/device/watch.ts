@@ -9,23 +9,23 @@ import { type LookRow, lookAtSessions } from "./sql.ts";
 export type WatchOutcome =
   | {
       live: true;
-      /** As a heartbeat's, though it is none. */
+      /** As in a heartbeat's answer, though watching is no heartbeat. */
       reply: HeartbeatReply;
-      /** Resolves when the session has ended; never, if `stop` was called before. */
+      /** Resolves when the session has ended; never if `stop` was called before. */
       ended: Promise<Ending>;
       stop(): void;
     }
   | { live: false; ending: Ending | "unknown" };
 
 /**
- * Watches a live session. Watching is no heartbeat. A session that is not live is answered as a heartbeat would be.
- * Throws `unavailable`.
+ * Watches a live session; this is no heartbeat. For a session that is not live, answers as a heartbeat would. Throws
+ * `unavailable`.
  */
 export async function watchSession(
   service: DeviceSessions & { endings: Endings<Ending> },
   sessionId: string,
 ): Promise<WatchOutcome> {
-  // First subscribe, then look: an ending that comes between is told.
+  // Subscribe first, then look, so that an ending in between is told.
   let stop = () => {};
   const ended = new Promise<Ending>((resolve) => {
     stop = service.endings.subscribe(sessionId, resolve);

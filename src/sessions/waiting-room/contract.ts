@@ -28,14 +28,14 @@ export const move = z.enum([
   "removed",
 ]);
 
-/** Where users have tokens, `priority` is a claim of theirs, and this one is ignored. */
+/** If users have tokens, `priority` is a claim of the token, and this one is ignored. */
 export const createRequest = z.object({
   user_id: userId,
   session_id: filled(128),
   priority: priority.default(0),
 });
 
-/** Of a user's token. Another priority than these is none. */
+/** The claims of a user's token. Any other priority counts as none. */
 export const tokenClaims = z.object({ priority: priority.catch(0) });
 
 export const permitRequest = z.object({
@@ -43,7 +43,7 @@ export const permitRequest = z.object({
   wait_ms: z.int().min(0).max(WAIT_MS_MAX).default(0),
 });
 
-/** Whole minutes, 1 at least; null until seats have been given up of late. */
+/** Whole minutes, at least 1; null unless seats were given up lately. */
 const waitMinutes = z.int().min(1).nullable();
 
 export const createReply = z.discriminatedUnion("status", [

@@ -5,7 +5,7 @@ import type { WaitingRoom } from "./service.ts";
 import { takePlaceRow } from "./sql.ts";
 
 /**
- * Gives the user a seat or a place in line; whoever has one already keeps it, whichever tab asks. Throws an AppError:
+ * Gives the user a seat or a place in line; a user who has one keeps it, whichever tab asks. Throws an AppError:
  * queue_full (nothing has changed), or unavailable (the outcome is unknown: ask again).
  */
 export async function createPlace(room: WaitingRoom, request: CreateRequest): Promise<CreateReply> {

@@ -4,9 +4,9 @@ import { forgetMoves, settleRoom } from "./sql.ts";
 const BATCH_SIZE = 1000;
 
 /**
- * Takes the places of silent users away and lets the next ones in, batch after batch, until nobody is due or `untilMs`
- * (on performance.now()) has come. Returns how many. Every call of the room does the same for what it finds; this is for
- * the time in which nobody calls.
+ * Removes the places of silent users and lets the next ones in, in batches, until nobody is due or `untilMs` (on
+ * performance.now()) has come. Returns how many. Every call to the room does the same for what it finds; this covers
+ * times without calls.
  */
 export async function expirePlaces(database: Database, untilMs: number): Promise<number> {
   let removed = 0;
@@ -17,7 +17,7 @@ export async function expirePlaces(database: Database, untilMs: number): Promise
   }
 }
 
-/** The cleanup's part of the waiting room. Returns how many places were taken away. */
+/** The waiting room's part of the cleanup. Returns how many places were removed. */
 export async function cleanUpRoom(
   database: Database,
   options: { retentionDays: number; untilMs: number },

@@ -8,8 +8,8 @@
  *                       └── close, or silent for the waiter timeout ──► left, abandoned
  *
  * The database decides every move under the room's one lock (see migrations/, the functions of the waiting room): never
- * more people seated than seats, no seat free while somebody waits, first come first served within a priority; the
- * order of waiting_room_moves proves it. As with device sessions, time in which nobody served counts against nobody.
+ * more users seated than seats, no seat free while somebody waits, first come, first served within a priority; the order
+ * of waiting_room_moves proves it. As with device sessions, time in which nobody served counts against nobody.
  */
 export { closePlace } from "./close.ts";
 export { createPlace } from "./create.ts";

@@ -1,7 +1,7 @@
 /**
- * The room in numbers, for the metrics. What it is now the room's own row says; what has happened is counted from the
- * moves, each once, from the first reading on: their ids are in the order in which they were committed, as all are
- * written under the room's lock. Nobody who takes a place pays for being counted.
+ * The room's metrics. Current values come from the room's row. Events are counted from the moves, each once, from the
+ * first reading on: their ids are in the order of commits, as all are written under the room's lock. So counting costs
+ * the users nothing.
  */
 import type { Database } from "../../database/database.ts";
 import { createHistogram, observe } from "../../metrics/histogram.ts";
@@ -10,7 +10,7 @@ import { countMoves, selectRoomNow } from "./sql.ts";
 
 const WAIT_SECONDS_BOUNDS = [1, 5, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
 
-/** Those of users; each is there from the beginning, or its first one would be no increase. */
+/** Counters of users' moves; each exists from the beginning, or its first count would be no increase. */
 const MOVES = [
   ...(["seated", "queued", "promoted", "admitted", "claimed"] as const),
   ...(["closed", "left", "expired", "abandoned", "unclaimed", "removed"] as const),

@@ -1,5 +1,5 @@
 /**
- * Permits: how many requests run at once, over all processes.
+ * Permits: they limit how many requests run at once, over all processes.
  *
  *   request ─► granted ──────────────────────────────► given back, or dead after the request timeout
  *      └─────► waiting ─► offered ─ taken ─► granted
@@ -11,11 +11,11 @@ import type { PermitReply, PermitRequest } from "./contract.ts";
 import type { WaitingRoom } from "./service.ts";
 import { dropPermitRow, type PermitRow, requestPermitRow, takePermitRow } from "./sql.ts";
 
-/** Looks for itself so often, as an offer may have been told to a connection that had died. */
+/** How often a waiter looks for itself, as an offer may have been sent to a dead connection. */
 const LOOK_MS = 1_500;
 
 /**
- * Gets a permit, at once or in turn within `wait_ms`. A caller that goes away (`gone`) gives up its turn. Throws an
+ * Gets a permit, at once or in turn within `wait_ms`. A caller that goes away (`gone`) loses its turn. Throws an
  * AppError: not_active, too_many_requests, or unavailable.
  */
 export async function requestPermit(
@@ -41,7 +41,7 @@ export async function requestPermit(
       row = await takePermitRow(room.database, permitId);
     }
     if (row.outcome === "granted" && !gone?.aborted) {
-      held = false; // it is the caller's now
+      held = false; // it belongs to the caller now
       return { permit_id: permitId, expires_at: row.expires_at.toISOString() };
     }
     throw refusal(row.outcome);
@@ -51,7 +51,7 @@ export async function requestPermit(
   }
 }
 
-/** Gives a permit back; whoever waits for one has it before this resolves. Returns whether it was still held. */
+/** Gives a permit back; the next waiter has it before this resolves. Returns whether it was still held. */
 export function returnPermit(room: WaitingRoom, permitId: string, onlyOfUserId: string | undefined): Promise<boolean> {
   return dropPermitRow(room.database, permitId, onlyOfUserId);
 }

@@ -4,7 +4,7 @@ export function describeWaiter(userId: string, position: number, waitSeconds: nu
   return { user_id: userId, position, status: "queued", estimated_wait_minutes: waitMinutes(waitSeconds) };
 }
 
-/** As people are told: whole minutes, 1 at least. Null: no seat was given up of late, so nobody knows. */
+/** The estimate for people: whole minutes, at least 1. Null if no seat was given up lately, so nobody knows. */
 export function waitMinutes(seconds: number | null): number | null {
   return seconds === null ? null : Math.max(1, Math.ceil(seconds / 60));
 }

@@ -32,7 +32,7 @@ export async function askPlaceRow(database: Database, userId: string): Promise<P
   const [row] = await database.requests.query((sql) => sql<PlaceRow[]>`SELECT * FROM ask_place(${userId})`);
   if (row?.outcome !== "again") return row as PlaceRow;
   const [locked] = await database.requests.query(
-    (sql, waits) => sql<PlaceRow[]>`SELECT * FROM ask_place_again(caller_waits(${waits}, ${userId}::text))`,
+    (sql, waits) => sql<PlaceRow[]>`SELECT * FROM ask_place_in_room(caller_waits(${waits}, ${userId}::text))`,
     ROOM,
   );
   return locked as PlaceRow;

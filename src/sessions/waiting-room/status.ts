@@ -2,7 +2,7 @@ import type { Database } from "../../database/database.ts";
 import type { StatusReply } from "./contract.ts";
 import { selectRoom } from "./sql.ts";
 
-/** The room's counts. Where fewer seats are set than are taken, none is available. */
+/** The room's counts. If fewer seats are set than are taken, none is available. */
 export async function readRoomStatus(room: { database: Database }): Promise<StatusReply> {
   const { paused: _operators, ...counts } = await selectRoom(room.database);
   return {

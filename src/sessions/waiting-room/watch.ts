@@ -3,8 +3,8 @@ import { readPosition } from "./position.ts";
 import type { WaitingRoom } from "./service.ts";
 
 /**
- * Watches a user's place: `tell` gets where it stands and then every change. The open watch keeps a place in line, but
- * neither claims nor keeps a seat. Returns what stops it. Throws user_not_found, or unavailable.
+ * Watches a user's place: `tell` gets its state, then every change. An open watch keeps a place in line, but neither
+ * claims nor keeps a seat. Returns a function that stops it. Throws user_not_found, or unavailable.
  */
 export async function watchPlace(
   room: WaitingRoom,

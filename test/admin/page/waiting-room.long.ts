@@ -1,7 +1,7 @@
 /** The waiting room at the page: what it shows, what can be done there, for whom. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { agePlaces, callRoom, resetRoom } from "../../sessions/waiting-room/room.ts";
+import { agePlaces, callRoom, resetRoom } from "../../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
@@ -13,11 +13,7 @@ import { violations } from "./support/violations.ts";
 const db = useDatabase();
 const app = useApp(db);
 const operators = useOperators();
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 2 }));
 
 const VIEW = { view: "#/waiting-room" };

@@ -1,19 +1,22 @@
 /** Single places in an operator's hands: found, moved up, let in, taken away. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { placeItem, placesPage } from "../../../src/admin/waiting-room/contract.ts";
-import { callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "../../sessions/waiting-room/room.ts";
+import {
+  callRoom,
+  comeIn,
+  expectTrueCounts,
+  newUser,
+  replayMoves,
+  resetRoom,
+} from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";
-import { comeIn, newEntries, seatedOf } from "./support.ts";
+import { newEntries, seatedOf } from "./support/rows.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 2 }));
 
 const at = (user: string, more = "") => `/waiting-room/places/${encodeURIComponent(user)}${more}`;

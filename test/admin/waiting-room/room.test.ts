@@ -5,23 +5,20 @@ import { configureRoom } from "../../../src/sessions/waiting-room/sql.ts";
 import {
   agePlaces,
   callRoom,
+  comeIn,
   expectTrueCounts,
   replayMoves,
   resetRoom,
   SETTINGS,
-} from "../../sessions/waiting-room/room.ts";
+} from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly } from "../support/admin.ts";
-import { comeIn, newEntries, seatedOf } from "./support.ts";
+import { newEntries, seatedOf } from "./support/rows.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 2 }));
 
 const patch = (body: unknown) => byToken(app).send("PATCH", "/waiting-room", body);

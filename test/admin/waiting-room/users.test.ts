@@ -1,19 +1,22 @@
 /** What is known of a user: the moves, and how to be rid of them. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { movesPage } from "../../../src/admin/waiting-room/contract.ts";
-import { agePlaces, callRoom, expectTrueCounts, newUser, resetRoom } from "../../sessions/waiting-room/room.ts";
+import {
+  agePlaces,
+  callRoom,
+  comeIn,
+  expectTrueCounts,
+  newUser,
+  resetRoom,
+} from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";
-import { comeIn, newEntries, seatedOf } from "./support.ts";
+import { newEntries, seatedOf } from "./support/rows.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 1 }));
 
 const at = (user: string, more = "") => `/waiting-room/users/${encodeURIComponent(user)}${more}`;

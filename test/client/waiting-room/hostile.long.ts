@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createWaitingRoom, type PlaceEvent, type PlaceWatch } from "../../../src/client/waiting-room/index.ts";
-import { code } from "./support.ts";
+import { code } from "./support/client.ts";
 
 const watches: PlaceWatch[] = [];
 afterEach(() => {

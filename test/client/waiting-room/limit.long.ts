@@ -1,9 +1,9 @@
 /** processWithLimit, against the real service: the permit is always given back, and once. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/room.ts";
+import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { clientOf, code } from "./support.ts";
+import { clientOf, code } from "./support/client.ts";
 
 const db = useDatabase();
 const app = useApp(db);

@@ -1,11 +1,11 @@
 /** The client's place: taken, watched, given back, against the real service. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PlaceWatch } from "../../../src/client/waiting-room/index.ts";
-import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/room.ts";
+import { agePlaces, newUser, resetRoom } from "../../sessions/waiting-room/support/room.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { signUserToken } from "../../support/user-token.ts";
-import { clientOf, code, listen, placesOf } from "./support.ts";
+import { clientOf, code, listen, placesOf } from "./support/client.ts";
 
 const SECRET = "a-secret-of-the-waiting-room-for-tests";
 const db = useDatabase();

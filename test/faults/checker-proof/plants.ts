@@ -4,7 +4,8 @@
  */
 import type { Plant } from "./plant.ts";
 import { plantsInAnswers } from "./plants-in-answers.ts";
+import { plantsInRoom } from "./plants-in-room.ts";
 import { plantsInRows } from "./plants-in-rows.ts";
 import { plantsOfLiveness } from "./plants-of-liveness.ts";
 
-export const PLANTS: Plant[] = [...plantsOfLiveness, ...plantsInAnswers, ...plantsInRows];
+export const PLANTS: Plant[] = [...plantsOfLiveness, ...plantsInAnswers, ...plantsInRows, ...plantsInRoom];

@@ -2,8 +2,10 @@
  * A correct history, made up: a plain service with a clock of its own, called at moments that are known, by callers whose
  * calls overlap, are lost on the way there or on the way back, and are asked again.
  */
+
 import type { ActiveRow, EndedRow, History } from "../checker/history.ts";
 import { type Answer, type Call, deviceName, maskSessionId, type Operation } from "../load/call.ts";
+import { playRoom, SAMPLE_TIMEOUTS } from "./room-sample.ts";
 
 const TIMEOUT_MS = 5_000;
 /** The database's clock less that of the calls. */
@@ -12,11 +14,14 @@ const STEPS = 400;
 
 export function makeHistory(seed: number): History {
   const random = createRandom(seed);
+  const { roomCalls, room } = playRoom(createRandom(seed), OFFSET_MS);
+  const clock = { offsetMs: OFFSET_MS, errorMs: 1 };
   const history: History = {
     calls: [],
     streams: [],
-    circumstances: { timeoutMs: TIMEOUT_MS, outages: [], crashes: [], clock: { offsetMs: OFFSET_MS, errorMs: 1 } },
-    rows: { keys: [], active: [], history: [], gap: null },
+    roomCalls,
+    circumstances: { timeoutMs: TIMEOUT_MS, roomTimeoutMs: SAMPLE_TIMEOUTS, outages: [], crashes: [], clock },
+    rows: { keys: [], active: [], history: [], gap: null, room },
   };
   for (let key = 1; key <= 4; key++) playKey(key, random, history);
   history.calls.sort((a, b) => a.answeredAt - b.answeredAt);

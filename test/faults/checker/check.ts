@@ -1,6 +1,6 @@
 /**
- * Judges a recorded history: is it explainable, key by key, by the guarantees? It knows nothing of how the load came
- * about and nothing of the service's inside, only calls, rows and circumstances.
+ * Judges a recorded history: is it explainable by the guarantees, key by key, and the waiting room (room.ts)? It knows
+ * nothing of how the load came about and nothing of the service's inside, only calls, rows and circumstances.
  *
  * An answer is taken to be true of one moment, which may be any between the sending of its call and the answer. An
  * unknown outcome (503, no answer, a cut connection) may have happened or not. So a violation is told only where no
@@ -21,6 +21,7 @@ import { checkEndings } from "./endings.ts";
 import { checkExpiry } from "./expiry.ts";
 import type { History, Violation } from "./history.ts";
 import { checkMoments } from "./moments.ts";
+import { checkRoom } from "./room.ts";
 import { checkRows } from "./rows.ts";
 import { checkStarts } from "./starts.ts";
 import { type KeyStory, tellStories } from "./story.ts";
@@ -35,5 +36,6 @@ const RULES: Rule[] = [
 ];
 
 export function checkHistory(history: History): Violation[] {
-  return tellStories(history).flatMap((story) => RULES.flatMap((rule) => rule(story, history)));
+  const ofKeys = tellStories(history).flatMap((story) => RULES.flatMap((rule) => rule(story, history)));
+  return [...ofKeys, ...checkRoom(history)];
 }

@@ -23,7 +23,7 @@ function checkTooEarly(story: KeyStory, session: SessionStory, { circumstances }
   const over = overAsExpired(story, session);
   const beatAt = lastBeatAt(session, circumstances);
   if (!over || beatAt === undefined) return [];
-  const deadline = earliestDeadline(beatAt, circumstances);
+  const deadline = earliestDeadline(beatAt, circumstances.timeoutMs, circumstances);
   if (over.at >= deadline) return [];
   const early = ((deadline - over.at) / 1000).toFixed(1);
   const beat = (beatAt / 1000).toFixed(3);
@@ -38,7 +38,10 @@ function checkOutlived(session: SessionStory, { circumstances, rows }: History):
     ? rows.gap.endedAt - clock.offsetMs + timeoutMs + clock.errorMs
     : Number.NEGATIVE_INFINITY;
   const beats = session.calls.filter((call) => isBeat(call) && mayHaveActed(call));
-  const judged = session.lives.filter((call) => call.sentAt > creditUntil);
+  // A start that was asked before, in vain, begins only now.
+  const begins = ({ sessionId, answer }: Call) =>
+    sessionId === session.id && answer.is === "started" && !answer.resumed;
+  const judged = session.lives.filter((call) => call.sentAt > creditUntil && !begins(call));
   return judged.flatMap((call) => {
     const before = beats.filter((beat) => beat !== call && beat.sentAt < call.answeredAt);
     const lastAt = Math.max(...before.map((beat) => beat.answeredAt + (beat.answer.is === "unknown" ? LATE_MS : 0)));
@@ -64,13 +67,22 @@ export function lastBeatAt(session: SessionStory, { crashes }: Circumstances): n
   const counts = session.calls.filter(
     ({ operation, answer, answeredAt, sentAt }) =>
       ((operation === "heartbeat" && answer.is === "live") || answer.is === "started") &&
-      (answer.is === "started" || !crashes.some(({ from, to }) => sentAt < to && answeredAt > from - LOST_MS)),
+      (answer.is === "started" || !mayBeLost({ sentAt, answeredAt }, crashes)),
   );
   if (counts.length > 0) return Math.max(...counts.map((call) => call.sentAt));
   return session.starts.length > 0 ? Math.min(...session.starts.map((start) => start.sentAt)) : undefined;
 }
 
-function earliestDeadline(beatAt: number, { timeoutMs, outages }: Circumstances): number {
+/** A crash of the database may lose what kept something alive just before (G7). */
+export function mayBeLost(
+  { sentAt, answeredAt }: Pick<Call, "sentAt" | "answeredAt">,
+  crashes: Circumstances["crashes"],
+): boolean {
+  return crashes.some(({ from, to }) => sentAt < to && answeredAt > from - LOST_MS);
+}
+
+/** Until when whoever was heard of then must not be taken for silent. */
+export function earliestDeadline(beatAt: number, timeoutMs: number, { outages }: Circumstances): number {
   let deadline = beatAt + timeoutMs;
   for (const { from, to } of outages.toSorted((a, b) => a.from - b.from)) {
     const began = beatAt < to && from < deadline;

@@ -1,9 +1,12 @@
 /** What the checker is given: the recorded calls, what is known of the circumstances, and the rows as they are afterwards. */
+import type { Move } from "../../sessions/waiting-room/support/replay.ts";
 import type { Call, EndingReason, Stream } from "../load/call.ts";
+import type { RoomCall } from "../load/room-call.ts";
 
 export interface History {
   calls: Call[];
   streams: Stream[];
+  roomCalls: RoomCall[];
   circumstances: Circumstances;
   rows: Rows;
 }
@@ -12,6 +15,8 @@ export interface History {
 export interface Circumstances {
   /** After so long a silence a session expires. */
   timeoutMs: number;
+  /** After so long a silence a place of the waiting room is lost, by the move with which it is; and a permit in any case. */
+  roomTimeoutMs: Record<"abandoned" | "expired" | "unclaimed" | "permit", number>;
   /** Times in which surely nobody was served: from after it was broken to before it was mended. */
   outages: Array<{ from: number; to: number }>;
   /** When the database was killed, until the last of it was gone: the last second of heartbeats before may be lost (G7). */
@@ -27,6 +32,22 @@ export interface Rows {
   history: EndedRow[];
   /** The last gap in service that the database knows of. */
   gap: { beganAt: number; endedAt: number } | null;
+  room: RoomRows;
+}
+
+export type RoomMove = Move & { at: number };
+
+export interface RoomRows {
+  /** In the order of their ids. */
+  moves: RoomMove[];
+  /** Who waits, the next one first, and who has a seat. */
+  line: string[];
+  seated: string[];
+  /** What the room's own row counts. */
+  counts: { active: number; waiting: number };
+  /** Those that are granted. */
+  permits: string[];
+  permitsMax: number;
 }
 
 export interface ActiveRow {
@@ -57,13 +78,33 @@ export function mayHaveActed({ answer }: Call): boolean {
   return ["unknown", "started", "live"].includes(answer.is) || (answer.is === "done" && answer.success);
 }
 
+/**
+ * Whether what happened then, on the clock of the calls, can be the effect of this one. What had an unknown outcome may be
+ * carried out later.
+ */
+export function mayActAt({ sentAt, answeredAt, answer }: Timed, at: number, circumstances: Circumstances): boolean {
+  const { clock, outages } = circumstances;
+  let until = answeredAt;
+  if (answer.is === "unknown") {
+    until += LATE_MS;
+    for (const outage of outages.toSorted((a, b) => a.from - b.from)) {
+      if (outage.from <= until && outage.to >= sentAt) until = Math.max(until, outage.to + LATE_MS);
+    }
+  }
+  return at >= sentAt - clock.errorMs && at <= until + clock.errorMs;
+}
+
+type Timed = Pick<Call | RoomCall, "sentAt" | "answeredAt" | "answer">;
+
 /** A call in one line, as it stands in a violation. */
-export function describeCall({ operation, sessionId, server, sentAt, answeredAt, answer }: Call): string {
+export function describeCall(call: Call | RoomCall): string {
+  const { operation, server, sentAt, answeredAt, answer } = call;
+  const who = "user" in call ? call.user || "(nobody)" : call.sessionId.slice(0, 8) || "(no id)";
   const { is, ...rest } = answer;
   const said = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
   const seconds = (ms: number) => (ms / 1000).toFixed(3);
   return (
     `[${seconds(sentAt)}–${seconds(answeredAt)} s, ${server < 0 ? "operator" : `server ${server}`}] ` +
-    `${operation} ${sessionId.slice(0, 8) || "(no id)"} → ${[is, ...said].join(", ")}`
+    `${operation} ${who} → ${[is, ...said].join(", ")}`
   );
 }

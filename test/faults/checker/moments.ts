@@ -9,7 +9,7 @@ import {
   describeCall,
   type EndedRow,
   type History,
-  LATE_MS,
+  mayActAt,
   mayHaveActed,
   type Violation,
 } from "./history.ts";
@@ -64,23 +64,11 @@ function checkEnd(story: KeyStory, session: SessionStory, row: EndedRow, history
 
 /** Whether something that happened at a moment of the database's clock can be the effect of one of these calls. */
 function judgeCause(what: string, moment: number, calls: Call[], { circumstances }: History): Violation[] {
-  const { clock, outages } = circumstances;
-  const at = moment - clock.offsetMs;
+  const at = moment - circumstances.clock.offsetMs;
   // Heartbeats whose answer is lost are sent once more, and the session may have ended in between.
   const twice = ({ answer }: Call) => what === "heartbeat" && answer.is === "ended";
   const asked = calls.filter((call) => mayHaveActed(call) || twice(call));
-  const explains = (call: Call): boolean => {
-    if (at < call.sentAt - clock.errorMs) return false;
-    let until = call.answeredAt;
-    if (call.answer.is === "unknown") {
-      until += LATE_MS;
-      for (const outage of outages.toSorted((a, b) => a.from - b.from)) {
-        if (outage.from <= until && outage.to >= call.sentAt) until = Math.max(until, outage.to + LATE_MS);
-      }
-    }
-    return at <= until + clock.errorMs;
-  };
-  if (asked.length === 0 || asked.some(explains)) return [];
+  if (asked.length === 0 || asked.some((call) => mayActAt(call, at, circumstances))) return [];
   const nearest = asked.reduce((best, call) => (distance(call, at) < distance(best, at) ? call : best));
   const sentence = `a ${what} took effect at ${(at / 1000).toFixed(3)} s, which no call explains; nearest: ${describeCall(nearest)}`;
   return [{ rule: `misplaced-${what}`, sentence }];

@@ -7,6 +7,7 @@
 import { describeCall } from "../checker/history.ts";
 import type { FaultRoom, Finding } from "../fault.ts";
 import type { Call } from "../load/call.ts";
+import type { RoomCall } from "../load/room-call.ts";
 import { p99Ms } from "../scene/measure.ts";
 import { residentMib } from "../scene/process-figures.ts";
 import { type Scene, underLoad } from "../scene/scene.ts";
@@ -31,13 +32,13 @@ export function underAttack(
     const memory = watchMemory(scene);
     const from = performance.now();
     const outcome = await attack(scene).finally(memory.stop);
-    const { calls } = scene.load;
+    const { calls, roomCalls } = scene.load;
     const meanwhile = calls.filter((call) => call.sentAt >= from);
     const before = calls.filter((call) => call.sentAt < from);
     return {
       violations: [
         ...(outcome.violations ?? []),
-        ...judgeHonest(meanwhile),
+        ...judgeHonest([...meanwhile, ...roomCalls.filter((call) => call.sentAt >= from)]),
         ...memory.judge(grownMibMax),
         ...scene.servers.flatMap((server) => judgeLog(server.output())),
       ],
@@ -54,9 +55,9 @@ export function firstFew(violations: readonly string[]): string[] {
   return more > 0 ? [...violations.slice(0, SHOWN_MAX), `and ${more} more of this kind`] : [...violations];
 }
 
-function judgeHonest(calls: readonly Call[]): string[] {
+function judgeHonest(calls: ReadonlyArray<Call | RoomCall>): string[] {
   const failed = calls.filter((call) => call.answer.is === "unknown");
-  return firstFew(failed.map((call) => `an honest device's call came to nothing: ${describeCall(call)}`));
+  return firstFew(failed.map((call) => `an honest call came to nothing: ${describeCall(call)}`));
 }
 
 function watchMemory({ servers }: Scene) {

@@ -2,6 +2,8 @@
  * What is recorded of the load: every call as its caller saw it, and nothing that the caller could not see. The checker
  * judges by this alone, so an answer that could not be understood is kept as such, and never dropped.
  */
+import type { RoomCall } from "./room-call.ts";
+
 export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
 
 export type Operation = "start" | "heartbeat" | "end" | "status" | "watch" | "kick";
@@ -59,6 +61,7 @@ export type Asked = Pick<Call, "operation" | "key" | "sessionId" | "server" | "r
 
 export interface Recorder {
   call(call: Call): void;
+  roomCall(call: RoomCall): void;
   stream(stream: Stream): void;
 }
 

@@ -1,6 +1,7 @@
 /** Plain HTTP to one of several servers, with connections that are kept and a deadline of one's own, as devices do it. */
 import { Agent, request } from "node:http";
 import { type Answer, type Asked, GIVE_UP_MS, parseJson, type Recorder, readAnswer } from "./call.ts";
+import { type AskedOfRoom, type RoomAnswer, readRoomAnswer, writeRequest } from "./room-call.ts";
 import { openWatch } from "./watch.ts";
 
 export interface Client {
@@ -9,6 +10,8 @@ export interface Client {
   call(what: Asked, body: Record<string, unknown>): Promise<Answer>;
   /** Opens a watch stream. Resolves when it is over: with the ending, or with why it was not opened or was cut. */
   watch(what: Omit<Asked, "operation">, signal: AbortSignal): Promise<Answer>;
+  /** The same for a call of a user of the waiting room. */
+  askRoom(what: AskedOfRoom): Promise<RoomAnswer>;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -19,7 +22,8 @@ export function createClient(servers: string[], record: Recorder): Client {
     servers: servers.length,
     async call(what, body) {
       const sentAt = performance.now();
-      const reply = await post(`${servers[what.server]}/api/session/${what.operation}`, agents[what.server], body);
+      const url = `${servers[what.server]}/api/session/${what.operation}`;
+      const reply = await send("POST", url, agents[what.server], body);
       const answeredAt = performance.now();
       const known = "status" in reply;
       const answer = known ? readAnswer(what.operation, reply.status, reply.body) : reply;
@@ -27,6 +31,16 @@ export function createClient(servers: string[], record: Recorder): Client {
       return answer;
     },
     watch: (what, signal) => openWatch(`${servers[what.server]}/api/session/watch`, what, record, signal),
+    async askRoom(what) {
+      const { method, path, body } = writeRequest(what);
+      const sentAt = performance.now();
+      const reply = await send(method, `${servers[what.server]}/api/v1/session${path}`, agents[what.server], body);
+      const answeredAt = performance.now();
+      const known = "status" in reply;
+      const answer = known ? readRoomAnswer(what.operation, reply.status, reply.body) : reply;
+      record.roomCall({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
+      return answer;
+    },
     close: () => {
       for (const agent of agents) agent.destroy();
     },
@@ -35,11 +49,12 @@ export function createClient(servers: string[], record: Recorder): Client {
 
 type Reply = { status: number; body: unknown } | Extract<Answer, { is: "unknown" }>;
 
-function post(url: string, agent: Agent | undefined, body: unknown): Promise<Reply> {
-  const text = JSON.stringify(body);
-  const headers = { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) };
+function send(method: string, url: string, agent: Agent | undefined, body: unknown): Promise<Reply> {
+  const text = body === undefined ? "" : JSON.stringify(body);
+  const headers =
+    body === undefined ? {} : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) };
   return new Promise((resolve) => {
-    const sent = request(url, { method: "POST", agent, headers });
+    const sent = request(url, { method, agent, headers });
     const settle = (reply: Reply) => {
       clearTimeout(timer);
       resolve(reply);

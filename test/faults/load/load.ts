@@ -1,6 +1,6 @@
 /**
- * Load for the faults: simulated devices, a few rivals to each key, calling any of the servers, every call recorded.
- * It makes no connection to the database, and is bounded in devices and in calls.
+ * Load for the faults: simulated devices, a few rivals to each key, and users of the waiting room, calling any of the
+ * servers, every call recorded. It makes no connection to the database, and is bounded in devices, users and calls.
  *
  * Keys differ in temper, so that everything happens somewhere: takeovers every second, long quiet sessions, silence
  * that ends in an expiry, refusals.
@@ -11,6 +11,8 @@ import { sessionIdBeginning } from "../../support/secrets.ts";
 import type { Answer, Call, Stream } from "./call.ts";
 import { createClient } from "./client.ts";
 import { liveAsDevice, type Temper } from "./device.ts";
+import type { RoomCall } from "./room-call.ts";
+import { liveAsUser } from "./user.ts";
 
 /** About ten minutes of it; past this the load ends, and says so. */
 const CALLS_MAX = 200_000;
@@ -26,7 +28,9 @@ export interface LoadOptions {
   /** Where the servers listen. They may go and come back, but not move. */
   servers: string[];
   keys: LoadKey[];
-  /** Of the service, for devices that fall silent for longer. */
+  /** Of the waiting room. */
+  users: string[];
+  /** Of the service, for devices and users who fall silent for longer. */
   timeoutMs: number;
   /** Kicks one live session by its first characters and returns whether this call ended it; rejects if unknown. */
   kick?(sessionIdPrefix: string): Promise<boolean>;
@@ -38,6 +42,7 @@ export interface Load {
   /** Grows while the load runs. */
   calls: readonly Call[];
   streams: readonly Stream[];
+  roomCalls: readonly RoomCall[];
   /** Lets every call that is under way come to its end, and resolves when nothing runs any more. */
   stop(): Promise<void>;
   /** Whether it ended by itself, having recorded as much as it may. */
@@ -47,13 +52,19 @@ export interface Load {
 export function startLoad(options: LoadOptions): Load {
   const calls: Call[] = [];
   const streams: Stream[] = [];
+  const roomCalls: RoomCall[] = [];
+  const isFull = () => calls.length + roomCalls.length >= CALLS_MAX;
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
-  setMaxListeners(0, signal); // every device waits on it
+  setMaxListeners(0, signal); // every device and user waits on it
   const client = createClient(options.servers, {
     call(call) {
       calls.push(call);
-      if (calls.length >= CALLS_MAX) stopping.abort();
+      if (isFull()) stopping.abort();
+    },
+    roomCall(call) {
+      roomCalls.push(call);
+      if (isFull()) stopping.abort();
     },
     stream: (stream) => streams.push(stream),
   });
@@ -70,12 +81,17 @@ export function startLoad(options: LoadOptions): Load {
       living.push(liveAsDevice({ client, key, temper, newSessionId, firstWaitMs, signal }));
     }
   }
+  for (const user of options.users) {
+    const { timeoutMs: silenceMs } = options;
+    living.push(liveAsUser({ client, user, silenceMs, firstWaitMs: FIRST_WAIT_MS, signal }));
+  }
   if (options.kick) living.push(operate(options.kick, calls, signal));
 
   return {
     calls,
     streams,
-    full: () => calls.length >= CALLS_MAX,
+    roomCalls,
+    full: isFull,
     async stop() {
       stopping.abort();
       await Promise.all(living);

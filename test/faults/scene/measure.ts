@@ -1,25 +1,30 @@
 /** Figures of a fault, all taken from the recorded calls. */
+import type { RoomRows } from "../checker/history.ts";
 import type { Call } from "../load/call.ts";
+import type { RoomCall } from "../load/room-call.ts";
+
+/** Of a device or of a user of the waiting room. */
+type AnyCall = Call | RoomCall;
 
 const ASKS_AGAIN_MS_MAX = 1_000;
 
 /** A server answered, if only with 503; or it did not, and the caller gave up. A cut connection is no answer. */
-const wasAnswered = ({ operation, status, answer }: Call): boolean =>
+const wasAnswered = ({ operation, status, answer }: AnyCall): boolean =>
   operation !== "kick" && (status > 0 || (answer.is === "unknown" && answer.why === "timeout"));
 
-const latencyMs = (call: Call): number => call.answeredAt - call.sentAt;
+const latencyMs = (call: AnyCall): number => call.answeredAt - call.sentAt;
 
 /** A watch's last event comes when it comes; its first one must come in time. */
-const isPrompt = (call: Call): boolean =>
+const isPrompt = (call: AnyCall): boolean =>
   wasAnswered(call) && !(call.operation === "watch" && call.status === 410 && call.answer.is === "ended");
 
-export function slowestCall(calls: readonly Call[]): Call | undefined {
-  return calls.filter(isPrompt).reduce<Call | undefined>((slowest, call) => {
+export function slowestCall<C extends AnyCall>(calls: readonly C[]): C | undefined {
+  return calls.filter(isPrompt).reduce<C | undefined>((slowest, call) => {
     return slowest && latencyMs(slowest) >= latencyMs(call) ? slowest : call;
   }, undefined);
 }
 
-export const slowestMs = (calls: readonly Call[]): number => {
+export const slowestMs = (calls: readonly AnyCall[]): number => {
   const slowest = slowestCall(calls);
   return slowest ? latencyMs(slowest) : 0;
 };
@@ -32,7 +37,7 @@ export function p99Ms(calls: readonly Call[]): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
 }
 
-export const countUnknown = (calls: readonly Call[]): number =>
+export const countUnknown = (calls: readonly AnyCall[]): number =>
   calls.filter(({ answer, operation }) => answer.is === "unknown" && operation !== "watch").length;
 
 /** When that server first gave a definite answer to a call sent from then on; undefined: it has not yet. */
@@ -66,6 +71,16 @@ export function tally(calls: readonly Call[]): string {
   return (
     `${calls.length} calls, ${fresh.length} starts, ${takeovers} takeovers, ${expired} expiries, ` +
     `${countUnknown(calls)} unknown outcomes`
+  );
+}
+
+/** What the users of the waiting room did and met. */
+export function tallyRoom(calls: readonly RoomCall[], { moves }: RoomRows): string {
+  const count = (...those: string[]) => moves.filter(({ move }) => those.includes(move)).length;
+  const permits = calls.filter(({ answer }) => answer.is === "granted").length;
+  return (
+    `${calls.length} calls, ${count("queued", "seated")} places, ${count("promoted")} promotions, ${count("closed", "left")} closed, ` +
+    `${count("expired", "abandoned", "unclaimed")} lost by silence, ${permits} permits, ${countUnknown(calls)} unknown outcomes`
   );
 }
 

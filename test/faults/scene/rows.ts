@@ -1,7 +1,7 @@
-/** What the database says of the load's keys when all is over. */
+/** What the database says of the load's keys, and of the waiting room, when all is over. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
-import type { Circumstances, Rows } from "../checker/history.ts";
+import type { Circumstances, RoomMove, RoomRows, Rows } from "../checker/history.ts";
 
 export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Rows> {
   const keys = await sql`SELECT id AS key, generation FROM keys WHERE id IN ${sql(keyIds)}`;
@@ -17,7 +17,26 @@ export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Row
   const [gap] = await sql`
     SELECT ${millis(sql, "gap_began")} AS "beganAt", ${millis(sql, "gap_ended")} AS "endedAt"
     FROM service_state WHERE gap_ended IS NOT NULL`;
-  return { keys: [...keys], active: [...active], history: [...history], gap: gap ?? null } as unknown as Rows;
+  const room = await readRoom(sql);
+  return { keys: [...keys], active: [...active], history: [...history], gap: gap ?? null, room } as unknown as Rows;
+}
+
+async function readRoom(sql: postgres.Sql): Promise<RoomRows> {
+  const moves = await sql`
+    SELECT id, ${millis(sql, "at")} AS at, move, user_id, priority, ticket, amount FROM waiting_room_moves ORDER BY id`;
+  const places = await sql`
+    SELECT user_id, seated_at IS NOT NULL AS seated FROM waiting_room_places ORDER BY priority DESC, ticket`;
+  const permits = await sql`SELECT permit_id FROM waiting_room_permits WHERE granted`;
+  const [row] = await sql`
+    SELECT active, (SELECT sum(n)::int FROM unnest(waiting) n) AS waiting, max_requests FROM waiting_room`;
+  return {
+    moves: [...moves] as unknown as RoomMove[],
+    line: places.filter(({ seated }) => !seated).map((place) => place.user_id),
+    seated: places.filter(({ seated }) => seated).map((place) => place.user_id),
+    counts: { active: row?.active, waiting: row?.waiting },
+    permits: permits.map((permit) => permit.permit_id),
+    permitsMax: row?.max_requests,
+  };
 }
 
 const millis = (sql: postgres.Sql, column: string) => sql`(extract(epoch FROM ${sql(column)}) * 1000)::float8`;

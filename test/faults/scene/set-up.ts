@@ -10,6 +10,7 @@ import type { Circumstances } from "../checker/history.ts";
 import type { FaultRoom } from "../fault.ts";
 import { type Load, type LoadKey, startLoad } from "../load/load.ts";
 import { type DatabaseServer, type StandAlonePostgres, startPostgres } from "./postgres.ts";
+import { roomSettings, roomTimeouts, roomUsers } from "./room.ts";
 import { compareClocks } from "./rows.ts";
 import { type Away, createServer, type ServerProcess } from "./server.ts";
 
@@ -64,6 +65,7 @@ export async function setUp<D extends DatabaseServer>(
     LIMIT_SIGN_INS: "0",
     LIMIT_STARTS: "0",
     LIMIT_PLACES: "0",
+    ...roomSettings(timeoutSeconds),
   };
   const servers = await Promise.all(
     [0, 1].map((at) => {
@@ -86,12 +88,14 @@ export async function setUp<D extends DatabaseServer>(
   const load = startLoad({
     servers: await reach(servers.map((server) => server.url)),
     keys,
+    users: roomUsers(Math.ceil(keys.length / 2)),
     timeoutMs,
     signal: room.signal,
     kick: async (prefix) => (await kickByPrefix(operator, prefix)) === "kicked",
   });
   undo.push(load.stop, async () => postgres.thaw?.()); // the operator of the load may be waiting for a frozen one
-  const circumstances = { timeoutMs, outages: [], crashes: [], clock };
+  const roomTimeoutMs = roomTimeouts(timeoutSeconds);
+  const circumstances = { timeoutMs, roomTimeoutMs, outages: [], crashes: [], clock };
   return { postgres, servers, keys, spareKey, load, circumstances, undo };
 }
 

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import { findSecrets } from "../../support/secrets.ts";
 import { checkHistory } from "../checker/check.ts";
-import { type Circumstances, describeCall, type History } from "../checker/history.ts";
+import { type Circumstances, describeCall, type History, type Rows } from "../checker/history.ts";
 import type { FaultRoom, Finding } from "../fault.ts";
-import { inSeconds, slowestCall, slowestMs, tally } from "./measure.ts";
+import { inSeconds, slowestCall, slowestMs, tally, tallyRoom } from "./measure.ts";
 import type { DatabaseServer } from "./postgres.ts";
 import { compareClocks, readRows } from "./rows.ts";
 import type { SetUp } from "./set-up.ts";
@@ -34,7 +34,13 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
     postgres.sql,
     scene.keys.map((key) => key.id),
   );
-  const history: History = { calls: [...load.calls], streams: [...load.streams], circumstances, rows };
+  const history: History = {
+    calls: [...load.calls],
+    streams: [...load.streams],
+    roomCalls: [...load.roomCalls],
+    circumstances,
+    rows,
+  };
   const logs = servers.map((server) => server.output());
   const found = checkHistory(history);
   const falseExpiries = found.filter(({ rule }) => rule === "early-expiry").length;
@@ -43,12 +49,16 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
       ...(outcome.violations ?? []),
       ...found.map(({ rule, sentence }) => `${rule}: ${sentence}`),
       ...(outcome.slowWay ? [] : checkAnswerTimes(history)),
-      ...checkEffect(scene),
+      ...checkEffect(scene, rows),
       ...codes.flatMap((code, at) => (code === 0 ? [] : [`server ${at} ended with ${code} on SIGTERM`])),
       ...logs.flatMap((log) => findSecrets(log).map((line) => `a secret in a server's log: ${line}`)),
     ],
-    held: `${scene.keys.length} keys explained: ${tally(load.calls)}`,
-    figure: `${outcome.figure}; slowest answer ${inSeconds(slowestMs(load.calls))}, ${falseExpiries} false expiries`,
+    held:
+      `${scene.keys.length} keys explained: ${tally(load.calls)}; ` +
+      `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}`,
+    figure:
+      `${outcome.figure}; slowest answer ${inSeconds(slowestMs([...load.calls, ...load.roomCalls]))}, ` +
+      `${falseExpiries} false expiries`,
     evidence: {
       "history.json": JSON.stringify(history),
       ...readLogs(scene.folder),
@@ -79,15 +89,20 @@ function betweenClocks(before: Circumstances["clock"], after: Circumstances["clo
   return { offsetMs: (before.offsetMs + after.offsetMs) / 2, errorMs };
 }
 
-function checkAnswerTimes({ calls }: History): string[] {
-  const slowest = slowestCall(calls);
-  if (!slowest || slowest.answeredAt - slowest.sentAt <= ANSWERED_WITHIN_MS) return [];
-  return [`late-answer: not answered within ${ANSWERED_WITHIN_MS / 1000} s: ${describeCall(slowest)}`];
+function checkAnswerTimes({ calls, roomCalls }: Pick<History, "calls" | "roomCalls">): string[] {
+  const slowest = [slowestCall(calls), slowestCall(roomCalls)].flatMap((call) => call ?? []);
+  return slowest
+    .filter((call) => call.answeredAt - call.sentAt > ANSWERED_WITHIN_MS)
+    .map((call) => `late-answer: not answered within ${ANSWERED_WITHIN_MS / 1000} s: ${describeCall(call)}`);
 }
 
 /** What proves nothing must not count as held. */
-function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">): string[] {
+function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room }: Rows): string[] {
+  const promoted = room.moves.filter(({ move }) => move === "promoted").length;
   const started = new Set(load.calls.filter((call) => call.answer.is === "started").map((call) => call.key)).size;
   if (load.full()) return ["the load ended before the fault did, as it had recorded as much as it may"];
-  return started === keys.length ? [] : [`the load proves little: only ${started} of ${keys.length} keys were started`];
+  return [
+    ...(started === keys.length ? [] : [`the load proves little: only ${started} of ${keys.length} keys were started`]),
+    ...(promoted > 0 ? [] : ["the load proves little: nobody in the waiting room was promoted"]),
+  ];
 }

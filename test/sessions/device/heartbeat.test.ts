@@ -52,7 +52,7 @@ describe("POST /api/session/heartbeat", () => {
       UPDATE active_sessions SET last_heartbeat = clock_timestamp() - interval '75 seconds'
       WHERE key_id IN (${seen.id}, ${swept.id}) RETURNING last_heartbeat`;
     const before = (await beat(seen.session_id)).body;
-    await db.sql`SELECT expire_sessions(1000)`;
+    await db.sql`SELECT expire_sessions('(0,0)', '(4294967295,0)', 1000)`;
     const after = (await beat(swept.session_id)).body;
     expect(Date.parse(before.ended_at)).toBe(row?.last_heartbeat.getTime() + 60_000);
     expect(after).toMatchObject({ code: before.code, error: before.error });
@@ -81,7 +81,7 @@ describe("POST /api/session/heartbeat", () => {
   it("tells ended and revoked apart", async () => {
     const [a, b] = [await startNew(), await startNew()];
     await app.post("/api/session/end", { session_id: a.session_id });
-    await db.sql`SELECT revoke_key(${b.id})`;
+    await db.sql`SELECT revoke_key(${b.id}, NULL)`;
     expect((await beat(a.session_id)).body.code).toBe("session_ended");
     expect((await beat(b.session_id)).body.code).toBe("session_revoked");
   });
@@ -144,7 +144,7 @@ describe("POST /api/session/heartbeat", () => {
         return row as unknown as { all: number; hot: number };
       };
       const before = await count();
-      for (let n = 0; n < 10; n++) await tx`SELECT beat_live_sessions(${session_id})`;
+      for (let n = 0; n < 10; n++) await tx`SELECT beat_sessions(${session_id})`;
       const after = await count();
       return { all: after.all - before.all, hot: after.hot - before.hot };
     });
@@ -152,7 +152,7 @@ describe("POST /api/session/heartbeat", () => {
   });
 
   it("commits without waiting for the log's flush, while a start waits for it", async () => {
-    const [heartbeat] = await db.sql`SELECT prosrc FROM pg_proc WHERE proname = 'beat_live_sessions'`;
+    const [heartbeat] = await db.sql`SELECT prosrc FROM pg_proc WHERE proname = 'beat_sessions'`;
     expect(heartbeat?.prosrc).toContain("set_config('synchronous_commit', 'off', true)");
     const setting = async (call: string) => {
       const [row] = await db.sql.begin(async (tx) => {
@@ -161,8 +161,8 @@ describe("POST /api/session/heartbeat", () => {
       });
       return row?.now;
     };
-    expect(await setting("SELECT beat_live_sessions('none')")).toBe("off");
+    expect(await setting("SELECT beat_sessions('none')")).toBe("off");
     expect(await setting("SELECT end_session('none')")).toBe("on");
-    expect(await setting("SELECT start_session('', '', 'none', NULL, false, NULL)")).toBe("on");
+    expect(await setting("SELECT start_session('', '', 'none', NULL, false, NULL, 0)")).toBe("on");
   });
 });

@@ -7,10 +7,10 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
-import { story } from "./model-commands.ts";
-import { type Tally, tell } from "./model-story.ts";
-import { plant } from "./mutants.ts";
-import { deviceSessions } from "./subject.ts";
+import { story } from "./support/model-commands.ts";
+import { type Tally, tell } from "./support/model-story.ts";
+import { plant } from "./support/mutants.ts";
+import { deviceSessions } from "./support/subject.ts";
 
 const STORIES = 2400 * inject("share");
 /** Each lane tells its stories one after the other on a database of its own, so that a cleanup's count is its own. */
@@ -66,7 +66,7 @@ describe("device sessions", () => {
 
   it("notices a heartbeat that revives, and boils the story down to a few steps", { timeout: TIMEOUT_MS }, async () => {
     const db = databases[LANES] as TestDatabase;
-    const reviving = { name: "a heartbeat takes no notice of the timeout", fn: "beat_live_sessions" };
+    const reviving = { name: "a heartbeat takes no notice of the timeout", fn: "beat_sessions" };
     await plant(db, { ...reviving, swaps: [["AND s.last_heartbeat > cutoff", ""]] });
     const service = deviceSessions(db);
     const result = await fc.check(

@@ -2,14 +2,14 @@
 import { describe, expect, inject, it } from "vitest";
 import { cloneDatabase } from "../../support/database.ts";
 import { sampleOfToday } from "../../support/sample.ts";
-import { type Mutant, plant } from "./mutants.ts";
-import { MUTANTS_OF_OTHERS } from "./mutants-of-others.ts";
-import { MUTANTS_OF_START } from "./mutants-of-start.ts";
-import { findViolations } from "./probes.ts";
-import { CALM_PROBES } from "./probes-calm.ts";
-import { RACING_PROBES } from "./probes-racing.ts";
-import { WAITING_PROBES } from "./probes-waiting.ts";
-import { openProcesses } from "./subject.ts";
+import { type Mutant, plant } from "./support/mutants.ts";
+import { MUTANTS_OF_OTHERS } from "./support/mutants-of-others.ts";
+import { MUTANTS_OF_START } from "./support/mutants-of-start.ts";
+import { findViolations } from "./support/probes.ts";
+import { CALM_PROBES } from "./support/probes-calm.ts";
+import { RACING_PROBES } from "./support/probes-racing.ts";
+import { WAITING_PROBES } from "./support/probes-waiting.ts";
+import { openProcesses } from "./support/subject.ts";
 
 const PROBES = [...CALM_PROBES, ...WAITING_PROBES, ...RACING_PROBES];
 const ALL_MUTANTS = [...MUTANTS_OF_START, ...MUTANTS_OF_OTHERS];

@@ -80,10 +80,10 @@ describe("the rule of session_cutoff", () => {
   it("notices a gap by a tick, continues it by a second one, and lets a late process extend nothing", async () => {
     const session = await silentFor(100);
     await setClock({ lastTick: 45 });
-    await db.sql`SELECT tick_service()`;
+    await db.sql`SELECT serve_tick(NULL)`;
     const [first] = await db.sql`SELECT * FROM service_state`;
     expect(first?.gap_ended - first?.gap_began).toBeGreaterThan(44_000);
-    for (let late = 0; late < 5; late++) await db.sql`SELECT tick_service()`; // five processes start now
+    for (let late = 0; late < 5; late++) await db.sql`SELECT serve_tick(NULL)`; // five processes start now
     const [same] = await db.sql`SELECT * FROM service_state`;
     expect([same?.gap_began, same?.gap_ended]).toEqual([first?.gap_began, first?.gap_ended]);
     // The service goes again for 30 s, before the first timeout is over.
@@ -91,7 +91,7 @@ describe("the rule of session_cutoff", () => {
       UPDATE service_state SET last_tick = last_tick - interval '30 s', gap_began = gap_began - interval '60 s',
         gap_ended = gap_ended - interval '60 s' + interval '25 s'`;
     await db.age(session.id, 60);
-    await db.sql`SELECT tick_service()`;
+    await db.sql`SELECT serve_tick(NULL)`;
     const [second] = await db.sql`SELECT *, last_tick - gap_ended AS since FROM service_state`;
     expect(second?.gap_began).toEqual(new Date(first?.gap_began.getTime() - 60_000));
     expect(await isLive(session)).toBe(true);
@@ -99,9 +99,9 @@ describe("the rule of session_cutoff", () => {
 
   it("makes no gap of a first start, of a restart within 3 seconds, and of one locked row", async () => {
     await setClock({ lastTick: null });
-    await db.sql`SELECT tick_service()`;
+    await db.sql`SELECT serve_tick(NULL)`;
     await setClock({ lastTick: 2.5 });
-    await db.sql`SELECT tick_service()`;
+    await db.sql`SELECT serve_tick(NULL)`;
     const [row] =
       await db.sql`SELECT gap_began, last_tick > clock_timestamp() - interval '1 s' AS fresh FROM service_state`;
     expect(row).toEqual({ gap_began: null, fresh: true });
@@ -128,7 +128,7 @@ describe("the rule of session_cutoff", () => {
   it("is obeyed by the cleanup", async () => {
     const [waiting, dead] = [await silentFor(100), await silentFor(200)];
     await setClock({ lastTick: 45 });
-    await db.sql`SELECT expire_sessions(1000)`;
+    await db.sql`SELECT expire_sessions('(0,0)', '(4294967295,0)', 1000)`;
     expect([await isLive(waiting), await isLive(dead)]).toEqual([true, false]);
     const left = await db.sql`SELECT key_id FROM active_sessions WHERE key_id IN (${waiting.id}, ${dead.id})`;
     expect(left.map((row) => row.key_id)).toEqual([waiting.id]);

@@ -5,8 +5,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
-import { findChainFaults, maskSessionId } from "./chain.ts";
-import { type Answer, play, rush, startSurely, times, useRacingProgram } from "./races-program.ts";
+import { findChainFaults, maskSessionId } from "./support/chain.ts";
+import { type Answer, play, rush, startSurely, times, useRacingProgram } from "./support/races-program.ts";
 
 // Thousands of requests: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 240_000 });
@@ -103,7 +103,7 @@ describe("endings that race", () => {
       };
       const devices = times(4, startUntilRefused);
       while (started.length < 5) await Promise.race([devices, db.sql`SELECT pg_sleep(0.001)`]);
-      await db.sql`SELECT revoke_key(${id})`;
+      await db.sql`SELECT revoke_key(${id}, NULL)`;
       expect(await liveIds(id)).toEqual([]);
       expect((await devices).map((refusal) => refusal.body.code)).toEqual(Array(4).fill("key_revoked"));
       expect(await liveIds(id)).toEqual([]);
@@ -148,10 +148,10 @@ describe("endings that race", () => {
         else expect([200, "session_ended"]).toContain(body.code ?? status);
       };
       const ids = held.map(({ session_id }) => session_id);
-      const cleanUp = async () => void (await db.sql`SELECT expire_sessions(9)`);
+      const cleanUp = async () => void (await db.sql`SELECT expire_sessions('(0,0)', '(4294967295,0)', 9)`);
       const calls = ids.flatMap((id) => [endOnce, beatOnce, beatOnce, endOnce].map((call) => () => call(id)));
       await rush(shuffle([...calls, ...Array(30).fill(cleanUp)]), 150);
-      await db.sql`SELECT expire_sessions(1000)`;
+      await db.sql`SELECT expire_sessions('(0,0)', '(4294967295,0)', 1000)`;
       const keyIds = held.map(({ id }) => id).join(",");
       const history = await db.sql`
         SELECT session_id, reason FROM session_history WHERE key_id = ANY (string_to_array(${keyIds}, ',')::bigint[])`;
@@ -207,10 +207,11 @@ describe("heartbeats that race", () => {
       expect(statuses).toEqual(new Set([200]));
     });
     const beatAll = async () => {
-      const [row] = await db.sql`SELECT beaten, others FROM beat_sessions(${shuffle(ids).join(",")})`;
-      const beaten = row?.beaten?.split(",").length ?? 0;
-      const locked = (row?.others ?? []).filter((other: { outcome: string }) => other.outcome === "locked").length;
-      expect(beaten + locked).toBe(ids.length);
+      const [row] = await db.sql`SELECT beaten FROM beat_sessions(${shuffle(ids).join(",")})`;
+      const beaten = new Set(row?.beaten?.split(",").map((one: string) => one.split(" ")[0]));
+      const others = ids.filter((id) => !beaten.has(id));
+      const looked = await db.sql`SELECT outcome FROM settle_sessions(${others.join(",")}, true)`;
+      expect(looked.map(({ outcome }) => outcome)).toEqual(others.map(() => "live"));
     };
     await times(100, beatAll);
   });

@@ -139,7 +139,7 @@ describe("POST /api/session/start", () => {
     const expired = await db.makeKey({ expires: "2020-01-01" });
     expect((await start({ access_key: expired.key })).body.code).toBe("key_expired");
     const revoked = await db.makeKey();
-    await db.sql`SELECT revoke_key(${revoked.id})`;
+    await db.sql`SELECT revoke_key(${revoked.id}, NULL)`;
     const refusal = await start({ access_key: revoked.key });
     expect([refusal.status, refusal.body.code]).toEqual([403, "key_revoked"]);
   });

@@ -43,7 +43,7 @@ describe("POST /api/session/status", () => {
     for (const made of [ended, revoked, expired]) {
       await app.post("/api/session/start", { access_key: made?.key, session_id: newSessionId() });
     }
-    await db.sql`SELECT revoke_key(${revoked?.id as number})`;
+    await db.sql`SELECT revoke_key(${revoked?.id as number}, NULL)`;
     await db.age(expired?.id as number, 60);
     const session_id = (await app.post("/api/session/start", { access_key: ended?.key })).body.session_id;
     await app.post("/api/session/end", { session_id });

@@ -59,7 +59,7 @@ describe("GET /api/session/watch", () => {
     const [one, two] = [await startAndWatch(), await startAndWatch()];
     await there.post("/api/session/end", { session_id: one.session_id });
     expect((await one.stream.done)?.event).toBe("ended");
-    await db.sql`SELECT revoke_key(${two.id})`;
+    await db.sql`SELECT revoke_key(${two.id}, NULL)`;
     expect(await two.stream.done).toMatchObject({ event: "revoked", data: { code: "session_revoked" } });
   });
 

@@ -6,13 +6,11 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { openListener } from "../../../src/database/listener.ts";
-import { createLog } from "../../../src/log.ts";
-import { openRoomEvents, type RoomEvents } from "../../../src/sessions/waiting-room/index.ts";
-import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
-import { type Mutant, plant } from "../device/mutants.ts";
-import { story } from "./model-commands.ts";
-import { type Tally, tell } from "./model-story.ts";
+import { plant } from "../device/support/mutants.ts";
+import { story } from "./support/model-commands.ts";
+import { type Lane, openLane } from "./support/model-program.ts";
+import { type Tally, tell } from "./support/model-story.ts";
+import { MUTANTS } from "./support/mutants.ts";
 
 const STORIES = 900 * inject("share");
 /** Each lane tells its stories one after the other on a database of its own, as there is one room in each. */
@@ -34,11 +32,6 @@ const ANSWERS = [
   ),
   ...["abandoned", "unclaimed", "removed", "capacity", "paused", "resumed"].map((move) => `move: ${move}`),
 ];
-
-interface Lane extends TestDatabase {
-  roomEvents: RoomEvents;
-  drop(): Promise<void>;
-}
 
 describe("the waiting room", () => {
   const lanes: Lane[] = [];
@@ -63,31 +56,8 @@ describe("the waiting room", () => {
     expect(ANSWERS.filter((answer) => !tally.has(answer))).toEqual([]);
   });
 
-  it.each<Extract<Mutant, { fn: string }>>([
-    {
-      name: "the line forgets priorities",
-      fn: "let_in",
-      swaps: [["ORDER BY p.priority DESC, p.ticket", "ORDER BY p.ticket"]],
-    },
-    {
-      name: "one seat too many",
-      fn: "let_in",
-      swaps: [
-        ["room.active >= room.max_active", "room.active > room.max_active"],
-        ["room.max_active - room.active", "room.max_active - room.active + 1"],
-      ],
-    },
-    {
-      name: "an unclaimed seat is kept",
-      fn: "remove_silent",
-      swaps: [["p.last_seen) <= claim_cutoff END", "p.last_seen) <= seat_cutoff END"]],
-    },
-    {
-      name: "who leaves lets nobody in",
-      fn: "leave_place",
-      swaps: [["PERFORM let_in(at);", ""]],
-    },
-  ])("notices that $name, and boils the story down to a few steps", { timeout: TIMEOUT_MS }, async (mutant) => {
+  it("is noticed to forget priorities, in a story boiled down to a few steps", { timeout: TIMEOUT_MS }, async () => {
+    const mutant = MUTANTS.find(({ name }) => name === "the line forgets priorities") as (typeof MUTANTS)[number];
     const db = lanes[LANES] as Lane;
     const [sound] = await db.sql`SELECT pg_get_functiondef(${mutant.fn}::regproc) AS source`;
     await plant(db, mutant);
@@ -102,16 +72,3 @@ describe("the waiting room", () => {
     expect(steps.length).toBeLessThanOrEqual(10);
   });
 });
-
-async function openLane(): Promise<Lane> {
-  const db = await cloneDatabase();
-  // What is not flushed to disk at every commit is lost only in a crash, and none happens here.
-  await db.sql.unsafe(`ALTER DATABASE ${db.name} SET synchronous_commit = off`);
-  const log = createLog("silent");
-  const listener = openListener(db.url, log);
-  const roomEvents = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
-  // Or the room's own clock would do between two steps what the next one has to do.
-  roomEvents.close();
-  await listener.close();
-  return { ...db, roomEvents };
-}

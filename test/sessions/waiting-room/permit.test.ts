@@ -2,15 +2,11 @@
 import { beforeEach, expect, it } from "vitest";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { callRoom, newUser, resetRoom } from "./room.ts";
+import { callRoom, newUser, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 let user: string;
 beforeEach(async () => {
   await resetRoom(db, { maxActive: 2 });

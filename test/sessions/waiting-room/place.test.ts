@@ -4,23 +4,13 @@ import { runCleanup } from "../../../src/jobs/cleanup.ts";
 import { createLog } from "../../../src/log.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { agePlaces, callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "./room.ts";
+import { agePlaces, callRoom, comeIn, expectTrueCounts, newUser, replayMoves, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db);
-const room = callRoom({
-  get url() {
-    return app.url;
-  },
-});
+const room = callRoom(app);
 beforeEach(() => resetRoom(db, { maxActive: 2 }));
 
-/** Users who came one after the other. */
-async function come(count: number, more = {}): Promise<string[]> {
-  const users = Array.from({ length: count }, (_, n) => newUser(`u${n + 1}`));
-  for (const user of users) expect((await room.create(user, more)).status).toBe(200);
-  return users;
-}
 const standing = async (users: string[]) =>
   Promise.all(users.map(async (user) => (await room.position(user)).body.position ?? "none"));
 
@@ -33,7 +23,7 @@ describe("creating", () => {
       session_id: "mine",
       created_at: expect.stringMatching(/T[\d:]+\.\d{3}Z$/),
     });
-    await come(1);
+    await comeIn(room, 1);
     expect((await room.create(newUser())).body).toEqual({
       status: "queued",
       position: 1,
@@ -53,7 +43,7 @@ describe("creating", () => {
   });
 
   it("again while queued or active keeps the place, and a second tab shares it", async () => {
-    const [a, , c, d] = (await come(4)) as [string, string, string, string];
+    const [a, , c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     const before = await db.sql`SELECT user_id, ticket, session_id FROM waiting_room_places ORDER BY ticket`;
     expect((await room.create(c)).body).toMatchObject({ status: "queued", position: 1 });
     expect((await room.create(c, { session_id: "another-tab", priority: 9 })).body.position).toBe(1);
@@ -64,7 +54,7 @@ describe("creating", () => {
 
   it("with a full queue is 503 queue_full with Retry-After, and who waits keeps the place", async () => {
     await resetRoom(db, { maxActive: 1, maxWaiting: 1 });
-    const [, waiter] = (await come(2)) as [string, string];
+    const [, waiter] = (await comeIn(room, 2)) as [string, string];
     const refused = await room.create(newUser());
     expect([refused.status, refused.body.code]).toEqual([503, "queue_full"]);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -97,7 +87,7 @@ describe("creating", () => {
 
 describe("leaving", () => {
   it("a seat lets the first in line in before the reply; twice is harmless; unknown users too", async () => {
-    const [a, b, c, d] = (await come(4)) as [string, string, string, string];
+    const [a, b, c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     expect((await room.close(a)).body).toEqual({ message: expect.any(String), user_id: a });
     expect(await db.sql`SELECT user_id FROM waiting_room_places WHERE seated_at IS NOT NULL ORDER BY ticket`).toEqual([
       { user_id: b },
@@ -110,7 +100,7 @@ describe("leaving", () => {
   });
 
   it("the line moves up everybody behind", async () => {
-    const users = await come(6);
+    const users = await comeIn(room, 6);
     expect((await room.call("POST", `/close/${users[3]}`)).status).toBe(200);
     expect(await standing(users)).toEqual([0, 0, 1, "none", 2, 3]);
     const unknown = await room.position(users[3] as string);
@@ -120,12 +110,12 @@ describe("leaving", () => {
 
 describe("the order", () => {
   it("is by priority first and by ticket within it", async () => {
-    await come(2);
-    const [n1] = await come(1);
-    const [v1] = await come(1, { priority: 5 });
-    const [n2] = await come(1);
-    const [v2] = await come(1, { priority: 5 });
-    const [top] = await come(1, { priority: 9 });
+    await comeIn(room, 2);
+    const [n1] = await comeIn(room, 1);
+    const [v1] = await comeIn(room, 1, { priority: 5 });
+    const [n2] = await comeIn(room, 1);
+    const [v2] = await comeIn(room, 1, { priority: 5 });
+    const [top] = await comeIn(room, 1, { priority: 9 });
     const line = [top, v1, v2, n1, n2] as string[];
     expect(await standing(line)).toEqual([1, 2, 3, 4, 5]);
     await db.sql`SELECT set_capacity(7)`;
@@ -136,8 +126,8 @@ describe("the order", () => {
 
   it("of 20 active and 30 queued, of whom 11 to 20 vanish, lets everybody else in without a gap", async () => {
     await resetRoom(db);
-    const seated = await come(20);
-    const line = await come(30);
+    const seated = await comeIn(room, 20);
+    const line = await comeIn(room, 30);
     const left = [...line.slice(0, 10), ...line.slice(20)];
     await agePlaces(db, 50, line);
     await standing(left);
@@ -155,7 +145,7 @@ describe("the order", () => {
 
 describe("time", () => {
   it("a waiter is kept at 59 s of silence and passed over at 61", async () => {
-    const users = await come(4);
+    const users = await comeIn(room, 4);
     await agePlaces(db, 59, users.slice(2));
     expect(await standing(users.slice(2, 3))).toEqual([1]); // asked, so counted anew
     await agePlaces(db, 2, users.slice(2));
@@ -163,7 +153,7 @@ describe("time", () => {
   });
 
   it("who is let in has 60 s to show up; then the next one is in", async () => {
-    const [a, , c, d] = (await come(4)) as [string, string, string, string];
+    const [a, , c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     await room.close(a);
     await agePlaces(db, 59, [c]);
     expect((await room.status()).body).toMatchObject({ active_sessions: 2, queue_length: 1 });
@@ -176,7 +166,7 @@ describe("time", () => {
   });
 
   it("a silent active user loses the seat after 30 minutes, and not before", async () => {
-    const [a, b, c] = (await come(3)) as [string, string, string];
+    const [a, b, c] = (await comeIn(room, 3)) as [string, string, string];
     await agePlaces(db, 1799, [a, b]);
     expect(await standing([b, c])).toEqual([0, 1]);
     await agePlaces(db, 2, [a, b]);
@@ -187,7 +177,7 @@ describe("time", () => {
   it("the cleanup, POST /cleanup and the room's own clock do what a call would have done", async () => {
     const silent = async () => {
       await resetRoom(db, { maxActive: 1 });
-      const [a, b] = (await come(2)) as [string, string];
+      const [a, b] = (await comeIn(room, 2)) as [string, string];
       await agePlaces(db, 1801, [a]);
       return b;
     };
@@ -207,7 +197,7 @@ describe("time", () => {
   });
 
   it("in which nobody served counts against nobody", async () => {
-    const users = await come(4);
+    const users = await comeIn(room, 4);
     await agePlaces(db, 100, users);
     await db.sql`
       UPDATE service_state SET last_tick = clock_timestamp(), gap_ended = clock_timestamp() - interval '1 second',
@@ -219,7 +209,7 @@ describe("time", () => {
   });
 
   it("in which nobody served is not given once more to those who came back after it", async () => {
-    const users = await come(3);
+    const users = await comeIn(room, 3);
     // Everybody has asked again since the outage; a look at the room then says when it is due next.
     await db.sql`
       UPDATE service_state SET last_tick = clock_timestamp(), gap_ended = clock_timestamp() - interval '1 second',
@@ -240,7 +230,7 @@ describe("time", () => {
 
 describe("the number of seats", () => {
   it("raised lets in exactly so many, lowered throws nobody out and lets nobody in until there is room", async () => {
-    const users = await come(6);
+    const users = await comeIn(room, 6);
     await db.sql`SELECT set_capacity(4)`;
     expect(await standing(users)).toEqual([0, 0, 0, 0, 1, 2]);
     await db.sql`SELECT set_capacity(3)`;
@@ -260,7 +250,7 @@ describe("the number of seats", () => {
   });
 
   it("while paused nobody is let in, and all of them in order afterwards", async () => {
-    const [a, b, c, d] = (await come(4)) as [string, string, string, string];
+    const [a, b, c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     await db.sql`SELECT pause_room(true)`;
     await room.close(a);
     expect((await room.create(newUser())).body).toMatchObject({ status: "queued", position: 3 });
@@ -272,7 +262,7 @@ describe("the number of seats", () => {
 
 describe("the operator's hand", () => {
   it("lets somebody in past the line but not past the seats, and gives another priority at the old ticket", async () => {
-    const [a, b, c, d, e] = (await come(5)) as [string, string, string, string, string];
+    const [a, b, c, d, e] = (await comeIn(room, 5)) as [string, string, string, string, string];
     expect(await db.sql`SELECT admit_waiter(${e}) AS outcome`).toEqual([{ outcome: "full" }]);
     expect(await db.sql`SELECT admit_waiter(${a}) AS outcome`).toEqual([{ outcome: "not_waiting" }]);
     await db.sql`SELECT prioritise_waiter(${e}, 1), prioritise_waiter(${d}, 1)`;
@@ -288,13 +278,13 @@ describe("the operator's hand", () => {
 
 describe("the estimate", () => {
   it("is null until a seat was given up, then position times the time between two, in whole minutes", async () => {
-    const [a, , c, d] = (await come(4)) as [string, string, string, string];
+    const [a, , c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     expect((await room.position(c)).body.estimated_wait_minutes).toBe(null);
     await db.sql`UPDATE waiting_room SET occupied_since = clock_timestamp() - interval '10 minutes'`;
     await room.close(a);
     // One seat in 10 minutes: the first in line waits about 10 (a moment over).
     expect((await room.position(d)).body).toMatchObject({ position: 1, estimated_wait_minutes: 11 });
-    const [e] = await come(1);
+    const [e] = await comeIn(room, 1);
     expect((await room.position(e as string)).body).toMatchObject({ position: 2, estimated_wait_minutes: 21 });
     await db.sql`
       UPDATE waiting_room SET occupied_since = clock_timestamp() - interval '3 hours',

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Reply } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
-import { agePlaces, callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "./room.ts";
+import { agePlaces, callRoom, expectTrueCounts, newUser, replayMoves, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 const running = new Set<RunningServer>();

@@ -7,7 +7,7 @@ import { openRoomEvents } from "../../../src/sessions/waiting-room/index.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
 import { type Watch, watchStream } from "../../support/watch.ts";
-import { agePlaces, callRoom, newUser, ROUTE, resetRoom } from "./room.ts";
+import { agePlaces, callRoom, comeIn, newUser, ROUTE, resetRoom } from "./support/room.ts";
 
 const db = useDatabase();
 let here: RunningServer;
@@ -29,11 +29,6 @@ afterAll(async () => {
   for (const server of [here, there]) expect(await server.stop()).toBe(0);
 });
 
-async function come(count: number, more = {}): Promise<string[]> {
-  const users = Array.from({ length: count }, (_, n) => newUser(`u${n + 1}`));
-  for (const user of users) expect((await room.create(user, more)).status).toBe(200);
-  return users;
-}
 async function watchPlace(user: string, at = here): Promise<Watch> {
   const stream = await watchStream(`${at.url}${ROUTE}/events/${encodeURIComponent(user)}`);
   open.add(stream);
@@ -45,7 +40,7 @@ const expectSaid = (stream: Watch, words: string[]) => expect.poll(() => said(st
 
 describe("GET /events/{user_id}", () => {
   it("says where a waiter stands, then every move of the line, and promoted", async () => {
-    const [a, b, c, , e] = (await come(5)) as [string, string, string, string, string];
+    const [a, b, c, , e] = (await comeIn(room, 5)) as [string, string, string, string, string];
     const stream = await watchPlace(e);
     expect(stream.events[0]).toMatchObject({
       event: "position",
@@ -62,9 +57,9 @@ describe("GET /events/{user_id}", () => {
   });
 
   it("says so when the place falls back behind a VIP, or comes forward by an operator's hand", async () => {
-    const [, , c, d] = (await come(4)) as [string, string, string, string];
+    const [, , c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     const stream = await watchPlace(d);
-    await come(1, { priority: 9 });
+    await comeIn(room, 1, { priority: 9 });
     await expectSaid(stream, ["position 2", "position 3"]);
     await db.sql`SELECT prioritise_waiter(${d}, 9)`;
     await expectSaid(stream, ["position 2", "position 3", "position 1"]);
@@ -74,11 +69,11 @@ describe("GET /events/{user_id}", () => {
   });
 
   it("says nothing where nothing has changed for this user", async () => {
-    const [, , c] = (await come(3)) as [string, string, string];
+    const [, , c] = (await comeIn(room, 3)) as [string, string, string];
     const stream = await watchPlace(c);
-    const last = await watchPlace((await come(1))[0] as string);
-    await come(1);
-    await room.close((await come(1))[0] as string);
+    const last = await watchPlace((await comeIn(room, 1))[0] as string);
+    await comeIn(room, 1);
+    await room.close((await comeIn(room, 1))[0] as string);
     await room.position(c);
     await db.sql`SELECT pause_room(true)`;
     await db.sql`SELECT pause_room(false)`;
@@ -90,7 +85,7 @@ describe("GET /events/{user_id}", () => {
   });
 
   it("says position 0 to who has a seat, and to every tab of a user the same", async () => {
-    const [a, , c] = (await come(3)) as [string, string, string];
+    const [a, , c] = (await comeIn(room, 3)) as [string, string, string];
     expect((await watchPlace(a)).events[0]).toMatchObject({
       event: "position",
       data: { position: 0, status: "active" },
@@ -101,7 +96,7 @@ describe("GET /events/{user_id}", () => {
   });
 
   it("ends with closed: by the user from the seat or from the line, or removed by an operator", async () => {
-    const [a, b, c, d] = (await come(4)) as [string, string, string, string];
+    const [a, b, c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     const streams = await Promise.all([a, b, d].map((user) => watchPlace(user)));
     await room.close(d);
     await room.close(a);
@@ -117,7 +112,7 @@ describe("GET /events/{user_id}", () => {
   });
 
   it("ends with expired, though nobody calls: a silent seat, a seat never claimed, a waiter who was silent", async () => {
-    const [a, , c, d] = (await come(4)) as [string, string, string, string];
+    const [a, , c, d] = (await comeIn(room, 4)) as [string, string, string, string];
     const [seat, next, waiter] = (await Promise.all([a, c, d].map((user) => watchPlace(user)))) as [
       Watch,
       Watch,
@@ -133,7 +128,7 @@ describe("GET /events/{user_id}", () => {
 
   it("keeps a waiter's place for as long as it is open, and no longer", async () => {
     await resetRoom(db, { maxActive: 2, waiterSeconds: 2 });
-    const [, , watching, silent] = (await come(4)) as [string, string, string, string];
+    const [, , watching, silent] = (await comeIn(room, 4)) as [string, string, string, string];
     const stream = await watchPlace(watching);
     await sleep(4500);
     const names = () =>
@@ -151,7 +146,7 @@ describe("GET /events/{user_id}", () => {
     const log = createLog("silent");
     const listener = openListener(db.url, log);
     const events = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
-    const [a, , c] = (await come(3)) as [string, string, string];
+    const [a, , c] = (await comeIn(room, 3)) as [string, string, string];
     const { body } = await room.position(c);
     await room.close(a);
     const told: string[] = [];
@@ -166,14 +161,14 @@ describe("GET /events/{user_id}", () => {
   it("answers an unknown user with 404 user_not_found, and a HEAD without a stream", async () => {
     const stream = await watchPlace(newUser());
     expect([stream.status, stream.events[0]?.data.code]).toEqual([404, "user_not_found"]);
-    const [user] = await come(1);
+    const [user] = await comeIn(room, 1);
     expect((await fetch(`${here.url}${ROUTE}/events/${user}`, { method: "HEAD" })).status).toBe(200);
   });
 
   it("ends without a last event when its process stops, and the place is kept", async () => {
     const third = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "" });
     await resetRoom(db, { maxActive: 2 });
-    const [, , c] = (await come(3)) as [string, string, string];
+    const [, , c] = (await comeIn(room, 3)) as [string, string, string];
     const stream = await watchPlace(c, third);
     expect(await third.stop()).toBe(0);
     expect((await stream.done)?.event).toBe("position");
@@ -184,7 +179,7 @@ describe("GET /events/{user_id}", () => {
 describe("80 watching waiters and 60 seats given up", () => {
   it("are told every step forward and the promotion, also when the LISTEN connections are killed", async () => {
     await resetRoom(db, { maxActive: 20 });
-    const everybody = await come(100);
+    const everybody = await comeIn(room, 100);
     const waiters = everybody.slice(20);
     const streams = await Promise.all(waiters.map((user, n) => watchPlace(user, n % 2 ? here : there)));
     // The look after so many have come at once is a slow one, and the next waits three times as long; not measured here.

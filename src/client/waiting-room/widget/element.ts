@@ -5,8 +5,8 @@ import type { WidgetOptions } from "./widget-options.ts";
 const NAME = "keybeat-waiting-room";
 
 /**
- * <keybeat-waiting-room user-id base-url lang token>: in the page, its user has a place; taken out of it, the place is
- * given back. It is told by keybeat-position, -promoted, -closed, -expired and -error, whose `detail` has the rest.
+ * <keybeat-waiting-room user-id base-url lang token>: its user has a place while it is in the page, and gives it back
+ * when it is removed. It fires keybeat-position, -promoted, -closed, -expired and -error, with the rest in `detail`.
  */
 export function defineElement(readDefaults: () => WidgetOptions): void {
   class WaitingRoomElement extends HTMLElement {
@@ -26,7 +26,7 @@ export function defineElement(readDefaults: () => WidgetOptions): void {
       this.#look();
     }
 
-    /** Later, as several attributes change, and an element moves, in one go. */
+    /** Deferred, to handle several attribute changes or a move of the element together. */
     #look(): void {
       queueMicrotask(() => {
         const userId = this.isConnected ? this.getAttribute("user-id") : null;
@@ -41,7 +41,7 @@ export function defineElement(readDefaults: () => WidgetOptions): void {
         this.#current = wanted;
         const before = this.#stay;
         this.#stay = undefined;
-        // One after the other: only the language may be another.
+        // One after the other, as perhaps only the language changed.
         const closed = before ? before.close().catch(() => {}) : undefined;
         if (!userId) return;
         // Read for every request, so that a page can renew it.
@@ -51,12 +51,12 @@ export function defineElement(readDefaults: () => WidgetOptions): void {
         if (!stay) return;
         this.#stay = stay;
         void Promise.resolve(closed).then(() => {
-          if (this.#stay === stay) stay.start().catch(() => {}); // told as keybeat-error
+          if (this.#stay === stay) stay.start().catch(() => {}); // reported as keybeat-error
         });
       });
     }
 
-    /** Undefined: an attribute is wrong, which no second try mends. */
+    /** Undefined if an attribute is wrong, which no retry mends. */
     #open(options: WidgetOptions, userId: string): Stay | undefined {
       try {
         return new Stay({ ...options, room: createWaitingRoom(options), userId, target: this });

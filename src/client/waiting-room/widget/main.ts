@@ -4,8 +4,8 @@
  *   <script src="https://keys.example.com/api/v1/session/widget.js"></script>
  *   <keybeat-waiting-room user-id="jun"></keybeat-waiting-room>      or  KeybeatWaitingRoom.createSession("jun")
  *
- * What it promises: a page that is closed gives its place back; one that is reloaded, hidden, put aside or still open in
- * another tab keeps it. It never takes the focus, and needs of the page's Content-Security-Policy only its own host.
+ * What it promises: a closed page gives its place back; one that is reloaded, hidden, cached or still open in another
+ * tab keeps it. It never takes the focus, and the page's Content-Security-Policy need only allow the service's host.
  */
 import type { LimitOptions } from "../limit.ts";
 import { type CreateOptions, createWaitingRoom, type WaitingRoom } from "../room.ts";
@@ -25,12 +25,12 @@ const open = () => {
 };
 
 const widget = {
-  /** Where the service is, the user's token, the language; before the first call. */
+  /** Sets the service's URL, the user's token and the language; call it first. */
   configure(given: Partial<WidgetOptions>): void {
     options = { ...options, ...given };
     room = undefined;
   },
-  /** Takes a seat or a place in line, and shows where the user stands until it is given back. */
+  /** Takes a seat or a place in line, and shows the user's position until it is given back. */
   createSession(userId: string, more?: CreateOptions) {
     const stay = stays.get(userId) ?? new Stay({ ...options, room: open(), userId, target: document });
     stays.set(userId, stay);

@@ -1,6 +1,6 @@
 /**
- * Notices, at the top right above the page. They live in a shadow root with a style sheet of their own, so that neither
- * breaks the other. What is read aloud is a text apart, at most every 10 s unless it is the user's turn.
+ * Notices at the top right, above the page. They live in a shadow root with their own style sheet, so that page and
+ * notice do not break each other. Screen readers get a separate text, at most every 10 s unless it is the user's turn.
  */
 import type { Texts } from "./texts.ts";
 
@@ -14,7 +14,7 @@ export interface NoticeContent {
 }
 
 const SPOKEN_EVERY_MS = 10_000;
-/** A live region has to be there before its text is, or nobody hears it. */
+/** A live region must exist before its text, or it is not read aloud. */
 const SPOKEN_AFTER_MS = 150;
 
 let shadow: ShadowRoot | undefined;
@@ -34,7 +34,7 @@ export class Notice {
     this.#styles = styles;
   }
 
-  /** A notice that was dismissed stays away until there is one of another kind. */
+  /** A dismissed notice stays away until one of another kind comes. */
   show(content: NoticeContent): void {
     this.#say(content);
     if (this.#dismissed === content.kind) return;
@@ -42,7 +42,7 @@ export class Notice {
     const same = JSON.stringify(content);
     if (this.#shown === same) return;
     const before = this.#card;
-    // Another kind slides in anew; the same one only changes its words, and the focus stays where it is.
+    // Another kind slides in anew; the same kind only changes its text, and the focus stays.
     if (!before || before.dataset.kind !== content.kind) {
       this.#card = this.#build(content.kind);
       if (before) before.replaceWith(this.#card);
@@ -131,7 +131,7 @@ function openShadow(styles: string): Element {
     link.rel = "stylesheet";
     link.href = styles;
     const list = element("div", "list");
-    // Without its style sheet it would flash at the foot of the page; where that cannot be had, it is shown all the same.
+    // Without its style sheet it would flash at the foot of the page; if that cannot be loaded, show it all the same.
     list.hidden = true;
     link.onload = link.onerror = () => {
       list.hidden = false;

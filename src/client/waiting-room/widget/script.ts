@@ -1,4 +1,4 @@
-/** The script's own tag says where the service and the style sheet are, and with `data-lang` the language. */
+/** The script's own tag gives the URLs of the service and the style sheet, and with `data-lang` the language. */
 export function findScript(): { baseUrl: string; styles: string; lang?: string | undefined } {
   const tag = (document.currentScript ??
     document.querySelector('script[src*="/session/widget.js"]')) as HTMLScriptElement | null;

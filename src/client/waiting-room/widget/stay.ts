@@ -1,12 +1,11 @@
 /**
- * A user's stay in the room, as one page sees it: the place, its notices and events, and what becomes of it when the
- * page goes.
+ * A user's stay in the room, as one page sees it: the place, its notices and events, and its fate when the page goes.
  *
- *   closed or reloaded   given up in 20 s, unless the next page, or another tab, asks again
- *   put aside            (back/forward cache) kept; asks nothing until it is back, then at once
- *   hidden, app switched kept; goes on, and asks at once when it is looked at again
+ *   closed or reloaded   given up after 20 s, unless the next page or another tab asks again
+ *   back/forward cache   kept; silent until the page is back, then asks at once
+ *   hidden, app switched kept; goes on, and asks at once when visible again
  *
- * Of several tabs one holds the event stream, the others ask every 5 s.
+ * One of several tabs holds the event stream; the others ask every 5 s.
  */
 import type { KeybeatError } from "../../error.ts";
 import type { CreateOptions, WaitingRoom } from "../room.ts";
@@ -23,7 +22,7 @@ export interface StayOptions extends WidgetOptions {
 }
 
 const GRACE_SECONDS = 20;
-/** After another page's goodbye, which may arrive at the service after the first of these. */
+/** Times to ask after another page's goodbye, which may reach the service after the first of them. */
 const ASK_AFTER_GOODBYE_MS = [1_000, 5_000, 12_000];
 
 export class Stay {
@@ -36,7 +35,7 @@ export class Stay {
   #waited = false;
   #complained = "";
   #creating: Promise<unknown> | undefined;
-  /** Fires when this stay is over; fired before it begins. */
+  /** Fires when this stay is over; already fired before it begins. */
   #over = new AbortController();
   #channel: BroadcastChannel | undefined;
 
@@ -70,7 +69,7 @@ export class Stay {
   async close(): Promise<void> {
     this.#leave();
     this.#notice.hide();
-    await this.#creating; // or the place that is on its way would be left behind
+    await this.#creating; // or a place on its way would be left behind
     await this.#options.room.closeSession(this.#options.userId);
     this.#tell("closed", { user_id: this.#options.userId, reason: "closed" });
   }
@@ -89,11 +88,11 @@ export class Stay {
   #follow(): void {
     const { room, userId } = this.#options;
     this.#watch = room.watchPosition(userId, (event) => this.#hear(event));
-    this.#askLater(); // the goodbye of the page before this one may still be on its way
+    this.#askLater(); // the previous page's goodbye may still be on its way
   }
 
   #goAway(mayReturn: boolean): void {
-    // In either case: a timer that fires while the page is taken down would count as a return.
+    // In either case: a timer firing while the page goes down would count as a return.
     this.#watch?.pause();
     if (mayReturn) return;
     this.#channel?.postMessage("bye");
@@ -157,7 +156,7 @@ export class Stay {
     this.#tell("error", { error });
   }
 
-  /** For whoever puts the page together; the visitor is told otherwise. The same thing once. */
+  /** Tells the page's developer in the console, the same thing once; the visitor sees a notice instead. */
   #complain({ code, message }: KeybeatError): void {
     const text = `${code}: ${message}`;
     if (this.#complained !== text) console.error(`keybeat-waiting-room, ${text}`);

@@ -1,4 +1,4 @@
-/** What the notices say. */
+/** The texts of the notices. */
 import type { PositionReply } from "../../../sessions/waiting-room/contract.ts";
 
 const ENGLISH = {

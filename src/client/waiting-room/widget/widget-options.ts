@@ -6,6 +6,6 @@ export interface WidgetOptions {
   token?: Token | undefined;
   /** `en` or `ko`; by default the page's language, else the browser's. */
   lang?: string | undefined;
-  /** Of widget.css. */
+  /** URL of widget.css. */
   styles: string;
 }

@@ -1,11 +1,11 @@
 /** What a page can do with widget.js: the element and its events, and the functions. */
 import type { Page } from "playwright-core";
 import { beforeEach, describe, expect, it } from "vitest";
-import { newUser, resetRoom } from "../../../sessions/waiting-room/room.ts";
+import { newUser, resetRoom } from "../../../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { signUserToken } from "../../../support/user-token.ts";
-import { clientOf, placesOf } from "../support.ts";
+import { clientOf, placesOf } from "../support/client.ts";
 import { notice, useVisitors } from "./support/visitor.ts";
 
 const SECRET = "a-secret-of-the-waiting-room-for-tests";

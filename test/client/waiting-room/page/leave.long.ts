@@ -1,10 +1,10 @@
 /** What becomes of the place when its page goes: closed, reloaded, hidden, put aside, or one of two. */
 import type { BrowserContext, Page } from "playwright-core";
 import { beforeEach, describe, expect, it } from "vitest";
-import { agePlaces, newUser, resetRoom } from "../../../sessions/waiting-room/room.ts";
+import { agePlaces, newUser, resetRoom } from "../../../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
-import { clientOf, placesOf } from "../support.ts";
+import { clientOf, placesOf } from "../support/client.ts";
 import { notice, useVisitors } from "./support/visitor.ts";
 
 const db = useDatabase();

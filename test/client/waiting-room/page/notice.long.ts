@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { beforeEach, describe, expect, it } from "vitest";
-import { newUser, resetRoom } from "../../../sessions/waiting-room/room.ts";
+import { newUser, resetRoom } from "../../../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
-import { clientOf } from "../support.ts";
+import { clientOf } from "../support/client.ts";
 import { notice, takePicture, useVisitors, violations } from "./support/visitor.ts";
 
 const db = useDatabase();

@@ -2,11 +2,11 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { notice, takePicture, violations } from "../../../client/waiting-room/page/support/visitor.ts";
-import { clientOf, placesOf } from "../../../client/waiting-room/support.ts";
+import { clientOf, placesOf } from "../../../client/waiting-room/support/client.ts";
 import { useApp } from "../../../support/app.ts";
 import { openBrowser } from "../../../support/browser.ts";
 import { useDatabase } from "../../../support/database.ts";
-import { newUser, resetRoom } from "../room.ts";
+import { newUser, resetRoom } from "../support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db, { adminToken: undefined });

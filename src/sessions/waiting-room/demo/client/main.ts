@@ -32,7 +32,7 @@ function showUsers(): void {
   lookSoon(200);
 }
 
-/** What went wrong, and what to do about it; nothing when all is well again. */
+/** What went wrong and what to do about it; empty when all is well. */
 function showTrouble(error?: KeybeatError): void {
   const explained: Partial<Record<string, string>> = {
     unauthorized:
@@ -54,7 +54,7 @@ async function look(): Promise<void> {
     byId("line").textContent = String(status.queue_length);
     byId("requests").textContent = `${status.active_requests} of ${status.max_requests}`;
   } catch {
-    // The last counts stay; the users' own calls say what is wrong.
+    // Keep the last counts; the users' own calls report what is wrong.
   }
   lookSoon(LOOK_MS);
 }

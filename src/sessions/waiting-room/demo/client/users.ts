@@ -1,6 +1,6 @@
 /**
- * 25 users whom nobody is: each has an id of its own, asks for a place and then where it stands, as a page would. They
- * take no event streams, of which a browser can hold but few.
+ * 25 simulated users: each has an id of its own, asks for a place and then for its position, as a page would. They poll,
+ * as a browser can hold only a few event streams.
  */
 import type { KeybeatError, PositionReply, WaitingRoom } from "../../../../client/waiting-room/index.ts";
 
@@ -39,7 +39,7 @@ export class Users {
     return { active: of("active"), waiting: of("waiting") };
   }
 
-  /** One after the other, so that they stand in line in the order of their numbers. */
+  /** One after the other, so that they line up in the order of their numbers. */
   async start(): Promise<void> {
     this.starting = true;
     const run = Math.random().toString(36).slice(2, 8);
@@ -57,7 +57,7 @@ export class Users {
     this.#askLater();
   }
 
-  /** Somebody with a seat if there is one, so that the next is let in. */
+  /** A user with a seat if there is one, so that the next is let in. */
   async letOneLeave(): Promise<void> {
     const seated = this.#users.filter(({ state }) => state === "active");
     const from = seated.length > 0 ? seated : this.#present();
@@ -72,7 +72,7 @@ export class Users {
     await inGroups(this.#present(), (user) => this.#leave(user));
   }
 
-  /** The page goes: by requests that outlive it. */
+  /** On leaving the page, by requests that outlive it. */
   giveBack(): void {
     for (const user of this.#present()) {
       this.#room.closeSession(user.id, { graceSeconds: 0 }).catch(() => {});
@@ -110,7 +110,7 @@ export class Users {
   async #askAll(): Promise<void> {
     clearTimeout(this.#timer);
     await inGroups(this.#present(), async (user) => {
-      // May have been told to leave since.
+      // It may have been told to leave since.
       if (user.state !== "gone") await this.#try(user, () => this.#room.checkPosition(user.id));
     });
     this.#surroundings.onChange();
@@ -122,7 +122,7 @@ export class Users {
     try {
       const place = await ask();
       if (user.state === "gone") {
-        // Stopped while it was asking for a place.
+        // Stopped while asking for a place.
         await this.#room.closeSession(user.id);
         return true;
       }

@@ -8,7 +8,7 @@ declare const KeybeatWaitingRoom: Widget;
 const WORK_MS = 3_000;
 const KEPT_AS = "keybeat-demo-user";
 
-/** `localStorage` has the id while the visitor is in the room, so that a reload and a second tab are the same user. */
+/** `localStorage` keeps the id while the visitor is in the room, so that a reload or a second tab is the same user. */
 export function showYou(showTrouble: (error?: KeybeatError) => void): void {
   const button = (id: string) => byId<HTMLButtonElement>(id);
   let userId = localStorage.getItem(KEPT_AS) ?? "";

@@ -1,0 +1,173 @@
+-- Access keys: making, changing, finding, revoking and erasing them.
+
+-- The words of a label, for searching by their beginnings, whatever stands between them.
+CREATE OR REPLACE FUNCTION label_words(label text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+  SELECT to_tsvector('simple'::regconfig, translate(label, $chars$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$chars$, repeat(' ', 32)))
+$$;
+
+-- Every word of it must begin a word of the label. Null, which fits nothing, where there is no word in it.
+CREATE OR REPLACE FUNCTION label_query(label text) RETURNS tsquery
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+  SELECT to_tsquery('simple'::regconfig, string_agg(word || ':*', ' & '))
+  FROM regexp_split_to_table(
+    translate(label, $chars$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$chars$, repeat(' ', 32)), '\s+') AS word
+  WHERE word <> ''
+$$;
+
+-- Keeps the words with the label. A start changes no label, so it pays nothing.
+CREATE OR REPLACE FUNCTION keep_key_words() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM key_words w WHERE w.key_id = OLD.id;
+  END IF;
+  IF TG_OP <> 'DELETE' AND NEW.label IS NOT NULL THEN
+    INSERT INTO key_words (key_id, words) VALUES (NEW.id, label_words(NEW.label));
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'keys'::regclass AND tgname = 'keep_key_words') THEN
+    CREATE TRIGGER keep_key_words AFTER INSERT OR DELETE OR UPDATE OF label ON keys
+    FOR EACH ROW EXECUTE FUNCTION keep_key_words();
+  END IF;
+END
+$$;
+
+-- Adds a key. No row: it exists already, and stays as it is.
+CREATE OR REPLACE FUNCTION create_key(
+  hash bytea, alias bytea, prefix text, with_label text, until timestamptz, who text, from_address text,
+  OUT id bigint, OUT created_at timestamptz
+) RETURNS SETOF record
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  INSERT INTO keys AS k (key_hash, key_prefix, label, expires_at)
+  SELECT hash, prefix, with_label, until WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = alias)
+  ON CONFLICT (key_hash) DO NOTHING RETURNING k.id, k.created_at INTO create_key.id, create_key.created_at;
+  IF FOUND THEN
+    PERFORM limit_waiting();
+    PERFORM record_audit(who, from_address, 'key_created', create_key.id,
+                         jsonb_build_object('label', with_label, 'expires_at', until));
+    PERFORM limit_waiting();
+    RETURN NEXT;
+  END IF;
+END
+$$;
+
+-- Adds keys, [{hash, alias, prefix, label, expires_at}], with one entry in the audit log; those that exist stay as they are.
+-- Returns how many are new. In the order of their hashes: two imports of the same keys must not wait for each other.
+CREATE OR REPLACE FUNCTION import_keys(given jsonb, who text, from_address text) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  imported integer;
+BEGIN
+  PERFORM limit_waiting();
+  INSERT INTO keys (key_hash, key_prefix, label, expires_at)
+  SELECT decode(key.hash, 'hex'), key.prefix, key.label, key.expires_at
+  FROM ROWS FROM (
+    jsonb_to_recordset(given) AS (hash text, alias text, prefix text, label text, expires_at timestamptz)
+  ) WITH ORDINALITY AS key (hash, alias, prefix, label, expires_at, at)
+  WHERE NOT EXISTS (SELECT FROM keys WHERE key_hash = decode(key.alias, 'hex'))
+  ORDER BY key.hash COLLATE "C", key.at
+  ON CONFLICT (key_hash) DO NOTHING;
+  GET DIAGNOSTICS imported = ROW_COUNT;
+  IF imported > 0 THEN
+    PERFORM limit_waiting();
+    PERFORM record_audit(who, from_address, 'keys_imported', NULL, jsonb_build_object(
+      'imported', imported, 'skipped_known', jsonb_array_length(given) - imported));
+    PERFORM limit_waiting();
+  END IF;
+  RETURN imported;
+END
+$$;
+
+-- Changes what is in `changes` (label, expires_at). Returns whether there is such a key.
+CREATE OR REPLACE FUNCTION change_key(of_key bigint, changes jsonb, who text, from_address text) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  UPDATE keys k
+  SET label = CASE WHEN changes ? 'label' THEN changes->>'label' ELSE k.label END,
+      expires_at = CASE WHEN changes ? 'expires_at' THEN (changes->>'expires_at')::timestamptz ELSE k.expires_at END
+  WHERE k.id = of_key;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM limit_waiting();
+  PERFORM record_audit(who, from_address, 'key_changed', of_key, changes);
+  PERFORM limit_waiting();
+  RETURN true;
+END
+$$;
+
+-- Makes a revoked key good again.
+CREATE OR REPLACE FUNCTION restore_key(of_key bigint, who text, from_address text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  UPDATE keys k SET revoked_at = NULL WHERE k.id = of_key AND k.revoked_at IS NOT NULL;
+  IF FOUND THEN
+    PERFORM limit_waiting();
+    PERFORM record_audit(who, from_address, 'key_restored', of_key, NULL);
+    PERFORM limit_waiting();
+  END IF;
+END
+$$;
+
+-- Revokes a key and ends its live session, in one transaction and in the order of locks of start_session, so that
+-- no start slips between. Revoking twice keeps the first moment. known: whether there is such a key.
+CREATE OR REPLACE FUNCTION revoke_key(of_key bigint, with_note text, OUT known boolean, OUT session_revoked boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  PERFORM FROM keys k WHERE k.id = of_key FOR NO KEY UPDATE;
+  known := FOUND;
+  UPDATE keys k SET revoked_at = clock_timestamp() WHERE k.id = of_key AND k.revoked_at IS NULL;
+  session_revoked := kick_session(of_key, NULL, with_note);
+END
+$$;
+
+-- Takes a key away with all that is known of its devices: its history, and what the audit log says of it beyond who
+-- did what and when. Of the session that it has now only a bare tombstone stays, so that its device is told.
+CREATE OR REPLACE FUNCTION erase_key(of_key bigint, OUT known boolean, OUT session_revoked boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  present_generation bigint;
+BEGIN
+  PERFORM limit_waiting();
+  PERFORM FROM keys k WHERE k.id = of_key FOR UPDATE;
+  known := FOUND;
+  session_revoked := false;
+  IF NOT known THEN
+    RETURN;
+  END IF;
+  SELECT s.generation INTO present_generation FROM active_sessions s WHERE s.key_id = of_key;
+  session_revoked := kick_session(of_key, NULL, NULL);
+  PERFORM limit_waiting();
+  DELETE FROM session_history h WHERE h.key_id = of_key AND h.generation IS DISTINCT FROM present_generation;
+  UPDATE session_history h
+  SET access_key = '…', device = NULL, replaced_by_device = NULL, note = NULL WHERE h.key_id = of_key;
+  PERFORM limit_waiting();
+  UPDATE audit_log a SET details = NULL WHERE a.key_id = of_key AND a.details IS NOT NULL;
+  DELETE FROM keys k WHERE k.id = of_key;
+  PERFORM limit_waiting();
+END
+$$;

@@ -1,0 +1,41 @@
+-- Waiting. Four rules, in these functions and in every kind's:
+--
+--   * No effect comes later than its caller waits for it: waiting is bounded in sum, not lock by lock (limit_waiting).
+--     Only the commit itself may still wait, for a disk or a synchronous standby: nothing bounds that.
+--   * The heartbeat of a session that is well waits for no history: what has ended is told by a call of its own.
+--   * Locks are taken in one order: session id, key, the history's table, session, the history's rows, audit log; the room,
+--     places, permits, moves, audit log; of many rows in the order of what makes them unique. What only tidies skips rows
+--     that somebody else holds.
+--   * Who holds what everybody needs (the room, the history's months) waits for nobody longer than a tenth of a second.
+--
+-- Advisory locks: 1262834004 a session id that starts or ends, -5 the history's months, -6 the folder of the embedded
+-- PostgreSQL, -7 a migration, -8 the tick.
+
+-- Called before each wait of a function that changes something, and once more at its end: bounds the next wait by what
+-- is left to the caller, and gives up (lock_not_available: nothing has changed) when nothing is. A caller that has not
+-- said how long it waits (caller_waits) has two seconds, from when its statement arrived.
+CREATE OR REPLACE FUNCTION limit_waiting(ms_max integer DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  left_ms integer := coalesce(nullif(current_setting('keybeat.caller_waits_ms', true), '')::integer, 2000)
+                     - extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000;
+BEGIN
+  IF left_ms < 1 THEN
+    RAISE lock_not_available USING MESSAGE = 'the caller has waited long enough';
+  END IF;
+  PERFORM set_config('lock_timeout', least(left_ms, ms_max)::text, true);
+END
+$$;
+
+-- Hands the value through. Wrapped around the first argument of a call, so that it comes before all that the call does:
+-- its caller waits so many milliseconds from now on. (A setting of the transaction, which every pooler keeps together.)
+CREATE OR REPLACE FUNCTION caller_waits(ms integer, value anyelement) RETURNS anyelement
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM set_config('keybeat.caller_waits_ms', ms::text, true);
+  PERFORM limit_waiting();
+  RETURN value;
+END
+$$;

@@ -1,0 +1,182 @@
+/** Tells one story to the reference and to the program, step by step, and compares everything that they say. */
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { AppError } from "../../../../src/errors.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
+import type { TestDatabase } from "../../../support/database.ts";
+import { newSessionId } from "../../../support/secrets.ts";
+import { maskSessionId } from "./chain.ts";
+import type { Command, OddKey, Story } from "./model-commands.ts";
+import { ask, byId, cleanUp, type Place, pin, readPlaces } from "./model-program.ts";
+import { type Answer, type Call, createReference, type ModelKey, type Reference } from "./model-reference.ts";
+
+/** The database's clock runs on while a story is told; its rows are dated anew this often. */
+const PIN_EVERY_MS = 250;
+/** Within this time after dating, a session that is 59 s silent by the model is live for the program too. */
+const PINNED_FOR_MS = 900;
+
+/** Counts the different answers, so that a test can see that its stories reached all of them. */
+export type Tally = Map<string, number>;
+
+/**
+ * After every step the answer, and where each session stands, must be the reference's. As the reference knows one live
+ * session a key and ends each session once, this says as well: at most one live row a key, no ended id live again, every
+ * ended session in the history exactly once and for its reason. Generations must rise on top of it.
+ */
+export async function tell(db: TestDatabase, service: DeviceSessions, story: Story, tally: Tally): Promise<void> {
+  const reference = createReference(await makeKeys(db, story.oddKey));
+  const told: string[] = [];
+  let places: Place[] = [];
+  let pinnedAtMs = Number.NEGATIVE_INFINITY;
+  try {
+    for (const command of [...story.commands, { do: "cleanup" } as const]) {
+      if (command.do === "pass") reference.pass(command.seconds);
+      if (command.do === "pass" || performance.now() - pinnedAtMs > PIN_EVERY_MS) {
+        pinnedAtMs = performance.now();
+        await pin(db, reference);
+        places = await readPlaces(db, reference);
+      }
+      const step = await takeStep(service, reference, command, places);
+      places = await readPlaces(db, reference);
+      count(tally, `${command.do}: ${step.is}`);
+      told.push(`${told.length + 1}. ${JSON.stringify(command)} → ${step.is}`);
+      const faults = [...step.faults, ...comparePlaces(reference, places)];
+      if (faults.length === 0) continue;
+      // The machine stood still for so long that the two clocks came apart: this story proves nothing.
+      fc.pre(performance.now() - pinnedAtMs < PINNED_FOR_MS);
+      throw new Error([`The story (third key: ${story.oddKey})`, ...told, ...faults].join("\n"));
+    }
+  } catch (error) {
+    // Nor does one in which the machine was too slow for an answer in time.
+    fc.pre(!(error instanceof AppError && error.code === "unavailable"));
+    throw error;
+  } finally {
+    await db.sql`DELETE FROM active_sessions`;
+  }
+}
+
+interface Step {
+  is: string;
+  faults: string[];
+}
+
+async function takeStep(
+  service: DeviceSessions,
+  reference: Reference,
+  command: Command,
+  before: Place[],
+): Promise<Step> {
+  if (command.do === "pass") return { is: "time passes", faults: [] };
+  if (command.do === "cleanup") return cleanAndCompare(service, before);
+  const call = fillIn(reference, command);
+  const due = reference.answer(call);
+  const { learn, ...said } = await ask(service, call);
+  const faults = compare(said, due);
+  const started = reference.sessions.at(-1);
+  if (due.is === "started" && said.is === "started" && started) {
+    const { generation, startedAt } = learn as { generation: number; startedAt: string };
+    if (generation <= started.key.generation) faults.push(`   Generation ${generation} did not rise`);
+    started.key.generation = generation;
+    Object.assign(started, { generation, startedAt });
+  }
+  return { is: describeAnswer(due), faults };
+}
+
+/** A cleanup sweeps those that are silent and were not swept before, every one of them and no other. */
+async function cleanAndCompare(service: DeviceSessions, before: Place[]): Promise<Step> {
+  const silent = before
+    .filter(({ stands }) => stands === "silent")
+    .map(({ id }) => maskSessionId(id))
+    .sort();
+  return { is: silent.length > 0 ? "some" : "none", faults: compare(await cleanUp(service), silent) };
+}
+
+/** A command names sessions by how long ago they were; a call names them by their ids. */
+function fillIn(reference: Reference, command: Exclude<Command, { do: "pass" | "cleanup" }>): Call {
+  const { keys, sessions } = reference;
+  const idOf = (session: number | string) =>
+    (typeof session === "number" && sessions.at(-1 - (session % sessions.length))?.id) || newSessionId();
+  const keyOf = (key: number) => keys[key] as ModelKey;
+  switch (command.do) {
+    case "start": {
+      const sessionId = idOf(command.session);
+      const own = sessions.find(({ id }) => id === sessionId)?.key ?? keyOf(0);
+      const key = command.key === "its own" ? own : keyOf(command.key);
+      const last = reference.holder(key)?.generation ?? key.generation;
+      const expectedGeneration = { nothing: undefined, holder: last, other: Math.max(0, last - 1) }[command.expect];
+      const device = command.device === null ? null : { name: command.device };
+      return { do: "start", key, sessionId, refuse: command.refuse, expectedGeneration, device };
+    }
+    case "status":
+      return {
+        do: "status",
+        key: keyOf(command.key),
+        sessionId: command.session === "none" ? undefined : idOf(command.session),
+      };
+    case "revoke":
+      return { do: "revoke", key: keyOf(command.key) };
+    default:
+      return { do: command.do, sessionId: idOf(command.session) };
+  }
+}
+
+/** Who expired may stand in either place until the next cleanup, everybody else only in one. */
+function comparePlaces(reference: Reference, places: Place[]): string[] {
+  const real = new Map(places.map((place) => [place.id, place]));
+  const due = reference.sessions.map(({ id, generation, ended, beatAtSeconds }): Place => {
+    const active = ended === undefined || (ended === "expired" && real.get(id)?.stands === "silent");
+    const stands = active && ended ? "silent" : (ended ?? "live");
+    return { id, generation, stands, silentSeconds: active ? reference.nowSeconds - beatAtSeconds : null };
+  });
+  return compare(places, due.sort(byId));
+}
+
+function compare(real: unknown, due: unknown): string[] {
+  if (isDeepStrictEqual(real, due)) return [];
+  return [`   The program: ${JSON.stringify(real)}`, `   The model:   ${JSON.stringify(due)}`];
+}
+
+/** What a tally counts: an answer, and the little things about it that a story must have seen. */
+function describeAnswer(answer: Answer): string {
+  const { is, previous, sessionRevoked, own } = answer;
+  const detail = [
+    ...(previous ? ["taking over"] : []),
+    ...(sessionRevoked ? ["with its session"] : []),
+    ...(own ? ["its own"] : []),
+  ];
+  return [is, ...detail].join(", ");
+}
+
+async function makeKeys(db: TestDatabase, oddKey: OddKey): Promise<ModelKey[]> {
+  const odd = {
+    ordinary: {},
+    revoked: {},
+    expired: { expires: "2020-01-01" },
+    "expires after 60 s": { expires: "1h" },
+  };
+  const options = [{}, {}, odd[oddKey]];
+  const made = await Promise.all(options.map((option) => db.makeKey(option)));
+  if (oddKey === "revoked") await db.sql`SELECT revoke_key(${made[2]?.id ?? null}, NULL)`;
+  const keys = made.map(
+    ({ key, id }): ModelKey => ({
+      accessKey: key,
+      id,
+      known: true,
+      revoked: false,
+      expiresAtSeconds: Number.POSITIVE_INFINITY,
+      generation: 0,
+    }),
+  );
+  const [, , third] = keys;
+  if (third) {
+    third.revoked = oddKey === "revoked";
+    if (oddKey === "expired") third.expiresAtSeconds = -1;
+    if (oddKey === "expires after 60 s") third.expiresAtSeconds = 60;
+  }
+  const unknown = { ...(keys[0] as ModelKey), accessKey: "no such key", id: 999_999_999, known: false };
+  return [...keys, unknown];
+}
+
+function count(tally: Tally, what: string): void {
+  tally.set(what, (tally.get(what) ?? 0) + 1);
+}
