@@ -20,7 +20,7 @@ import { buildSync, transformSync } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "keybeat-page-"));
 const PAGE = "src/admin/page";
-/** Where the page's own modules are, compiled; and what it has in common with the client. */
+/** The page's own modules, compiled; and the client's that it uses. */
 const MODULES = join(compiled, "admin/page/client");
 const SHARED = join(compiled, "client/stream-turn.js");
 const WIDGET = "src/client/waiting-room/widget";
@@ -96,7 +96,7 @@ function nameOf(file) {
   return path.startsWith("..") ? basename(file) : path.replaceAll(/[\\/]/g, "-");
 }
 
-/** The identity comes last: once it is there, all of it is. */
+/** Writes the uncompressed file last: once it exists, so do the others. */
 function build(source, target) {
   const bytes = read(source);
   if (existsSync(target) && statSync(target).size === bytes.length && readFileSync(target).equals(bytes)) return;
@@ -131,7 +131,7 @@ function tighten(module) {
   return transformSync(module, { ...options, format: "esm" }).code;
 }
 
-/** All modules are asked for at once, instead of each when the one before has named it. */
+/** Lets the browser load all modules at once instead of one import after another. */
 function preloadModules(html) {
   const links = listModules()
     .map(nameOf)

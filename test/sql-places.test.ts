@@ -11,8 +11,8 @@ const OWNED: Record<string, string[]> = {
   "src/admin/sign-ins/": ["ended_sign_ins"],
   "src/limits/": ["limit_counts"],
 };
-/** Joined by whoever names a key to people, or asks since when the service serves. */
-const SHARED = ["keys", "key_words", "service_state", "service_state_stand_ins"];
+/** Joined by statements that name a key to people or ask since when the service serves; or the business of migrations. */
+const SHARED = ["keys", "key_words", "service_state", "service_state_stand_ins", "applied_functions"];
 
 /** A file of SQL, or one beneath it. */
 const MAY_SAY_SQL = /[/-]sql\.ts$|^src\/database\//;

@@ -1,4 +1,4 @@
-/** What most commands need: the settings and an open database, closed again whatever happens. */
+/** What most commands need: the settings and an open database that is always closed again. */
 import type { Operator } from "../audit/operator.ts";
 import { type Config, readConfig } from "../config.ts";
 import { chooseDatabase } from "../database/choose.ts";

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { describe, expect, it } from "vitest";
 import { useApp } from "../support/app.ts";
 import { cloneDatabase, type TestDatabase, useDatabase } from "../support/database.ts";
@@ -184,6 +185,8 @@ describe("keybeat keys revoke", () => {
     expect(stdout).toBe(`revoked key ${id} (${key.slice(0, 8)}…), its live session has ended\n`);
     const { status, body } = await app.post("/api/session/heartbeat", { session_id });
     expect([status, body.code]).toEqual([410, "session_revoked"]);
+    const [entry] = await db.sql`SELECT who FROM audit_log WHERE action = 'key_revoked' AND key_id = ${id}`;
+    expect(entry?.who).toBe(`command line (${userInfo().username})`);
   });
 
   it("says with --json what it did", async () => {

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { describe, expect, it } from "vitest";
 import { useApp } from "../support/app.ts";
 import { cloneDatabase, useDatabase } from "../support/database.ts";
@@ -102,6 +103,8 @@ describe("keybeat sessions kick", () => {
     expect(await beat(kicked.session_id)).toBe("session_revoked");
     expect(await beat(other.session_id)).toBe(200);
     expect((await app.post("/api/session/start", { access_key: kicked.key })).status).toBe(200);
+    const entries = await db.sql`SELECT who FROM audit_log WHERE action = 'session_kicked' ORDER BY id DESC LIMIT 1`;
+    expect(entries[0]?.who).toBe(`command line (${userInfo().username})`);
   });
 
   it("says with --json what it did", async () => {
