@@ -1,23 +1,21 @@
 /** /docs in a real Chromium: it works under its own policy, asks nobody else, and calls the very service it came from. */
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openBrowser } from "../support/browser.ts";
+import { useBrowser } from "../support/browser.ts";
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
 
 const ADMIN_TOKEN = "an-admin-token-for-the-docs";
 const db = useDatabase();
 let server: RunningServer;
-let browser: Browser;
 
 beforeAll(async () => {
   server = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", ADMIN_TOKEN });
-  browser = await openBrowser();
 });
 afterAll(async () => {
-  await browser?.close();
   await server?.stop();
 });
+const browser = useBrowser();
 
 interface Look {
   page: Page;
@@ -26,7 +24,7 @@ interface Look {
 }
 
 async function openDocs(options: { dark?: boolean; width?: number; path?: string } = {}): Promise<Look> {
-  const context = await browser.newContext({
+  const context = await browser().newContext({
     colorScheme: options.dark ? "dark" : "light",
     viewport: { width: options.width ?? 1200, height: 900 },
   });

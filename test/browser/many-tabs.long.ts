@@ -4,14 +4,14 @@
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { build } from "esbuild";
-import type { Browser, BrowserContext, Page, Request } from "playwright-core";
+import type { BrowserContext, Page, Request } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Session, startSession } from "../../src/client/index.ts";
 import { newUser, resetRoom } from "../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
-import { openBrowser } from "../support/browser.ts";
+import { useBrowser } from "../support/browser.ts";
 import { useDatabase } from "../support/database.ts";
+import { bundleClient } from "./support/client-bundle.ts";
 
 const TABS = 8;
 /** Eight pages are slow to load where everything else is under way. */
@@ -19,24 +19,12 @@ const TIMEOUT_MS = 180_000;
 const db = useDatabase();
 const app = useApp(db, { adminToken: ADMIN_TOKEN, corsOrigins: ["*"] });
 let site: Server;
-let browser: Browser;
 let context: BrowserContext;
 let streams: Set<Request>;
 const host = (url: string) => url.replace("127.0.0.1", "keybeat.test");
 
 beforeAll(async () => {
-  const bundle = await build({
-    stdin: {
-      contents: `import { startSession } from "./src/client/index.ts"; window.startSession = startSession;`,
-      resolveDir: process.cwd(),
-    },
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-  });
-  const script = bundle.outputFiles[0]?.text ?? "";
+  const script = await bundleClient();
   site = createServer((_, response) => {
     const user = `<script src="${host(app.url)}/api/v1/session/widget.js"></script>`;
     response
@@ -44,17 +32,16 @@ beforeAll(async () => {
       .end(`<!doctype html>${user}<script type="module">${script}</script>`);
   });
   await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
-  browser = await openBrowser(["--host-resolver-rules=MAP keybeat.test 127.0.0.1, MAP shop.test 127.0.0.1"]);
 });
 afterAll(async () => {
-  await browser?.close();
   site?.closeAllConnections();
   site?.close();
 });
+const browser = useBrowser(["--host-resolver-rules=MAP keybeat.test 127.0.0.1, MAP shop.test 127.0.0.1"]);
 
 beforeEach(async () => {
   streams = new Set();
-  context = await browser.newContext({ locale: "en-GB" });
+  context = await browser().newContext({ locale: "en-GB" });
   context.setDefaultTimeout(60_000);
   context.on("request", (request) => /\/(watch|events)(\/|$)/.test(request.url()) && streams.add(request));
   for (const event of ["requestfinished", "requestfailed"] as const) {

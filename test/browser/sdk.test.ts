@@ -1,12 +1,12 @@
 /** The TypeScript SDK, bundled as an app would, in a page of a real Chromium, against a real server. */
 import { createServer, request, type Server } from "node:http";
-import { build } from "esbuild";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Session, startSession } from "../../src/client/index.ts";
-import { openBrowser } from "../support/browser.ts";
+import { useBrowser } from "../support/browser.ts";
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
+import { bundleClient } from "./support/client-bundle.ts";
 
 /** What the app's script leaves in the page. */
 interface App {
@@ -19,22 +19,10 @@ const db = useDatabase();
 let keybeat: RunningServer;
 let site: Server;
 let origin: string;
-let browser: Browser;
 
 beforeAll(async () => {
   keybeat = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", SESSION_TIMEOUT_SECONDS: "10" });
-  const bundle = await build({
-    stdin: {
-      contents: `import { startSession } from "./src/client/index.ts"; window.startSession = startSession;`,
-      resolveDir: process.cwd(),
-    },
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-  });
-  const script = bundle.outputFiles[0]?.text ?? "";
+  const script = await bundleClient();
   // The app's own site, with the service behind the same host, as behind a reverse proxy.
   site = createServer((incoming, outgoing) => {
     if (incoming.url === "/app.js") outgoing.setHeader("Content-Type", "text/javascript").end(script);
@@ -55,18 +43,17 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(site.address() as { port: number }).port}`;
-  browser = await openBrowser();
 });
 afterAll(async () => {
-  await browser?.close();
   site?.closeAllConnections();
   site?.close();
   await keybeat?.stop();
 });
+const browser = useBrowser();
 
 /** A device: a page of its own with the app loaded, and its errors and foreign requests collected. */
 async function openDevice(): Promise<{ page: Page; faults: string[] }> {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await browser().newContext()).newPage();
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("request", (sent) => sent.url().startsWith(origin) || faults.push(`foreign request: ${sent.url()}`));

@@ -1,26 +1,17 @@
-import { randomBytes } from "node:crypto";
-import postgres from "postgres";
 import { describe, expect, inject, it } from "vitest";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { databaseUrl } from "../support/database-url.ts";
+import { createEmptyDatabase } from "../support/empty-database.ts";
 import { keybeat } from "../support/process.ts";
 import { findSecrets, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
 const app = useApp(db);
 
-/** An empty database, as a customer's first one is. */
 async function inEmptyDatabase(run: (url: string) => Promise<void>): Promise<void> {
-  const name = `keybeat_empty_${process.pid}_${randomBytes(4).toString("hex")}`;
-  const admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
-  await admin.unsafe(`CREATE DATABASE ${name}`);
-  try {
-    await run(databaseUrl(inject("serverUrl"), name));
-  } finally {
-    await admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await admin.end();
-  }
+  const { url, drop } = await createEmptyDatabase();
+  await run(url).finally(drop);
 }
 
 async function newSession(): Promise<{ id: number; session_id: string }> {

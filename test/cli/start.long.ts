@@ -1,15 +1,15 @@
 /** A start waits for what is on its way, says for what, gives up in the end, and can be stopped at any moment. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { afterEach, describe, expect, inject, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { databaseUrl } from "../support/database-url.ts";
+import { createEmptyDatabase } from "../support/empty-database.ts";
 import { keybeat } from "../support/process.ts";
 import { startProxy } from "../support/proxy.ts";
 
@@ -71,18 +71,6 @@ function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "keybeat-start-"));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A database with nothing in it. */
-async function createEmpty(): Promise<string> {
-  const name = `keybeat_empty_${process.pid}_${randomBytes(4).toString("hex")}`;
-  const admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
-  await admin.unsafe(`CREATE DATABASE ${name}`);
-  undo.push(async () => {
-    await admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await admin.end();
-  });
-  return databaseUrl(inject("serverUrl"), name);
 }
 
 const AWAY = "postgres://u:p@127.0.0.1:1/none";
@@ -164,7 +152,8 @@ describe("a start that waits is stopped by a signal", () => {
   });
 
   it.each(["serve", "migrate", "cleanup"])("%s, which waits for another process's migration", async (command) => {
-    const url = await createEmpty();
+    const { url, drop } = await createEmptyDatabase();
+    undo.push(drop);
     const other = postgres(url, { max: 1 });
     undo.push(() => other.end({ timeout: 0 }));
     await other`SELECT pg_advisory_lock(1262834007)`;

@@ -1,35 +1,21 @@
 /** Tables in another schema than public, and a role that may do no more than serve. */
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import postgres from "postgres";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { databaseUrl } from "../support/database-url.ts";
+import { afterEach, describe, expect, inject, it } from "vitest";
+import { useEmptyDatabase } from "../support/empty-database.ts";
 import { keybeat, startServer } from "../support/process.ts";
 import { newSessionId } from "../support/secrets.ts";
 
 /** Some ten processes are started one after the other. */
 const LONG_MS = 180_000;
 
-let name: string;
-let url: string;
-let admin: postgres.Sql;
-let sql: postgres.Sql;
-
-/** A database with nothing in it. */
-beforeEach(async () => {
-  name = `keybeat_empty_${process.pid}_${randomBytes(4).toString("hex")}`;
-  url = databaseUrl(inject("serverUrl"), name);
-  admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
-  await admin.unsafe(`CREATE DATABASE ${name}`);
-  sql = postgres(url, { max: 1, onnotice: () => {} });
-});
-
+/** Named as the database is. */
 afterEach(async () => {
-  await sql.end({ timeout: 1 });
-  await admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await admin.unsafe(`DROP ROLE IF EXISTS ${name}`);
+  const admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
+  await admin.unsafe(`DROP ROLE IF EXISTS ${empty.name}`);
   await admin.end();
 });
+const empty = useEmptyDatabase(); // dropped before its role
 
 async function makeKey(DATABASE_URL: string): Promise<string> {
   const made = await keybeat(["keys", "create", "--json"], { DATABASE_URL });
@@ -63,7 +49,8 @@ async function expectServes(
 }
 
 const tablesIn = async (schema: string) =>
-  (await sql`SELECT FROM pg_class WHERE relnamespace = to_regnamespace(${schema}) AND relkind IN ('r', 'p')`).length;
+  (await empty.sql`SELECT FROM pg_class WHERE relnamespace = to_regnamespace(${schema}) AND relkind IN ('r', 'p')`)
+    .length;
 
 describe("another schema", () => {
   it.each([
@@ -72,7 +59,7 @@ describe("another schema", () => {
   ])(
     "%s: is made, migrated once, and serves; the schema public stays empty",
     async (_what, query, schema) => {
-      const there = `${url}?${query}`;
+      const there = `${empty.url}?${query}`;
       expect(await keybeat(["migrate"], { DATABASE_URL: there })).toMatchObject({ code: 0, stderr: "" });
       expect((await keybeat(["migrate"], { DATABASE_URL: there })).stdout).toBe("the schema is up to date\n");
       const key = await makeKey(there);
@@ -89,10 +76,10 @@ describe("another schema", () => {
   it(
     "stands beside one in public, each with its own keys and migrations",
     async () => {
-      const there = `${url}?schema=beside`;
-      const [here, beside] = [await makeKey(url), await makeKey(there)];
+      const there = `${empty.url}?schema=beside`;
+      const [here, beside] = [await makeKey(empty.url), await makeKey(there)];
       expect(here).not.toBe(beside);
-      await expectServes(url, here);
+      await expectServes(empty.url, here);
       await expectServes(there, beside);
       expect(await tablesIn("public")).toBe((await tablesIn("beside")) - 1); // its own journal
     },
@@ -102,12 +89,12 @@ describe("another schema", () => {
   it(
     "of the user's name is passed over while it is empty, and refused when its tables would mix with those in public",
     async () => {
-      await makeKey(url);
-      const [row] = await sql`SELECT current_user AS name`;
-      await sql.unsafe(`CREATE SCHEMA "${row?.name}"`);
-      expect((await keybeat(["migrate"], { DATABASE_URL: url })).stdout).toBe("the schema is up to date\n");
-      await makeKey(`${url}?schema=${row?.name}`);
-      const mixed = await keybeat(["keys", "list"], { DATABASE_URL: url });
+      await makeKey(empty.url);
+      const [row] = await empty.sql`SELECT current_user AS name`;
+      await empty.sql.unsafe(`CREATE SCHEMA "${row?.name}"`);
+      expect((await keybeat(["migrate"], { DATABASE_URL: empty.url })).stdout).toBe("the schema is up to date\n");
+      await makeKey(`${empty.url}?schema=${row?.name}`);
+      const mixed = await keybeat(["keys", "list"], { DATABASE_URL: empty.url });
       expect(mixed.stderr).toMatch(/^keybeat: search_path [^\n]* shows the tables of two Keybeats[^\n]*\n$/);
     },
     LONG_MS,
@@ -115,7 +102,7 @@ describe("another schema", () => {
 
   it("that is none is refused in one line", async () => {
     const { code, stdout, stderr } = await keybeat(["serve"], {
-      DATABASE_URL: `${url}?options=-c%20search_path%3Da,b`,
+      DATABASE_URL: `${empty.url}?options=-c%20search_path%3Da,b`,
     });
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(/^keybeat: no schema of search_path \(a, ?b\) exists[^\n]*\n$/);
@@ -126,13 +113,13 @@ describe("a role that may only serve", () => {
   it(
     "serves with the rights of the guide, and no more; what needs the owner says so",
     async () => {
-      const key = await makeKey(url);
+      const key = await makeKey(empty.url);
       const guide = readFileSync("scripts/deploy/README.md", "utf8");
       const script = /<!-- run by test\/database\/schema\.long\.ts -->\n```sql\n([^`]*)```/.exec(guide)?.[1] as string;
-      await sql.unsafe(script.replaceAll("keybeat_serve", name).replace("'…'", "'a-secret-password'"));
-      await sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`;
-      const own = new URL(url);
-      own.username = name;
+      await empty.sql.unsafe(script.replaceAll("keybeat_serve", empty.name).replace("'…'", "'a-secret-password'"));
+      await empty.sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`;
+      const own = new URL(empty.url);
+      own.username = empty.name;
       own.password = "a-secret-password";
       const output = await expectServes(own.href, key, { CLEANUP_CRON: "" });
       expect(output).not.toMatch(/permission denied|must be owner/);
@@ -141,15 +128,15 @@ describe("a role that may only serve", () => {
       expect(doctor.stdout).not.toMatch(/^FAIL/m);
       expect(doctor.stdout).toMatch(/^WARN permissions +\w+ may serve; .*owner/m);
       expect((await keybeat(["top", "--once"], { DATABASE_URL: own.href })).code).toBe(0);
-      await sql.unsafe(`DROP OWNED BY ${name}`);
+      await empty.sql.unsafe(`DROP OWNED BY ${empty.name}`);
     },
     LONG_MS,
   );
 
   it("is refused in one line where a migration is due", async () => {
-    await admin.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD 'a-secret-password'`);
-    const own = new URL(url);
-    own.username = name;
+    await empty.sql.unsafe(`CREATE ROLE ${empty.name} LOGIN PASSWORD 'a-secret-password'`);
+    const own = new URL(empty.url);
+    own.username = empty.name;
     own.password = "a-secret-password";
     const { code, stderr } = await keybeat(["serve"], { DATABASE_URL: own.href });
     expect(code).toBe(1);

@@ -4,6 +4,7 @@
  */
 import chromium from "@sparticuz/chromium";
 import { type Browser, chromium as playwright } from "playwright-core";
+import { afterAll, beforeAll } from "vitest";
 
 /** The package is made for where a browser has no users: these take away what protects them, or join all pages in one. */
 const UNWANTED = [
@@ -20,4 +21,17 @@ export async function openBrowser(more: string[] = []): Promise<Browser> {
     return playwright.launch({ channel: "chrome", args: more });
   const args = [...chromium.args.filter((arg) => !UNWANTED.includes(arg)), ...more];
   return playwright.launch({ args, executablePath: await chromium.executablePath(), headless: true });
+}
+
+/**
+ * For a test file: one browser for all of its tests. What is registered before this (servers to stop) ends after it, as open
+ * pages would keep it up.
+ */
+export function useBrowser(more: string[] = []): () => Browser {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    browser = await openBrowser(more);
+  });
+  afterAll(() => browser?.close());
+  return () => browser as Browser;
 }

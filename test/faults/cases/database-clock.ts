@@ -24,14 +24,7 @@ function jumpFault(name: string, breaks: string, jumps: (short: boolean) => Jump
     breaks,
     needs: ["faketime", "postgresql server programs"],
     run: (room: FaultRoom) => {
-      const timeout = room.short ? 4 : 6;
-      const env = () => ({
-        QUEUE_MAX_ACTIVE: "1",
-        QUEUE_SESSION_TIMEOUT_SECONDS: String(timeout),
-        QUEUE_CLAIM_SECONDS: String(timeout),
-        QUEUE_WAITER_TIMEOUT_SECONDS: String(timeout),
-      });
-      return underLoad(room, { database: startJumpingPostgres, env }, async (scene) => {
+      return underLoad(room, { database: startJumpingPostgres }, async (scene) => {
         // Moments in the rows are of several clocks; the calls are judged by ours.
         scene.circumstances.clock.errorMs = Number.POSITIVE_INFINITY;
         const audience = await gather(scene);

@@ -56,7 +56,7 @@ export async function liveAsUser({ client, user, silenceMs, firstWaitMs, signal 
   };
 
   const come = () => {
-    const place = { sessionId: randomUUID(), priority: chance(PREFERRED) ? Math.floor(Math.random() * 10) : 0 };
+    const place = { sessionId: randomUUID(), priority: chance(PREFERRED) ? 2 + Math.floor(Math.random() * 8) : 1 };
     const create = (at: number) => client.askRoom({ operation: "create", user, server: at, ...place });
     // Now and then two tabs come at once: it must come out as one place.
     return insist(

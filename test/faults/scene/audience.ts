@@ -1,6 +1,7 @@
 /**
  * Those whom a fault looks at by itself, beside the load: ten devices that beat all the time, one that falls silent, one key
- * that is taken over; in the waiting room a user with the seat and one in line who keep asking, and one who does not.
+ * that is taken over; in the waiting room, where the load's users come before everybody in line, a user with a seat and one
+ * in line who keep asking, and one in line who does not.
  */
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
@@ -15,6 +16,8 @@ import { makeKey } from "./set-up.ts";
 const BEATING = 10;
 const BEAT_MS = 500;
 const DEVICE = "a device that beats";
+const FIRST = 9;
+const LAST = 0;
 
 export interface Audience {
   /** What the devices were answered since it was last asked: how often each status. */
@@ -57,8 +60,14 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
     throw new Error(`${method} ${path.slice(0, 30)} has no answer`);
   };
   const start = (access_key: string) => insist("POST", "/session/start", { access_key, session_id: newSessionId() });
-  const position = (user: string) => insist("GET", `/v1/session/position/${user}`);
-  const come = (user: string) => insist("POST", "/v1/session/create", { user_id: user, session_id: randomUUID() });
+  const come = (user: string, priority = LAST) =>
+    insist("POST", "/v1/session/create", { user_id: user, session_id: randomUUID(), priority });
+  /** To ask for a position would keep the place, and claim a seat. So the room is brought up to date, and then looked at. */
+  const places = async (): Promise<Map<string, { seated: boolean }>> => {
+    await insist("GET", "/v1/session/status");
+    const rows = await scene.postgres.sql`SELECT user_id, seated_at IS NOT NULL AS seated FROM waiting_room_places`;
+    return new Map(rows.map(({ user_id, seated }) => [user_id, { seated }]));
+  };
 
   const told: Record<string, number> = {};
   const troubles: string[] = [];
@@ -89,12 +98,12 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
     };
     return () => keepOn(DEVICE, anew, () => call("POST", "/session/heartbeat", { session_id: body.session_id }));
   };
-  const keepUser = async (user: string) => {
-    await come(user);
+  const keepUser = async (user: string, priority: number) => {
+    await come(user, priority);
     return () =>
       keepOn(
         "a user who asks",
-        () => come(user),
+        () => come(user, priority),
         () => call("GET", `/v1/session/position/${user}`),
       );
   };
@@ -104,8 +113,9 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
     silent: `silent-${randomUUID()}`,
   };
   const devices = await Promise.all(Array.from({ length: BEATING }, keepDevice));
-  const asking = [await keepUser(users.seated), await keepUser(users.waiting)];
+  const asking = [await keepUser(users.seated, FIRST), await keepUser(users.waiting, LAST)];
   const living = [...devices, ...asking].map((live) => live());
+  while (!(await places()).get(users.seated)?.seated) await scene.wait(BEAT_MS / 1000);
   scene.undo.push(async () => {
     stopped.abort();
     await Promise.all(living);
@@ -113,8 +123,6 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
 
   const [silentKey, takenKey] = [(await makeKey(operator)).accessKey, (await makeKey(operator)).accessKey];
   const isLive = async () => (await insist("POST", "/session/status", { access_key: silentKey })).body.active === true;
-  // To ask for the user's position would keep the place: so the line is counted.
-  const inLine = async () => (await insist("GET", "/v1/session/status")).body.queue_length as number;
   return {
     take: () => Object.fromEntries(Object.keys(told).map((status) => [status, takeCount(told, status)])),
     takeOver: async () => (await start(takenKey)).body as StartReply,
@@ -123,18 +131,20 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
       await come(users.silent);
     },
     async gone() {
-      const line = await inLine();
+      const present = await places();
       return [
         ...((await isLive()) ? [] : ["the device that is silent"]),
-        ...(line === 2 ? [] : [`somebody of the two in line (${line} left)`]),
-        ...((await position(users.seated)).body.position === 0 ? [] : ["the user with the seat"]),
+        ...(present.has(users.silent) ? [] : ["the user who is silent"]),
+        ...(present.has(users.waiting) ? [] : ["the user who asks"]),
+        ...(present.get(users.seated)?.seated ? [] : ["the user with the seat"]),
       ];
     },
     async stillThere() {
-      const line = await inLine();
+      const silent = (await places()).get(users.silent);
+      if (silent?.seated) scene.say("the user who is silent was let in, and has until the seat's own time is over");
       return [
         ...((await isLive()) ? ["the device that is silent"] : []),
-        ...(line === 1 ? [] : [`the user who is silent (${line} in line)`]),
+        ...(silent && !silent.seated ? ["the user who is silent"] : []),
       ];
     },
     troubles: () => troubles.splice(0),

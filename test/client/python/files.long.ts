@@ -1,0 +1,98 @@
+/** The files of the Python client, and the conformance table in virtual time. */
+import { spawnSync } from "node:child_process";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { table } from "../support/scenario.ts";
+import { describeWithPython, FOLDER, newFolder, python, usePython } from "./support/app.ts";
+
+usePython();
+
+describeWithPython("the files", () => {
+  it.each(["keybeat.py", "conformance.py", "virtual_world.py"])(
+    "%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know",
+    (name) => {
+      const check = `
+import ast, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    source = file.read()
+compile(source, "keybeat.py", "exec")
+ast.parse(source, feature_version=(3, 8))`;
+      const checked = spawnSync("python3", ["-W", "error", "-c", check, join(FOLDER, name)], { encoding: "utf8" });
+      expect([checked.status, checked.stderr]).toEqual([0, ""]);
+    },
+  );
+
+  it("does nothing when it is imported", async () => {
+    const app = python(
+      `
+import atexit, importlib, keybeat
+before = atexit._ncallbacks()
+importlib.reload(keybeat)
+say("again", threads=threading.active_count(), exit_calls=atexit._ncallbacks() - before)`,
+      ["", ""],
+    );
+    expect(await app.next("again")).toMatchObject({ threads: 1, exit_calls: 0 });
+    await app.ended();
+  });
+});
+
+describeWithPython("the conformance table, for Python", () => {
+  const run = (folder: string, names: string[] = []) =>
+    spawnSync("python3", ["-S", "-X", "dev", "-B", join(folder, "python/conformance.py"), ...names], {
+      encoding: "utf8",
+    });
+
+  it("is met in every scenario, in virtual time", () => {
+    const { status, stdout, stderr } = run(join(FOLDER, ".."));
+    const n = table.scenarios.length;
+    const lines = table.scenarios.map(({ name }) => `PASS ${name}`);
+    expect([stdout.trimEnd().split("\n"), stderr, status]).toEqual([[...lines, `${n}/${n} passed`], "", 0]);
+  });
+
+  it("is found from any folder, also where the program is known by the name that was typed, as in Python 3.8", () => {
+    const as38 = `
+import sys
+sys.argv, sys.path[0], __file__ = ["conformance.py", "happy-path"], ".", "conformance.py"
+with open("conformance.py", encoding="utf-8") as file:
+    exec(compile(file.read(), "conformance.py", "exec"))`;
+    const passed = "PASS happy-path\n1/1 passed\n";
+    expect(spawnSync("python3", ["-B", "-c", as38], { cwd: FOLDER, encoding: "utf8" }).stdout).toBe(passed);
+    const relative = ["-B", "client/python/conformance.py", "happy-path"];
+    expect(spawnSync("python3", relative, { cwd: join(FOLDER, "../.."), encoding: "utf8" }).stdout).toBe(passed);
+  });
+
+  it.each([
+    ["counts its deadline from the answer", "deadline-counts-from-sending", "sent_at + timeout -", "now() + timeout -"],
+    ["takes no answer for the end", "packet-loss", 'answer.kind == "failed":', 'answer.kind == "none":'],
+    ["reclaims a key that was taken", "takeover-by-stream", 'reason != "expired", by', "False, by"],
+    ["comes back by force", "sleep-expired-then-taken", 'id, on_conflict="refuse"', 'id, on_conflict="replace"'],
+    ["replaces a holder that nobody has seen", "ask-yes", 'agreed.get("generation") if', "None if"],
+    ["believes a proxy's 404", "garbage", "_REFUSAL.fullmatch(", 're.search("4.. ", '],
+    ["does not hear the stream", "takeover-by-stream", "if event in _FINAL_EVENTS", "if event in ()"],
+    ["does not notice a sleep", "sleep-clock-stands-key-taken", "_ASLEEP = 20.0", "_ASLEEP = 1e9"],
+    ["does not obey Retry-After", "retry-after", "if answer.retry_after > 0:", "if False:"],
+    ["logs a session id", "happy-path", "return session_id[:8]", "return session_id"],
+    ["forgets to end", "happy-path", 'post("end", request', 'post("heartbeat", request'],
+    [
+      "starts anew where it should ask again",
+      "start-outcome-unknown",
+      "._start_request(self._session_id",
+      "._start_request(secrets.token_hex(9)",
+    ],
+  ])("finds a client that %s", (_, scenario, right, wrong) => {
+    const folder = newFolder();
+    cpSync(FOLDER, join(folder, "python"), { recursive: true });
+    cpSync(join(FOLDER, "../conformance"), join(folder, "conformance"), { recursive: true });
+    expect(run(folder, [scenario]).stdout).toBe(`PASS ${scenario}\n1/1 passed\n`);
+    const source = readFileSync(join(FOLDER, "keybeat.py"), "utf8");
+    expect(source.split(right)).toHaveLength(2);
+    writeFileSync(
+      join(folder, "python/keybeat.py"),
+      source.replace(right, wrong.replace("now()", "self._platform.now()")),
+    );
+    const { status, stdout } = run(folder, [scenario]);
+    expect(stdout).toMatch(/^FAIL .+\n {5}with 0\.0: /);
+    expect([stdout.trimEnd().split("\n").at(-1), status]).toEqual(["0/1 passed", 1]);
+  });
+});
