@@ -1,24 +1,30 @@
-/** All that the document is made of: the parts of the rooms, in the order in which a reader meets them. */
-import { adminErrors, adminPart } from "../../admin/description.ts";
-import type { ErrorCode } from "../../errors.ts";
-import { deviceErrors, devicePart } from "../../sessions/device/description.ts";
-import { waitingRoomErrors, waitingRoomPart } from "../../sessions/waiting-room/description.ts";
-import { serviceErrors, servicePart } from "../description.ts";
-import { createDocument } from "./document.ts";
-import type { ErrorDescription } from "./part.ts";
-import type { Json, Version } from "./schemas.ts";
+/** The whole API in words: the parts of the kinds and of the rooms, in the order in which a reader meets them. */
+import { adminErrors, describeAdmin } from "./admin/description.ts";
+import type { ErrorCode } from "./errors.ts";
+import { serviceErrors, servicePart } from "./http/description.ts";
+import { createDocument } from "./http/openapi/document.ts";
+import type { ErrorDescription, Part } from "./http/openapi/part.ts";
+import type { Json, Version } from "./http/openapi/schemas.ts";
+import type { Kind } from "./sessions/kind.ts";
+import { KINDS } from "./sessions/kinds.ts";
 
-export const PARTS = [devicePart, waitingRoomPart, servicePart, adminPart];
+function describeParts(kinds: readonly Kind[]): Part[] {
+  const admin = describeAdmin(kinds.flatMap(({ adminPart }) => adminPart ?? []));
+  return [...kinds.map(({ part }) => part), servicePart, admin];
+}
 
-/** Complete by type: a code that no room describes does not compile. */
-const ERRORS: Record<ErrorCode, ErrorDescription> = {
-  ...serviceErrors,
-  ...deviceErrors,
-  ...waitingRoomErrors,
-  ...adminErrors,
-};
+export const PARTS = describeParts(KINDS);
 
-export function describeApi(version: Version, release: string): Json {
+type DescribedByKind<K> = K extends { errors: infer Errors } ? keyof Errors : never;
+type Described = keyof typeof serviceErrors | keyof typeof adminErrors | DescribedByKind<(typeof KINDS)[number]>;
+
+function describeErrors(kinds: readonly Kind[]): Record<ErrorCode, ErrorDescription> {
+  /** By type there is none: a code that nobody describes does not compile. */
+  const undescribed: Record<Exclude<ErrorCode, Described>, ErrorDescription> = {};
+  return Object.assign(undescribed, serviceErrors, ...kinds.map(({ errors }) => errors), adminErrors);
+}
+
+export function describeApi(version: Version, release: string, kinds: readonly Kind[] = KINDS): Json {
   const info = {
     title: "Keybeat",
     version: release,
@@ -27,7 +33,12 @@ export function describeApi(version: Version, release: string): Json {
     license: { name: "MIT", identifier: "MIT" },
   };
   const { summary: _new, ...older } = { ...info, license: { name: "MIT", url: "https://opensource.org/license/mit" } };
-  return createDocument({ parts: PARTS, errors: ERRORS, info: version === "3.1" ? info : older, version });
+  return createDocument({
+    parts: describeParts(kinds),
+    errors: describeErrors(kinds),
+    info: version === "3.1" ? info : older,
+    version,
+  });
 }
 
 const DESCRIPTION = `A session service on PostgreSQL: whoever starts last holds the key, and the device before is told at once.

@@ -1,5 +1,5 @@
 /** The operator's part of the OpenAPI document: signing in, who am I, the audit log, the cleanup; the rest is described where it is. */
-import type { AnswerDescription, Errors, Part } from "../http/openapi/part.ts";
+import type { AdminPart, AnswerDescription, Errors, Part } from "../http/openapi/part.ts";
 import { queryOf } from "../http/openapi/part.ts";
 import {
   auditItem,
@@ -13,11 +13,8 @@ import {
   signOutRequest,
 } from "./contract.ts";
 import { aboutPage } from "./description-shared.ts";
-import { feedDescription } from "./feed/description.ts";
 import { keyDescription } from "./keys/description.ts";
 import { pageRoutes } from "./page/description.ts";
-import { sessionDescription } from "./sessions/description.ts";
-import { roomDescription } from "./waiting-room/description.ts";
 
 export const adminErrors = {
   csrf_failed: {
@@ -43,10 +40,30 @@ const SIGNED_OUT: AnswerDescription = {
   headers: ["Cache-Control"],
 };
 
-export const adminPart: Part = {
+/** With what the kinds of session add to it. */
+export const describeAdmin = (ofKinds: AdminPart[]): Part => ({
   tag: {
     name: "Admin",
     description: "For the operator, with the admin token. Where none is configured, none of it is there.",
+  },
+  access: {
+    operator: {
+      schemes: {
+        adminToken: { type: "http", scheme: "bearer", description: "The operator's token (`ADMIN_TOKEN`)." },
+        adminPassword: {
+          type: "apiKey",
+          in: "header",
+          name: "X-Admin-Password",
+          description: "The same token, as older scripts send it.",
+        },
+        adminPage: {
+          type: "apiKey",
+          in: "cookie",
+          name: "keybeat_admin",
+          description: "The page's sign-in (see signIn). What changes something wants `X-CSRF-Token` beside it.",
+        },
+      },
+    },
   },
   schemas: {
     SignInRequest: signInRequest,
@@ -58,9 +75,7 @@ export const adminPart: Part = {
     AuditPage: auditPage,
     CleanupReply: cleanupReply,
     ...keyDescription.schemas,
-    ...sessionDescription.schemas,
-    ...feedDescription.schemas,
-    ...roomDescription.schemas,
+    ...Object.assign({}, ...ofKinds.map(({ schemas }) => schemas)),
   },
   routes: [
     {
@@ -125,9 +140,7 @@ export const adminPart: Part = {
       ],
     },
     ...keyDescription.routes,
-    ...sessionDescription.routes,
-    ...feedDescription.routes,
-    ...roomDescription.routes,
+    ...ofKinds.flatMap(({ routes }) => routes),
     ...pageRoutes,
     {
       method: "get",
@@ -182,4 +195,4 @@ export const adminPart: Part = {
       ],
     },
   ],
-};
+});

@@ -1,35 +1,28 @@
 /** /api/admin: what operators do over HTTP. Mounted only where an admin token is configured. */
 import { Hono } from "hono";
 import type { Database } from "../database/database.ts";
-import type { EventStreams } from "../events/sse.ts";
 import { type AdminEnv, adminAuth } from "../http/admin-auth.ts";
 import type { ReadAddress } from "../http/client-address.ts";
 import { readQuery } from "../http/read-query.ts";
 import type { CleanupReport } from "../jobs/cleanup.ts";
 import type { HashKey } from "../keys/index.ts";
 import type { Limit } from "../limits/limit.ts";
-import type { Logger } from "../log.ts";
+import type { Mounted } from "../sessions/kind.ts";
 import { listAudit } from "./audit/list.ts";
 import { insertAudit } from "./audit/sql.ts";
-import { numbersQuery, pageQuery } from "./contract.ts";
-import { eventRoute } from "./feed/event-route.ts";
-import { createFeed } from "./feed/feed.ts";
+import { pageQuery } from "./contract.ts";
 import { keyRoutes } from "./keys/key-routes.ts";
-import { createNumbers } from "./numbers/read.ts";
-import { sessionRoutes } from "./sessions/session-routes.ts";
 import { signInRoute, signOutRoute } from "./sign-ins/sign-in-routes.ts";
 import { createSignIns } from "./sign-ins/sign-ins.ts";
-import { roomRoutes } from "./waiting-room/room-routes.ts";
 
 export interface Administration {
   database: Database;
   hashKey: HashKey;
   version: string;
-  streams: EventStreams;
-  log: Logger;
   readAddress: ReadAddress;
   /** Counts wrong tokens. */
   failures: Limit;
+  kinds: readonly Mounted[];
   cleanUp(): Promise<CleanupReport>;
 }
 
@@ -51,11 +44,7 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   });
 
   routes.route("/keys", keyRoutes(deps));
-  routes.route("/sessions", sessionRoutes(deps));
-  routes.route("/waiting-room", roomRoutes(deps));
-  const readNumbers = createNumbers(database);
-  routes.get("/numbers", async (c) => c.json(await readNumbers(readQuery(c, numbersQuery).hours)));
-  routes.route("/", eventRoute(createFeed(database, deps.log), deps.streams, signIns.findEnded));
+  for (const kind of deps.kinds) kind.mountAdmin?.(routes, signIns);
   routes.get("/audit", async (c) => c.json(await listAudit(database, readQuery(c, pageQuery))));
   routes.post("/cleanup-sessions", async (c) => {
     const { deleted } = await deps.cleanUp();

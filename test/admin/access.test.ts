@@ -1,11 +1,11 @@
 /** Who may come in: every route of the admin API, from one table. */
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { adminPart } from "../../src/admin/description.ts";
-import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
+import { PARTS } from "../../src/openapi.ts";
 import { readVersion } from "../../src/version.ts";
 import { ADMIN_TOKEN, postInit, readReply, useApp } from "../support/app.ts";
+import { runCleanup } from "../support/cleanup.ts";
 import { useDatabase } from "../support/database.ts";
 import { byToken, callerWith, lookOn, signIn } from "./support/admin.ts";
 
@@ -14,7 +14,7 @@ const app = useApp(db);
 const closed = useApp(db, { adminToken: undefined });
 
 /** Each route as it is described, with `1` and `jun` for what varies. test/http/openapi holds the description to the program. */
-const ROUTES: Array<[method: string, path: string]> = adminPart.routes
+const ROUTES: Array<[method: string, path: string]> = PARTS.flatMap(({ routes }) => routes)
   .filter(({ access }) => access === "operator")
   .map(({ method, path }) => [
     method.toUpperCase(),

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { RouteDescription } from "../../src/http/openapi/part.ts";
-import { PARTS } from "../../src/http/openapi/parts.ts";
+import { PARTS } from "../../src/openapi.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";

@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { PARTS } from "../../src/http/openapi/parts.ts";
+import { PARTS } from "../../src/openapi.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 

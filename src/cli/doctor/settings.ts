@@ -44,8 +44,8 @@ export function checkSecrets(config: Config, env: Environment = process.env): Fi
 }
 
 /** A token for another application of the same provider is as good as one for us, unless it must say whom it is for. */
-export function checkUserTokens({ userAuth }: Config): Finding[] {
-  if (userAuth.kind === "none" || !("jwksUrl" in userAuth) || userAuth.audience !== undefined) return [];
+export function checkUserTokens({ userTokens }: Config): Finding[] {
+  if (userTokens === undefined || !("jwksUrl" in userTokens) || userTokens.audience !== undefined) return [];
   const message =
     "JWKS_URL is set without JWT_AUDIENCE, so tokens that the provider gave for any other application are taken";
   return [warn("settings", message, "set JWT_AUDIENCE to what the tokens for this service have as aud")];

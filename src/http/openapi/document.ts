@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
 import { HEADERS } from "./headers.ts";
 import { codesOf, describeOperation, errorName, errorSchema, type Writer } from "./operation.ts";
-import type { ErrorDescription, Part } from "./part.ts";
+import type { AccessDescription, ErrorDescription, Part } from "./part.ts";
 import { createSchemas, type Json, type Version } from "./schemas.ts";
 
 export interface DocumentSource {
@@ -21,7 +21,8 @@ export function createDocument({ parts, errors, info, version }: DocumentSource)
   const used = new Set(parts.flatMap((part) => part.routes.flatMap((route) => codesOf(route))));
   for (const code of used) named[errorName(code)] = errorSchema(code, errors[code]);
   const schemas = createSchemas(named, version);
-  const write: Writer = { schemas, errors, shared: {} };
+  const access = Object.assign({}, ...parts.map((part) => part.access)) as Record<string, AccessDescription>;
+  const write: Writer = { schemas, errors, access, shared: {} };
 
   const paths: Record<string, Json> = {};
   for (const part of parts) {
@@ -30,7 +31,7 @@ export function createDocument({ parts, errors, info, version }: DocumentSource)
     }
   }
   const components = {
-    securitySchemes: SECURITY_SCHEMES,
+    securitySchemes: Object.assign({}, ...Object.values(access).map(({ schemes }) => schemes)),
     headers: HEADERS,
     responses: write.shared,
     schemas: schemas.components,
@@ -51,26 +52,3 @@ function dropUnused(components: Json & { headers: Json; schemas: Json }, paths: 
     );
   return { ...components, headers: keepUsed("headers"), schemas: keepUsed("schemas") };
 }
-
-const SECURITY_SCHEMES = {
-  sessionId: { type: "http", scheme: "bearer", description: "The id of a live device session." },
-  userToken: {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
-    description: "With `QUEUE_AUTH=jwt` only: a token whose `sub` is the user.",
-  },
-  adminToken: { type: "http", scheme: "bearer", description: "The operator's token (`ADMIN_TOKEN`)." },
-  adminPassword: {
-    type: "apiKey",
-    in: "header",
-    name: "X-Admin-Password",
-    description: "The same token, as older scripts send it.",
-  },
-  adminPage: {
-    type: "apiKey",
-    in: "cookie",
-    name: "keybeat_admin",
-    description: "The page's sign-in (see signIn). What changes something wants `X-CSRF-Token` beside it.",
-  },
-};

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../errors.ts";
 import type {
-  Access,
+  AccessDescription,
   AnswerDescription,
   Content,
   ErrorDescription,
@@ -15,6 +15,7 @@ import { type Json, refTo, type Schemas } from "./schemas.ts";
 export interface Writer {
   schemas: Schemas;
   errors: Record<ErrorCode, ErrorDescription>;
+  access: Record<string, AccessDescription>;
   /** Answers that are the same wherever they come, by the name of their only error. */
   shared: Json;
 }
@@ -34,13 +35,6 @@ const BY_ANOTHER_SITE: ErrorCode[] = ["csrf_failed"];
 const isForOwnPages = (route: RouteDescription) => route.method !== "get" && route.path.startsWith("/api/v1/");
 const isByPage = (route: RouteDescription) => route.access === "operator" && route.method !== "get";
 
-const SECURITY: Record<Access, Json[]> = {
-  anybody: [],
-  session: [{ sessionId: [] }],
-  user: [{}, { userToken: [] }],
-  operator: [{ adminToken: [] }, { adminPassword: [] }, { adminPage: [] }],
-};
-
 const REQUEST_ID = "5b1f0c7e-3a52-4a4e-9c1d-0f6d2f6f8a11";
 
 export function codesOf(route: RouteDescription): ErrorCode[] {
@@ -59,7 +53,7 @@ export function describeOperation(route: RouteDescription, tag: string, write: W
     summary,
     ...(description && { description }),
     tags: [tag],
-    security: SECURITY[route.access],
+    security: describeAccess(route, write),
     parameters: parameters.map((parameter) => describeParameter(parameter, write)),
     ...(body && {
       requestBody: {
@@ -70,6 +64,13 @@ export function describeOperation(route: RouteDescription, tag: string, write: W
     }),
     responses: responses(route, write),
   };
+}
+
+function describeAccess({ access, operationId }: RouteDescription, write: Writer): Json[] {
+  if (access === "anybody") return [];
+  const described = write.access[access];
+  if (described === undefined) throw new Error(`no part says who ${access} is, who may ${operationId}`);
+  return [...(described.optional ? [{}] : []), ...Object.keys(described.schemes).map((name) => ({ [name]: [] }))];
 }
 
 const REQUEST_ID_PARAMETER: ParameterDescription = {

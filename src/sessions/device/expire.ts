@@ -1,10 +1,10 @@
 import type { Database } from "../../database/database.ts";
 import { pageRanges } from "../../database/page-ranges.ts";
-import { countLiveSessionsIn, countPopulation, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
+import { countLiveSessionsIn, type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 2500;
 
-export { countPopulation, type ExpiredRow, maintainHistory };
+export { type ExpiredRow, maintainHistory };
 
 /**
  * Moves silent sessions into the history, batch after batch, until none is left or `untilMs` (on performance.now())

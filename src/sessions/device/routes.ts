@@ -5,8 +5,8 @@ import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
 import { type PostRoute, postRoute } from "../../http/post-route.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
-import type { Counts } from "../../metrics/counts.ts";
 import { endRequest, heartbeatRequest, sessionId, startRequest, statusRequest } from "./contract.ts";
+import type { DeviceCounts } from "./counts.ts";
 import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
 import { beatSession } from "./heartbeat.ts";
@@ -24,7 +24,7 @@ const ENDINGS: Record<EndingReason, string> = {
 };
 
 /** Who watches what in this process, and the streams that tell them. */
-export interface Watching {
+interface Watching {
   endings: Endings<Ending>;
   streams: EventStreams;
 }
@@ -38,7 +38,7 @@ export function heartbeatRoute(service: DeviceSessions): PostRoute {
   });
 }
 
-export function otherRoutes(service: DeviceSessions & { counts: Counts }): PostRoute[] {
+export function otherRoutes(service: DeviceSessions & { counts: DeviceCounts }): PostRoute[] {
   return [
     postRoute("/api/session/start", startRequest, async (request, from) => {
       const reply = await startSession(service, request, from);

@@ -191,29 +191,30 @@ export async function countLiveSessionsIn(database: Database, { first, past }: P
   return row?.live;
 }
 
-/** The whole table is read: not for every request. And how often the clock by which they live was seen to jump. */
-export async function countPopulation(database: Database): Promise<{
-  live: number;
-  silent: number;
-  overdueSeconds: number;
-  clockSteps: { count: number; lastSeconds: number };
-}> {
+/** The whole table is read: not for every request. */
+export async function countPopulation(
+  database: Database,
+): Promise<{ live: number; silent: number; overdueSeconds: number }> {
   const [row] = await database.background.query(
     (sql) => sql`
       WITH moment AS MATERIALIZED (SELECT session_cutoff(clock_timestamp()) AS cutoff)
       SELECT count(*) FILTER (WHERE last_heartbeat > cutoff)::int AS live,
              count(*) FILTER (WHERE last_heartbeat <= cutoff)::int AS silent,
-             coalesce(extract(epoch FROM max(cutoff - last_heartbeat)), 0)::float AS overdue,
-             (SELECT clock_steps::int FROM service_state) AS steps,
-             (SELECT coalesce(clock_stepped_seconds, 0) FROM service_state) AS stepped
+             coalesce(extract(epoch FROM max(cutoff - last_heartbeat)), 0)::float AS overdue
       FROM active_sessions, moment`,
   );
-  return {
-    live: row?.live,
-    silent: row?.silent,
-    overdueSeconds: Math.max(0, row?.overdue),
-    clockSteps: { count: row?.steps, lastSeconds: row?.stepped },
-  };
+  return { live: row?.live, silent: row?.silent, overdueSeconds: Math.max(0, row?.overdue) };
+}
+
+/**
+ * Makes the timeout the installation's: kept in the database, so that every process, a cleanup by a host's cron and an
+ * operator's SQL go by the same. Returns what it was before if it was another; if it was not, no lock is needed.
+ */
+export async function setSessionTimeout(database: Database, seconds: number): Promise<number | undefined> {
+  const [row] = await database.background.query(
+    (sql) => sql<Array<{ before: number | null }>>`SELECT set_session_timeout(${seconds}) AS before`,
+  );
+  return row?.before ?? undefined;
 }
 
 /** Makes the history's coming partitions and drops those past the retention; no ending waits for it for long. */

@@ -1,35 +1,34 @@
 /**
- * Tells whoever watches a user's place what became of it, within the process: at once when PostgreSQL says that the room
- * has changed (in whatever process), and by looking every 5 s in any case.
+ * Tells whoever watches a user's place what became of it, within the process: at once when PostgreSQL says that the line
+ * has changed (in whatever process), and by looking in any case (see events/looks.ts).
  *
  *   notification ─► one look at the whole line ─► each watcher whose place reads otherwise than before is told
  *
- * One look is under way at a time, and the next one waits three times as long as the last one took: however many wait
- * and however often they move, watching takes at most a quarter of a process.
+ * The next look waits three times as long as the last one took: however many wait and however often they move, watching
+ * takes at most a quarter of a process.
  */
 import type { Database } from "../../database/database.ts";
 import type { Listener } from "../../database/listener.ts";
+import { createLooks } from "../../events/looks.ts";
 import type { Logger } from "../../log.ts";
 import type { DepartureEvent, PositionReply } from "./contract.ts";
-import { expirePlaces } from "./expire.ts";
 import { describeWaiter } from "./place.ts";
 import { keepWaiterRows, selectDepartures, selectLine } from "./sql.ts";
 
-const POLL_MS = 5_000;
-const POLL_IN_DOUBT_MS = 1_000;
-const SETTLE_MS = 500;
-const PAUSE_MS_MIN = 20;
+const ROUND_MS = 5_000;
+const ROUND_MS_IN_DOUBT = 1_000;
+const REST_MS_MIN = 20;
 const KEEP_SIZE_MAX = 1_000;
 
 export type PlaceEvent =
   | { event: "position" | "promoted"; data: PositionReply }
   | { event: "closed" | "expired"; data: DepartureEvent };
 
-export interface RoomEvents {
+export interface Line {
   /** `tell` gets the place as it was read, and then every change since; closed and expired are the last. */
   watch(place: PositionReply, tell: (event: PlaceEvent) => void): () => void;
-  /** For a request that waits: `next` resolves when its permit is offered, when the time is over, or when `gone`. */
-  awaitPermit(permitId: string): { next(ms: number, gone?: AbortSignal): Promise<void>; stop(): void };
+  /** Keeps the places of those who wait with an open watch; to be called well within the waiter timeout. */
+  keepWatched(): Promise<void>;
   close(): void;
 }
 
@@ -40,63 +39,22 @@ interface Watcher {
   seated?: boolean;
 }
 
-export function openRoomEvents(deps: {
-  database: Database;
-  /** A waiter with an open stream is kept so much more often than the waiter timeout. */
-  waiterSeconds: number;
-  /** Shared with the other kinds. */
-  listener: Listener;
-  log: Logger;
-}): RoomEvents {
+export function openLine(deps: { database: Database; listener: Listener; log: Logger }): Line {
+  const { database, listener, log } = deps;
   const watchers = new Map<string, Set<Watcher>>();
-  const offers = new Map<string, () => void>();
-  let wanted = false;
-  let looking = false;
-
-  const look = () => {
-    wanted = true;
-    if (!looking && watchers.size > 0) void run();
-  };
-
-  const run = async () => {
-    looking = true;
-    while (wanted && watchers.size > 0) {
-      wanted = false;
-      const began = performance.now();
-      await tellChanges(deps.database, watchers).catch((err) => {
-        wanted = true;
-        deps.log.debug({ err }, "could not look at the line, will look again");
-      });
-      const pauseMs = Math.max(PAUSE_MS_MIN, 3 * (performance.now() - began));
-      await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
-    }
-    looking = false;
-  };
-
-  const lookEverywhere = () => {
-    look();
-    for (const offered of offers.values()) offered();
-  };
-  const { listener } = deps;
-  listener.on("keybeat_room", {
-    hear: (payload) => (payload === "line" ? look() : offers.get(payload.slice("permit ".length))?.()),
-    onDoubt: lookEverywhere,
+  const looks = createLooks({
+    look: () => tellChanges(database, watchers),
+    onRound: () => looks.want(),
+    roundMs: ROUND_MS,
+    roundMsInDoubt: ROUND_MS_IN_DOUBT,
+    restMs: (tookMs) => Math.max(REST_MS_MIN, 3 * tookMs),
+    listener,
+    log,
   });
-
-  const quietly = (run: () => Promise<unknown>) =>
-    run().catch((err) => deps.log.debug({ err }, "the waiting room will be looked at again"));
-  let lastLookAt = 0;
-  const timers = [
-    setInterval(() => {
-      if (performance.now() - lastLookAt < (listener.proven() ? POLL_MS : POLL_IN_DOUBT_MS)) return;
-      lastLookAt = performance.now();
-      look();
-    }, POLL_IN_DOUBT_MS),
-    // Where nobody calls, somebody has to see that a seat or a place has fallen due.
-    setInterval(() => quietly(() => expirePlaces(deps.database, 0)), SETTLE_MS),
-    setInterval(() => quietly(() => keepWatched(deps.database, watchers)), (deps.waiterSeconds * 1000) / 4),
-  ];
-  for (const timer of timers) timer.unref();
+  listener.on("keybeat_room", {
+    hear: (payload) => payload === "line" && looks.want(),
+    onDoubt: looks.want,
+  });
 
   return {
     watch(place, tell) {
@@ -106,48 +64,24 @@ export function openRoomEvents(deps: {
       else tellWaiter(watcher, place);
       const same = watchers.get(userId) ?? new Set();
       watchers.set(userId, same.add(watcher));
-      look();
+      looks.want();
       return () => {
         same.delete(watcher);
         if (same.size === 0 && watchers.get(userId) === same) watchers.delete(userId);
       };
     },
-    awaitPermit(permitId) {
-      let offered = false;
-      let wake = () => {};
-      offers.set(permitId, () => {
-        offered = true;
-        wake();
-      });
-      return {
-        async next(ms, gone) {
-          if (!offered && !gone?.aborted) await within(ms, gone, (resolve) => (wake = resolve));
-          offered = false;
-        },
-        stop: () => offers.delete(permitId),
-      };
+    async keepWatched() {
+      const userIds = [...watchers.keys()];
+      for (let from = 0; from < userIds.length; from += KEEP_SIZE_MAX) {
+        await keepWaiterRows(database, userIds.slice(from, from + KEEP_SIZE_MAX));
+      }
     },
-    close() {
-      for (const timer of timers) clearInterval(timer);
-    },
+    close: looks.close,
   };
 }
 
-/** Resolves when woken, after `ms`, or when the caller is gone. */
-async function within(ms: number, gone: AbortSignal | undefined, onWait: (wake: () => void) => void): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      gone?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    gone?.addEventListener("abort", done);
-    onWait(done);
-  });
-}
-
 async function tellChanges(database: Database, watchers: Map<string, Set<Watcher>>): Promise<void> {
+  if (watchers.size === 0) return;
   // Whoever begins to watch meanwhile is told by the next look.
   const present = new Map([...watchers].map(([userId, same]) => [userId, [...same]]));
   const line = await selectLine(database);
@@ -198,11 +132,4 @@ function tellWaiter(watcher: Watcher, data: PositionReply): void {
   if (watcher.told === text) return;
   watcher.told = text;
   watcher.tell({ event: "position", data });
-}
-
-async function keepWatched(database: Database, watchers: Map<string, unknown>): Promise<void> {
-  const userIds = [...watchers.keys()];
-  for (let from = 0; from < userIds.length; from += KEEP_SIZE_MAX) {
-    await keepWaiterRows(database, userIds.slice(from, from + KEEP_SIZE_MAX));
-  }
 }

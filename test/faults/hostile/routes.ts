@@ -1,6 +1,6 @@
 /** Every route of the application, as whoever attacks it must know it: from its description, so that none is left out. */
 import type { z } from "zod";
-import { PARTS } from "../../../src/http/openapi/parts.ts";
+import { PARTS } from "../../../src/openapi.ts";
 
 export interface Route {
   method: string;

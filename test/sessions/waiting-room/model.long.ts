@@ -8,7 +8,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { openListener } from "../../../src/database/listener.ts";
 import { createLog } from "../../../src/log.ts";
-import { openRoomEvents, type RoomEvents } from "../../../src/sessions/waiting-room/index.ts";
+import { type Line, openLine } from "../../../src/sessions/waiting-room/line.ts";
+import { openPermitOffers, type PermitOffers } from "../../../src/sessions/waiting-room/permit-offers.ts";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
 import { type Mutant, plant } from "../device/mutants.ts";
 import { story } from "./model-commands.ts";
@@ -36,7 +37,8 @@ const ANSWERS = [
 ];
 
 interface Lane extends TestDatabase {
-  roomEvents: RoomEvents;
+  line: Line;
+  offers: PermitOffers;
   drop(): Promise<void>;
 }
 
@@ -109,9 +111,8 @@ async function openLane(): Promise<Lane> {
   await db.sql.unsafe(`ALTER DATABASE ${db.name} SET synchronous_commit = off`);
   const log = createLog("silent");
   const listener = openListener(db.url, log);
-  const roomEvents = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
-  // Or the room's own clock would do between two steps what the next one has to do.
-  roomEvents.close();
+  const line = openLine({ database: db.database, listener, log });
+  line.close();
   await listener.close();
-  return { ...db, roomEvents };
+  return { ...db, line, offers: openPermitOffers(listener) };
 }
