@@ -1,6 +1,6 @@
 // The lines of DESIGN: routes -> verbs -> sql, never back; who may know Hono, the database's driver, another kind.
 const DATABASE_KNOWERS = "(^src/database/|^drizzle/|/sql\\.ts$|^drizzle\\.config\\.ts$|^test/|^scripts/)";
-const HONO_KNOWERS = "(^src/http/|^src/admin/|^src/app\\.ts$|^src/main\\.ts$|/routes\\.ts$|^test/|^scripts/)";
+const HONO_KNOWERS = "(^src/http/|^src/admin/|^src/app\\.ts$|^src/main\\.ts$|/(routes|kind)\\.ts$|^test/|^scripts/)";
 
 module.exports = {
   forbidden: [
@@ -14,7 +14,7 @@ module.exports = {
     },
     {
       name: "only-routes-know-hono",
-      comment: "Only routes.ts, app.ts, main.ts, http/ and admin/ know Hono.",
+      comment: "Only routes.ts, the kinds' doors, app.ts, main.ts, http/ and admin/ know Hono.",
       severity: "error",
       from: { pathNot: HONO_KNOWERS },
       to: { path: "node_modules/(hono|@hono)/" },
@@ -27,11 +27,18 @@ module.exports = {
       to: { path: "^src/sessions/([^/]+)/", pathNot: "^src/sessions/$1/" },
     },
     {
-      name: "verbs-do-not-know-routes",
-      comment: "routes -> verbs -> sql, never back.",
+      name: "kinds-have-one-door",
+      comment: "The service knows the kinds of session by the list alone. Operators, commands and clients know theirs.",
       severity: "error",
-      from: { pathNot: "^src/(app|compose|main)\\.ts$|^test/" },
-      to: { path: "^src/.*/routes\\.ts$" },
+      from: { path: "^src/", pathNot: "^src/(admin|cli|client|sessions/[^/]+)/|^src/sessions/kinds\\.ts$" },
+      to: { path: "^src/sessions/[^/]+/" },
+    },
+    {
+      name: "verbs-do-not-know-routes",
+      comment: "door -> routes -> verbs -> sql, never back.",
+      severity: "error",
+      from: { pathNot: "^src/(app|compose|main)\\.ts$|/kinds?\\.ts$|^src/cli/doctor/|^test/" },
+      to: { path: "^src/.*/(routes|kind)\\.ts$", pathNot: "^src/sessions/kind\\.ts$" },
     },
     {
       name: "sql-knows-no-verbs",

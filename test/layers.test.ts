@@ -18,7 +18,12 @@ const PLANTS: Array<[rule: string, file: string, imports: string]> = [
   ["only-routes-know-hono", "src/cli/planted-server.ts", "@hono/node-server"],
   ["kinds-are-strangers", "src/sessions/planted/index.ts", "../device/index.ts"],
   ["kinds-are-strangers", "src/sessions/device/planted-kind.ts", "../planted/contract.ts"],
+  ["kinds-have-one-door", "src/planted-composition.ts", "./sessions/device/index.ts"],
+  ["kinds-have-one-door", "src/jobs/planted-job.ts", "../sessions/waiting-room/expire.ts"],
+  ["kinds-have-one-door", "src/http/planted-part.ts", "../sessions/planted/contract.ts"],
   ["verbs-do-not-know-routes", "src/sessions/device/planted-back.ts", "./routes.ts"],
+  ["verbs-do-not-know-routes", "src/sessions/device/planted-door.ts", "./kind.ts"],
+  ["verbs-do-not-know-routes", "src/admin/planted-door.ts", "../sessions/device/kind.ts"],
   ["sql-knows-no-verbs", "src/sessions/planted/sql.ts", "../../keys/create.ts"],
   ["sql-knows-no-verbs", "src/sessions/planted/deep/sql.ts", "../index.ts"],
   ["nothing-knows-the-root", "src/keys/planted-root.ts", "../main.ts"],
@@ -39,6 +44,8 @@ const BESIDE: Array<[file: string, imports: string]> = [["src/keys/planted-b.ts"
 /** Imports that look alike and are right. */
 const ALLOWED: Array<[file: string, imports: string]> = [
   ["src/sessions/planted/routes.ts", "hono"],
+  ["src/sessions/planted/kind.ts", "hono"],
+  ["src/jobs/planted-list.ts", "../sessions/kinds.ts"],
   ["src/sessions/planted/contract.ts", "zod"],
   ["src/database/planted-driver.ts", "postgres"],
   ["src/client/planted-contract.ts", "../sessions/planted/contract.ts"],

@@ -9,10 +9,12 @@ import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
 import { createMetrics, writeText } from "../../src/metrics/metrics.ts";
 import { createPopulationReader } from "../../src/metrics/population.ts";
+import { describeApi } from "../../src/openapi.ts";
 import type { Kind } from "../../src/sessions/kind.ts";
 import { KINDS, openKinds } from "../../src/sessions/kinds.ts";
 import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
+import { holdAgainst } from "./document-check.ts";
 import { findSecrets } from "./secrets.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a reply's body is whatever the server says; the tests look at it
@@ -29,6 +31,8 @@ export interface TestApp {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   get(path: string, headers?: Record<string, string>): Promise<Reply>;
   log: string[];
+  /** Whether a request to that path may wait for something to happen. */
+  waits(path: string): boolean;
   /** What is mounted. */
   routes(): Array<{ method: string; path: string }>;
 }
@@ -54,6 +58,7 @@ export function useApp(
     const log = createLog("trace", { write: (line: string) => lines.push(line) });
     const counts = createCounts();
     const { env, kinds = KINDS, ...set } = options;
+    if (options.kinds) holdAgainst(JSON.parse(JSON.stringify(describeApi("3.1", "0", kinds))));
     const config = readConfig({ ...NO_LIMITS, ...env }, kinds);
     const opened = openKinds(kinds, config.kinds, { database: db.database, counts, log });
     let watchers = () => 0;
@@ -92,6 +97,7 @@ export function useApp(
       fetch,
       url: server.url,
       log: lines,
+      waits: application.waits,
       routes: () => hono.routes,
       post: (path: string, body: unknown, headers = {}) => send(path, postInit(body, headers)),
       get: (path: string, headers = {}) => send(path, { headers }),
