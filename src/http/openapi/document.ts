@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
 import { HEADERS } from "./headers.ts";
 import { codesOf, describeOperation, errorName, errorSchema, type Writer } from "./operation.ts";
-import type { AccessDescription, ErrorDescription, Part } from "./part.ts";
+import type { ErrorDescription, Part } from "./part.ts";
 import { createSchemas, type Json, type Version } from "./schemas.ts";
 
 export interface DocumentSource {
@@ -21,17 +21,19 @@ export function createDocument({ parts, errors, info, version }: DocumentSource)
   const used = new Set(parts.flatMap((part) => part.routes.flatMap((route) => codesOf(route))));
   for (const code of used) named[errorName(code)] = errorSchema(code, errors[code]);
   const schemas = createSchemas(named, version);
-  const access = Object.assign({}, ...parts.map((part) => part.access)) as Record<string, AccessDescription>;
-  const write: Writer = { schemas, errors, access, shared: {} };
+  const write: Writer = { schemas, errors, shared: {} };
 
   const paths: Record<string, Json> = {};
   for (const part of parts) {
     for (const route of part.routes) {
-      paths[route.path] = { ...paths[route.path], [route.method]: describeOperation(route, part.tag.name, write) };
+      paths[route.path] = { ...paths[route.path], [route.method]: describeOperation(route, part, write) };
     }
   }
   const components = {
-    securitySchemes: Object.assign({}, ...Object.values(access).map(({ schemes }) => schemes)),
+    securitySchemes: Object.assign(
+      {},
+      ...parts.flatMap(({ access = {} }) => Object.values(access).map(({ schemes }) => schemes)),
+    ),
     headers: HEADERS,
     responses: write.shared,
     schemas: schemas.components,

@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../errors.ts";
 import type {
-  AccessDescription,
   AnswerDescription,
   Content,
   ErrorDescription,
   HeaderName,
   ParameterDescription,
+  Part,
   RouteDescription,
 } from "./part.ts";
 import { type Json, refTo, type Schemas } from "./schemas.ts";
@@ -15,7 +15,6 @@ import { type Json, refTo, type Schemas } from "./schemas.ts";
 export interface Writer {
   schemas: Schemas;
   errors: Record<ErrorCode, ErrorDescription>;
-  access: Record<string, AccessDescription>;
   /** Answers that are the same wherever they come, by the name of their only error. */
   shared: Json;
 }
@@ -44,7 +43,7 @@ export function codesOf(route: RouteDescription): ErrorCode[] {
   return [...new Set([...ALWAYS, ...body, ...operator, ...site, ...(route.errors ?? [])])];
 }
 
-export function describeOperation(route: RouteDescription, tag: string, write: Writer): Json {
+export function describeOperation(route: RouteDescription, part: Part, write: Writer): Json {
   const { operationId, summary, description, body } = route;
   const shared = isByPage(route) ? [REQUEST_ID_PARAMETER, CSRF_PARAMETER] : [REQUEST_ID_PARAMETER];
   const parameters = [...shared, ...(route.parameters ?? [])];
@@ -52,8 +51,8 @@ export function describeOperation(route: RouteDescription, tag: string, write: W
     operationId,
     summary,
     ...(description && { description }),
-    tags: [tag],
-    security: describeAccess(route, write),
+    tags: [part.tag.name],
+    security: describeAccess(route, part),
     parameters: parameters.map((parameter) => describeParameter(parameter, write)),
     ...(body && {
       requestBody: {
@@ -66,10 +65,11 @@ export function describeOperation(route: RouteDescription, tag: string, write: W
   };
 }
 
-function describeAccess({ access, operationId }: RouteDescription, write: Writer): Json[] {
+function describeAccess({ access, operationId }: RouteDescription, part: Part): Json[] {
   if (access === "anybody") return [];
-  const described = write.access[access];
-  if (described === undefined) throw new Error(`no part says who ${access} is, who may ${operationId}`);
+  const described = part.access?.[access];
+  if (described === undefined)
+    throw new Error(`${part.tag.name} does not say who ${access} is, who may ${operationId}`);
   return [...(described.optional ? [{}] : []), ...Object.keys(described.schemes).map((name) => ({ [name]: [] }))];
 }
 
