@@ -8,7 +8,7 @@ import { UsageError } from "./errors.ts";
 import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
 import type { TokenOptions } from "./http/user-auth.ts";
-import { type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
+import { type FindFault, type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
 import type { Kind } from "./sessions/kind.ts";
 import { KINDS, type KindSettings } from "./sessions/kinds.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
@@ -139,7 +139,8 @@ export function readConfig(env: Environment = process.env, kinds: readonly Kind[
 export const findBadSettings = (env: Environment = process.env): BadSetting[] => readAll(env, KINDS).bad;
 
 /** Where each secret that is set came from: its variable, or a file. */
-export const findSecretSources = (env: Environment = process.env): ReadSecrets["sources"] => readSecrets(env).sources;
+export const findSecretSources = (env: Environment = process.env): ReadSecrets["sources"] =>
+  readSecrets(env, secretsOf(KINDS)).sources;
 
 type Environment = Record<string, string | undefined>;
 
@@ -160,8 +161,9 @@ function readAll(
   secrets: ReadSecrets["values"];
   bad: BadSetting[];
 } {
-  const { values: secrets, bad: badSecrets } = readSecrets(env);
-  const unset = Object.fromEntries(SECRETS.map((name) => [name, undefined]));
+  const ofKinds = secretsOf(kinds);
+  const { values: secrets, bad: badSecrets } = readSecrets(env, ofKinds);
+  const unset = Object.fromEntries([...SECRETS, ...Object.keys(ofKinds)].map((name) => [name, undefined]));
   const shape = Object.assign({}, shared, ...kinds.map(({ settings }) => settings.shape)) as typeof shared;
   const parsed = z.object(shape).safeParse(given({ ...env, ...unset, ...secrets }));
   const bad = [
@@ -170,6 +172,9 @@ function readAll(
   ];
   return { read: bad.length === 0 ? parsed.data : undefined, secrets, bad };
 }
+
+const secretsOf = (kinds: readonly Kind[]): Record<string, FindFault> =>
+  Object.assign({}, ...kinds.map(({ settings }) => settings.secrets));
 
 /** A secret that is set, and wrong, is not missed as well. */
 function findConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSetting[]): BadSetting[] {

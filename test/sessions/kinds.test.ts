@@ -1,5 +1,7 @@
 /** A kind of session comes in by one value in one list: a toy is added to it, and each of its parts is there. */
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { getTableName, isTable } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examine, readFacts } from "../../src/cli/doctor/sql.ts";
@@ -9,6 +11,7 @@ import { UsageError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
 import { describeApi } from "../../src/openapi.ts";
+import { passSecrets } from "../../src/secrets.ts";
 import type { Kind } from "../../src/sessions/kind.ts";
 import { KINDS, openKinds, settingsOf } from "../../src/sessions/kinds.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
@@ -76,12 +79,23 @@ describe("what a kind brings beside its answers", () => {
   const given = () => ({ database: db.database, counts: createCounts(), log: createLog("silent") });
 
   it("are settings: read, with defaults, and refused by the name of the variable", () => {
-    expect(settingsOf(toy, readConfig({}, WITH_TOY).kinds)).toEqual({ boxes: 3, userTokens: false });
+    expect(settingsOf(toy, readConfig({}, WITH_TOY).kinds)).toMatchObject({ boxes: 3, userTokens: false });
     expect(settingsOf(toy, readConfig({ TOY_BOXES: "4" }, WITH_TOY).kinds).boxes).toBe(4);
     expect(() => readConfig({ TOY_BOXES: "10" }, WITH_TOY)).toThrow(
       new UsageError("TOY_BOXES must be between 1 and 9"),
     );
     expect(findBadSettings({ TOY_BOXES: "10" })).toEqual([]);
+  });
+
+  it("are secrets, in their variables or in files, and passed to the workers", () => {
+    const read = (env: Record<string, string>) => readConfig(env, WITH_TOY);
+    const file = join(mkdtempSync(join(tmpdir(), "keybeat-toy-")), "password");
+    writeFileSync(file, "a-password-for-toys\n");
+    const { kinds, secrets } = read({ TOY_PASSWORD_FILE: file });
+    expect(settingsOf(toy, kinds).password).toBe("a-password-for-toys");
+    expect(passSecrets(secrets)).toMatchObject({ TOY_PASSWORD: "a-password-for-toys", TOY_PASSWORD_FILE: "" });
+    expect(() => read({ TOY_PASSWORD: "short" })).toThrow(/^TOY_PASSWORD has only 5 characters/);
+    expect(() => read({ TOY_PASSWORD_FILE: `${file}.gone` })).toThrow(/^TOY_PASSWORD_FILE names a file that cannot be/);
   });
 
   it("is what it does before the service answers", async () => {
