@@ -3,7 +3,7 @@
 const ROUTES = "[/-]routes?\\.ts$";
 const SQL = "[/-]sql\\.ts$";
 const DATABASE_KNOWERS = `(^src/database/|^drizzle/|${SQL}|^drizzle\\.config\\.ts$|^test/|^scripts/)`;
-const HONO_KNOWERS = `(^src/http/|^src/app\\.ts$|${ROUTES}|^test/|^scripts/)`;
+const HONO_KNOWERS = `(^src/http/|^src/(app|main)\\.ts$|/kind\\.ts$|${ROUTES}|^test/|^scripts/)`;
 
 module.exports = {
   forbidden: [
@@ -17,7 +17,7 @@ module.exports = {
     },
     {
       name: "only-routes-know-hono",
-      comment: "Only files of routes, app.ts and http/ know Hono.",
+      comment: "Only files of routes, the kinds' doors, app.ts, main.ts and http/ know Hono.",
       severity: "error",
       from: { pathNot: HONO_KNOWERS },
       to: { path: "node_modules/(hono|@hono)/" },
@@ -30,11 +30,19 @@ module.exports = {
       to: { path: "^src/sessions/([^/]+)/", pathNot: "^src/sessions/$1/" },
     },
     {
-      name: "verbs-do-not-know-routes",
-      comment: "routes -> verbs -> sql, never back. Routes may have others beneath them.",
+      name: "kinds-have-one-door",
+      comment:
+        "The service knows the kinds of session by the list alone. Operators, commands and clients know theirs, and a key its holder.",
       severity: "error",
-      from: { pathNot: `^src/(app|compose|main)\\.ts$|${ROUTES}|^test/` },
-      to: { path: `^src/.*${ROUTES}`, pathNot: "^src/http/post-route\\.ts$" },
+      from: { path: "^src/", pathNot: "^src/(admin|cli|client|sessions/[^/]+)/|^src/(sessions/kinds|keys/sql)\\.ts$" },
+      to: { path: "^src/sessions/[^/]+/" },
+    },
+    {
+      name: "verbs-do-not-know-routes",
+      comment: "door -> routes -> verbs -> sql, never back. Routes may have others beneath them.",
+      severity: "error",
+      from: { pathNot: `^src/(app|compose|main)\\.ts$|/kinds?\\.ts$|^src/cli/doctor/|${ROUTES}|^test/` },
+      to: { path: `^src/.*(${ROUTES}|/kind\\.ts$)`, pathNot: "^src/sessions/kind\\.ts$" },
     },
     {
       name: "routes-know-no-sql",

@@ -6,7 +6,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { describeApi } from "../src/http/openapi/parts.ts";
+import { describeApi } from "../src/openapi.ts";
 import { readVersion } from "../src/version.ts";
 
 const FILES = { "3.1": "src/http/openapi/openapi.json", "3.0": "src/http/openapi/openapi-3.0.json" } as const;

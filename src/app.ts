@@ -2,11 +2,9 @@
 import { Hono } from "hono";
 import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
-import { createLimitReport } from "./audit/over-limit.ts";
 import type { Database } from "./database/database.ts";
 import { allowHosts } from "./http/allowed-hosts.ts";
 import { asWritten } from "./http/as-written.ts";
-import { createAddressReader, type TrustProxy } from "./http/client-address.ts";
 import { countRequests } from "./http/count-requests.ts";
 import { crossOrigin, ownPages, safeHeaders } from "./http/cross-origin.ts";
 import type { DirectPost } from "./http/direct.ts";
@@ -16,37 +14,26 @@ import { notFound } from "./http/not-found.ts";
 import { openApiRoutes } from "./http/openapi/routes.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
 import { traceRequests } from "./http/trace-requests.ts";
-import type { UserAuth } from "./http/user-auth.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
-import type { HashKey } from "./keys/index.ts";
-import { createLimit, type LimitSettings } from "./limits/limit.ts";
 import type { Logger } from "./log.ts";
 import type { Counts } from "./metrics/counts.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
-import { createHeartbeats, createPingPongReport } from "./sessions/device/index.ts";
-import { deviceRoutes, heartbeatRoute, type Watching } from "./sessions/device/routes.ts";
-import { waitingRoomDemoRoutes } from "./sessions/waiting-room/demo/routes.ts";
-import type { RoomEvents } from "./sessions/waiting-room/index.ts";
-import { holdsCaller, waitingRoomRoutes } from "./sessions/waiting-room/routes.ts";
+import type { Mounted, OpenKind, Serving } from "./sessions/kind.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
-export interface AppDeps extends Watching {
+export interface AppDeps {
+  kinds: readonly OpenKind[];
+  /** What they share. */
+  serving: Serving;
   database: Database;
-  hashKey: HashKey;
-  heartbeatSeconds: number;
-  roomEvents: RoomEvents;
-  userAuth: UserAuth;
   /** Undefined: there is nothing under /api/admin. */
   adminToken: string | undefined;
+  signInsPerMinute: number;
   /** The web pages that may call; `*` stands for all. */
   corsOrigins: readonly string[];
-  trustProxy: TrustProxy;
   /** The host names that are answered to, beside this machine's own; undefined: all. */
   allowedHosts?: readonly string[] | undefined;
-  limits: LimitSettings;
   cleanUp(): Promise<CleanupReport>;
-  /** Is told the code of each start that is refused. */
-  countRefusal(code: string): void;
   version: string;
   /** Whether it is about to stop, and balancers shall send nobody more. */
   isDraining?(): boolean;
@@ -66,54 +53,40 @@ export interface App {
   waits(path: string): boolean;
 }
 
-export function createApp(deps: AppDeps): App {
-  const app = new Hono<HttpEnv>();
-  app.use(safeHeaders()); // outermost: a 404 is thrown through the innermost, whose second half it skips
-  app.use(countRequests(deps.counts));
-  if (deps.tracing) app.use(traceRequests(deps.tracing));
-  app.use(requestId);
-  app.use(asWritten);
-  if (deps.allowedHosts !== undefined) app.use(allowHosts(deps.allowedHosts));
-  if (deps.corsOrigins.length > 0) app.use("/api/*", crossOrigin(deps.corsOrigins));
-  app.use("/api/v1/*", ownPages(deps.corsOrigins));
-  app.onError(errorReply(deps.log));
-  app.notFound(notFound(app));
+/** `kinds`: as they are mounted now; the caller runs their clocks, and closes them. */
+export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
+  const { serving } = deps;
+  const hono = new Hono<HttpEnv>();
+  hono.use(safeHeaders()); // outermost: a 404 is thrown through the innermost, whose second half it skips
+  hono.use(countRequests(deps.counts));
+  if (deps.tracing) hono.use(traceRequests(deps.tracing));
+  hono.use(requestId);
+  hono.use(asWritten);
+  if (deps.allowedHosts !== undefined) hono.use(allowHosts(deps.allowedHosts));
+  if (deps.corsOrigins.length > 0) hono.use("/api/*", crossOrigin(deps.corsOrigins));
+  hono.use("/api/v1/*", ownPages(deps.corsOrigins));
+  hono.onError(errorReply(deps.log));
+  hono.notFound(notFound(hono));
 
-  app.route("/", healthRoutes(deps));
-  app.route("/", metricsRoutes(deps.scrape));
-  app.route("/", openApiRoutes());
-  const readAddress = createAddressReader(deps.trustProxy);
-  const report = createLimitReport(deps.database, deps.log);
-  const limit = (name: string, perMinute: number, message: string) =>
-    createLimit(deps.database, { name, perMinute, message, report });
-  const devices = {
-    ...deps,
-    heartbeats: createHeartbeats(deps.database, deps.counts.batches),
-    unknownKeys: limit(
-      "unknown-key",
-      deps.limits.unknownKeys,
-      "Too many unknown access keys from this address, please try again in a minute",
-    ),
-    startsMax: deps.limits.starts,
-    reportPingPong: createPingPongReport(deps.log, deps.counts),
-  };
-  const heartbeat = heartbeatRoute(devices);
-  app.route("/api/session", deviceRoutes({ ...devices, readAddress }));
-  const places = limit(
-    "place",
-    deps.limits.places,
-    "Too many places are asked for from this address, please try again in a minute",
-  );
-  app.route("/api/v1/session", waitingRoomRoutes({ ...deps, readAddress, places }));
-  app.route("/", waitingRoomDemoRoutes());
+  hono.route("/", healthRoutes(deps));
+  hono.route("/", metricsRoutes(deps.scrape));
+  hono.route("/", openApiRoutes());
+  const kinds = deps.kinds.map((kind) => kind.mount(hono, serving));
   if (deps.adminToken !== undefined) {
-    const failures = limit(
-      "sign-in",
-      deps.limits.signIns,
-      "Too many wrong admin tokens from this address, please try again in a minute",
-    );
-    app.route("/api/admin", adminRoutes({ ...deps, readAddress, failures }, deps.adminToken));
-    app.route("/", adminPageRoutes());
+    const failures = serving.createLimit({
+      name: "sign-in",
+      perMinute: deps.signInsPerMinute,
+      message: "Too many wrong admin tokens from this address, please try again in a minute",
+    });
+    const { hashKey, readAddress } = serving;
+    hono.route("/api/admin", adminRoutes({ ...deps, hashKey, readAddress, failures, kinds }, deps.adminToken));
+    hono.route("/", adminPageRoutes());
   }
-  return { hono: app, heartbeat: deps.tracing ? undefined : heartbeat, counts: deps.counts, waits: holdsCaller };
+  const app = {
+    hono,
+    heartbeat: deps.tracing ? undefined : kinds.find(({ heartbeat }) => heartbeat)?.heartbeat,
+    counts: deps.counts,
+    waits: (path: string) => kinds.some((kind) => kind.waits?.(path)),
+  };
+  return { app, kinds };
 }

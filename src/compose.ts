@@ -1,27 +1,29 @@
-/** Puts together what answers: the live parts of each kind of session, and the application over them. Never listens. */
+/** Puts together what answers: the kinds of session, what they share, and the application over them. Never listens. */
 
 import { type App, type AppDeps, createApp } from "./app.ts";
+import { createLimitReport } from "./audit/over-limit.ts";
 import type { Config } from "./config.ts";
 import { openListener } from "./database/listener.ts";
-import { createEndings } from "./events/endings.ts";
 import { createEventStreams, type EventStreams } from "./events/sse.ts";
-import { createUserAuth } from "./http/user-auth.ts";
+import { createAddressReader } from "./http/client-address.ts";
+import { createVerifyToken } from "./http/user-auth.ts";
+import { startClocks } from "./jobs/clocks.ts";
+import type { HashKey } from "./keys/index.ts";
+import { createLimit } from "./limits/limit.ts";
 import { boundConnections } from "./open-files.ts";
-import { openCounters } from "./sessions/device/counters.ts";
-import { lookForEndings } from "./sessions/device/index.ts";
-import { openRoomEvents } from "./sessions/waiting-room/index.ts";
+import type { Serving } from "./sessions/kind.ts";
 import { readVersion } from "./version.ts";
 
 /** Of the connections of a process, how many may be streams; the others are for who calls and goes. */
 const STREAMS_SHARE = 3 / 4;
 
-type FromConfig = "heartbeatSeconds" | "corsOrigins" | "trustProxy" | "allowedHosts" | "limits";
-type MadeHere = "endings" | "streams" | "roomEvents" | "userAuth" | "countRefusal" | "version";
+type FromConfig = "corsOrigins" | "allowedHosts" | "signInsPerMinute";
 
 /** What a process has already when it comes to answer. */
-export interface Given extends Omit<AppDeps, FromConfig | MadeHere> {
+export interface Answering extends Omit<AppDeps, FromConfig | "serving" | "version"> {
   /** Of the database, for a connection that listens. */
   url: string;
+  hashKey: HashKey;
 }
 
 export interface Composition {
@@ -32,42 +34,39 @@ export interface Composition {
 }
 
 export function compose(
-  config: Pick<Config, FromConfig | "connectionsMax" | "userAuth" | "waitingRoom">,
-  given: Given,
+  config: Pick<Config, FromConfig | "trustProxy" | "connectionsMax" | "userTokens">,
+  answering: Answering,
 ): Composition {
-  const { database, url, log } = given;
+  const { database, url, hashKey, log } = answering;
   const streams = createEventStreams(Math.ceil(boundConnections(config.connectionsMax) * STREAMS_SHARE));
   const listener = openListener(url, log);
-  const endings = createEndings({
-    look: (sessionIds) => lookForEndings(database, sessionIds),
+  const report = createLimitReport(database, log);
+  const serving: Serving = {
+    hashKey,
     listener,
-    channel: "keybeat_ending",
-    log,
-  });
-  const { waiterSeconds } = config.waitingRoom;
-  const roomEvents = openRoomEvents({ database, listener, waiterSeconds, log });
-  const counters = openCounters(database, log);
-  const app = createApp({
-    ...given,
-    endings,
     streams,
-    roomEvents,
-    userAuth: createUserAuth(config.userAuth, "keybeat waiting room"),
-    countRefusal: counters.countRefusal,
+    readAddress: createAddressReader(config.trustProxy),
+    createLimit: (options) => createLimit(database, { ...options, report }),
+    verifyToken: config.userTokens && createVerifyToken(config.userTokens),
+  };
+  const { app, kinds } = createApp({
+    ...answering,
+    serving,
     version: readVersion(),
-    heartbeatSeconds: config.heartbeatSeconds,
     corsOrigins: config.corsOrigins,
-    trustProxy: config.trustProxy,
     allowedHosts: config.allowedHosts,
-    limits: config.limits,
+    signInsPerMinute: config.signInsPerMinute,
   });
+  const stopClocks = startClocks(
+    kinds.flatMap(({ clocks }) => clocks ?? []),
+    log,
+  );
   return {
     app,
     streams,
     async close() {
-      endings.close();
-      roomEvents.close();
-      await Promise.all([streams.close(), listener.close(), counters.close()]);
+      stopClocks();
+      await Promise.all([...kinds.map((kind) => kind.close()), streams.close(), listener.close()]);
     },
   };
 }

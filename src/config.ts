@@ -3,22 +3,18 @@ import { availableParallelism } from "node:os";
 import cron from "node-cron";
 import { z } from "zod";
 import { readDestination } from "./database/destination.ts";
+import { wholeNumber } from "./environment.ts";
 import { UsageError } from "./errors.ts";
 import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
-import type { UserAuthOptions } from "./http/user-auth.ts";
-import type { LimitSettings } from "./limits/limit.ts";
-import { type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
+import type { TokenOptions } from "./http/user-auth.ts";
+import { type FindFault, type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
+import type { Kind } from "./sessions/kind.ts";
+import { KINDS, type KindSettings } from "./sessions/kinds.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
 
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
-
-const environment = z.object({
+/** Beside those of the kinds of session. */
+const shared = {
   DATABASE_URL: z
     .string()
     .superRefine((text, context) => {
@@ -33,8 +29,6 @@ const environment = z.object({
   HOST: z.string().optional(),
   PORT: wholeNumber(0, 65_535).default(3000),
   ADMIN_TOKEN: z.string().optional(),
-  SESSION_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(60),
-  HEARTBEAT_SECONDS: wholeNumber(1, 86_400).default(30),
   CLEANUP_CRON: z
     .string()
     .refine((line) => line.trim() === "" || cron.validate(line), "must be a cron line of 5 or 6 fields, or empty")
@@ -54,10 +48,7 @@ const environment = z.object({
     .transform((list) => list.split(",").map((origin) => origin.trim()))
     .refine((list) => list.every(isOrigin), "must be * or a list like https://app.example,http://localhost:5173")
     .default([]),
-  LIMIT_UNKNOWN_KEYS: wholeNumber(0, 1_000_000).default(120),
   LIMIT_SIGN_INS: wholeNumber(0, 1_000_000).default(60),
-  LIMIT_STARTS: wholeNumber(0, 10_000).default(600),
-  LIMIT_PLACES: wholeNumber(0, 1_000_000).default(6_000),
   ALLOWED_HOSTS: z
     .string()
     .transform((list) => list.split(",").map((name) => name.trim().toLowerCase()))
@@ -68,14 +59,6 @@ const environment = z.object({
     .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(",").map((network) => network.trim())))
     .refine(isTrustProxy, "must be a number of proxies (1 to 20), or a list like 10.0.0.0/8,2001:db8::1")
     .optional(),
-  QUEUE_MAX_ACTIVE: wholeNumber(0, 1_000_000).default(20),
-  QUEUE_MAX_REQUESTS: wholeNumber(0, 1_000_000).default(10),
-  QUEUE_SESSION_TIMEOUT_SECONDS: wholeNumber(1, 2_592_000).default(1800),
-  QUEUE_WAITER_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(60),
-  QUEUE_CLAIM_SECONDS: wholeNumber(1, 86_400).default(60),
-  QUEUE_MAX_WAITING: wholeNumber(0, 1_000_000).default(10_000),
-  QUEUE_REQUEST_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(300),
-  QUEUE_AUTH: z.enum(["none", "jwt"]).default("none"),
   JWT_SECRET: z.string().optional(),
   JWKS_URL: z.url({ protocol: /^https?$/, error: "must look like https://host/path" }).optional(),
   JWT_AUDIENCE: z
@@ -85,7 +68,7 @@ const environment = z.object({
     .optional(),
   JWT_ISSUER: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
-});
+};
 
 export type Config = Readonly<{
   /** Undefined: an embedded PostgreSQL in dataDir. */
@@ -94,9 +77,6 @@ export type Config = Readonly<{
   host: string;
   port: number;
   adminToken: string | undefined;
-  sessionTimeoutSeconds: number;
-  /** The longest heartbeat_in. Never over half the timeout, so that one lost beat costs no session. */
-  heartbeatSeconds: number;
   cleanupCron: string | undefined;
   keyPepper: string | undefined;
   historyRetentionDays: number;
@@ -111,20 +91,13 @@ export type Config = Readonly<{
   corsOrigins: readonly string[];
   /** The proxies in front whose X-Forwarded-For is believed. */
   trustProxy: TrustProxy;
-  limits: LimitSettings;
-  waitingRoom: Readonly<{
-    maxActive: number;
-    maxRequests: number;
-    maxWaiting: number;
-    seatSeconds: number;
-    waiterSeconds: number;
-    claimSeconds: number;
-    requestSeconds: number;
-  }>;
+  /** Wrong admin tokens, an address; 0: any number. */
+  signInsPerMinute: number;
   /** The host names that are answered to; undefined: all. */
   allowedHosts: readonly string[] | undefined;
-  /** How the waiting room knows its users. */
-  userAuth: UserAuthOptions;
+  /** Of users; undefined: no kind of session wants tokens of them. */
+  userTokens: TokenOptions | undefined;
+  kinds: KindSettings;
   /** As they were read, for the workers. */
   secrets: Readonly<ReadSecrets["values"]>;
   logLevel: string;
@@ -134,8 +107,8 @@ export type Config = Readonly<{
  * Reads the settings. An empty variable counts as unset, except CLEANUP_CRON, where empty means off.
  * Throws a UsageError that names the variable.
  */
-export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const { read, secrets, bad } = readAll(env);
+export function readConfig(env: Environment = process.env, kinds: readonly Kind[] = KINDS): Config {
+  const { read, secrets, bad } = readAll(env, kinds);
   if (read === undefined) throw new UsageError(bad.map(({ name, reason }) => `${name} ${reason}`).join("; "));
   const host = read.HOST ?? (read.DATABASE_URL === undefined ? "127.0.0.1" : "0.0.0.0");
   return Object.freeze({
@@ -144,8 +117,6 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     host,
     port: read.PORT,
     adminToken: read.ADMIN_TOKEN,
-    sessionTimeoutSeconds: read.SESSION_TIMEOUT_SECONDS,
-    heartbeatSeconds: Math.min(read.HEARTBEAT_SECONDS, read.SESSION_TIMEOUT_SECONDS / 2),
     cleanupCron: read.CLEANUP_CRON.trim() || undefined,
     keyPepper: read.KEY_PEPPER,
     historyRetentionDays: read.HISTORY_RETENTION_DAYS,
@@ -156,64 +127,70 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     corsOrigins: read.CORS_ORIGINS,
     trustProxy: read.TRUST_PROXY,
     allowedHosts: chooseAllowedHosts(host, read),
-    limits: {
-      unknownKeys: read.LIMIT_UNKNOWN_KEYS,
-      signIns: read.LIMIT_SIGN_INS,
-      starts: read.LIMIT_STARTS,
-      places: read.LIMIT_PLACES,
-    },
-    waitingRoom: Object.freeze({
-      maxActive: read.QUEUE_MAX_ACTIVE,
-      maxRequests: read.QUEUE_MAX_REQUESTS,
-      maxWaiting: read.QUEUE_MAX_WAITING,
-      seatSeconds: read.QUEUE_SESSION_TIMEOUT_SECONDS,
-      waiterSeconds: read.QUEUE_WAITER_TIMEOUT_SECONDS,
-      claimSeconds: read.QUEUE_CLAIM_SECONDS,
-      requestSeconds: read.QUEUE_REQUEST_TIMEOUT_SECONDS,
-    }),
-    userAuth: chooseUserAuth(read),
+    signInsPerMinute: read.LIMIT_SIGN_INS,
+    userTokens: findTokenWish(read, kinds) && chooseTokenOptions(read),
+    kinds: Object.freeze(Object.fromEntries(kinds.map(({ name, settings }) => [name, settings.read(read)]))),
     secrets,
     logLevel: read.LOG_LEVEL,
   });
 }
 
 /** The variables that make no sense, each with the reason. */
-export const findBadSettings = (env: Record<string, string | undefined> = process.env): BadSetting[] =>
-  readAll(env).bad;
+export const findBadSettings = (env: Environment = process.env): BadSetting[] => readAll(env, KINDS).bad;
 
 /** Where each secret that is set came from: its variable, or a file. */
-export const findSecretSources = (env: Record<string, string | undefined> = process.env): ReadSecrets["sources"] =>
-  readSecrets(env).sources;
+export const findSecretSources = (env: Environment = process.env): ReadSecrets["sources"] =>
+  readSecrets(env, secretsOf(KINDS)).sources;
+
+type Environment = Record<string, string | undefined>;
 
 interface BadSetting {
   name: string;
   reason: string;
 }
 
-type Read = z.output<typeof environment>;
+/** The values of the kinds are for them to read. */
+type Read = z.output<z.ZodObject<typeof shared>>;
 
 /** `read` is undefined where anything is bad. */
-function readAll(env: Record<string, string | undefined>): {
+function readAll(
+  env: Environment,
+  kinds: readonly Kind[],
+): {
   read: Read | undefined;
   secrets: ReadSecrets["values"];
   bad: BadSetting[];
 } {
-  const { values: secrets, bad: badSecrets } = readSecrets(env);
-  const unset = Object.fromEntries(SECRETS.map((name) => [name, undefined]));
-  const parsed = environment.safeParse(given({ ...env, ...unset, ...secrets }));
-  const bad = [...badSecrets, ...(parsed.success ? findConflicts(parsed.data, badSecrets) : listBad(parsed.error))];
+  const ofKinds = secretsOf(kinds);
+  const { values: secrets, bad: badSecrets } = readSecrets(env, ofKinds);
+  const unset = Object.fromEntries([...SECRETS, ...Object.keys(ofKinds)].map((name) => [name, undefined]));
+  const shape = Object.assign({}, shared, ...kinds.map(({ settings }) => settings.shape)) as typeof shared;
+  const parsed = z.object(shape).safeParse(given({ ...env, ...unset, ...secrets }));
+  const bad = [
+    ...badSecrets,
+    ...(parsed.success ? findConflicts(parsed.data, kinds, badSecrets) : listBad(parsed.error)),
+  ];
   return { read: bad.length === 0 ? parsed.data : undefined, secrets, bad };
 }
 
+const secretsOf = (kinds: readonly Kind[]): Record<string, FindFault> =>
+  Object.assign({}, ...kinds.map(({ settings }) => settings.secrets));
+
 /** A secret that is set, and wrong, is not missed as well. */
-function findConflicts(read: Read, badSecrets: BadSetting[]): BadSetting[] {
-  if (read.QUEUE_AUTH === "none") return [];
+function findConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSetting[]): BadSetting[] {
+  const wish = findTokenWish(read, kinds);
+  if (wish === undefined) return [];
+  const { name, value } = wish;
   if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
-    return [{ name: "JWT_SECRET", reason: "and JWKS_URL are both set: QUEUE_AUTH=jwt takes one of them" }];
+    return [{ name: "JWT_SECRET", reason: `and JWKS_URL are both set: ${name}=${value} takes one of them` }];
   }
-  const isSet = read.JWKS_URL ?? read.JWT_SECRET ?? badSecrets.find(({ name }) => name.startsWith("JWT_SECRET"));
-  return isSet === undefined ? [{ name: "QUEUE_AUTH", reason: "jwt needs JWT_SECRET or JWKS_URL" }] : [];
+  const isSet = read.JWKS_URL ?? read.JWT_SECRET ?? badSecrets.find((bad) => bad.name.startsWith("JWT_SECRET"));
+  return isSet === undefined ? [{ name, reason: `${value} needs JWT_SECRET or JWKS_URL` }] : [];
 }
+
+/** The first setting by which users must have tokens. */
+const findTokenWish = (read: Read, kinds: readonly Kind[]) =>
+  kinds.map(({ settings }) => settings.wantsUserTokens?.(read)).find((wish) => wish !== undefined);
 
 const listBad = (error: z.ZodError): BadSetting[] =>
   error.issues.map((issue) => ({ name: String(issue.path[0]), reason: reason(issue) }));
@@ -231,11 +208,10 @@ function chooseTraceExporter(read: Read): TraceExporter | undefined {
   return exporter === "none" ? undefined : exporter;
 }
 
-function chooseUserAuth(read: Read): UserAuthOptions {
-  if (read.QUEUE_AUTH === "none") return { kind: "none" };
+function chooseTokenOptions(read: Read): TokenOptions {
   const expected = { audience: read.JWT_AUDIENCE, issuer: read.JWT_ISSUER };
-  if (read.JWKS_URL !== undefined) return { kind: "jwt", jwksUrl: read.JWKS_URL, ...expected };
-  return { kind: "jwt", secret: read.JWT_SECRET as string, ...expected };
+  if (read.JWKS_URL !== undefined) return { jwksUrl: read.JWKS_URL, ...expected };
+  return { secret: read.JWT_SECRET as string, ...expected };
 }
 
 /** On somebody's own machine nobody else can come in, and a page that has bent its name to its address must not either. */

@@ -8,11 +8,10 @@ import { compose } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { chooseDatabase } from "./database/choose.ts";
 import { findWay } from "./database/connections.ts";
-import { type Database, openDatabase } from "./database/database.ts";
+import { openDatabase } from "./database/database.ts";
 import { untilFree } from "./database/locked.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { type Patience, untilStopped } from "./database/patience.ts";
-import { setSessionTimeout } from "./database/service-state.ts";
 import { startTicking } from "./database/tick.ts";
 import { welcome } from "./first-run.ts";
 import { type HttpServer, listen } from "./http/server.ts";
@@ -23,12 +22,10 @@ import type { Logger } from "./log.ts";
 import { answerScrapes, scrapeThroughPrimary } from "./metrics/across-workers.ts";
 import { countCleanup, createCounts } from "./metrics/counts.ts";
 import { createMetrics, writeText } from "./metrics/metrics.ts";
-import { createPopulationReader, type PopulationReader } from "./metrics/population.ts";
+import { createPopulationReader } from "./metrics/population.ts";
 import { createShortageReport, findFileShortage } from "./open-files.ts";
 import { passSecrets } from "./secrets.ts";
-import { countPopulation } from "./sessions/device/index.ts";
-import { createRoomNumbers } from "./sessions/waiting-room/index.ts";
-import { configureRoom } from "./sessions/waiting-room/sql.ts";
+import { KINDS, openKinds } from "./sessions/kinds.ts";
 import { startTracing } from "./tracing/start.ts";
 import { readVersion } from "./version.ts";
 import { isWorker, reportListening, startWorkers } from "./workers.ts";
@@ -61,24 +58,29 @@ export async function serve(
     if (tracing) undo.push(tracing.close);
     const database = openDatabase(chosen.url, tracing);
     undo.push(database.close);
-    if (!worker) await settle(config, database, log);
+    const counts = createCounts();
+    const kinds = openKinds(KINDS, config.kinds, { database, counts, log });
+    if (!worker) {
+      await untilFree(log, "the mark of the pepper", () => expectPepper(database, config.keyPepper));
+      for (const kind of kinds) await kind.settle?.();
+    }
 
     const hashKey = createHashKey(config.keyPepper);
     const greeting = worker ? undefined : await welcome(config, chosen, database, hashKey);
     const adminToken = config.adminToken ?? greeting?.adminToken;
-    const counts = createCounts();
     const { historyRetentionDays } = config;
     const cleanUp = (asked: boolean) =>
       countCleanup(counts, () =>
-        runCleanup(database, log, { historyRetentionDays, budgetMs: CLEANUP_BUDGET_MS, asked }),
+        runCleanup(kinds, database, log, { historyRetentionDays, budgetMs: CLEANUP_BUDGET_MS, asked }),
       );
     let watchers = () => 0;
     const collect = createMetrics({
       counts,
+      kinds,
       lanes: database.counts,
       version: readVersion(),
       watchers: () => watchers(),
-      population: worker ? undefined : openPopulation(database),
+      population: worker ? undefined : createPopulationReader(database, kinds),
     });
 
     let server: HttpServer;
@@ -94,6 +96,7 @@ export async function serve(
       const ticking = await startTicking(database, log, () => reportShortage(findFileShortage()) || isFull());
       undo.push(async () => ticking.stop());
       const composition = compose(config, {
+        kinds,
         database,
         url: chosen.url,
         hashKey,
@@ -146,23 +149,6 @@ async function prepareDatabase(url: string, patience: Patience, log: Logger): Pr
   for (const note of findWay(url).destination.notes) log.warn(note);
   const { warnings } = await migrateDatabase(url, patience);
   for (const warning of warnings) log.warn(`${warning}; keybeat doctor says how to mend it`);
-}
-
-function openPopulation(database: Database): PopulationReader {
-  const countRoom = createRoomNumbers(database);
-  return createPopulationReader(async () => ({ ...(await countPopulation(database)), room: await countRoom() }));
-}
-
-/** Waits for those who hold what it changes. */
-async function settle(config: Config, database: Database, log: Logger): Promise<void> {
-  await untilFree(log, "the mark of the pepper", () => expectPepper(database, config.keyPepper));
-  const before = await untilFree(log, "the session timeout of this installation", () =>
-    setSessionTimeout(database, config.sessionTimeoutSeconds),
-  );
-  if (before !== undefined) {
-    log.info({ before, now: config.sessionTimeoutSeconds }, "the session timeout of this installation has changed");
-  }
-  await untilFree(log, "the waiting room's settings", () => configureRoom(database, config.waitingRoom));
 }
 
 async function unwind(undo: Array<() => Promise<void>>, log: Logger): Promise<void> {

@@ -10,9 +10,9 @@ export type SecretName = (typeof SECRETS)[number];
 type Environment = Record<string, string | undefined>;
 
 export interface ReadSecrets {
-  values: Partial<Record<SecretName, string>>;
+  values: Partial<Record<string, string>>;
   /** Where each came from: the name of its variable, or the file. */
-  sources: Partial<Record<SecretName, string>>;
+  sources: Partial<Record<string, string>>;
   bad: Array<{ name: string; reason: string }>;
 }
 
@@ -21,18 +21,23 @@ const BYTES_MAX = 16 * 1024;
 export const TOKEN_LENGTH_MIN = 16;
 export const JWT_SECRET_BYTES_MIN = 32;
 
-/** Why a secret cannot be what it was meant to be. Never says what it is. */
-const FAULTS: Record<SecretName, (text: string) => string | undefined> = {
+/** Says why a text cannot be the secret that it was meant to be; undefined: it can. Never says what it is. */
+export type FindFault = (text: string) => string | undefined;
+
+const FAULTS: Record<SecretName, FindFault> = {
   DATABASE_URL: (text) => (/^\s|\s$/.test(text) ? "must not begin or end with a blank" : undefined),
   ADMIN_TOKEN: findTokenFault,
   KEY_PEPPER: findTextFault,
   JWT_SECRET: (text) => findTextFault(text) ?? findTooShort(text, JWT_SECRET_BYTES_MIN),
 };
 
-/** Reads each file once. An empty variable counts as unset; an empty file does not, as somebody meant it to be read. */
-export function readSecrets(env: Environment): ReadSecrets {
+/**
+ * Reads each file once. An empty variable counts as unset; an empty file does not, as somebody meant it to be read.
+ * `ofKinds`: beside the shared ones, those that kinds of session bring.
+ */
+export function readSecrets(env: Environment, ofKinds: Record<string, FindFault> = {}): ReadSecrets {
   const read: ReadSecrets = { values: {}, sources: {}, bad: [] };
-  for (const name of SECRETS) {
+  for (const [name, findFault] of Object.entries({ ...FAULTS, ...ofKinds })) {
     const file = env[`${name}_FILE`] || undefined;
     const own = env[name] || undefined;
     if (file !== undefined && own !== undefined) {
@@ -46,7 +51,7 @@ export function readSecrets(env: Environment): ReadSecrets {
     }
     if (found.text === undefined) continue;
     const text = trimLineEnds(found.text);
-    const fault = text === "" ? "has nothing but line ends" : FAULTS[name](text);
+    const fault = text === "" ? "has nothing but line ends" : findFault(text);
     if (fault !== undefined) {
       read.bad.push({ name: file === undefined ? name : `${name}_FILE`, reason: fault });
       continue;
@@ -60,7 +65,7 @@ export function readSecrets(env: Environment): ReadSecrets {
 /** For a process that is to have the same secrets as this one: a file may have changed since, or be a pipe. */
 export function passSecrets(values: ReadSecrets["values"]): Record<string, string> {
   return Object.fromEntries(
-    SECRETS.flatMap((name) => [
+    [...new Set([...SECRETS, ...Object.keys(values)])].flatMap((name) => [
       [name, values[name] ?? ""],
       [`${name}_FILE`, ""],
     ]),

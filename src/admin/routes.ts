@@ -1,32 +1,28 @@
 /** /api/admin: what operators do over HTTP. Mounted only where an admin token is configured. */
 import { Hono } from "hono";
 import type { Database } from "../database/database.ts";
-import type { EventStreams } from "../events/sse.ts";
 import { type AdminEnv, adminAuth } from "../http/admin-auth.ts";
 import type { ReadAddress } from "../http/client-address.ts";
 import { readQuery } from "../http/read-query.ts";
 import type { CleanupReport } from "../jobs/cleanup.ts";
 import type { HashKey } from "../keys/index.ts";
 import type { Limit } from "../limits/limit.ts";
-import type { Logger } from "../log.ts";
+import type { Mounted } from "../sessions/kind.ts";
 import { listAudit } from "./audit/list.ts";
 import { cleanUpNow } from "./clean-up.ts";
 import { pageQuery } from "./contract.ts";
-import { deviceAdminRoutes } from "./device/routes.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { signedInRoutes, signInRoute } from "./sign-ins/routes.ts";
 import { createSignIns } from "./sign-ins/sign-ins.ts";
-import { roomAdminRoutes } from "./waiting-room/routes.ts";
 
 export interface Administration {
   database: Database;
   hashKey: HashKey;
   version: string;
-  streams: EventStreams;
-  log: Logger;
   readAddress: ReadAddress;
   /** Counts wrong tokens. */
   failures: Limit;
+  kinds: readonly Mounted[];
   cleanUp(): Promise<CleanupReport>;
 }
 
@@ -39,8 +35,7 @@ export function adminRoutes(deps: Administration, adminToken: string): Hono<Admi
   routes.route("/", signedInRoutes(signIns, deps.version));
 
   routes.route("/keys", keyRoutes(deps));
-  routes.route("/", deviceAdminRoutes({ ...deps, findEnded: signIns.findEnded }));
-  routes.route("/waiting-room", roomAdminRoutes(deps));
+  for (const kind of deps.kinds) kind.mountAdmin?.(routes, signIns);
   routes.get("/audit", async (c) => c.json(await listAudit(database, readQuery(c, pageQuery))));
   routes.post("/cleanup-sessions", async (c) => {
     const deleted = await cleanUpNow(deps, c.get("operator"));

@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import { readConfig } from "../config.ts";
 import { runCleanup } from "../jobs/cleanup.ts";
 import { createLog } from "../log.ts";
+import { createCounts } from "../metrics/counts.ts";
+import { KINDS, openKinds } from "../sessions/kinds.ts";
 import { withDatabase, withMigrated } from "./context.ts";
 import { type OutputOptions, printJson } from "./output.ts";
 
@@ -33,7 +35,7 @@ export function addDatabaseCommands(program: Command): void {
       const log = createLog(options.json ? "silent" : readConfig().logLevel);
       const report = await withDatabase(
         ({ database, config }) =>
-          runCleanup(database, log, {
+          runCleanup(openKinds(KINDS, config.kinds, { database, counts: createCounts(), log }), database, log, {
             historyRetentionDays: config.historyRetentionDays,
             budgetMs: CLEANUP_BUDGET_MS,
             asked: true,

@@ -1,8 +1,8 @@
 /**
- * One LISTEN connection a process, for whoever wants to hear on a channel of its own. A dead one says nothing, so each second something is said on it that must come
- * back: then everything that was told before has arrived too, as PostgreSQL delivers in order. When it does not come
- * back in time, the connection is thrown away for a new one, and until that has proved itself `proven` is false: the
- * owner then looks for itself.
+ * One LISTEN connection a process, with channels for everybody who wants to hear. A dead one says nothing, so twice a
+ * second something is said on it that must come back: then everything that was told before has arrived too, as PostgreSQL
+ * delivers in order. When it does not come back in time, the connection is thrown away for a new one, and until that has
+ * proved itself `proven` is false: who listens then looks for himself.
  */
 import { randomBytes } from "node:crypto";
 import type { Logger } from "../log.ts";
@@ -10,6 +10,8 @@ import { findWay, openConnections, type Sql } from "./connections.ts";
 
 const PROBE_MS = 500;
 const ANSWER_MS_MAX = 900;
+
+export const LISTENER_CONNECTIONS = 1;
 
 export interface Hearing {
   /** Gets every payload on the channel. */
@@ -19,7 +21,7 @@ export interface Hearing {
 }
 
 export interface Listener {
-  /** From now on; on each channel one may hear. */
+  /** From now on. Several may hear on one channel. */
   on(channel: string, hearing: Hearing): void;
   /** Whether everything that was told until a moment ago has been heard. */
   proven(): boolean;
@@ -27,7 +29,7 @@ export interface Listener {
 }
 
 export function openListener(url: string, log: Logger): Listener {
-  const hearings = new Map<string, Hearing>();
+  const hearings = new Map<string, Hearing[]>();
   const probeChannel = `keybeat_probe_${randomBytes(8).toString("hex")}`;
   const way = findWay(url);
   let sql: Sql | undefined;
@@ -44,6 +46,7 @@ export function openListener(url: string, log: Logger): Listener {
   const connect = async () => {
     const fresh: Sql = openConnections(way, {
       name: "listen",
+      max: LISTENER_CONNECTIONS,
       silenceMsMax: ANSWER_MS_MAX,
       connectSeconds: 2,
       prepare: false,
@@ -53,8 +56,10 @@ export function openListener(url: string, log: Logger): Listener {
         drop();
         if (proven) wake();
       },
-      onNotify: (channel, payload) =>
-        channel === probeChannel ? heard(payload) : hearings.get(channel)?.hear(payload),
+      onNotify(channel, payload) {
+        if (channel === probeChannel) heard(payload);
+        for (const { hear } of hearings.get(channel) ?? []) hear(payload);
+      },
     });
     sql = fresh;
     await fresh.unsafe([...hearings.keys(), probeChannel].map((channel) => `LISTEN ${channel}`).join("; "));
@@ -71,7 +76,7 @@ export function openListener(url: string, log: Logger): Listener {
   };
 
   const doubt = () => {
-    for (const { onDoubt } of hearings.values()) onDoubt();
+    for (const { onDoubt } of [...hearings.values()].flat()) onDoubt();
   };
 
   const loop = async () => {
@@ -101,8 +106,9 @@ export function openListener(url: string, log: Logger): Listener {
 
   return {
     on(channel, hearing) {
-      hearings.set(channel, hearing);
-      if (sql === undefined) return;
+      const others = hearings.get(channel);
+      hearings.set(channel, [...(others ?? []), hearing]);
+      if (sql === undefined || others) return;
       drop(); // the next one listens here as well
       wake();
     },

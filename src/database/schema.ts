@@ -1,5 +1,4 @@
 /** Where our tables are, and which migrations and functions have been applied. All of it only reads. */
-import { readFileSync } from "node:fs";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { TransactionSql } from "postgres";
 import { OperatorError } from "../errors.ts";
@@ -95,13 +94,14 @@ export function findDue({ applied = [], functions }: Pick<Schema, "applied" | "f
 
 export const isNothing = ({ migrations, functions }: Due): boolean => migrations.length === 0 && !functions;
 
-/** The names of our tables, as drizzle-kit has noted them beside the last migration. */
-export function readTableNames(): string[] {
-  const meta = `${packageRoot()}/migrations/meta`;
-  const read = (file: string) => JSON.parse(readFileSync(`${meta}/${file}`, "utf8"));
-  const { entries } = read("_journal.json") as { entries: Array<{ tag: string }> };
-  const snapshot = read(`${entries.at(-1)?.tag.slice(0, 4)}_snapshot.json`) as {
-    tables: Record<string, { name: string }>;
-  };
-  return Object.values(snapshot.tables).map(({ name }) => name);
-}
+/** Those of our tables that no kind of session has for itself. */
+export const SHARED_TABLES = [
+  "applied_functions",
+  "audit_log",
+  "ended_sign_ins",
+  "key_words",
+  "keys",
+  "limit_counts",
+  "service_state",
+  "service_state_stand_ins",
+];

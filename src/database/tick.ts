@@ -68,6 +68,15 @@ async function serveTick(database: Database, expectedSeconds: number | undefined
   return row as TickRow;
 }
 
+/** How often the database's clock was seen to jump, and by how much the last time: back is below 0. */
+export async function readClockSteps(database: Database): Promise<{ count: number; lastSeconds: number }> {
+  const [row] = await database.background.query(
+    (sql) => sql<Array<{ count: number; lastSeconds: number }>>`
+      SELECT clock_steps::int AS count, coalesce(clock_stepped_seconds, 0) AS "lastSeconds" FROM service_state`,
+  );
+  return row as { count: number; lastSeconds: number };
+}
+
 function logStep(log: Logger, stepped: number): void {
   const seconds = Math.round(Math.abs(stepped) * 10) / 10;
   if (stepped < 0)

@@ -1,7 +1,8 @@
 /**
- * Who a user is. `none`: the id in the request is believed (a gateway before us knows). `jwt`: a bearer token says it in
- * `sub`, signed with a shared secret (HS256) or with a key of a published set. It must have an end, and be meant for us
- * where the settings say who we are (`audience`) and whose word counts (`issuer`).
+ * Who a user is, for every kind of session that asks. Without tokens the id in the request is believed (a gateway before
+ * us knows). With them a bearer token says it in `sub`, signed with a shared secret (HS256) or with a key of a published
+ * set. It must have an end, and be meant for us where the settings say who we are (`audience`) and whose word counts
+ * (`issuer`).
  */
 import type { Context } from "hono";
 import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
@@ -15,13 +16,15 @@ export type TokenOptions = ({ secret: string } | { jwksUrl: string }) & {
   audience?: readonly string[] | undefined;
   issuer?: string | undefined;
 };
-export type UserAuthOptions = { kind: "none" } | ({ kind: "jwt" } & TokenOptions);
 
 /** What a good token says. */
 export interface UserToken {
   subject: string;
   claims: JWTPayload;
 }
+
+/** Gives what a token says, undefined for one that is not good. Throws `unavailable` where the keys cannot be had. */
+export type VerifyToken = (token: string) => Promise<UserToken | undefined>;
 
 export interface UserAuth {
   /** As readUser. Throws forbidden with somebody else's token. */
@@ -45,10 +48,10 @@ const PUBLIC_KEY_ALGORITHMS = [
 ];
 const CLOCK_TOLERANCE_SECONDS = 30;
 
-/** `realm` names what the tokens are for, to whoever is refused. */
-export function createUserAuth(options: UserAuthOptions, realm: string): UserAuth {
-  if (options.kind === "none") return { expectUser: async () => undefined, readUser: async () => undefined };
-  const readToken = createTokenReader(options, realm);
+/** `verify` undefined: nobody is asked for a token. `realm` names what they are for, to whoever is refused. */
+export function createUserAuth(verify: VerifyToken | undefined, realm: string): UserAuth {
+  if (verify === undefined) return { expectUser: async () => undefined, readUser: async () => undefined };
+  const readToken = createTokenReader(verify, realm);
   return {
     readUser: readToken,
     async expectUser(c, userId) {
@@ -60,8 +63,7 @@ export function createUserAuth(options: UserAuthOptions, realm: string): UserAut
 }
 
 /** Reads a request's token. It throws unauthorized for any that is not good, unavailable where the keys cannot be had. */
-function createTokenReader(options: TokenOptions, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
-  const verify = createVerify(options);
+function createTokenReader(verify: VerifyToken, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
   return async (c) => {
     const sent = readBearer(c);
     const token = sent === undefined ? undefined : await verify(sent);
@@ -70,8 +72,7 @@ function createTokenReader(options: TokenOptions, realm: string): (c: Context<Ht
   };
 }
 
-/** Gives what a token says, undefined for one that is not good. */
-function createVerify(options: TokenOptions): (token: string) => Promise<UserToken | undefined> {
+export function createVerifyToken(options: TokenOptions): VerifyToken {
   const shared = "secret" in options;
   const secret = shared ? new TextEncoder().encode(options.secret) : undefined;
   const published = shared ? undefined : fetchKeys(new URL(options.jwksUrl));

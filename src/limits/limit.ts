@@ -50,12 +50,20 @@ interface Entry {
   reported: boolean;
 }
 
-/** `perMinute` 0: no limit. */
+export interface LimitOptions {
+  name: string;
+  /** 0: no limit. */
+  perMinute: number;
+  /** What is said to who is over it. */
+  message: string;
+}
+
+export type CreateLimit = (options: LimitOptions) => Limit;
+
 export function createLimit(
   database: Database,
-  options: { name: string; perMinute: number; message: string; report(over: OverLimit): void },
+  { name, perMinute, message, report }: LimitOptions & { report(over: OverLimit): void },
 ): Limit {
-  const { name, perMinute, message } = options;
   if (perMinute === 0) return { admit: () => {}, count: async () => {} };
   const entries = new Map<string, Entry>();
   const unsent = new Set<Entry>();
@@ -81,7 +89,7 @@ export function createLimit(
     const count = entry.own + entry.others;
     if (entry.reported || count <= perMinute) return;
     entry.reported = true;
-    if (isNews) options.report({ name, address: entry.address, count, limit: perMinute });
+    if (isNews) report({ name, address: entry.address, count, limit: perMinute });
   };
 
   const send = async (): Promise<void> => {
@@ -149,16 +157,4 @@ async function atMost(ms: number, done: Promise<void>): Promise<void> {
   });
   await Promise.race([done, late]);
   clearTimeout(timer);
-}
-
-/** The configured limits a minute; 0 for none. */
-export interface LimitSettings {
-  /** Calls of one address with keys that do not exist. */
-  unknownKeys: number;
-  /** Wrong admin tokens of one address. */
-  signIns: number;
-  /** Sessions that end, a key. Not counted here: the start looks at the key's history itself (sessions/device/sql.ts). */
-  starts: number;
-  /** Places of the waiting room that one address asks for. */
-  places: number;
 }

@@ -11,7 +11,8 @@ import cluster, { type Worker } from "node:cluster";
 import { AggregatorRegistry } from "prom-client";
 import { unavailable } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { type Samples, writeText } from "./metrics.ts";
+import { writeText } from "./metrics.ts";
+import type { Samples } from "./samples.ts";
 
 const COLLECT_MS_MAX = 1_000;
 const SCRAPE_MS_MAX = 2_500;

@@ -30,21 +30,18 @@ export interface BatchCounts {
 export interface Counts {
   /** Of this process, where it serves. */
   routes: Map<string, RouteCounts>;
-  starts: { new: number; takeover: number; resumed: number };
-  /** Starts that had to wait, as two devices took a key from each other again and again. */
-  pingPongs: number;
-  batches: BatchCounts;
   cleanup: { finished: number; failed: number; expired: number; finishedAtMs: number | undefined };
 }
 
 export function createCounts(): Counts {
   return {
     routes: new Map(),
-    starts: { new: 0, takeover: 0, resumed: 0 },
-    pingPongs: 0,
-    batches: { sizes: createHistogram(BATCH_SIZES), shed: 0, late: 0 },
     cleanup: { finished: 0, failed: 0, expired: 0, finishedAtMs: undefined },
   };
+}
+
+export function createBatchCounts(): BatchCounts {
+  return { sizes: createHistogram(BATCH_SIZES), shed: 0, late: 0 };
 }
 
 export function createSecondsHistogram(): Histogram {

@@ -1,10 +1,10 @@
 /** Who may come in: every route of the admin API, as it is described. */
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { readVersion } from "../../src/version.ts";
 import { ADMIN_TOKEN, postInit, readReply, useApp } from "../support/app.ts";
+import { runCleanup } from "../support/cleanup.ts";
 import { useDatabase } from "../support/database.ts";
 import { addressOf, ROUTES as DESCRIBED, nameOf } from "../support/routes.ts";
 import { byToken, callerWith, lookOn, signIn } from "./support/admin.ts";

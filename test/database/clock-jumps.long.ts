@@ -4,7 +4,6 @@
  */
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
-import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { selectEndedLately } from "../../src/sessions/device/feed-sql.ts";
 import {
@@ -16,12 +15,13 @@ import {
 } from "../../src/sessions/waiting-room/sql.ts";
 import { resetRoom } from "../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
+import { runCleanup } from "../support/cleanup.ts";
 import { JUMPS, jumpClock, resetClock, serveFor, tick } from "../support/clock.ts";
 import { useDatabase } from "../support/database.ts";
 import { newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
-const app = useApp(db, { adminToken: ADMIN_TOKEN, limits: { unknownKeys: 0, signIns: 0, starts: 10 } });
+const app = useApp(db, { adminToken: ADMIN_TOKEN, env: { LIMIT_STARTS: "10" } });
 
 beforeEach(async () => {
   await db.sql`TRUNCATE active_sessions, session_history`;

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { untilFree } from "../../src/database/locked.ts";
-import { setSessionTimeout } from "../../src/database/service-state.ts";
 import { createLog } from "../../src/log.ts";
+import { setSessionTimeout } from "../../src/sessions/device/sql.ts";
 import { configureRoom } from "../../src/sessions/waiting-room/sql.ts";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Database, openDatabase } from "../../src/database/database.ts";
 import { type LaneCounts, openLane } from "../../src/database/lane.ts";
-import { createCounts } from "../../src/metrics/counts.ts";
+import { createBatchCounts } from "../../src/metrics/counts.ts";
 import { createBatches } from "../../src/sessions/device/natural-batching.ts";
 import { useDatabase } from "../support/database.ts";
 
@@ -60,7 +60,7 @@ it("calls past the bounds are counted as turned away, and every call has a durat
 });
 
 it("heartbeats past the bound of the queue are counted as shed, and the size of each batch is", async () => {
-  const { batches } = createCounts();
+  const batches = createBatchCounts();
   let answer = () => {};
   const answered = new Promise<void>((resolve) => {
     answer = resolve;

@@ -2,15 +2,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import type { LaneCounts } from "../../src/database/lane.ts";
-import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
+import { device } from "../../src/sessions/device/kind.ts";
+import { settingsOf } from "../../src/sessions/kinds.ts";
+import { waitingRoom } from "../../src/sessions/waiting-room/kind.ts";
 import { ADMIN_TOKEN, postInit, useApp } from "../support/app.ts";
+import { runCleanup } from "../support/cleanup.ts";
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
-const LIMITS = { unknownKeys: 30, signIns: 10, starts: 60, places: 20 };
+const LIMITS = { LIMIT_UNKNOWN_KEYS: "30", LIMIT_SIGN_INS: "10", LIMIT_STARTS: "60", LIMIT_PLACES: "20" };
 
 const requestCalls = () => {
   const { calls } = db.database.counts.find(({ lane }) => lane === "requests") as LaneCounts;
@@ -40,7 +43,7 @@ async function flood(count: number, send: (at: number) => Promise<Response>): Pr
 }
 
 describe("in one process", () => {
-  const app = useApp(db, { adminToken: ADMIN_TOKEN, trustProxy: 1, limits: LIMITS });
+  const app = useApp(db, { adminToken: ADMIN_TOKEN, trustProxy: 1, env: LIMITS });
   const post = (path: string, body: object, headers: Record<string, string>) =>
     fetch(app.url + path, postInit(body, headers));
 
@@ -226,9 +229,13 @@ describe("in two processes", () => {
 });
 
 it("takes whole numbers, and 0 for no limit", () => {
-  expect(readConfig({}).limits).toEqual({ unknownKeys: 120, signIns: 60, starts: 600, places: 6_000 });
+  const read = (env: Record<string, string>) => {
+    const { signInsPerMinute, kinds } = readConfig(env);
+    const { unknownKeysPerMinute, startsPerMinute } = settingsOf(device, kinds);
+    return [unknownKeysPerMinute, signInsPerMinute, startsPerMinute, settingsOf(waitingRoom, kinds).placesPerMinute];
+  };
+  expect(read({})).toEqual([120, 60, 600, 6_000]);
   const names = ["LIMIT_UNKNOWN_KEYS", "LIMIT_SIGN_INS", "LIMIT_STARTS", "LIMIT_PLACES"];
-  const none = readConfig(Object.fromEntries(names.map((name) => [name, "0"]))).limits;
-  expect(none).toEqual({ unknownKeys: 0, signIns: 0, starts: 0, places: 0 });
+  expect(read(Object.fromEntries(names.map((name) => [name, "0"])))).toEqual([0, 0, 0, 0]);
   for (const name of names) expect(() => readConfig({ [name]: "-1" })).toThrow(name);
 });

@@ -1,9 +1,9 @@
 /** What one run of the cleanup does, and says. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../../src/database/database.ts";
-import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { useApp } from "../support/app.ts";
+import { runCleanup } from "../support/cleanup.ts";
 import { useDatabase } from "../support/database.ts";
 import { findSecrets, newAccessKey, newSessionId } from "../support/secrets.ts";
 

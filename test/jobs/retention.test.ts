@@ -1,10 +1,10 @@
 /** The history in months: made ahead, dropped past the retention, and never in the way of an ending. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
-import { runCleanup } from "../../src/jobs/cleanup.ts";
 import { createLog } from "../../src/log.ts";
 import { maintainHistory } from "../../src/sessions/device/expire.ts";
 import { useApp } from "../support/app.ts";
+import { runCleanup } from "../support/cleanup.ts";
 import { cloneDatabase, type TestDatabase, useDatabase } from "../support/database.ts";
 import { newSessionId } from "../support/secrets.ts";
 

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { keybeat } from "../support/process.ts";
+import { settingNames } from "../support/settings.ts";
 
 const app = useApp(useDatabase());
 const UNITS = "scripts/deploy/systemd";
@@ -42,7 +43,7 @@ describe("the files for hosts", () => {
   });
 
   it("set only variables that the program reads", () => {
-    const config = text("src/config.ts");
+    const names = settingNames();
     const set = [
       ...text("compose.yaml").matchAll(/^ {6}([A-Z_]+):/gm),
       ...text("scripts/deploy/render.yaml").matchAll(/- key: ([A-Z_]+)/g),
@@ -51,7 +52,7 @@ describe("the files for hosts", () => {
     ].map(([, name]) => name as string);
     const others = ["POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "NODE_ENV"];
     expect(set).toEqual(expect.arrayContaining(["DATABASE_URL", "ADMIN_TOKEN", "PORT", "HOST"]));
-    for (const name of set) if (!others.includes(name)) expect(config).toContain(`  ${name}: `);
+    for (const name of set) if (!others.includes(name)) expect(names).toContain(name);
   });
 
   it("say everywhere that a proxy stands in front", () => {

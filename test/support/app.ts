@@ -4,17 +4,17 @@ import { compose } from "../../src/compose.ts";
 import { readConfig } from "../../src/config.ts";
 import type { TrustProxy } from "../../src/http/client-address.ts";
 import { listen } from "../../src/http/server.ts";
-import type { UserAuthOptions } from "../../src/http/user-auth.ts";
 import { runCleanup } from "../../src/jobs/cleanup.ts";
-import type { LimitSettings } from "../../src/limits/limit.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
 import { createMetrics, writeText } from "../../src/metrics/metrics.ts";
 import { createPopulationReader } from "../../src/metrics/population.ts";
-import { countPopulation } from "../../src/sessions/device/index.ts";
-import { createRoomNumbers } from "../../src/sessions/waiting-room/index.ts";
+import { describeApi } from "../../src/openapi.ts";
+import type { Kind } from "../../src/sessions/kind.ts";
+import { KINDS, openKinds } from "../../src/sessions/kinds.ts";
 import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
+import { holdAgainst } from "./document-check.ts";
 import { findSecrets } from "./secrets.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a reply's body is whatever the server says; the tests look at it
@@ -22,7 +22,7 @@ export type Reply = { status: number; body: any; headers: Headers };
 
 export const ADMIN_TOKEN = "an-admin-token-for-tests";
 
-const NO_LIMITS: LimitSettings = { unknownKeys: 0, signIns: 0, starts: 0, places: 0 };
+const NO_LIMITS = { LIMIT_UNKNOWN_KEYS: "0", LIMIT_SIGN_INS: "0", LIMIT_STARTS: "0", LIMIT_PLACES: "0" };
 
 export interface TestApp {
   fetch(request: Request): Response | Promise<Response>;
@@ -31,6 +31,8 @@ export interface TestApp {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   get(path: string, headers?: Record<string, string>): Promise<Reply>;
   log: string[];
+  /** Whether a request to that path may wait for something to happen. */
+  waits(path: string): boolean;
   /** What is mounted. */
   routes(): Array<{ method: string; path: string }>;
 }
@@ -42,8 +44,9 @@ export function useApp(
     corsOrigins?: readonly string[];
     trustProxy?: TrustProxy;
     allowedHosts?: readonly string[];
-    limits?: Partial<LimitSettings>;
-    userAuth?: UserAuthOptions;
+    /** Settings as the environment has them. */
+    env?: Record<string, string>;
+    kinds?: readonly Kind[];
   } = {
     adminToken: ADMIN_TOKEN,
   },
@@ -54,27 +57,28 @@ export function useApp(
     const lines: string[] = [];
     const log = createLog("trace", { write: (line: string) => lines.push(line) });
     const counts = createCounts();
-    const countRoom = createRoomNumbers(db.database);
+    const { env, kinds = KINDS, ...set } = options;
+    if (options.kinds) holdAgainst(JSON.parse(JSON.stringify(describeApi("3.1", "0", kinds))));
+    const config = readConfig({ ...NO_LIMITS, ...env }, kinds);
+    const opened = openKinds(kinds, config.kinds, { database: db.database, counts, log });
     let watchers = () => 0;
     const collect = createMetrics({
       counts,
+      kinds: opened,
       lanes: db.database.counts,
       watchers: () => watchers(),
       version: "0.0.0-test",
-      population: createPopulationReader(async () => ({
-        ...(await countPopulation(db.database)),
-        room: await countRoom(),
-      })),
+      population: createPopulationReader(db.database, opened),
     });
-    const limits = { ...NO_LIMITS, ...options.limits };
-    const settings = { ...readConfig({}), allowedHosts: undefined, ...options, limits };
+    const settings = { ...config, allowedHosts: undefined, ...set };
     const composition = compose(settings, {
+      kinds: opened,
       database: db.database,
       url: db.url,
       hashKey: db.hashKey,
       adminToken: options.adminToken,
       counts,
-      cleanUp: () => runCleanup(db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
+      cleanUp: () => runCleanup(opened, db.database, log, { historyRetentionDays: 90, budgetMs: 10_000, asked: true }),
       scrape: async () => writeText([await collect()]),
       log,
     });
@@ -93,6 +97,7 @@ export function useApp(
       fetch,
       url: server.url,
       log: lines,
+      waits: application.waits,
       routes: () => hono.routes,
       post: (path: string, body: unknown, headers = {}) => send(path, postInit(body, headers)),
       get: (path: string, headers = {}) => send(path, { headers }),

@@ -4,7 +4,7 @@
  */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import document from "../../src/http/openapi/openapi.json" with { type: "json" };
+import committed from "../../src/http/openapi/openapi.json" with { type: "json" };
 import type { Answer } from "./recorder.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the document is JSON of many shapes
@@ -12,8 +12,17 @@ type Json = any;
 
 const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
 (addFormats as unknown as (to: Ajv2020) => void)(ajv);
-ajv.addSchema({ $id: "document", ...(closeObjects(document) as object) });
 const compiled = new Map<string, ValidateFunction>();
+let document: Json;
+holdAgainst(committed);
+
+/** From now on answers are held against this document; the committed one until then. */
+export function holdAgainst(another: Json): void {
+  document = another;
+  compiled.clear();
+  ajv.removeSchema("document");
+  ajv.addSchema({ $id: "document", ...(closeObjects(document) as object) });
+}
 
 /** What an address or a method that is not described may answer, by status. */
 const STRAY: Record<number, string> = {

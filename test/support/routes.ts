@@ -1,7 +1,7 @@
 /** Every route as it is described, for tests that ask all of them: none is left out that test/http/openapi finds mounted. */
 import type { z } from "zod";
 import type { RouteDescription } from "../../src/http/openapi/part.ts";
-import { PARTS } from "../../src/http/openapi/parts.ts";
+import { PARTS } from "../../src/openapi.ts";
 
 export const ROUTES: RouteDescription[] = PARTS.flatMap((part) => part.routes);
 

@@ -4,7 +4,10 @@
  */
 import type { Command } from "commander";
 import { type Config, readConfig } from "../../config.ts";
+import { SHARED_TABLES } from "../../database/schema.ts";
 import { OperatorError } from "../../errors.ts";
+import { device } from "../../sessions/device/kind.ts";
+import { KINDS, settingsOf } from "../../sessions/kinds.ts";
 import { clean, type OutputOptions, paint, printJson } from "../output.ts";
 import { findTarget } from "../target.ts";
 import { checkConnection } from "./connection.ts";
@@ -69,9 +72,9 @@ async function* checkDatabase(config: Config): AsyncGenerator<Finding> {
     const reached = await checkConnection(opened, target.url);
     yield reached;
     if (reached.state === "fail") return;
-    const facts = await readFacts(opened);
+    const facts = await readFacts(opened, [...SHARED_TABLES, ...KINDS.flatMap(({ tables }) => tables)]);
     yield* checkServer(facts, { config, embedded: target.embedded, url: target.url });
-    yield* checkTables(facts, config);
+    yield* checkTables(facts, settingsOf(device, config.kinds));
   } catch (error) {
     // The checks themselves are simple reads: whatever keeps them from running is worth a line of its own.
     yield fail("database", `it answers, but not to the checks: ${reasonOf(error)}`, "look into the log of PostgreSQL");

@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, findBadSettings, findSecretSources } from "../../config.ts";
-import { SECRETS } from "../../secrets.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 type Environment = Record<string, string | undefined>;
@@ -20,23 +19,22 @@ export function usableSettings(env: Environment = process.env): { env: Environme
     const usable = Object.fromEntries(Object.entries(env).filter(([name]) => !left.has(name)));
     const bad = findBadSettings(usable);
     if (bad.length === 0) return { env: usable, left };
-    for (const { name } of bad) for (const both of secretNames(name)) left.add(both);
+    for (const { name } of bad) for (const both of bothNames(name)) left.add(both);
   }
 }
 
 /** A secret may stand in its variable or in a file. */
-function secretNames(name: string): string[] {
-  const secret = SECRETS.find((one) => name === one || name === `${one}_FILE`);
-  return secret === undefined ? [name] : [secret, `${secret}_FILE`];
+function bothNames(name: string): string[] {
+  const variable = name.replace(/_FILE$/, "");
+  return [variable, `${variable}_FILE`];
 }
 
 /** Where each secret comes from: which of several places won is what nobody can see from outside. */
 export function checkSecrets(config: Config, env: Environment = process.env): Finding[] {
   const sources = findSecretSources(env);
-  const findings = SECRETS.flatMap((name) => {
-    const source = sources[name];
-    return source === undefined ? [] : [ok("secrets", `${name} is from ${source === name ? "its variable" : source}`)];
-  });
+  const findings = Object.entries(sources).map(([name, source]) =>
+    ok("secrets", `${name} is from ${source === name ? "its variable" : source}`),
+  );
   if (config.adminToken !== undefined || config.databaseUrl !== undefined) return findings;
   const file = join(config.dataDir, "admin-token");
   const made = existsSync(file) ? `was made on the first run, in ${file}` : "will be made on the first run";
@@ -44,8 +42,8 @@ export function checkSecrets(config: Config, env: Environment = process.env): Fi
 }
 
 /** A token for another application of the same provider is as good as one for us, unless it must say whom it is for. */
-export function checkUserTokens({ userAuth }: Config): Finding[] {
-  if (userAuth.kind === "none" || !("jwksUrl" in userAuth) || userAuth.audience !== undefined) return [];
+export function checkUserTokens({ userTokens }: Config): Finding[] {
+  if (userTokens === undefined || !("jwksUrl" in userTokens) || userTokens.audience !== undefined) return [];
   const message =
     "JWKS_URL is set without JWT_AUDIENCE, so tokens that the provider gave for any other application are taken";
   return [warn("settings", message, "set JWT_AUDIENCE to what the tokens for this service have as aud")];

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findWay, openConnections, type Sql } from "../../database/connections.ts";
-import { readSchema, readTableNames, type Schema } from "../../database/schema.ts";
+import { readSchema, type Schema } from "../../database/schema.ts";
 import { readTableHealth, type TableHealth } from "../../sessions/device/health-sql.ts";
 
 const SILENCE_MS_MAX = 5000;
@@ -81,9 +81,10 @@ export interface Facts {
   tables: TableFacts | undefined;
 }
 
-export async function readFacts({ sql, heard }: Examined): Promise<Facts> {
+/** `tables`: the names of all that are ours. */
+export async function readFacts({ sql, heard }: Examined, tables: readonly string[]): Promise<Facts> {
   const schema = await readSchema(sql);
-  const server = await readServer(sql, schema);
+  const server = await readServer(sql, schema, tables);
   const pooler = { present: await isPooled(sql), listens: await hearsItself(sql, heard) };
   return { server, pooler, schema, tables: schema.applied?.length ? await readTables(sql) : undefined };
 }
@@ -96,7 +97,7 @@ const SETTINGS = [
   ...["auto_explain.log_min_duration", "auto_explain.log_parameter_max_length", "pgaudit.log_parameter"],
 ];
 
-async function readServer(sql: Sql, { name, journal }: Schema): Promise<ServerFacts> {
+async function readServer(sql: Sql, { name, journal }: Schema, names: readonly string[]): Promise<ServerFacts> {
   const before = Date.now();
   const [clock] = await sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms`;
   const hostMs = (before + Date.now()) / 2;
@@ -118,7 +119,7 @@ async function readServer(sql: Sql, { name, journal }: Schema): Promise<ServerFa
     SELECT name, pg_has_role(c.relowner, 'USAGE') AS owned,
            has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
              AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS usable
-    FROM unnest(string_to_array(${readTableNames().join()}, ',')) name JOIN pg_class c ON c.oid = to_regclass(name)`;
+    FROM unnest(string_to_array(${names.join()}, ',')) name JOIN pg_class c ON c.oid = to_regclass(name)`;
   const settings =
     await sql`SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY (string_to_array(${SETTINGS.join()}, ','))`;
   return {

@@ -1,5 +1,4 @@
 /** Whether our own tables are up to date, looked after and in shape. */
-import type { Config } from "../../config.ts";
 import { findDue, readMigrations } from "../../database/schema.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Facts, TableFacts } from "./sql.ts";
@@ -12,7 +11,7 @@ const ROWS_MIN = 10_000;
 /** For so long a jump of the clock is worth a word. */
 const STEP_SECONDS_MAX = 7 * 86_400;
 
-export function checkTables({ schema, tables }: Facts, config: Pick<Config, "sessionTimeoutSeconds">): Finding[] {
+export function checkTables({ schema, tables }: Facts, config: { sessionTimeoutSeconds: number }): Finding[] {
   const migrations = checkMigrations(schema);
   if (!tables) return [migrations];
   return [

@@ -26,11 +26,14 @@ export function createDocument({ parts, errors, info, version }: DocumentSource)
   const paths: Record<string, Json> = {};
   for (const part of parts) {
     for (const route of part.routes) {
-      paths[route.path] = { ...paths[route.path], [route.method]: describeOperation(route, part.tag.name, write) };
+      paths[route.path] = { ...paths[route.path], [route.method]: describeOperation(route, part, write) };
     }
   }
   const components = {
-    securitySchemes: SECURITY_SCHEMES,
+    securitySchemes: Object.assign(
+      {},
+      ...parts.flatMap(({ access = {} }) => Object.values(access).map(({ schemes }) => schemes)),
+    ),
     headers: HEADERS,
     responses: write.shared,
     schemas: schemas.components,
@@ -51,26 +54,3 @@ function dropUnused(components: Json & { headers: Json; schemas: Json }, paths: 
     );
   return { ...components, headers: keepUsed("headers"), schemas: keepUsed("schemas") };
 }
-
-const SECURITY_SCHEMES = {
-  sessionId: { type: "http", scheme: "bearer", description: "The id of a live device session." },
-  userToken: {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
-    description: "With `QUEUE_AUTH=jwt` only: a token whose `sub` is the user.",
-  },
-  adminToken: { type: "http", scheme: "bearer", description: "The operator's token (`ADMIN_TOKEN`)." },
-  adminPassword: {
-    type: "apiKey",
-    in: "header",
-    name: "X-Admin-Password",
-    description: "The same token, as older scripts send it.",
-  },
-  adminPage: {
-    type: "apiKey",
-    in: "cookie",
-    name: "keybeat_admin",
-    description: "The page's sign-in (see signIn). What changes something wants `X-CSRF-Token` beside it.",
-  },
-};

@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../errors.ts";
 import type {
-  Access,
   AnswerDescription,
   Content,
   ErrorDescription,
   HeaderName,
   ParameterDescription,
+  Part,
   RouteDescription,
 } from "./part.ts";
 import { type Json, refTo, type Schemas } from "./schemas.ts";
@@ -34,13 +34,6 @@ const BY_ANOTHER_SITE: ErrorCode[] = ["csrf_failed"];
 const isForOwnPages = (route: RouteDescription) => route.method !== "get" && route.path.startsWith("/api/v1/");
 const isByPage = (route: RouteDescription) => route.access === "operator" && route.method !== "get";
 
-const SECURITY: Record<Access, Json[]> = {
-  anybody: [],
-  session: [{ sessionId: [] }],
-  user: [{}, { userToken: [] }],
-  operator: [{ adminToken: [] }, { adminPassword: [] }, { adminPage: [] }],
-};
-
 const REQUEST_ID = "5b1f0c7e-3a52-4a4e-9c1d-0f6d2f6f8a11";
 
 export function codesOf(route: RouteDescription): ErrorCode[] {
@@ -50,7 +43,7 @@ export function codesOf(route: RouteDescription): ErrorCode[] {
   return [...new Set([...ALWAYS, ...body, ...operator, ...site, ...(route.errors ?? [])])];
 }
 
-export function describeOperation(route: RouteDescription, tag: string, write: Writer): Json {
+export function describeOperation(route: RouteDescription, part: Part, write: Writer): Json {
   const { operationId, summary, description, body } = route;
   const shared = isByPage(route) ? [REQUEST_ID_PARAMETER, CSRF_PARAMETER] : [REQUEST_ID_PARAMETER];
   const parameters = [...shared, ...(route.parameters ?? [])];
@@ -58,8 +51,8 @@ export function describeOperation(route: RouteDescription, tag: string, write: W
     operationId,
     summary,
     ...(description && { description }),
-    tags: [tag],
-    security: SECURITY[route.access],
+    tags: [part.tag.name],
+    security: describeAccess(route, part),
     parameters: parameters.map((parameter) => describeParameter(parameter, write)),
     ...(body && {
       requestBody: {
@@ -70,6 +63,14 @@ export function describeOperation(route: RouteDescription, tag: string, write: W
     }),
     responses: responses(route, write),
   };
+}
+
+function describeAccess({ access, operationId }: RouteDescription, part: Part): Json[] {
+  if (access === "anybody") return [];
+  const described = part.access?.[access];
+  if (described === undefined)
+    throw new Error(`${part.tag.name} does not say who ${access} is, who may ${operationId}`);
+  return [...(described.optional ? [{}] : []), ...Object.keys(described.schemes).map((name) => ({ [name]: [] }))];
 }
 
 const REQUEST_ID_PARAMETER: ParameterDescription = {

@@ -11,6 +11,18 @@ export interface Part {
   /** Every schema that has a name in the document. A schema inside another is referred to by its name. */
   schemas: Record<string, z.ZodType>;
   routes: RouteDescription[];
+  /** Who may call them, beyond `anybody`, by the word that its routes say. */
+  access?: Record<string, AccessDescription>;
+}
+
+/** What a kind of session adds to the operator's part. */
+export type AdminPart = Pick<Part, "schemas" | "routes">;
+
+/** By which of these security schemes, as the document has them. */
+export interface AccessDescription {
+  schemes: Record<string, object>;
+  /** Whether also by none, as the settings may ask for none. */
+  optional?: boolean;
 }
 
 export type Errors = Partial<Record<ErrorCode, ErrorDescription>>;
@@ -31,7 +43,8 @@ export interface RouteDescription {
   operationId: string;
   summary: string;
   description?: string;
-  access: Access;
+  /** Who may: `anybody`, the `operator`, or a word of the part's own. */
+  access: string;
   parameters?: ParameterDescription[];
   body?: BodyDescription;
   /** What it answers when it goes well, and what else is no error of the usual shape. */
@@ -39,9 +52,6 @@ export interface RouteDescription {
   /** Codes of its own, beyond what every route can answer. */
   errors?: ErrorCode[];
 }
-
-/** Who may: anybody, the holder of a live session's id, the user it is about (where tokens are asked for), the operator. */
-export type Access = "anybody" | "session" | "user" | "operator";
 
 export interface ParameterDescription {
   name: string;

@@ -69,6 +69,11 @@ export const devicePart: Part = {
     description:
       "One live device per access key. Whoever starts last holds the key; the device before learns why it lost it, and by which device.",
   },
+  access: {
+    session: {
+      schemes: { sessionId: { type: "http", scheme: "bearer", description: "The id of a live device session." } },
+    },
+  },
   schemas: {
     Device: device,
     Holder: holder,

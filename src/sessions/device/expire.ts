@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../database/database.ts";
 import { isLocked } from "../../database/locked.ts";
 import { type PageRange, pageRanges } from "../../database/page-ranges.ts";
-import { countPopulation, countSessions } from "./live-sql.ts";
+import { countSessions } from "./live-sql.ts";
 import { type ExpiredRow, expireSessionRows, maintainHistory } from "./sql.ts";
 
 const BATCH_SIZE = 2500;
@@ -10,7 +10,7 @@ const BATCH_SIZE = 2500;
 const TRIES = 10;
 const AGAIN_MS = 100;
 
-export { countPopulation, type ExpiredRow, maintainHistory };
+export { type ExpiredRow, maintainHistory };
 
 /**
  * Moves silent sessions into the history in batches, until none is left or `untilMs` (on performance.now()) has come;

@@ -16,7 +16,7 @@
  */
 export { endSession } from "./end.ts";
 export type { Ending } from "./ending.ts";
-export { countLiveSessions, countPopulation, expireSessions } from "./expire.ts";
+export { countLiveSessions, expireSessions } from "./expire.ts";
 export { findSessions } from "./find.ts";
 export { beatSession } from "./heartbeat.ts";
 export { createHeartbeats } from "./heartbeat-batch.ts";

@@ -1,5 +1,3 @@
-/** Which sessions are live, and how many: the one place outside of migrations/ that applies the rule to a whole table. */
-import type { Database } from "../../database/database.ts";
 import type { Lane, Sql } from "../../database/lane.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
 
@@ -32,23 +30,3 @@ export const sessionCounts = (sql: Sql, range?: PageRange) => sql<SessionCounts[
     FROM active_sessions
     ${range ? sql`WHERE ctid >= ${range.first}::tid AND ctid < ${range.past}::tid` : sql``}
   ) counted`;
-
-/** Of the whole installation; and how often the clock by which its sessions live was seen to jump. */
-export async function countPopulation(database: Database): Promise<{
-  live: number;
-  silent: number;
-  overdueSeconds: number;
-  clockSteps: { count: number; lastSeconds: number };
-}> {
-  const [row] = await database.background.query(
-    (sql) => sql`
-      SELECT counts.*, s.clock_steps, coalesce(s.clock_stepped_seconds, 0) AS clock_stepped_seconds
-      FROM (${sessionCounts(sql)}) counts, service_state s`,
-  );
-  return {
-    live: row?.live,
-    silent: row?.silent,
-    overdueSeconds: row?.overdue_seconds,
-    clockSteps: { count: row?.clock_steps, lastSeconds: row?.clock_stepped_seconds },
-  };
-}

@@ -9,7 +9,6 @@ import type { ReadAddress } from "../../http/client-address.ts";
 import type { DirectPost } from "../../http/direct.ts";
 import { parseJson, readJson } from "../../http/json-body.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
-import type { Counts } from "../../metrics/counts.ts";
 import {
   endRequest,
   type HeartbeatReply,
@@ -19,6 +18,7 @@ import {
   startRequest,
   statusRequest,
 } from "./contract.ts";
+import type { DeviceCounts } from "./counts.ts";
 import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
 import { beatSession } from "./heartbeat.ts";
@@ -35,13 +35,13 @@ const ENDINGS: Record<Ending["reason"], string> = {
 };
 
 /** Who watches what in this process, and the streams that tell them. */
-export interface Watching {
+interface Watching {
   endings: Endings<Ending>;
   streams: EventStreams;
 }
 
 export interface DeviceRoutes extends DeviceSessions, Watching {
-  counts: Counts;
+  counts: DeviceCounts;
   readAddress: ReadAddress;
 }
 

@@ -91,6 +91,19 @@ export const waitingRoomPart: Part = {
     description:
       "So many seats, a fair line for everybody else, and permits for requests at once. A user has at most one place, whichever tab asks. With `QUEUE_AUTH=jwt` every call about a user wants that user's bearer token.",
   },
+  access: {
+    user: {
+      optional: true,
+      schemes: {
+        userToken: {
+          type: "http",
+          scheme: "bearer",
+          bearerFormat: "JWT",
+          description: "With `QUEUE_AUTH=jwt` only: a token whose `sub` is the user.",
+        },
+      },
+    },
+  },
   schemas: {
     PlaceRequest: createRequest,
     PlaceReply: createReply,

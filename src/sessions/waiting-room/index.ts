@@ -13,9 +13,6 @@
  */
 export { closePlace } from "./close.ts";
 export { createPlace } from "./create.ts";
-export { openRoomEvents, type PlaceEvent, type RoomEvents } from "./events.ts";
-export { cleanUpRoom } from "./expire.ts";
-export { createRoomNumbers } from "./numbers.ts";
 export { requestPermit, returnPermit } from "./permit.ts";
 export { readPosition } from "./position.ts";
 export { readRoomStatus } from "./status.ts";

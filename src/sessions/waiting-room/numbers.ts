@@ -4,9 +4,8 @@
  * the users nothing.
  */
 import type { Database } from "../../database/database.ts";
-import { createHistogram, observe } from "../../metrics/histogram.ts";
-import type { RoomNumbers } from "../../metrics/population.ts";
-import { countMoves, selectRoomNow } from "./sql.ts";
+import { createHistogram, type Histogram, observe } from "../../metrics/histogram.ts";
+import { countMoves, type RoomNow, selectRoomNow } from "./sql.ts";
 
 const WAIT_SECONDS_BOUNDS = [1, 5, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
 
@@ -15,6 +14,13 @@ const MOVES = [
   ...(["seated", "queued", "promoted", "admitted", "claimed"] as const),
   ...(["closed", "left", "expired", "abandoned", "unclaimed", "removed"] as const),
 ];
+
+/** The room, and what has become of its users since this process was first asked. */
+export interface RoomNumbers extends RoomNow {
+  moves: Record<string, number>;
+  /** In line, of those who were let in. */
+  waitSeconds: Histogram;
+}
 
 export function createRoomNumbers(database: Database): () => Promise<RoomNumbers> {
   const moves: Record<string, number> = Object.fromEntries(MOVES.map((move) => [move, 0]));

@@ -24,7 +24,7 @@ export async function requestPermit(
   gone?: AbortSignal,
 ): Promise<PermitReply> {
   const permitId = randomUUID();
-  const offers = room.roomEvents.awaitPermit(permitId);
+  const offers = room.offers.await(permitId);
   const giveUpAt = performance.now() + request.wait_ms;
   let held = false;
   try {

@@ -1,4 +1,4 @@
-import type { PlaceEvent } from "./events.ts";
+import type { PlaceEvent } from "./line.ts";
 import { readPosition } from "./position.ts";
 import type { WaitingRoom } from "./service.ts";
 
@@ -11,5 +11,5 @@ export async function watchPlace(
   userId: string,
   tell: (event: PlaceEvent) => void,
 ): Promise<() => void> {
-  return room.roomEvents.watch(await readPosition(room, userId), tell);
+  return room.line.watch(await readPosition(room, userId), tell);
 }

@@ -226,7 +226,7 @@ describe("keybeat doctor in the database", () => {
   it("judges what only a whole server can have wrong, from what this one said", async () => {
     const examined = examine(db.url);
     undo.push(() => examined.close());
-    const facts = await readFacts(examined);
+    const facts = await readFacts(examined, []);
     const judge = (server: object, settings: object = {}) =>
       checkServer(
         { ...facts, server: { ...facts.server, ...server, settings: { ...facts.server.settings, ...settings } } },

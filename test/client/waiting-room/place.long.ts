@@ -10,7 +10,7 @@ import { clientOf, code, listen, placesOf } from "./support/client.ts";
 const SECRET = "a-secret-of-the-waiting-room-for-tests";
 const db = useDatabase();
 const app = useApp(db);
-const guarded = useApp(db, { userAuth: { kind: "jwt", secret: SECRET } });
+const guarded = useApp(db, { env: { QUEUE_AUTH: "jwt", JWT_SECRET: SECRET } });
 const watches: PlaceWatch[] = [];
 let a: string;
 let b: string;

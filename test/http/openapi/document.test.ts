@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { STATUS } from "../../../src/errors.ts";
-import { describeApi } from "../../../src/http/openapi/parts.ts";
+import { describeApi } from "../../../src/openapi.ts";
 import { readVersion } from "../../../src/version.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";

@@ -8,7 +8,7 @@ import { readValue, scrape } from "../../support/metrics.ts";
 import { newSessionId } from "../../support/secrets.ts";
 
 const db = useDatabase();
-const app = useApp(db, { adminToken: ADMIN_TOKEN, limits: { unknownKeys: 0, signIns: 0, starts: 60 } });
+const app = useApp(db, { adminToken: ADMIN_TOKEN, env: { LIMIT_STARTS: "60" } });
 
 async function post(path: string, body: object) {
   const response = await fetch(`${app.url}/api/session/${path}`, postInit(body));

@@ -1,8 +1,8 @@
 /** Seats and the line, over the routes of one process. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { runCleanup } from "../../../src/jobs/cleanup.ts";
 import { createLog } from "../../../src/log.ts";
 import { useApp } from "../../support/app.ts";
+import { runCleanup } from "../../support/cleanup.ts";
 import { useDatabase } from "../../support/database.ts";
 import { agePlaces, callRoom, comeIn, expectTrueCounts, newUser, replayMoves, resetRoom } from "./support/room.ts";
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openListener } from "../../../src/database/listener.ts";
 import { createLog } from "../../../src/log.ts";
-import { openRoomEvents } from "../../../src/sessions/waiting-room/index.ts";
+import { openLine } from "../../../src/sessions/waiting-room/line.ts";
 import { useDatabase } from "../../support/database.ts";
 import { type RunningServer, startServer } from "../../support/process.ts";
 import { type Watch, watchStream } from "../../support/watch.ts";
@@ -145,16 +145,16 @@ describe("GET /events/{user_id}", () => {
   it("says promoted also to who was let in between the reading of the place and the watch", async () => {
     const log = createLog("silent");
     const listener = openListener(db.url, log);
-    const events = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
+    const line = openLine({ database: db.database, listener, log });
     const [a, , c] = (await comeIn(room, 3)) as [string, string, string];
     const { body } = await room.position(c);
     await room.close(a);
     const told: string[] = [];
-    const stop = events.watch(body, ({ event }) => told.push(event));
+    const stop = line.watch(body, ({ event }) => told.push(event));
     expect(told).toEqual(["position"]);
     await expect.poll(() => told).toEqual(["position", "promoted"]);
     stop();
-    events.close();
+    line.close();
     await listener.close();
   });
 

@@ -11,7 +11,7 @@ import { notice, useVisitors } from "./support/visitor.ts";
 const SECRET = "a-secret-of-the-waiting-room-for-tests";
 const db = useDatabase();
 const app = useApp(db, { adminToken: ADMIN_TOKEN, corsOrigins: ["*"] });
-const guarded = useApp(db, { corsOrigins: ["*"], userAuth: { kind: "jwt", secret: SECRET } });
+const guarded = useApp(db, { corsOrigins: ["*"], env: { QUEUE_AUTH: "jwt", JWT_SECRET: SECRET } });
 const visitors = useVisitors(app);
 const guardedVisitors = useVisitors(guarded);
 let seated: string;

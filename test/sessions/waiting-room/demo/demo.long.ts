@@ -10,7 +10,7 @@ import { newUser, resetRoom } from "../support/room.ts";
 
 const db = useDatabase();
 const app = useApp(db, { adminToken: undefined });
-const guarded = useApp(db, { userAuth: { kind: "jwt", secret: "a-secret-of-the-waiting-room-for-tests" } });
+const guarded = useApp(db, { env: { QUEUE_AUTH: "jwt", JWT_SECRET: "a-secret-of-the-waiting-room-for-tests" } });
 let browser: Browser;
 const faults: string[] = [];
 

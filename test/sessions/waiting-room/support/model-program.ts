@@ -6,13 +6,13 @@ import { expirePlaces } from "../../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
   createPlace,
-  openRoomEvents,
-  type RoomEvents,
   readPosition,
   readRoomStatus,
   requestPermit,
   returnPermit,
 } from "../../../../src/sessions/waiting-room/index.ts";
+import { type Line, openLine } from "../../../../src/sessions/waiting-room/line.ts";
+import { openPermitOffers, type PermitOffers } from "../../../../src/sessions/waiting-room/permit-offers.ts";
 import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
 import { configureRoom } from "../../../../src/sessions/waiting-room/sql.ts";
 import { cloneDatabase, type TestDatabase } from "../../../support/database.ts";
@@ -168,7 +168,8 @@ export function describeScene(reference: Reference): Scene {
 }
 
 export interface Lane extends TestDatabase {
-  roomEvents: RoomEvents;
+  line: Line;
+  offers: PermitOffers;
   drop(): Promise<void>;
 }
 
@@ -179,9 +180,8 @@ export async function openLane(): Promise<Lane> {
   await db.sql.unsafe(`ALTER DATABASE ${db.name} SET synchronous_commit = off`);
   const log = createLog("silent");
   const listener = openListener(db.url, log);
-  const roomEvents = openRoomEvents({ database: db.database, listener, log, waiterSeconds: 60 });
-  // Or the room's own clock would do between two steps what the next one has to do.
-  roomEvents.close();
+  const line = openLine({ database: db.database, listener, log });
+  line.close();
   await listener.close();
-  return { ...db, roomEvents };
+  return { ...db, line, offers: openPermitOffers(listener) };
 }

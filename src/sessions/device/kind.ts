@@ -1,0 +1,80 @@
+import { deviceAdminPart } from "../../admin/device/description.ts";
+import { deviceAdminRoutes } from "../../admin/device/routes.ts";
+import { untilFree } from "../../database/locked.ts";
+import { createEndings } from "../../events/endings.ts";
+import type { Kind } from "../kind.ts";
+import { cleanUpSessions } from "./clean-up.ts";
+import { openCounters } from "./counters.ts";
+import { createDeviceCounts } from "./counts.ts";
+import { deviceErrors, devicePart } from "./description.ts";
+import { createHeartbeats, createPingPongReport, lookForEndings } from "./index.ts";
+import { deviceRoutes, heartbeatRoute } from "./routes.ts";
+import { describeSessions, readPopulation } from "./samples.ts";
+import { type DeviceSettings, deviceSettings } from "./settings.ts";
+import { setSessionTimeout } from "./sql.ts";
+
+/** One live device per access key (see index.ts). */
+export const device = {
+  name: "device",
+  settings: deviceSettings,
+  tables: ["active_sessions", "session_history", "live_peaks", "refusal_counts"],
+  part: devicePart,
+  adminPart: deviceAdminPart,
+  errors: deviceErrors,
+
+  open({ settings, database, counts, log }) {
+    const { sessionTimeoutSeconds, heartbeatSeconds } = settings;
+    const counted = createDeviceCounts();
+    return {
+      async settle() {
+        const before = await untilFree(log, "the session timeout of this installation", () =>
+          setSessionTimeout(database, sessionTimeoutSeconds),
+        );
+        if (before === undefined) return;
+        log.info({ before, now: sessionTimeoutSeconds }, "the session timeout of this installation has changed");
+      },
+      cleanUp: (order) => cleanUpSessions(database, log, order),
+      samples: () => describeSessions(counted, [...counts.routes.values()]),
+      readSamples: () => readPopulation(database),
+
+      mount(app, serving) {
+        const { listener, streams, hashKey, readAddress } = serving;
+        const endings = createEndings({
+          look: (sessionIds) => lookForEndings(database, sessionIds),
+          listener,
+          channel: "keybeat_ending",
+          log,
+        });
+        const counters = openCounters(database, log);
+        const sessions = {
+          database,
+          hashKey,
+          heartbeatSeconds,
+          heartbeats: createHeartbeats(database, counted.batches),
+          countRefusal: counters.countRefusal,
+          unknownKeys: serving.createLimit({
+            name: "unknown-key",
+            perMinute: settings.unknownKeysPerMinute,
+            message: "Too many unknown access keys from this address, please try again in a minute",
+          }),
+          startsMax: settings.startsPerMinute,
+          reportPingPong: createPingPongReport(log, counted),
+          counts: counted,
+          endings,
+          streams,
+          readAddress,
+        };
+        app.route("/api/session", deviceRoutes(sessions));
+        return {
+          heartbeat: heartbeatRoute(sessions),
+          mountAdmin: (admin, { findEnded }) =>
+            admin.route("/", deviceAdminRoutes({ database, hashKey, streams, findEnded, log })),
+          async close() {
+            endings.close();
+            await counters.close();
+          },
+        };
+      },
+    };
+  },
+} as const satisfies Kind<DeviceSettings>;

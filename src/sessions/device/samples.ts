@@ -1,0 +1,57 @@
+/** Device sessions as Prometheus sees them. */
+import type { Database } from "../../database/database.ts";
+import { STATUS } from "../../errors.ts";
+import type { AnswerCode, RouteCounts } from "../../metrics/counts.ts";
+import { counter, gauge, histogram, type Samples, shed } from "../../metrics/samples.ts";
+import type { DeviceCounts } from "./counts.ts";
+import { countSessions } from "./live-sql.ts";
+
+const HEARTBEAT = "/api/session/heartbeat";
+const START = "/api/session/start";
+
+/** What this process has counted; `routes` are those of all kinds. */
+export function describeSessions({ starts, pingPongs, batches }: DeviceCounts, routes: RouteCounts[]): Samples {
+  const codesOf = (path: string) =>
+    routes
+      .filter(({ route }) => route === path)
+      .flatMap(({ codes }) => Object.entries(codes) as [AnswerCode, number][]);
+  const refused = ([code]: [AnswerCode, number]) => code !== "ok" && STATUS[code] < 500;
+  return [
+    counter(
+      "keybeat_session_starts_total",
+      "Sessions started, by what they found: a free key, another device, or themselves",
+      Object.entries(starts).map(([found, count]) => [{ found }, count]),
+    ),
+    counter(
+      "keybeat_takeover_ping_pongs_total",
+      "Starts told to wait, as two devices took a key from each other again and again",
+      [[{}, pingPongs]],
+    ),
+    counter(
+      "keybeat_start_refusals_total",
+      "Starts refused, by the code of the answer",
+      codesOf(START)
+        .filter(refused)
+        .map(([code, count]) => [{ code }, count]),
+    ),
+    counter(
+      "keybeat_heartbeats_total",
+      "Heartbeats answered: live, or the code of the answer",
+      codesOf(HEARTBEAT).map(([code, count]) => [{ outcome: code === "ok" ? "live" : code }, count]),
+    ),
+    histogram("keybeat_heartbeat_batch_size", "Heartbeats that travel to the database together", [[{}, batches.sizes]]),
+    shed([[{ place: "heartbeat_queue" }, batches.shed + batches.late]]),
+  ];
+}
+
+/** What the database says of the installation. */
+export async function readPopulation(database: Database): Promise<Samples> {
+  const { live, silent, overdue_seconds } = await countSessions(database.background);
+  return [
+    gauge("keybeat_live_sessions", "Live sessions of the installation", "max", [[{}, live]]),
+    gauge("keybeat_silent_sessions", "Expired, waiting for the cleanup", "max", [[{}, silent]]),
+    gauge("keybeat_silent_overdue_seconds", "How long the first expired session has waited for the cleanup", "max", [
+      [{}, overdue_seconds],
+    ]),
+  ];
+}

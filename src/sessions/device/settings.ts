@@ -1,0 +1,28 @@
+import { type Settings, wholeNumber } from "../../environment.ts";
+
+export interface DeviceSettings {
+  sessionTimeoutSeconds: number;
+  /** The longest heartbeat_in. Never over half the timeout, so that one lost beat costs no session. */
+  heartbeatSeconds: number;
+  /** Calls with a key that does not exist, an address; 0: any number. */
+  unknownKeysPerMinute: number;
+  /** Sessions that end, a key; 0: any number. */
+  startsPerMinute: number;
+}
+
+const shape = {
+  SESSION_TIMEOUT_SECONDS: wholeNumber(1, 86_400).default(60),
+  HEARTBEAT_SECONDS: wholeNumber(1, 86_400).default(30),
+  LIMIT_UNKNOWN_KEYS: wholeNumber(0, 1_000_000).default(120),
+  LIMIT_STARTS: wholeNumber(0, 10_000).default(600),
+};
+
+export const deviceSettings: Settings<DeviceSettings, typeof shape> = {
+  shape,
+  read: (values) => ({
+    sessionTimeoutSeconds: values.SESSION_TIMEOUT_SECONDS,
+    heartbeatSeconds: Math.min(values.HEARTBEAT_SECONDS, values.SESSION_TIMEOUT_SECONDS / 2),
+    unknownKeysPerMinute: values.LIMIT_UNKNOWN_KEYS,
+    startsPerMinute: values.LIMIT_STARTS,
+  }),
+};
