@@ -2,7 +2,6 @@
  * What is recorded of the load: every call as its caller saw it, and nothing that the caller could not see. The checker
  * judges by this alone, so an answer that could not be understood is kept as such, and never dropped.
  */
-import type { RoomCall } from "./room-call.ts";
 
 export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
 
@@ -58,12 +57,6 @@ export interface Stream {
 
 /** What a call is about, before it is sent. */
 export type Asked = Pick<Call, "operation" | "key" | "sessionId" | "server" | "refuse" | "expectedGeneration">;
-
-export interface Recorder {
-  call(call: Call): void;
-  roomCall(call: RoomCall): void;
-  stream(stream: Stream): void;
-}
 
 /** A little over the 3 seconds that the service promises (G8), so that a late answer is seen and not cut off. */
 export const GIVE_UP_MS = 3_500;

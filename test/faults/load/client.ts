@@ -1,6 +1,7 @@
 /** Plain HTTP to one of several servers, with connections that are kept and a deadline of one's own, as devices do it. */
 import { Agent, request } from "node:http";
-import { type Answer, type Asked, GIVE_UP_MS, parseJson, type Recorder, readAnswer } from "./call.ts";
+import { type Answer, type Asked, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
+import type { Recorder } from "./recorder.ts";
 import { type AskedOfRoom, type RoomAnswer, readRoomAnswer, writeRequest } from "./room-call.ts";
 import { openWatch } from "./watch.ts";
 

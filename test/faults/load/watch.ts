@@ -1,6 +1,7 @@
 /** One watch stream of a device, recorded: its first event, its last one, and how long it was open. */
 import { type IncomingMessage, request } from "node:http";
-import { type Answer, type Asked, type Call, GIVE_UP_MS, parseJson, type Recorder, readAnswer } from "./call.ts";
+import { type Answer, type Asked, type Call, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** Resolves when the stream is over: with the ending, or with why it was not opened or was cut. */
 export function openWatch(
