@@ -2,6 +2,7 @@
  * What is recorded of the load: every call as its caller saw it, and nothing that the caller could not see. The checker
  * judges by this alone, so an answer that could not be understood is kept as such, and never dropped.
  */
+
 export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
 
 export type Operation = "start" | "heartbeat" | "end" | "status" | "watch" | "kick";

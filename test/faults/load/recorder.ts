@@ -1,7 +1,7 @@
 import type { Call, Stream } from "./call.ts";
 import type { RoomCall } from "./room-call.ts";
 
-/** Takes down what the callers saw, as it happens. */
+/** Is told all that the load has seen. */
 export interface Recorder {
   call(call: Call): void;
   roomCall(call: RoomCall): void;
