@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { parseJson } from "../../src/http/json-body.ts";
 import { type ListeningServer, listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
@@ -50,19 +51,15 @@ async function start(options: { connectionsMax?: number; drainSeconds?: number }
   });
   const heartbeat = {
     path: PATH,
-    request: z.object({ n: z.number() }),
-    run: async ({ n }: { n: number }) => {
+    run: async (text: string) => {
+      const { n } = parseJson(text, z.object({ n: z.number() }));
       await hold(n);
       return { n };
     },
   };
   const app = { hono, heartbeat, counts: createCounts(), waits: (path: string) => path.endsWith("/requests") };
   const lines = createLog("info", { write: (line: string) => log.push(JSON.parse(line)) });
-  const server = await listen(
-    app as unknown as Parameters<typeof listen>[0],
-    { host: "127.0.0.1", port: 0, ...options },
-    lines,
-  );
+  const server = await listen(app, { host: "127.0.0.1", port: 0, ...options }, lines);
   servers.push(server);
   return server;
 }
