@@ -127,25 +127,25 @@ describe("the list of live sessions", () => {
   });
 });
 
-describe("30,000 live sessions", () => {
+describe("100,000 live sessions", () => {
   it("are searched and paged by indexes, and the one that is looked for is found", async () => {
     await db.sql`
       INSERT INTO keys (key_hash, key_prefix, label)
       SELECT sha256(convert_to('bulk' || n, 'UTF8')), to_char(n, 'FM00000000'), 'customer ' || n
-      FROM generate_series(1, 30000) n`;
+      FROM generate_series(1, 100000) n`;
     await db.sql`
       INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device)
       SELECT id, key_prefix || '…', 'bulk-session-' || key_prefix, 1, clock_timestamp(), clock_timestamp(),
              jsonb_build_object('name', 'Device ' || key_prefix)
       FROM keys WHERE label LIKE 'customer %'`;
     await db.sql`ANALYZE keys, key_words, active_sessions`;
-    const [sought] = await db.sql`SELECT id FROM keys WHERE label = 'customer 27777'`;
+    const [sought] = await db.sql`SELECT id FROM keys WHERE label = 'customer 77777'`;
 
     const plans: Array<[object, string[]]> = [
       [{}, ["active_sessions_pkey"]],
-      [{ after: 15_000 }, ["active_sessions_pkey"]],
-      [{ label: "customer 27777" }, ["key_words_words_index", "active_sessions_pkey"]],
-      [{ prefix: "00027777" }, ["keys_key_prefix_index", "active_sessions_pkey"]],
+      [{ after: 50_000 }, ["active_sessions_pkey"]],
+      [{ label: "customer 77777" }, ["key_words_words_index", "active_sessions_pkey"]],
+      [{ prefix: "00077777" }, ["keys_key_prefix_index", "active_sessions_pkey"]],
       [{ hash: Buffer.alloc(32) }, ["keys_key_hash_unique", "active_sessions_pkey"]],
       [{ device: "PC" }, ["active_sessions_pkey"]],
     ];
@@ -155,8 +155,11 @@ describe("30,000 live sessions", () => {
       for (const index of indexes) expect([filter, plan]).toEqual([filter, expect.stringContaining(index)]);
       expect(plan).not.toMatch(/Seq Scan on (keys|active_sessions)/);
     }
-    for (const search of [{ label: "27777" }, { prefix: "00027777" }, { device: "device 00027777" }]) {
-      expect(idsOf((await token().post("/sessions/search", search)).body)).toEqual([sought?.id]);
+    for (const search of [{ label: "77777" }, { prefix: "00077777" }, { device: "device 00077777" }]) {
+      // On a machine of a quarter's speed the first reading of so many rows may take longer than an answer.
+      await expect
+        .poll(async () => await token().post("/sessions/search", search), { interval: 100 })
+        .toMatchObject({ status: 200, body: { items: [{ key_id: sought?.id }] } });
     }
     const page = await token().get(`/sessions?label=customer&cursor=${sought?.id}&limit=2`);
     expect(idsOf(page.body)).toEqual([sought?.id + 1, sought?.id + 2]);
