@@ -48,9 +48,10 @@ export interface Lane {
   /**
    * Runs one statement; those of one `turn` one after the other. Throws `unavailable` for any trouble of the database;
    * the outcome is then unknown. What changes something is to be told how many milliseconds its caller still `waits` (see
-   * caller_waits in migrations/), so that it has no effect after that.
+   * caller_waits in migrations/), so that it has no effect after that. Who makes several calls for one answer gives all of
+   * them one `until` (on performance.now()).
    */
-  query<T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T>;
+  query<T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string, until?: number): Promise<T>;
   /** Closes connections on which nothing has come or gone since, unless a call may be under way on one that is not late. */
   dropQuiet(since: number): void;
   /** Whether a connection that was open then has brought anything since. */
@@ -86,9 +87,14 @@ export function openLane(
     void old.end({ timeout: 1 });
   };
 
-  const query: Lane["query"] = <T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string): Promise<T> =>
+  const query: Lane["query"] = <T>(
+    statement: (sql: Sql, waits: number) => PromiseLike<T>,
+    turn?: string,
+    until = Number.POSITIVE_INFINITY,
+  ): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const began = performance.now();
+      const deadlineMs = Math.min(options.deadlineMs, Math.max(0, until - began));
       let counted = false;
       const count = (outcome: keyof LaneCounts["calls"]) => {
         if (counted) return;
@@ -105,7 +111,7 @@ export function openLane(
       const begin = () => {
         Promise.resolve()
           .then(() => {
-            call = statement(sql, waitsUntil(began + options.deadlineMs));
+            call = statement(sql, waitsUntil(began + deadlineMs));
             return call;
           })
           .then(
@@ -135,8 +141,8 @@ export function openLane(
           // The connection is cut for its silence, unless that could not be seen (see watch in socket.ts).
           overdue = setInterval(() => sockets.dropQuiet(options.deadlineMs), OVERDUE_MS).unref();
         }
-        refuse("late", `no answer within ${options.deadlineMs} ms`);
-      }, options.deadlineMs);
+        refuse("late", `no answer within ${Math.round(deadlineMs)} ms`);
+      }, deadlineMs);
       const giveUp = gate.enter(begin, turn);
       if (!giveUp) {
         clearTimeout(deadline);
@@ -144,13 +150,17 @@ export function openLane(
       }
     });
 
-  const traced: Lane["query"] = (statement, turn) =>
+  const traced: Lane["query"] = (statement, turn, until) =>
     (tracing as Tracing).call(options.name, (seen) =>
-      query((sql, waits) => {
-        const call = statement(sql, waits);
-        seen(textOf(call));
-        return call;
-      }, turn),
+      query(
+        (sql, waits) => {
+          const call = statement(sql, waits);
+          seen(textOf(call));
+          return call;
+        },
+        turn,
+        until,
+      ),
     );
 
   return {

@@ -37,6 +37,17 @@ it("a call that is late is counted as that alone, also when its answer comes in 
   expect(counts.calls).toEqual({ ...before, late: before.late + 1, ok: before.ok + 3 });
 });
 
+it("a call ends at the moment that its caller names, and the database is told so", async () => {
+  const until = performance.now() + 700;
+  const [row] = await database.requests.query((sql, waits) => sql`SELECT ${waits}::int AS ms`, undefined, until);
+  expect(row?.ms).toBeLessThanOrEqual(500);
+  const call = database.requests.query((sql) => sql`SELECT pg_sleep(2.4)`, undefined, until);
+  await expect(call).rejects.toMatchObject({
+    code: "unavailable",
+    cause: { message: expect.stringMatching(/ [1-6]?\d?\d ms$/) },
+  });
+});
+
 it("a connection that breaks within a result leaves no empty places in the next one", async () => {
   const lane = openLane(db.url, { name: "test", connectionsMax: 1, waitingMax: 1, deadlineMs: 5000 });
   for (let times = 0; times < 3; times++) {

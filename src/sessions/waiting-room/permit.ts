@@ -6,6 +6,7 @@
  *                 └─► full after wait_ms   └─ not taken within 5 s: offered to the next (its process died)
  */
 import { randomUUID } from "node:crypto";
+import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
 import type { PermitReply, PermitRequest } from "./contract.ts";
 import type { WaitingRoom } from "./service.ts";
@@ -26,6 +27,7 @@ export async function requestPermit(
   const permitId = randomUUID();
   const offers = room.offers.await(permitId);
   const giveUpAt = performance.now() + request.wait_ms;
+  const until = giveUpAt + REQUEST_DEADLINE_MS;
   let held = false;
   try {
     let row = await requestPermitRow(room.database, {
@@ -38,7 +40,7 @@ export async function requestPermit(
       const restMs = giveUpAt - performance.now();
       if (restMs <= 0) break;
       await offers.next(Math.min(restMs, LOOK_MS), gone);
-      row = await takePermitRow(room.database, permitId);
+      row = await takePermitRow(room.database, permitId, until);
     }
     if (row.outcome === "granted" && !gone?.aborted) {
       held = false; // it belongs to the caller now
@@ -47,7 +49,7 @@ export async function requestPermit(
     throw refusal(row.outcome);
   } finally {
     offers.stop();
-    if (held) await dropPermitRow(room.database, permitId, undefined);
+    if (held) await dropPermitRow(room.database, permitId, undefined, until);
   }
 }
 

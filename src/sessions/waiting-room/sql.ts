@@ -1,5 +1,5 @@
 /** Every statement of the waiting room. What each guarantees stands with its function in migrations/. */
-import type { Database } from "../../database/database.ts";
+import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 
 /** The calls that hold the room's lock go one after the other here, or they would take every connection to wait for it. */
 const ROOM = "waiting room";
@@ -29,11 +29,13 @@ export async function takePlaceRow(
 
 /** Where the user stands; the place is kept by it. */
 export async function askPlaceRow(database: Database, userId: string): Promise<PlaceRow> {
+  const until = performance.now() + REQUEST_DEADLINE_MS;
   const [row] = await database.requests.query((sql) => sql<PlaceRow[]>`SELECT * FROM ask_place(${userId})`);
   if (row?.outcome !== "again") return row as PlaceRow;
   const [locked] = await database.requests.query(
     (sql, waits) => sql<PlaceRow[]>`SELECT * FROM ask_place_in_room(caller_waits(${waits}, ${userId}::text))`,
     ROOM,
+    until,
   );
   return locked as PlaceRow;
 }
@@ -97,10 +99,11 @@ export async function requestPermitRow(
   return row as PermitRow;
 }
 
-export async function takePermitRow(database: Database, permitId: string): Promise<PermitRow> {
+export async function takePermitRow(database: Database, permitId: string, until: number): Promise<PermitRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<PermitRow[]>`SELECT * FROM take_permit(caller_waits(${waits}, ${permitId}::text))`,
     ROOM,
+    until,
   );
   return row as PermitRow;
 }
@@ -110,11 +113,13 @@ export async function dropPermitRow(
   database: Database,
   permitId: string,
   onlyOfUserId: string | undefined,
+  until?: number,
 ): Promise<boolean> {
   const [row] = await database.requests.query(
     (sql, waits) =>
       sql`SELECT drop_permit(caller_waits(${waits}, ${permitId}::text), ${onlyOfUserId ?? null}) AS dropped`,
     ROOM,
+    until,
   );
   return row?.dropped;
 }
