@@ -63,6 +63,7 @@ export async function startWorkers(count: number, shared: Record<string, string>
       if (!("listening" in report)) return;
       pauseMs = RESTART_MS;
       listens(report.listening);
+      if (ready) log.info({ worker: worker.id }, "the other worker listens");
     });
     worker?.once("exit", (code, signal) => {
       if (ready) startAgain("a worker died, starting another", { worker: worker.id, code, signal, reason });

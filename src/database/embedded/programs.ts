@@ -29,6 +29,8 @@ import type { RunAs } from "./run-as.ts";
 /** For root's PostgreSQL, which runs as another user: data folders are closed to it. */
 const FOLDER_FOR_ALL_USERS = "/var/lib/keybeat-programs";
 const COPY = "programs-";
+/** Each time another process has put a copy there that is not good. */
+const PLACING_TRIES = 5;
 
 export interface Programs {
   initdb: string;
@@ -118,7 +120,9 @@ async function copyOf(installed: Package, place: string, runAs: RunAs): Promise<
   if (made !== undefined) await chmod(place, 0o755);
   if (runAs.owner) await mustBeRoots(place);
   const copy = join(place, `${COPY}${installed.version}-${process.platform}-${process.arch}`);
-  if (!(await isWhole(copy, installed.folder)) || (await faultOf(copy, installed, runAs)) !== undefined) {
+  const isGood = async () =>
+    (await isWhole(copy, installed.folder)) && (await faultOf(copy, installed, runAs)) === undefined;
+  if (!(await isGood())) {
     await removeStale(place);
     const fresh = await mkdtemp(`${copy}.new-`);
     try {
@@ -127,7 +131,7 @@ async function copyOf(installed: Package, place: string, runAs: RunAs): Promise<
         const [from, to] = [source, target].map((path) => join(fresh, "..", inFolder(fresh, path))) as [string, string];
         await symlink(relative(dirname(to), from), to);
       }
-      await replaceFolder(fresh, copy);
+      await putInPlace(fresh, copy, isGood);
     } catch (error) {
       await rm(fresh, { recursive: true, force: true });
       throw error;
@@ -138,14 +142,19 @@ async function copyOf(installed: Package, place: string, runAs: RunAs): Promise<
   return copy;
 }
 
-/** Another process may be faster: then its copy stands. */
-async function replaceFolder(fresh: string, folder: string): Promise<void> {
-  if (existsSync(folder)) await rename(folder, `${fresh}0`).catch(() => {});
-  await rm(`${fresh}0`, { recursive: true, force: true });
-  await rename(fresh, folder).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST" && error.code !== "ENOTEMPTY") throw error;
-    await rm(fresh, { recursive: true, force: true });
-  });
+/** Another process may have been faster: its copy stands if it is good, as it may run from it already. */
+async function putInPlace(fresh: string, folder: string, isGood: () => Promise<boolean>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await rename(fresh, folder);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if ((code !== "EEXIST" && code !== "ENOTEMPTY") || tries === PLACING_TRIES) throw error;
+    }
+    if (await isGood()) return rm(fresh, { recursive: true, force: true });
+    await rename(folder, `${fresh}0`).catch(() => {});
+    await rm(`${fresh}0`, { recursive: true, force: true });
+  }
 }
 
 /** Links are left out, as a part of them may have been made, and what only compilers read. */
