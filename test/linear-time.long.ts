@@ -33,7 +33,7 @@ const runs = (of: string, size: number) => `x${of.repeat(Math.floor(size / of.le
 
 async function expectEach(of: readonly string[], size: number, run: (text: string) => unknown): Promise<void> {
   for (const piece of of) {
-    const texts = new Map([size, size * 2].map((n) => [n, runs(piece, n)]));
+    const texts = new Map([size / 2, size * 2].map((n) => [n, runs(piece, n)]));
     await expectLinear(`many of ${JSON.stringify(piece)}`, size, (n) => run(texts.get(n) as string));
   }
 }

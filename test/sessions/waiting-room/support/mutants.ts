@@ -60,11 +60,6 @@ export const MUTANTS: FunctionMutant[] = [
   },
   { name: "a paused room lets in", fn: "let_in", swaps: [["room.paused OR ", ""]] },
   {
-    name: "who has stopped asking is let in",
-    fn: "let_in",
-    swaps: [["p.last_seen > room_cutoff(at, room.waiter_seconds)", "true"]],
-  },
-  {
     name: "who is let in still counts in line",
     fn: "let_in",
     swaps: [["still_waiting[next_one.priority + 1] - 1", "still_waiting[next_one.priority + 1]"]],
