@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { bigint, check, index, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { ENDING_REASONS } from "../src/sessions/device/endings.ts";
 import { moment } from "./columns.ts";
 
 /**
@@ -28,7 +29,10 @@ export const sessionHistory = pgTable(
     index("session_history_session_id_index").on(table.sessionId),
     // Rows come nearly in this order, so a few bytes a megabyte say where an hour lies, and an ending pays nothing.
     index("session_history_ended_at_index").using("brin", table.endedAt).with({ autosummarize: true }),
-    check("session_history_reason", sql`${table.reason} IN ('replaced', 'expired', 'ended', 'revoked')`),
+    check(
+      "session_history_reason",
+      sql`${table.reason} IN (${sql.raw(ENDING_REASONS.map((reason) => `'${reason}'`).join(", "))})`,
+    ),
     check(
       "session_history_replaced_by",
       sql`(${table.reason} = 'replaced') = (${table.replacedByGeneration} IS NOT NULL)`,

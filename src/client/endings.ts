@@ -3,21 +3,18 @@ import type { LostEvent, LostReason } from "./events.ts";
 import type { Refusal } from "./request.ts";
 
 const REASONS: { [code: string]: LostReason } = {
-  session_replaced: "replaced",
   key_in_use: "replaced",
-  session_ended: "ended",
-  session_revoked: "revoked",
   invalid_key: "revoked",
   key_revoked: "revoked",
   key_expired: "revoked",
-  session_expired: "expired",
   session_not_found: "expired",
 };
 
 /** The event for a refusal; undefined if it ends nothing, such as a malformed request. */
 export function readLoss(refusal: Refusal): LostEvent | undefined {
   const { code, ended_at = null, replaced_by, holder } = refusal;
-  const reason = REASONS[code];
+  // A code that is newer than this client is an ending all the same.
+  const reason = REASONS[code] ?? (/^session_([a-z]+)$/.exec(code)?.[1] as LostReason | undefined);
   const by = replaced_by ?? (holder ? { started_at: holder.started_at, device: holder.device } : null);
   return reason && { type: "lost", reason, final: reason !== "expired", by, ended_at, code };
 }

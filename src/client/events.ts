@@ -1,5 +1,5 @@
 /** The events that a session sends its app. */
-import type { Device, StartReply } from "../sessions/device/contract.ts";
+import type { Device, EndingReason, StartReply } from "../sessions/device/contract.ts";
 
 /**
  * Why a session is over:
@@ -10,7 +10,7 @@ import type { Device, StartReply } from "../sessions/device/contract.ts";
  * - `unreachable`: nothing was acknowledged before the local deadline, so another device may hold the key by now; comes
  *   back by itself once the service answers, if nobody else holds it.
  */
-export type LostReason = "replaced" | "expired" | "ended" | "revoked" | "unreachable";
+export type LostReason = EndingReason | "unreachable";
 
 /** The device holds the key. */
 export interface LiveEvent {

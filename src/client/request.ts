@@ -36,7 +36,7 @@ export type Answer<T> = { kind: "ok"; body: T } | Refused | Failed;
 
 /** What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not. */
 const REFUSAL =
-  /^(400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found|409 (key_in_use|holder_changed|session_id_used)|410 session_(replaced|expired|ended|revoked))$/;
+  /^(400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found|409 (key_in_use|holder_changed|session_id_used)|410 session_[a-z]+)$/;
 
 /** Redirects are not followed: a login page must not get the key. Not "error", which would hide what it was. */
 export const REDIRECT = "manual";

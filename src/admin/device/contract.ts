@@ -1,6 +1,7 @@
 /** The wire contract of device sessions as operators see them: the live ones, the past ones, and how they add up. */
 import { z } from "zod";
 import { accessKey, moment, text } from "../../sessions/contract.ts";
+import { ENDING_REASONS } from "../../sessions/device/endings.ts";
 import { generation, id, inBody, inQuery, label, page, prefix, reason, wholeNumber } from "../contract.ts";
 
 const SESSIONS_AGE_SECONDS_MAX = 366 * 86_400;
@@ -38,6 +39,7 @@ export const numbersQuery = z.object({
   hours: wholeNumber.refine((n) => n >= 1 && n <= 744, "must be between 1 and 744").default(24),
 });
 
+const endingReason = z.enum(ENDING_REASONS);
 export const historyItem = z.object({
   generation,
   session_id: z.string(),
@@ -45,7 +47,7 @@ export const historyItem = z.object({
   last_heartbeat: moment,
   /** Null, with reason and ended_by: it is live. */
   ended_at: moment.nullable(),
-  reason: z.enum(["replaced", "expired", "ended", "revoked"]).nullable(),
+  reason: endingReason.nullable(),
   ended_by: z.enum(["device", "takeover", "timeout", "operator"]).nullable(),
   note: z.string().nullable(),
   device,
@@ -103,7 +105,7 @@ export const startedEvent = z.object({ ...ofKey, at: moment, device });
 export const endedEvent = z.object({
   ...ofKey,
   at: moment,
-  reason: z.enum(["expired", "ended", "revoked"]),
+  reason: endingReason.exclude(["replaced"]),
   device,
 });
 export const takeoverEvent = takeover;

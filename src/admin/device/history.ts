@@ -1,15 +1,8 @@
 import type { Database } from "../../database/database.ts";
+import { ENDINGS } from "../../sessions/device/endings.ts";
 import { type HistoryRow, selectHistory } from "../../sessions/device/listing-sql.ts";
-import type { EndingReason } from "../../sessions/device/sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { HistoryItem } from "./contract.ts";
-
-const ENDED_BY: Record<EndingReason, HistoryItem["ended_by"]> = {
-  ended: "device",
-  replaced: "takeover",
-  expired: "timeout",
-  revoked: "operator",
-};
 
 /** All that is kept of a key's sessions, the newest first. */
 export async function listHistory(
@@ -27,7 +20,7 @@ function itemOf({ replaced_by_generation, replaced_by_device, ...row }: HistoryR
     started_at: row.started_at.toISOString(),
     last_heartbeat: row.last_heartbeat.toISOString(),
     ended_at: row.ended_at?.toISOString() ?? null,
-    ended_by: row.reason && ENDED_BY[row.reason],
+    ended_by: row.reason && ENDINGS[row.reason].by,
     replaced_by:
       replaced_by_generation === null ? null : { generation: replaced_by_generation, device: replaced_by_device },
   };

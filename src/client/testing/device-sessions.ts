@@ -7,8 +7,7 @@
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Device, HeartbeatReply, Holder, StartReply } from "../../sessions/device/contract.ts";
-
-type Ending = "replaced" | "expired" | "ended" | "revoked";
+import { ENDINGS, type EndingReason } from "../../sessions/device/endings.ts";
 
 interface FakeSession {
   id: string;
@@ -17,7 +16,7 @@ interface FakeSession {
   device: Device | null;
   startedAt: number;
   lastHeartbeat: number;
-  ending?: { reason: Ending; body: Record<string, unknown> };
+  ending?: { reason: EndingReason; body: Record<string, unknown> };
   expiry?: NodeJS.Timeout;
 }
 
@@ -31,23 +30,16 @@ export interface FakeRules {
   keys: string[] | undefined;
 }
 
-const SENTENCES = {
-  replaced: "Another device has taken over this access key",
-  expired: "The session has expired",
-  ended: "The session has ended",
-  revoked: "The session was ended by the operator",
-};
-
 export class FakeDeviceSessions {
   readonly #rules: FakeRules;
   readonly #byId = new Map<string, FakeSession>();
   readonly #holders = new Map<string, FakeSession>();
   readonly #revoked = new Set<string>();
   /** Called once for each session that ends, with the body of its 410. */
-  readonly #onEnding: (sessionId: string, reason: Ending, body: object) => void;
+  readonly #onEnding: (sessionId: string, reason: EndingReason, body: object) => void;
   #generation = Date.now() * 1000;
 
-  constructor(rules: FakeRules, onEnding: (sessionId: string, reason: Ending, body: object) => void) {
+  constructor(rules: FakeRules, onEnding: (sessionId: string, reason: EndingReason, body: object) => void) {
     this.#rules = rules;
     this.#onEnding = onEnding;
   }
@@ -121,7 +113,7 @@ export class FakeDeviceSessions {
   }
 
   /** Ends the key's live session that way; does nothing if there is none. */
-  finishHolder(key: string, reason: Ending): void {
+  finishHolder(key: string, reason: EndingReason): void {
     const holder = this.#holders.get(key);
     if (holder) this.#finish(holder, reason);
   }
@@ -136,8 +128,12 @@ export class FakeDeviceSessions {
     for (const session of this.#byId.values()) clearTimeout(session.expiry);
   }
 
-  #finish(session: FakeSession, reason: Ending, more: object = {}): void {
-    const body = { ...refusal(410, `session_${reason}`, SENTENCES[reason]).body, ended_at: date(Date.now()), ...more };
+  #finish(session: FakeSession, reason: EndingReason, more: object = {}): void {
+    const body = {
+      ...refusal(410, `session_${reason}`, ENDINGS[reason].message).body,
+      ended_at: date(Date.now()),
+      ...more,
+    };
     session.ending = { reason, body };
     clearTimeout(session.expiry);
     this.#holders.delete(session.key);

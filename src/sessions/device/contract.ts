@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { accessKey, described, moment } from "../contract.ts";
 
+export { ENDED_BY_OPERATOR, type EndingReason } from "./endings.ts";
+
 export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
 
 export const device = z.object({

@@ -1,5 +1,5 @@
 /** The part of device sessions in the OpenAPI document. */
-import type { Errors, Part } from "../../http/openapi/part.ts";
+import type { ErrorDescription, Errors, Part } from "../../http/openapi/part.ts";
 import {
   device,
   endedBody,
@@ -18,6 +18,22 @@ import {
   statusRequest,
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
+import { ENDING_CODES, ENDING_REASONS, ENDINGS, type EndingReason } from "./endings.ts";
+
+function endingErrors() {
+  const bodies = {
+    takeover: { schema: replacedBody, example: example.replaced },
+    operator: { schema: revokedBody, example: { ...example.ended, reason: "Please call us about your order" } },
+    timeout: { schema: endedBody, example: example.ended },
+    device: { schema: endedBody, example: example.ended },
+  };
+  return Object.fromEntries(
+    ENDING_REASONS.map((reason) => {
+      const { by, when, message } = ENDINGS[reason];
+      return [`session_${reason}`, { when, message, data: bodies[by] }];
+    }),
+  ) as unknown as Record<`session_${EndingReason}`, ErrorDescription>;
+}
 
 export const deviceErrors = {
   invalid_key: { when: "no such access key.", message: "Invalid access key" },
@@ -41,26 +57,7 @@ export const deviceErrors = {
     when: "that session id has ended, or belongs to another key. Take a new one.",
     message: "This session id has been used before, please start with a new one",
   },
-  session_replaced: {
-    when: "another device has started a session of the key. Final.",
-    message: "Another device has taken over this access key",
-    data: { schema: replacedBody, example: example.replaced },
-  },
-  session_expired: {
-    when: "no heartbeat came within the timeout. Final.",
-    message: "The session has expired",
-    data: { schema: endedBody, example: example.ended },
-  },
-  session_ended: {
-    when: "the session was ended by its device. Final.",
-    message: "The session has ended",
-    data: { schema: endedBody, example: example.ended },
-  },
-  session_revoked: {
-    when: "the operator has ended the session or revoked the key; `reason`, if one was given, is for the person at the device. Final.",
-    message: "The session was ended by the operator",
-    data: { schema: revokedBody, example: { ...example.ended, reason: "Please call us about your order" } },
-  },
+  ...endingErrors(),
 } satisfies Errors;
 
 export const devicePart: Part = {
@@ -129,7 +126,7 @@ export const devicePart: Part = {
           content: [{ schema: heartbeatReply, examples: { live: example.beat } }],
         },
       ],
-      errors: ["session_not_found", "session_replaced", "session_expired", "session_ended", "session_revoked"],
+      errors: ["session_not_found", ...ENDING_CODES],
     },
     {
       method: "post",
@@ -179,22 +176,12 @@ export const devicePart: Part = {
           content: [{ type: "text/event-stream", schema: example.stream, examples: example.streams }],
           events: {
             live: heartbeatReply,
-            replaced: "session_replaced",
-            expired: "session_expired",
-            ended: "session_ended",
-            revoked: "session_revoked",
+            ...Object.fromEntries(ENDING_REASONS.map((reason) => [reason, `session_${reason}` as const])),
           },
           headers: ["Cache-Control"],
         },
       ],
-      errors: [
-        "unauthorized",
-        "session_not_found",
-        "session_replaced",
-        "session_expired",
-        "session_ended",
-        "session_revoked",
-      ],
+      errors: ["unauthorized", "session_not_found", ...ENDING_CODES],
     },
   ],
 };

@@ -1,5 +1,6 @@
 import type { Ended } from "./contract.ts";
-import type { EndingReason, LookRow } from "./sql.ts";
+import type { EndingReason } from "./endings.ts";
+import type { LookRow } from "./sql.ts";
 
 /** How a session ended, as its device is told. */
 export interface Ending {

@@ -1,8 +1,7 @@
 /** What happened lately, for those who look on. */
 
 import type { Database } from "../../database/database.ts";
-import type { Device } from "./contract.ts";
-import type { EndingReason } from "./sql.ts";
+import type { Device, EndingReason } from "./contract.ts";
 
 export interface EndedRow {
   key_id: number;

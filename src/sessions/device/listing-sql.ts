@@ -3,9 +3,8 @@
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
-import type { Device } from "./contract.ts";
+import type { Device, EndingReason } from "./contract.ts";
 import { liveSessions } from "./live-sql.ts";
-import type { EndingReason } from "./sql.ts";
 
 export interface SessionFilter extends KeyFilter {
   device?: string | undefined;

@@ -1,6 +1,6 @@
 /** What is counted: from the history, the sessions there are, and two small tables for what leaves no other trace. */
 import type { Database } from "../../database/database.ts";
-import type { Device } from "./contract.ts";
+import { type Device, ENDED_BY_OPERATOR } from "./contract.ts";
 
 export interface HourRow {
   hour: Date;
@@ -41,7 +41,7 @@ export async function selectHours(database: Database, hours: number): Promise<Ho
              (SELECT coalesce(sum(r.refusals), 0)::int FROM refusal_counts r WHERE r.hour = h.hour) AS refusals,
              coalesce(sum(c.n) FILTER (WHERE c.what = 'expired'), 0)::int AS expiries,
              coalesce(sum(c.n) FILTER (WHERE c.what = 'ended'), 0)::int AS ends,
-             coalesce(sum(c.n) FILTER (WHERE c.what = 'revoked'), 0)::int AS revocations,
+             coalesce(sum(c.n) FILTER (WHERE c.what = ANY (string_to_array(${ENDED_BY_OPERATOR.join()}, ','))), 0)::int AS revocations,
              p.live AS live_peak, p.at AS peak_at
       FROM generate_series((SELECT since FROM span), clock_timestamp(), interval '1 hour') AS h (hour)
       LEFT JOIN counted c ON c.hour = h.hour

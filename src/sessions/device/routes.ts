@@ -21,18 +21,12 @@ import {
 import type { DeviceCounts } from "./counts.ts";
 import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
+import { ENDINGS } from "./endings.ts";
 import { beatSession } from "./heartbeat.ts";
 import type { DeviceSessions } from "./service.ts";
 import { startSession } from "./start.ts";
 import { readStatus } from "./status.ts";
 import { watchSession } from "./watch.ts";
-
-const ENDINGS: Record<Ending["reason"], string> = {
-  replaced: "Another device has taken over this access key",
-  expired: "The session has expired",
-  ended: "The session has ended",
-  revoked: "The session was ended by the operator",
-};
 
 /** Who watches what in this process, and the streams that tell them. */
 interface Watching {
@@ -114,5 +108,5 @@ async function keepAlive(service: DeviceSessions, { session_id }: HeartbeatReque
 
 function notLive(ending: Ending | "unknown"): AppError {
   if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
-  return new AppError(`session_${ending.reason}`, ENDINGS[ending.reason], ending.data);
+  return new AppError(`session_${ending.reason}`, ENDINGS[ending.reason].message, ending.data);
 }

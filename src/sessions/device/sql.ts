@@ -6,7 +6,7 @@
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
-import type { Device } from "./contract.ts";
+import type { Device, EndingReason } from "./contract.ts";
 
 /** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
 interface HolderJson {
@@ -64,8 +64,6 @@ export async function startSessionRow(
   );
   return row as StartRow;
 }
-
-export type EndingReason = "replaced" | "expired" | "ended" | "revoked";
 
 interface BeatRow {
   beat_at: Date;
