@@ -7,13 +7,20 @@ export interface Clock {
   run(): Promise<unknown>;
 }
 
-/** A failing run is forgotten: the next one comes at once. Returns what stops them. */
+/** A run that is still under way is not begun again, and one that failed is forgotten. Returns what stops them. */
 export function startClocks(clocks: Clock[], log: Logger): () => void {
-  const timers = clocks.map(({ name, everyMs, run }) =>
-    setInterval(() => {
-      run().catch((err) => log.debug({ err, clock: name }, "it failed, and will be done again"));
-    }, everyMs).unref(),
-  );
+  const timers = clocks.map(({ name, everyMs, run }) => {
+    let underWay = false;
+    return setInterval(() => {
+      if (underWay) return;
+      underWay = true;
+      run()
+        .catch((err) => log.debug({ err, clock: name }, "it failed, and will be done again"))
+        .finally(() => {
+          underWay = false;
+        });
+    }, everyMs).unref();
+  });
   return () => {
     for (const timer of timers) clearInterval(timer);
   };
