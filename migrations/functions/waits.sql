@@ -18,8 +18,9 @@ CREATE OR REPLACE FUNCTION limit_waiting(ms_max integer DEFAULT NULL) RETURNS vo
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  left_ms integer := coalesce(nullif(current_setting('keybeat.caller_waits_ms', true), '')::integer, 2000)
-                     - extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000;
+  waits double precision := coalesce(nullif(current_setting('keybeat.caller_waits_ms', true), '')::integer, 2000);
+  -- A clock that jumps meanwhile may say that a year has gone by, or that the statement is yet to come.
+  left_ms integer := greatest(0, least(waits, waits - extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000));
 BEGIN
   IF left_ms < 1 THEN
     RAISE lock_not_available USING MESSAGE = 'the caller has waited long enough';

@@ -43,7 +43,12 @@ async function main(): Promise<number> {
   compile();
   const results: Result[] = [];
   for (const fault of chosen) {
-    if (!stop.signal.aborted) results.push(await runOne(fault, values.short, stop.signal));
+    if (stop.signal.aborted) break;
+    const first = await runOne(fault, values.short, stop.signal);
+    // A machine that others use is late now and then. What is the service's doing is late again.
+    const again = values.sample && wasOnlyLate(first) && !stop.signal.aborted;
+    if (again) report([first]);
+    results.push(again ? await runOne(fault, values.short, stop.signal) : first);
   }
   if (values.json) for (const result of results) console.log(JSON.stringify(describe(result)));
   else report(results);
@@ -102,6 +107,10 @@ function keep(fault: Fault, evidence: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), `keybeat-broken-${fault.name}-`));
   for (const [name, text] of Object.entries(evidence)) writeFileSync(join(folder, name), text, { mode: 0o600 });
   return folder;
+}
+
+function wasOnlyLate({ outcome, violations = [] }: Result): boolean {
+  return outcome === "BROKEN" && violations.every((violation) => violation.startsWith("late-answer:"));
 }
 
 function report(results: Result[]): void {
