@@ -85,6 +85,8 @@ const usedUp = (name: string, how: string, host: string): Fault => ({
         });
         return {
           figure: `${tell(callsBetween(scene, from, performance.now() - backMs))}; both answer ${inSeconds(backMs)} after it is over`,
+          // Whom nobody can accept waits in the kernel, which tries again after 1 and 3 s.
+          slowWay: true,
           violations: [...sameProcesses(scene, pids), ...saidOnce(scene.servers)],
         };
       },
