@@ -11,7 +11,7 @@ import type { Database } from "../database/database.ts";
 import type { Listener } from "../database/listener.ts";
 import type { Settings } from "../environment.ts";
 import type { EventStreams } from "../events/sse.ts";
-import type { AdminEnv, SignedIn } from "../http/admin-auth.ts";
+import type { AdminEnv, FindEndedSignIns } from "../http/admin-auth.ts";
 import type { ReadAddress } from "../http/client-address.ts";
 import type { DirectPost } from "../http/direct.ts";
 import type { AdminPart, Errors, Part } from "../http/openapi/part.ts";
@@ -81,14 +81,9 @@ export interface CleanupOrder {
   found(): void;
 }
 
-/** Which of these were ended, by their names. Throws `unavailable`. */
-export interface FindEndedSignIns {
-  findEnded(signIns: SignedIn[]): Promise<Set<string>>;
-}
-
 export interface Mounted {
   /** Adds its routes under /api/admin. Not called where there are no operators. */
-  mountAdmin?(admin: Hono<AdminEnv>, signIns: FindEndedSignIns): void;
+  mountAdmin?(admin: Hono<AdminEnv>, signIns: { findEnded: FindEndedSignIns }): void;
   /** Whether a request to that path may wait for something to happen. */
   waits?(path: string): boolean;
   /** What it does every so many milliseconds. */
