@@ -8,6 +8,8 @@ export interface Settings<Meaning, Shape extends z.ZodRawShape = z.ZodRawShape> 
   /** Those that are secrets: each may stand in a file too, and is checked by this (see secrets.ts). */
   secrets?: Record<string, FindFault>;
   read(values: z.output<z.ZodObject<Shape>>): Meaning;
+  /** What does not go together, though each by itself may be so. */
+  findConflict?(values: z.output<z.ZodObject<Shape>>): { name: string; reason: string } | undefined;
   /** The setting by which users must have tokens (JWT_SECRET or JWKS_URL); undefined: they need none. */
   wantsUserTokens?(values: z.output<z.ZodObject<Shape>>): { name: string; value: string } | undefined;
 }

@@ -1,4 +1,5 @@
-/** Bearer tokens: how one is read from a request, and how one is asked for. */
+/** Bearer tokens: how one is read from a request, compared, and asked for. */
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
 import { AppError } from "../errors.ts";
 
@@ -13,3 +14,11 @@ export function unauthorized(c: Context, realm: string, message: string): AppErr
   c.header("WWW-Authenticate", `Bearer realm="${realm}"`);
   return new AppError("unauthorized", message);
 }
+
+/** Digests have one length, so the comparison takes one time whatever was sent. */
+export function createTokenCheck(token: string): (given: string) => boolean {
+  const expected = digest(token);
+  return (given) => timingSafeEqual(digest(given), expected);
+}
+
+const digest = (text: string) => createHash("sha256").update(text, "utf8").digest();
