@@ -3,6 +3,7 @@ import type { ErrorHandler } from "hono";
 import { AppError, type ErrorCode, STATUS } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Answer, type ErrorBody, errorBody } from "./answer.ts";
+import { writtenPath } from "./as-written.ts";
 import type { HttpEnv } from "./request-id.ts";
 
 interface ErrorAnswer extends Answer {
@@ -37,7 +38,8 @@ export interface ErrorShape {
 export function errorReply(log: Logger, shapes: ErrorShape[] = []): ErrorHandler<HttpEnv> {
   return (thrown, c) => {
     const { status, body, headers } = answerError(thrown, c.get("requestId"), log);
-    const shape = shapes.find(({ prefix }) => c.req.path.startsWith(prefix));
+    const path = writtenPath(c);
+    const shape = shapes.find(({ prefix }) => path.startsWith(prefix));
     return c.json(shape?.write(body, status) ?? body, status, headers);
   };
 }
