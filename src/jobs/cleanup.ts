@@ -1,4 +1,4 @@
-import { deleteOldSignIns } from "../admin/sign-ins/sql.ts";
+import { deleteOldSignIns } from "../admin/sign-in/sql.ts";
 import type { Database } from "../database/database.ts";
 import { deleteOldCounts } from "../limits/sql.ts";
 import type { Logger } from "../log.ts";

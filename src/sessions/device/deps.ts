@@ -19,11 +19,3 @@ export interface DeviceSessions {
   startsMax?: number;
   reportPingPong?: ReportPingPong;
 }
-
-/**
- * When the next heartbeat is due: the interval less up to a sixth (30 s become 25 to 30 s), so that devices that started
- * together, after an outage say, drift apart.
- */
-export function heartbeatIn(heartbeatSeconds: number): number {
-  return Math.round(heartbeatSeconds * (1 - Math.random() / 6) * 10) / 10;
-}

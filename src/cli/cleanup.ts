@@ -4,29 +4,13 @@ import { runCleanup } from "../jobs/cleanup.ts";
 import { createLog } from "../log.ts";
 import { createCounts } from "../metrics/counts.ts";
 import { KINDS, openKinds } from "../sessions/kinds.ts";
-import { withDatabase, withMigrated } from "./context.ts";
+import { withDatabase } from "./context.ts";
 import { type OutputOptions, printJson } from "./output.ts";
 
 /** A host's cron may start the next run every minute; this one is over by then. */
 const CLEANUP_BUDGET_MS = 45_000;
 
-/** As a deployment's first step, `migrate` often runs before the database is up. */
-const DATABASE_AWAY_MS = 60_000;
-
-export function addDatabaseCommands(program: Command): void {
-  program
-    .command("migrate")
-    .description("bring the database's schema up to date; safe to run at any time, by several at once")
-    .option("--json", "print the result as JSON")
-    .action(async (options: OutputOptions) => {
-      const log = createLog("silent");
-      await withMigrated({ awayMs: DATABASE_AWAY_MS, log }, async (_url, { applied, functions, serverVersion }) => {
-        if (options.json) printJson({ applied, functions, server_version: serverVersion });
-        else if (applied > 0) console.log(`applied ${applied} migration(s)`);
-        else console.log(functions ? "applied the functions" : "the schema is up to date");
-      });
-    });
-
+export function addCleanupCommand(program: Command): void {
   program
     .command("cleanup")
     .description("end the sessions that fell silent and drop old history, once; for a host's cron")

@@ -1,10 +1,9 @@
-/** keybeat keys import */
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
-import { OperatorError } from "../errors.ts";
-import { type Bytes, type ImportReport, importKeys } from "../keys/index.ts";
-import { withDatabase } from "./context.ts";
-import { clean, type OutputOptions, printJson } from "./output.ts";
+import { OperatorError } from "../../errors.ts";
+import { type Bytes, type ImportReport, importKeys } from "../../keys/index.ts";
+import { withDatabase } from "../context.ts";
+import { clean, type OutputOptions, printJson } from "../output.ts";
 
 const REJECTED_SHOWN_MAX = 20;
 

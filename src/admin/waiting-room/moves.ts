@@ -1,9 +1,8 @@
-import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import { eraseUserRow, type MoveRow, selectMoves, settleRoom } from "../../sessions/waiting-room/operator-sql.ts";
+import { type MoveRow, selectMoves, settleRoom } from "../../sessions/waiting-room/operator-sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { MoveItem } from "./contract.ts";
-import { readPlace, userNotFound } from "./places.ts";
+import { readPlace } from "./places.ts";
 
 /** All that is kept of a user's moves, the newest first. Throws user_not_found. */
 export async function listMoves(
@@ -15,11 +14,6 @@ export async function listMoves(
   const rows = await selectMoves(database, { userId, before: page.cursor, limit: page.limit + 1 });
   if (rows.length === 0 && page.cursor === undefined) await readPlace(database, userId);
   return pageOf(rows, page.limit, { placeOf: (row) => row.id, item: itemOf });
-}
-
-/** Takes away the place, the moves, and what the audit log says of the user. Throws user_not_found. */
-export async function eraseUser(database: Database, userId: string, by: Operator): Promise<void> {
-  if (!(await eraseUserRow(database, userId, by))) throw userNotFound();
 }
 
 function itemOf({ amount, at, ...row }: MoveRow): MoveItem {

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mintKey } from "../../src/keys/secret.ts";
-import { useApp } from "../support/app.ts";
-import { useDatabase } from "../support/database.ts";
-import { keybeat } from "../support/process.ts";
-import { findSecrets, newAccessKey } from "../support/secrets.ts";
+import { mintKey } from "../../../src/keys/secret.ts";
+import { useApp } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { keybeat } from "../../support/process.ts";
+import { findSecrets, newAccessKey } from "../../support/secrets.ts";
 
 const db = useDatabase();
 const app = useApp(db);
