@@ -1,8 +1,8 @@
-/** Bearer tokens: how one is read from a request, and how one is asked for. */
+/** Bearer tokens: how to read one from a request, and how to ask for one. */
 import type { Context } from "hono";
 import { AppError } from "../errors.ts";
 
-/** What comes after `Bearer`; undefined where that has not this form. */
+/** What follows `Bearer`; undefined if the header does not have this form. */
 export function readBearer(c: Context, form = /^\S+$/): string | undefined {
   const given = /^Bearer\s+(\S.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   return given !== undefined && form.test(given) ? given : undefined;
