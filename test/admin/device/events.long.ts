@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { createFeed } from "../../src/admin/device/feed.ts";
-import { openDatabase } from "../../src/database/database.ts";
-import { createLog } from "../../src/log.ts";
-import { ADMIN_TOKEN, useApp } from "../support/app.ts";
-import { useDatabase } from "../support/database.ts";
-import { startProxy } from "../support/proxy.ts";
-import { newSessionId } from "../support/secrets.ts";
-import { byToken, type Events, lookOn, signIn } from "./support/admin.ts";
+import { createFeed } from "../../../src/admin/device/feed.ts";
+import { openDatabase } from "../../../src/database/database.ts";
+import { createLog } from "../../../src/log.ts";
+import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { startProxy } from "../../support/proxy.ts";
+import { newSessionId } from "../../support/secrets.ts";
+import { byToken, type Events, lookOn, signIn } from "../support/admin.ts";
 
 const db = useDatabase();
 const app = useApp(db);

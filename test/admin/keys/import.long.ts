@@ -1,12 +1,12 @@
 import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "vitest";
-import { importPreview, importReply } from "../../src/admin/keys/contract.ts";
-import { importKeys } from "../../src/keys/import.ts";
-import { mintKey } from "../../src/keys/secret.ts";
-import { ADMIN_TOKEN, useApp } from "../support/app.ts";
-import { useDatabase } from "../support/database.ts";
-import { newAccessKey } from "../support/secrets.ts";
-import { byToken, exactly, signIn } from "./support/admin.ts";
+import { importPreview, importReply } from "../../../src/admin/keys/contract.ts";
+import { importKeys } from "../../../src/keys/import.ts";
+import { mintKey } from "../../../src/keys/secret.ts";
+import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { newAccessKey } from "../../support/secrets.ts";
+import { byToken, exactly, signIn } from "../support/admin.ts";
 
 const db = useDatabase();
 const app = useApp(db);

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type NumbersReply, numbersReply } from "../../src/admin/device/contract.ts";
-import { useApp } from "../support/app.ts";
-import { useDatabase } from "../support/database.ts";
-import { newAccessKey, newSessionId } from "../support/secrets.ts";
-import { byToken, exactly } from "./support/admin.ts";
+import { type NumbersReply, numbersReply } from "../../../src/admin/device/contract.ts";
+import { useApp } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { newAccessKey, newSessionId } from "../../support/secrets.ts";
+import { byToken, exactly } from "../support/admin.ts";
 
 const db = useDatabase();
 const app = useApp(db);
