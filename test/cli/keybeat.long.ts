@@ -1,4 +1,4 @@
-/** What holds for every command: its help, and what happens to somebody who types it wrongly. */
+/** What holds for every command: its help, and how it handles wrong usage. */
 import { describe, expect, inject, it } from "vitest";
 import { databaseUrl } from "../support/database-url.ts";
 import { keybeat } from "../support/process.ts";

@@ -14,7 +14,7 @@ async function sessions(...args: string[]) {
   return result;
 }
 
-/** Starts a session on a key of its own. */
+/** Starts a session on a new key. */
 async function newSession(options: { session_id?: string; device?: Record<string, string> } = {}) {
   const made = await db.makeKey();
   const session_id = options.session_id ?? newSessionId();

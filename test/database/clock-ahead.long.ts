@@ -52,7 +52,7 @@ describe("a jump is seen once", () => {
     // An outage is no jump: by the caller's own clock the time has passed.
     await jumpClock(db, 300);
     expect((await tick(db)).stepped).toBeNull();
-    // Nor is what is less than a second.
+    // Less than a second is no jump either.
     await jumpClock(db, -0.8);
     expect((await tick(db, -0.8)).stepped).toBeNull();
     expect((await steps()).count).toBe(count + 3);

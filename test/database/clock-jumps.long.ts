@@ -145,7 +145,7 @@ describe.each(JUMPED)("the clock goes $way by $size $before", ({ seconds, outage
     await serveFor(db, 28);
     expect(await places()).toEqual(["seated", "waiter", "asking"]);
     await serveFor(db, 3);
-    // The seat is free, the first in line is gone as well, and the one who asks is in: promoted, with a time of its own.
+    // The first in line is gone too, and the user who asks is promoted, with a full time to claim.
     expect(await places()).toEqual(["asking"]);
     expect(await db.sql`SELECT FROM waiting_room_permits`).toHaveLength(0);
     await serveFor(db, 58);

@@ -32,7 +32,7 @@ it("a call that is late is counted as that alone, also when its answer comes in 
   const before = { ...counts.calls };
   await expect(database.heartbeats.query((sql) => sql`SELECT pg_sleep(1.6)`)).rejects.toThrow();
   expect(counts.calls).toEqual({ ...before, late: before.late + 1 });
-  // The answer comes on this connection; after it, whoever waited is let in.
+  // The late answer arrives on this connection; then the queued call goes in.
   await Promise.all(Array.from({ length: 3 }, () => database.heartbeats.query((sql) => sql`SELECT pg_sleep(0.3)`)));
   expect(counts.calls).toEqual({ ...before, late: before.late + 1, ok: before.ok + 3 });
 });

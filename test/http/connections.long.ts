@@ -81,7 +81,7 @@ function post(path: string, n: number, headers = ""): string {
   return `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-/** Waits for so many to be asked at one time, and answers all of them. */
+/** Waits until that many requests are in flight, and answers all of them. */
 async function answer(count: number): Promise<unknown[]> {
   await vi.waitFor(() => expect(asked.length).toBeGreaterThanOrEqual(count), 3000);
   const all = asked.splice(0);
@@ -89,7 +89,7 @@ async function answer(count: number): Promise<unknown[]> {
   return all.map(({ n }) => n);
 }
 
-/** One after the other, as they come: before the parser there is one at a time. */
+/** One by one as they arrive: before the parser there is one at a time. */
 async function answerAll(count: number): Promise<unknown[]> {
   const all: unknown[] = [];
   while (all.length < count) all.push(...(await answer(1)));
@@ -201,7 +201,7 @@ describe("at the bound of connections", () => {
       await answerAll(1);
     }
     const [first, second] = talks as [Talk, Talk];
-    first.socket.write(request); // so the second is the one that was quiet the longest
+    first.socket.write(request); // so the second is the longest idle
     await answerAll(1);
     const newcomers = [open(server), open(server)];
     for (const talk of newcomers) talk.socket.write(request);

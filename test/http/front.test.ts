@@ -1,4 +1,4 @@
-/** What stands before Node's parser, on a server of its own whose answers the test gives when it likes. */
+/** The fast path before Node's parser, on a server whose answers the test gives at will. */
 import { Agent, createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -184,7 +184,7 @@ describe("a connection", () => {
   it("whose answers pile up goes to Node, which waits for whom it answers", async () => {
     const talk = open();
     talk.socket.pause();
-    // More than the kernel holds for a reader who does not read.
+    // More than the kernel buffers for a reader that does not read.
     const large = { body: { text: "x".repeat(32 * 2 ** 20) } };
     talk.socket.write(plain("{}"));
     await answer(large);

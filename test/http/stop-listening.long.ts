@@ -7,7 +7,7 @@ import { listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
 
-/** Calls from a thread of its own, twenty at a time and a connection each, until it is refused; then tells the counts. */
+/** Calls from another thread, twenty at a time with a connection each, until refused; then reports the counts. */
 const CALLERS = `
   const { connect } = require("node:net");
   const { parentPort, workerData } = require("node:worker_threads");

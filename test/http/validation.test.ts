@@ -12,7 +12,7 @@ import { newAccessKey, newSessionId } from "../support/secrets.ts";
 const db = useDatabase();
 const app = useApp(db);
 
-/** Of a key that there is. */
+/** The id of an existing key. */
 let id: number;
 beforeAll(async () => {
   id = (await db.makeKey()).id;
@@ -85,7 +85,7 @@ const HOSTILE_TEXTS = [
   "x".repeat(5_000),
 ];
 
-/** The fields that the schema finds wrong, "" for the body as a whole; none if it takes it. */
+/** The fields that the schema rejects, "" for the whole body; empty if it accepts. */
 function faultsOf(schema: z.ZodType, value: unknown): string[] {
   try {
     parseShape(structuredClone(value), schema);
@@ -261,7 +261,7 @@ describe.each(QUERIED.map((route) => ({ name: nameOf(route), route })))("$name",
   });
 });
 
-/** The files of a page lie each at an address of its own. */
+/** A page's files each have their own address. */
 const ADDRESSES = [...new Set(ROUTES.map(({ path }) => path))].filter((path) => !path.endsWith("/{file}"));
 
 it.each(ADDRESSES)("%s answers other methods with 405 and what it allows", async (path) => {

@@ -56,7 +56,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expectAbout(rows[1]?.silent_for, 500);
     expectAbout(rows[1]?.expires_in, TIMEOUT_SECONDS - 500);
 
-    // Silent for long, but during an outage of ours that is just over: a full timeout from its end.
+    // Silent for long, but through a recent outage of ours: it has a full timeout from its end.
     await db.sql`TRUNCATE active_sessions`;
     await addSession({ silent: 2000, name: "credited…" });
     await setOutage({ began: 1900, ended: 100 });
@@ -80,7 +80,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expectAbout(rows[0]?.overdue_for, 600);
     expectAbout(rows[2]?.expires_in, TIMEOUT_SECONDS * 0.2);
 
-    // All of them lived when an outage of ours began: each has a full timeout from its end.
+    // All were live when an outage of ours began: each has a full timeout from its end.
     await setOutage({ began: TIMEOUT_SECONDS + 300, ended: 100 });
     expect(await ask("stale-sessions.sql")).toEqual([]);
     await setOutage({ began: TIMEOUT_SECONDS + 300, ended: TIMEOUT_SECONDS * 0.8 });
@@ -135,7 +135,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expect(at(next)).toMatchObject({ peak: 1, starts: 0, endings: 1 });
     expect(rows[0]?.peak).toBe(0);
 
-    // Whoever is on now, since before the period; and one who fell silent, until the timeout ran out.
+    // On since before the period; and one that fell silent, until its timeout ran out.
     await addSession({ silent: 5, started: 90_000 });
     await addSession({ silent: 12 * 3600, started: 90_000 });
     const withLive = await ask("peak-concurrency.sql");
@@ -280,7 +280,7 @@ describe.each(FILES)("scripts/monitor/%s", (file) => {
     const statement = text(file).replace(/--.*/g, "").trim();
     expect(statement.match(/;/g)).toHaveLength(1);
     expect(statement.endsWith(";")).toBe(true);
-    // A colon before a name is a variable to psql, a backslash a command of its own.
+    // In psql a colon before a name is a variable, and a backslash starts a command.
     expect(statement).not.toMatch(/\\|(?<!:):(?!:)[\w'"]/);
   });
 });

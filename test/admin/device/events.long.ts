@@ -28,7 +28,7 @@ const start = (access_key: string, session_id = newSessionId(), device?: object)
   app.post("/api/session/start", { access_key, session_id, device });
 const of = (id: number) => (data: Record<string, unknown>) => data.key_id === id;
 
-/** Has looked once, so that it knows what is old. */
+/** Has looked once, so it knows which events are old. */
 async function openSettled(to: { url: string } = app): Promise<Events> {
   const events = await open(to);
   await events.next("numbers");

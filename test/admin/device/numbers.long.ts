@@ -16,7 +16,7 @@ const read = async (query = "") => exactly(numbersReply, (await byToken(app).get
 const sum = (numbers: NumbersReply, of: "starts" | "takeovers" | "expiries" | "ends" | "revocations" | "refusals") =>
   numbers.hours.reduce((total, hour) => total + hour[of], 0);
 
-/** A session of the past, over for so many hours. */
+/** A past session that ended that many hours ago. */
 async function addPast(
   keyId: number,
   hoursAgo: number,
@@ -148,7 +148,7 @@ describe("GET /api/admin/numbers", () => {
     const [pc, mac, phone] = [{ name: "PC" }, { name: "Mac" }, { name: "Phone", platform: "android" }];
     for (const device of [pc, mac, phone, pc]) await start(shared.key, newSessionId(), device);
     for (const device of [pc, mac]) await start(twice.key, newSessionId(), device);
-    // The same device again, in another version; and devices that do not say who they are.
+    // The same device again in another version, and devices that do not identify themselves.
     for (const app_version of ["1", "2", "3"]) await start(own.key, newSessionId(), { ...pc, app_version });
     const silent = await db.makeKey();
     await start(silent.key);

@@ -149,7 +149,7 @@ describe("100,000 live sessions", () => {
       expect(plan).not.toMatch(/Seq Scan on (keys|active_sessions)/);
     }
     for (const search of [{ label: "77777" }, { prefix: "00077777" }, { device: "device 00077777" }]) {
-      // On a machine of a quarter's speed the first reading of so many rows may take longer than an answer.
+      // On a slow machine the first read of so many rows may take longer than an answer may.
       await expect
         .poll(async () => await token().post("/sessions/search", search), { interval: 100 })
         .toMatchObject({ status: 200, body: { items: [{ key_id: sought?.id }] } });

@@ -81,7 +81,7 @@ export interface Events {
   stop(): void;
 }
 
-/** Looks on, as the page does. */
+/** Opens the event stream, as the page does. */
 export async function lookOn(app: { url: string }, headers: Record<string, string> = BEARER): Promise<Events> {
   const abort = new AbortController();
   const response = await fetch(`${app.url}/api/admin/events`, { headers, signal: abort.signal });

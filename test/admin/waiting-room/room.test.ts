@@ -1,4 +1,4 @@
-/** The room as a whole, in an operator's hands: pause, seats, and who gets in by it. */
+/** The room as a whole, as operators change it: pause, seats, and who gets in by it. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { roomReply } from "../../../src/admin/waiting-room/contract.ts";
 import { configureRoom } from "../../../src/sessions/waiting-room/sql.ts";
@@ -178,7 +178,7 @@ describe("a change of the room", () => {
   });
 });
 
-/** Holds the room's lock, as a call does that takes long. */
+/** Holds the room's lock, as a slow call does. */
 async function holdRoom(): Promise<() => Promise<void>> {
   const client = await db.sql.reserve();
   await client`BEGIN`;

@@ -27,7 +27,7 @@ export const nextOf = (history: History, move: RoomMove, kinds: string[]): RoomM
     ({ id, user_id, move: kind }) => id > move.id && user_id === move.user_id && kinds.includes(kind),
   );
 
-/** Out of the audit, as if it had never been. */
+/** Removes them from the audit, as if they had never been. */
 export function forget(history: History, ...moves: RoomMove[]): void {
   history.rows.room.moves = history.rows.room.moves.filter((move) => !moves.includes(move));
 }
@@ -35,7 +35,7 @@ export function forget(history: History, ...moves: RoomMove[]): void {
 /** On the clock of the calls. */
 export const momentOf = (history: History, move: RoomMove): number => move.at - history.circumstances.clock.offsetMs;
 
-/** Long after everything, by a user with whom nothing is under way. */
+/** Long after everything else, by a user without a call in flight. */
 export function late(
   history: History,
   changes: Pick<RoomCall, "operation" | "user" | "answer"> & Partial<RoomCall>,
@@ -52,7 +52,7 @@ export const lastBefore = (history: History, move: RoomMove, kind: string): Room
     (before) => before.id < move.id && before.user_id === move.user_id && before.move === kind,
   );
 
-/** Whether somebody waited on who kept asking, when this one was let in. */
+/** Whether another user kept asking and waited on when this one was let in. */
 export function waitedBeside(history: History, promoted: RoomMove, { samePriority = false } = {}): boolean {
   return history.rows.room.moves.some(
     (other) =>
@@ -70,7 +70,7 @@ export function isNext(history: History, queued: RoomMove, promoted: RoomMove): 
   return next?.move === "promoted" && next.at > promoted.at && !isCalling(history, queued.user_id, promoted);
 }
 
-/** Nobody's call is under way, of those who wait. */
+/** Whether none of the waiting users has a call in flight. */
 export const isQuiet = (history: History, move: RoomMove): boolean => !isCalling(history, move.user_id, move);
 
 function isCalling({ roomCalls, circumstances }: History, user: string | null, move: RoomMove): boolean {

@@ -93,7 +93,7 @@ export function useMonitored() {
     return { at: row?.at, printed: row?.printed };
   }
 
-  /** An outage of ours from … to … seconds ago; somebody serves since. */
+  /** An outage of ours from … to … seconds ago, over since. */
   async function setOutage(ago: { began: number; ended: number }): Promise<void> {
     await db.sql`
       UPDATE service_state SET last_tick = now(), gap_began = now() - make_interval(secs => ${ago.began}),

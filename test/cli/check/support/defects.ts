@@ -15,7 +15,7 @@ export interface Defect {
   name: string;
   /** The step that must fail. */
   fails: string;
-  /** Others that fail with it, as they rest on the same thing. */
+  /** Others that depend on it and fail with it. */
   also?: string[];
   spoilRequest?(verb: string, sent: Fields): void;
   spoilReply?(exchange: Exchange): void;

@@ -25,7 +25,7 @@ export function useKeys() {
   };
 }
 
-/** For tests that need to know every key there is. */
+/** For tests that must know all existing keys. */
 export async function inDatabaseOfItsOwn(run: (own: TestDatabase, keys: Keys) => Promise<void>): Promise<void> {
   const own = await cloneDatabase();
   await run(own, keysOf(own)).finally(own.drop);
