@@ -10,6 +10,7 @@ import { crossOrigin, ownPages, safeHeaders } from "./http/cross-origin.ts";
 import type { DirectPost } from "./http/direct.ts";
 import { errorReply } from "./http/error-reply.ts";
 import { healthRoutes } from "./http/health.ts";
+import { BODY_BYTES_MAX } from "./http/json-body.ts";
 import { notFound } from "./http/not-found.ts";
 import { openApiRoutes } from "./http/openapi/routes.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
@@ -51,6 +52,8 @@ export interface App {
   counts: Counts;
   /** Whether a request to that path may be held until something happens; a caller that closes its side gives it up. */
   waits(path: string): boolean;
+  /** How large the body of a request to that path may be; a larger one ends its connection. */
+  bodyBytesMax(path: string): number;
 }
 
 /** `kinds` as mounted; the caller runs their clocks and closes them. */
@@ -65,7 +68,12 @@ export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
   if (deps.allowedHosts !== undefined) hono.use(allowHosts(deps.allowedHosts));
   if (deps.corsOrigins.length > 0) hono.use("/api/*", crossOrigin(deps.corsOrigins));
   hono.use("/api/v1/*", ownPages(deps.corsOrigins));
-  hono.onError(errorReply(deps.log));
+  hono.onError(
+    errorReply(
+      deps.log,
+      deps.kinds.flatMap(({ errorShapes }) => errorShapes ?? []),
+    ),
+  );
   hono.notFound(notFound(hono));
 
   hono.route("/", healthRoutes(deps));
@@ -87,6 +95,7 @@ export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
     heartbeat: deps.tracing ? undefined : kinds.find(({ heartbeat }) => heartbeat)?.heartbeat,
     counts: deps.counts,
     waits: (path: string) => kinds.some((kind) => kind.waits?.(path)),
+    bodyBytesMax: (path: string) => Math.max(BODY_BYTES_MAX, ...kinds.map((kind) => kind.bodyBytesMax?.(path) ?? 0)),
   };
   return { app, kinds };
 }

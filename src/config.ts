@@ -178,6 +178,11 @@ const secretsOf = (kinds: readonly Kind[]): Record<string, FindFault> =>
 
 /** A secret that is set but invalid is not also reported as missing. */
 function findConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSetting[]): BadSetting[] {
+  const ofKinds = kinds.flatMap(({ settings }) => settings.findConflict?.(read) ?? []);
+  return [...(badSecrets.length > 0 ? [] : ofKinds), ...findTokenConflicts(read, kinds, badSecrets)];
+}
+
+function findTokenConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSetting[]): BadSetting[] {
   const wish = findTokenWish(read, kinds);
   if (wish === undefined) return [];
   const { name, value } = wish;

@@ -8,6 +8,8 @@ export interface Settings<Meaning, Shape extends z.ZodRawShape = z.ZodRawShape> 
   /** Secrets: each may also come from a file, and is checked by this (see secrets.ts). */
   secrets?: Record<string, FindFault>;
   read(values: z.output<z.ZodObject<Shape>>): Meaning;
+  /** Values that are valid by themselves but not together. */
+  findConflict?(values: z.output<z.ZodObject<Shape>>): { name: string; reason: string } | undefined;
   /** The setting that requires user tokens (JWT_SECRET or JWKS_URL); undefined: none are needed. */
   wantsUserTokens?(values: z.output<z.ZodObject<Shape>>): { name: string; value: string } | undefined;
 }

@@ -83,7 +83,7 @@ describe("the README", () => {
     expect(room).toContain('"status":"queued","position":2,"estimated_wait_minutes":null');
     expect(room).toContain('{"user_id":"user-21","position":0,"status":"active"}');
     expect(room).toContain('"active_sessions":20,"max_sessions":20,"queue_length":1');
-  });
+  }, 600_000); // three commands from source: it waits for each to end, however slow the machine
 
   it("leads to every setting that the program reads, and says the same of those it names itself", () => {
     const settings = readFileSync("src/settings.md", "utf8");

@@ -25,6 +25,10 @@ interface Open {
 export interface EventStream {
   response: Response;
   send(event: string, data: unknown): void;
+  /** Sends what writeEvent has made; the same for many streams is made once. */
+  sendWritten(event: Uint8Array): void;
+  /** Whether its reader takes what it is sent. One that does not may be given the rest later. */
+  keepsUp(): boolean;
   /** Sends a last event and ends the stream. */
   finish(event: string, data: unknown): void;
   /** Ends it without a last event. */
@@ -44,9 +48,16 @@ export interface EventStreams {
   close(): Promise<void>;
 }
 
+const encoder = new TextEncoder();
+
+/** With an `id`, a reader that comes back says after which it goes on (Last-Event-ID). */
+export function writeEvent(event: string, data: unknown, id?: number): Uint8Array {
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  return encoder.encode(`${idLine}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
 /** `max`: how many streams in all. Each takes a connection that others may need. */
 export function createEventStreams(max = Number.POSITIVE_INFINITY): EventStreams {
-  const encoder = new TextEncoder();
   const comment = encoder.encode(":\n\n");
   const open = new Set<Open>();
   /** Oldest first. */
@@ -102,12 +113,15 @@ export function createEventStreams(max = Number.POSITIVE_INFINITY): EventStreams
         },
       };
       enter(stream, subject);
-      const send = (event: string, data: unknown) => {
-        if (open.has(stream)) controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+      const sendWritten = (event: Uint8Array) => {
+        if (open.has(stream)) controller.enqueue(event);
       };
+      const send = (event: string, data: unknown) => sendWritten(writeEvent(event, data));
       return {
         response: new Response(body, { headers: { ...HEADERS, ...headers } }),
         send,
+        sendWritten,
+        keepsUp: () => (controller.desiredSize ?? 0) > -UNTAKEN_MAX / 2,
         finish(event, data) {
           send(event, data);
           stream.end();

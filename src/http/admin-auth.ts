@@ -2,12 +2,11 @@
  * Admits only the operator: by `Authorization: Bearer <token>`, by `X-Admin-Password` as older scripts send it, or by
  * the page's cookie; because a browser sends a cookie by itself, a change then also needs the anti-CSRF token.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Operator } from "../audit/operator.ts";
 import { AppError } from "../errors.ts";
 import type { Limit } from "../limits/limit.ts";
-import { readBearer, unauthorized } from "./bearer.ts";
+import { createTokenCheck, readBearer, unauthorized } from "./bearer.ts";
 import type { ReadAddress } from "./client-address.ts";
 import { anotherSite, isOwnOrigin, isReading } from "./cross-origin.ts";
 import type { HttpEnv } from "./request-id.ts";
@@ -91,18 +90,10 @@ export function checkOrigin(c: Context): void {
   if (origin !== undefined && !isOwnOrigin(c, origin)) throw anotherSite();
 }
 
-/** Compares digests, which have equal lengths, so that timing reveals nothing. */
-export function createTokenCheck(token: string): (given: string) => boolean {
-  const expected = digest(token);
-  return (given) => timingSafeEqual(digest(given), expected);
-}
-
 function checkIntent(c: Context, csrfToken: string): void {
   checkOrigin(c);
   const sent = c.req.header("x-csrf-token");
-  if (sent === undefined || !timingSafeEqual(digest(sent), digest(csrfToken))) {
+  if (sent === undefined || !createTokenCheck(csrfToken)(sent)) {
     throw new AppError("csrf_failed", "The X-CSRF-Token header is missing or wrong: please load the page again");
   }
 }
-
-const digest = (text: string) => createHash("sha256").update(text, "utf8").digest();

@@ -6,7 +6,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { answerBrokenRequest, brokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connection, Connections } from "./connections.ts";
-import { BODY_BYTES_MAX } from "./json-body.ts";
 
 /** Requests in flight on one connection; more are a flood, not a client. */
 const PIPELINED_MAX = 32;
@@ -46,8 +45,18 @@ interface Asking {
 
 type Known = Socket & { asking?: Asking };
 
-/** `waits`: whether a request to that path may be held for longer than an answer takes. */
-export function createAdmission(connections: Connections, waits: (path: string) => boolean): Admission {
+export interface AdmissionRules {
+  /** Whether a request to that path may be held for longer than an answer takes. */
+  waits(path: string): boolean;
+  /** How large its body may be. */
+  bodyBytesMax(path: string): number;
+}
+
+export function createAdmission(connections: Connections, { waits, bodyBytesMax }: AdmissionRules): Admission {
+  const isTooLarge = ({ headers, url = "" }: IncomingMessage): boolean => {
+    const declared = headers["content-length"];
+    return declared !== undefined && Number(declared) > bodyBytesMax(url.split("?", 1)[0] as string);
+  };
   const all = new Set<Asking>();
   let draining = false;
 
@@ -185,7 +194,6 @@ function isLate(asking: Asking): boolean {
   return false;
 }
 
-const isTooLarge = ({ headers }: IncomingMessage): boolean => Number(headers["content-length"]) > BODY_BYTES_MAX;
 const isChunked = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined;
 
 function refuse(response: ServerResponse): void {

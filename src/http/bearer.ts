@@ -1,4 +1,5 @@
-/** Bearer tokens: how to read one from a request, and how to ask for one. */
+/** Bearer tokens: how to read, compare and ask for one. */
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
 import { AppError } from "../errors.ts";
 
@@ -13,3 +14,11 @@ export function unauthorized(c: Context, realm: string, message: string): AppErr
   c.header("WWW-Authenticate", `Bearer realm="${realm}"`);
   return new AppError("unauthorized", message);
 }
+
+/** Compares digests, which have equal lengths, so that timing reveals nothing. */
+export function createTokenCheck(token: string): (given: string) => boolean {
+  const expected = digest(token);
+  return (given) => timingSafeEqual(digest(given), expected);
+}
+
+const digest = (text: string) => createHash("sha256").update(text, "utf8").digest();

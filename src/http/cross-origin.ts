@@ -24,8 +24,8 @@ export function safeHeaders(): MiddlewareHandler<HttpEnv> {
 export function crossOrigin(origins: readonly string[]): MiddlewareHandler<HttpEnv> {
   const allow = cors({
     origin: origins.includes("*") ? "*" : [...origins],
-    allowMethods: ["GET", "POST", "DELETE"],
-    allowHeaders: ["Content-Type", "Authorization", "X-Request-Id"],
+    allowMethods: ["GET", "POST", "PUT", "DELETE"],
+    allowHeaders: ["Content-Type", "Authorization", "X-Request-Id", "Idempotency-Key", "Last-Event-ID"],
     exposeHeaders: ["X-Request-Id", "Retry-After"],
     maxAge: 600,
   });

@@ -27,10 +27,18 @@ export function answerError(thrown: unknown, requestId: string, log: Logger): Er
 /** Errors that may well be gone in a moment. */
 const SOON: ReadonlySet<ErrorCode> = new Set(["unavailable", "too_many_requests", "queue_full"]);
 
-export function errorReply(log: Logger): ErrorHandler<HttpEnv> {
+/** Where clients of another API ask: the same errors, in the shape that they know. */
+export interface ErrorShape {
+  /** Of the paths. */
+  prefix: string;
+  write(body: ErrorBody, status: number): object;
+}
+
+export function errorReply(log: Logger, shapes: ErrorShape[] = []): ErrorHandler<HttpEnv> {
   return (thrown, c) => {
     const { status, body, headers } = answerError(thrown, c.get("requestId"), log);
-    return c.json(body, status, headers);
+    const shape = shapes.find(({ prefix }) => c.req.path.startsWith(prefix));
+    return c.json(shape?.write(body, status) ?? body, status, headers);
   };
 }
 

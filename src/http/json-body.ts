@@ -6,15 +6,19 @@ import { dropNulls } from "./absent.ts";
 export const BODY_BYTES_MAX = 16 * 1024;
 
 /** Reads and checks a JSON body; throws what isJson and parseJson ask for. Then nothing has happened yet. */
-export async function readJson<T extends z.ZodType>(c: Context, schema: T, read?: string): Promise<z.infer<T>> {
+export async function readJson<T extends z.ZodType>(
+  c: Context,
+  schema: T,
+  { read, bytesMax = BODY_BYTES_MAX }: { read?: string; bytesMax?: number } = {},
+): Promise<z.infer<T>> {
   if (!isJson(c.req.header("content-type"))) {
     throw new AppError("unsupported_media_type", "Please send JSON, with Content-Type: application/json");
   }
-  return parseJson(read ?? (await readWhole(c)), schema);
+  return parseJson(read ?? (await readWhole(c, bytesMax)), schema);
 }
 
-const readWhole = (c: Context): Promise<string> =>
-  readText(c).catch((error: unknown) => {
+const readWhole = (c: Context, bytesMax: number): Promise<string> =>
+  readText(c, bytesMax).catch((error: unknown) => {
     if (error instanceof AppError) throw error;
     // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
     throw new AppError("invalid_request", "The body broke off", { issues: [{ path: "", message: "it broke off" }] });
@@ -28,9 +32,9 @@ export function isJson(contentType: string | undefined): boolean {
 export async function readOptionalJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
   const type = c.req.header("content-type");
   if (type !== undefined && !isJson(type)) return readJson(c, schema);
-  const text = await readWhole(c);
+  const text = await readWhole(c, BODY_BYTES_MAX);
   if (text === "" || (isJson(type) && text.trim() === "null")) return parseShape({}, schema);
-  return readJson(c, schema, text);
+  return readJson(c, schema, { read: text });
 }
 
 /** Throws invalid_request, with `issues: [{path, message}]`. */
@@ -50,17 +54,17 @@ export function parseShape<T extends z.ZodType>(value: unknown, schema: T, at?: 
 }
 
 /** The declared length is checked before anything is read; without one (chunked) the limit holds while reading. */
-async function readText(c: Context): Promise<string> {
+async function readText(c: Context, bytesMax: number): Promise<string> {
   const declared = c.req.header("content-length");
   if (declared !== undefined) {
-    if (Number(declared) > BODY_BYTES_MAX) throw tooLarge();
+    if (Number(declared) > bytesMax) throw tooLarge(bytesMax);
     return c.req.text();
   }
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of c.req.raw.body ?? []) {
     bytes += part.length;
-    if (bytes > BODY_BYTES_MAX) throw tooLarge();
+    if (bytes > bytesMax) throw tooLarge(bytesMax);
     parts.push(part);
   }
   return Buffer.concat(parts).toString("utf8");
@@ -76,4 +80,4 @@ function parseText(body: string): unknown {
   }
 }
 
-const tooLarge = () => new AppError("payload_too_large", `The body may have at most ${BODY_BYTES_MAX} bytes`);
+const tooLarge = (bytesMax: number) => new AppError("payload_too_large", `The body may have at most ${bytesMax} bytes`);

@@ -8,7 +8,7 @@ import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Counts, countsOfRoute } from "../metrics/counts.ts";
 import { boundConnections } from "../open-files.ts";
-import { createAdmission } from "./admission.ts";
+import { type AdmissionRules, createAdmission } from "./admission.ts";
 import { brokenRequest } from "./broken-request.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { answerDirectly, type DirectPost, directRoute } from "./direct.ts";
@@ -57,12 +57,12 @@ export interface ListeningServer extends HttpServer {
 
 /** Throws an OperatorError if it cannot listen there. */
 export async function listen(
-  app: { hono: Pick<Hono, "fetch">; heartbeat: DirectPost | undefined; counts: Counts; waits(path: string): boolean },
+  app: AdmissionRules & { hono: Pick<Hono, "fetch">; heartbeat: DirectPost | undefined; counts: Counts },
   address: { host: string; port: number; connectionsMax?: number | undefined; drainSeconds?: number },
   log: Logger,
 ): Promise<ListeningServer> {
   const connections = createConnections(boundConnections(address.connectionsMax), log);
-  const admission = createAdmission(connections, app.waits);
+  const admission = createAdmission(connections, app);
   const ordinary = getRequestListener((request: Request, env) => app.hono.fetch(request, env), {
     hostname: "localhost", // HTTP/1.0 needs no Host, and balancers check health so
     errorHandler: () => {

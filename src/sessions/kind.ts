@@ -14,6 +14,7 @@ import type { EventStreams } from "../events/sse.ts";
 import type { AdminEnv, FindEndedSignIns } from "../http/admin-auth.ts";
 import type { ReadAddress } from "../http/client-address.ts";
 import type { DirectPost } from "../http/direct.ts";
+import type { ErrorShape } from "../http/error-reply.ts";
 import type { AdminPart, Errors, Part } from "../http/openapi/part.ts";
 import type { HttpEnv } from "../http/request-id.ts";
 import type { VerifyToken } from "../http/user-auth.ts";
@@ -47,6 +48,8 @@ export interface Given<Meaning = unknown> {
 }
 
 export interface OpenKind {
+  /** Where its errors look otherwise than the service's. */
+  errorShapes?: ErrorShape[];
   /** Before anybody is answered, once for all processes: makes the settings those of the installation. */
   settle?(): Promise<void>;
   /** Tidies, and returns what it did by name; no answer may depend on it. Throws `unavailable`. */
@@ -86,6 +89,8 @@ export interface Mounted {
   mountAdmin?(admin: Hono<AdminEnv>, signIns: { findEnded: FindEndedSignIns }): void;
   /** Whether a request to that path may wait for something to happen. */
   waits?(path: string): boolean;
+  /** How large the body of a request to that path may be, where it is larger than usual. */
+  bodyBytesMax?(path: string): number | undefined;
   /** What it does every so many milliseconds. */
   clocks?: Clock[];
   /** Of device sessions alone, and the one exception: it is answered without Hono as well (see http/direct.ts). */

@@ -32,9 +32,16 @@ it("a call that is late is counted as that alone, also when its answer comes in 
   const before = { ...counts.calls };
   await expect(database.heartbeats.query((sql) => sql`SELECT pg_sleep(1.6)`)).rejects.toThrow();
   expect(counts.calls).toEqual({ ...before, late: before.late + 1 });
-  // The late answer arrives on this connection; then the queued call goes in.
-  await Promise.all(Array.from({ length: 3 }, () => database.heartbeats.query((sql) => sql`SELECT pg_sleep(0.3)`)));
-  expect(counts.calls).toEqual({ ...before, late: before.late + 1, ok: before.ok + 3 });
+  // The late answer arrives on this connection; then the queued calls go in. (On a busy machine they may be late as well.)
+  let calls = 1;
+  const letIn = async () => {
+    calls += 3;
+    const three = Array.from({ length: 3 }, () => database.heartbeats.query((sql) => sql`SELECT pg_sleep(0.3)`));
+    return (await Promise.allSettled(three)).map(({ status }) => status);
+  };
+  await expect.poll(letIn).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+  const sum = (all: typeof before) => Object.values(all).reduce((one, other) => one + other);
+  expect(sum(counts.calls)).toBe(sum(before) + calls); // each once
 });
 
 it("a call ends at the moment that its caller names, and the database is told so", async () => {

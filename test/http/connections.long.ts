@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { parseJson } from "../../src/http/json-body.ts";
+import { BODY_BYTES_MAX, parseJson } from "../../src/http/json-body.ts";
 import { type ListeningServer, listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
@@ -56,7 +56,13 @@ async function start(options: { connectionsMax?: number; drainSeconds?: number }
       return { n };
     },
   };
-  const app = { hono, heartbeat, counts: createCounts(), waits: (path: string) => path.endsWith("/requests") };
+  const app = {
+    hono,
+    heartbeat,
+    counts: createCounts(),
+    waits: (path: string) => path.endsWith("/requests"),
+    bodyBytesMax: () => BODY_BYTES_MAX,
+  };
   const lines = createLog("info", { write: (line: string) => log.push(JSON.parse(line)) });
   const server = await listen(app, { host: "127.0.0.1", port: 0, ...options }, lines);
   servers.push(server);

@@ -43,7 +43,13 @@ it("a drain resets no connection that the kernel has made, however fast they com
       await sleep(1);
       return {};
     };
-    const app = { hono: new Hono(), heartbeat: { path: PATH, run }, counts: createCounts(), waits: () => false };
+    const app = {
+      hono: new Hono(),
+      heartbeat: { path: PATH, run },
+      counts: createCounts(),
+      waits: () => false,
+      bodyBytesMax: () => 16_384,
+    };
     const server = await listen(app, { host: "127.0.0.1", port: 0 }, createLog("silent"));
     const callers = new Worker(CALLERS, {
       eval: true,

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import { type Database, openDatabase } from "../../src/database/database.ts";
+import type { AppError } from "../../src/errors.ts";
 import { createHashKey, createKey, type HashKey } from "../../src/keys/index.ts";
 import { databaseUrl } from "./database-url.ts";
 import { BY } from "./operator.ts";
@@ -50,7 +51,12 @@ export async function cloneDatabase(): Promise<TestDatabase & { drop(): Promise<
     sql,
     hashKey,
     async makeKey(options = {}) {
-      const created = await createKey(database, hashKey, { key: newAccessKey(), ...options }, BY);
+      const create = () => createKey(database, hashKey, { key: newAccessKey(), ...options }, BY);
+      // On a busy machine a connection may have been given up for dark at that moment.
+      const created = await create().catch((error) => {
+        if ((error as AppError).code !== "unavailable") throw error;
+        return create();
+      });
       return { key: created.access_key, id: created.id };
     },
     holdRow: (table, keyId) =>

@@ -9,7 +9,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import { createTokenCheck, type FindEndedSignIns, type SignedIn } from "../../http/admin-auth.ts";
+import type { FindEndedSignIns, SignedIn } from "../../http/admin-auth.ts";
+import { createTokenCheck } from "../../http/bearer.ts";
 import { endSignIns, insertSignIn, selectEndedSignIns } from "./sql.ts";
 
 export const HOLDS_SECONDS = 12 * 3600;

@@ -18,8 +18,9 @@ export interface DocumentSource {
 
 export function createDocument({ parts, errors, info, version }: DocumentSource): Json {
   const named = Object.assign({}, ...parts.map((part) => part.schemas)) as Record<string, z.ZodType>;
-  const used = new Set(parts.flatMap((part) => part.routes.flatMap((route) => codesOf(route))));
-  for (const code of used) named[errorName(code)] = errorSchema(code, errors[code]);
+  for (const route of parts.flatMap((part) => part.routes)) {
+    for (const code of codesOf(route)) named[errorName(code, route)] ??= errorSchema(code, errors[code], route);
+  }
   const schemas = createSchemas(named, version);
   const write: Writer = { schemas, errors, shared: {} };
 

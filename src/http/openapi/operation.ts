@@ -94,8 +94,10 @@ function describeParameter({ schema, required, ...rest }: ParameterDescription, 
 /** By status: the route's own answers first, then the errors with that status. */
 function responses(route: RouteDescription, write: Writer): Json {
   const codes = codesOf(route);
+  const { errorShape } = route;
   const statuses = new Set([...route.answers.map((answer) => answer.status), ...codes.map((code) => STATUS[code])]);
   const answer = (status: number) => ({
+    errorShape,
     own: route.answers.filter((candidate) => candidate.status === status),
     codes: codes.filter((code) => STATUS[code] === status),
   });
@@ -103,25 +105,30 @@ function responses(route: RouteDescription, write: Writer): Json {
   return Object.fromEntries(ordered.map((status) => [String(status), response(status, answer(status), write)]));
 }
 
-function response(status: number, from: { own: AnswerDescription[]; codes: ErrorCode[] }, write: Writer): Json {
+interface From extends Pick<RouteDescription, "errorShape"> {
+  own: AnswerDescription[];
+  codes: ErrorCode[];
+}
+
+function response(status: number, from: From, write: Writer): Json {
   const { own, codes } = from;
   const [code, ...more] = codes;
   if (code !== undefined && more.length === 0 && own.length === 0) {
-    const name = errorName(code);
+    const name = errorName(code, from);
     write.shared[name] ??= describeResponse(status, from, write);
     return { $ref: `#/components/responses/${name}` };
   }
   return describeResponse(status, from, write);
 }
 
-function describeResponse(status: number, from: { own: AnswerDescription[]; codes: ErrorCode[] }, write: Writer): Json {
+function describeResponse(status: number, from: From, write: Writer): Json {
   const { own, codes } = from;
   const events = Object.assign({}, ...own.map((answer) => answer.events ?? {})) as NonNullable<
     AnswerDescription["events"]
   >;
   const contents = [
     ...own.flatMap((answer) => answer.content ?? []),
-    ...codes.map((code) => errorContent(code, write)),
+    ...codes.map((code) => errorContent(code, from, write)),
   ];
   return {
     description: [
@@ -148,10 +155,10 @@ function describeContent(contents: Array<Content | ErrorContent>, write: Writer)
 
 function oneOf(contents: Array<Content | ErrorContent>, write: Writer): Json {
   const schemas = contents.map((content) =>
-    "code" in content ? refTo(errorName(content.code)) : write.schemas.use(content.schema),
+    "code" in content ? refTo(errorName(content.code, content)) : write.schemas.use(content.schema),
   );
   if (schemas.length === 1) return schemas[0] as Json;
-  const codes = contents.flatMap((content) => ("code" in content ? [content.code] : []));
+  const codes = contents.flatMap((content) => ("code" in content && !content.errorShape ? [content.code] : []));
   if (codes.length < contents.length) return { oneOf: schemas };
   const mapping = Object.fromEntries(codes.map((code) => [code, refTo(errorName(code)).$ref]));
   return { oneOf: schemas, discriminator: { propertyName: "code", mapping } };
@@ -160,18 +167,22 @@ function oneOf(contents: Array<Content | ErrorContent>, write: Writer): Json {
 const mapExamples = (examples: Json) =>
   Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
 
-interface ErrorContent {
+interface ErrorContent extends Pick<RouteDescription, "errorShape"> {
   code: ErrorCode;
   type?: undefined;
   examples: Json;
 }
 
-function errorContent(code: ErrorCode, write: Writer): ErrorContent {
+type Shaped = Pick<RouteDescription, "errorShape">;
+
+function errorContent(code: ErrorCode, { errorShape }: Shaped, write: Writer): ErrorContent {
   const { message, data } = write.errors[code];
-  return { code, examples: { [code]: { error: message, code, request_id: REQUEST_ID, ...data?.example } } };
+  const body = { error: message, code, request_id: REQUEST_ID, ...data?.example };
+  return { code, errorShape, examples: { [code]: errorShape?.write(body, STATUS[code]) ?? body } };
 }
 
-export function errorSchema(code: ErrorCode, { data }: ErrorDescription): z.ZodType {
+export function errorSchema(code: ErrorCode, { data }: ErrorDescription, { errorShape }: Shaped = {}): z.ZodType {
+  if (errorShape) return errorShape.schema(code, data?.schema);
   return z.object({
     error: z.string().meta({ description: "A sentence for a person." }),
     code: z.literal(code),
@@ -181,7 +192,8 @@ export function errorSchema(code: ErrorCode, { data }: ErrorDescription): z.ZodT
 }
 
 /** session_replaced -> SessionReplacedError */
-export function errorName(code: ErrorCode): string {
+export function errorName(code: ErrorCode, { errorShape }: Shaped = {}): string {
+  if (errorShape) return `${errorShape.name}${errorName(code)}`;
   const name = code.replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
   return name.endsWith("Error") ? name : `${name}Error`;
 }

@@ -5,6 +5,7 @@
  */
 import type { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
+import type { ErrorShape } from "../error-reply.ts";
 
 export interface Part {
   tag: { name: string; description: string };
@@ -51,6 +52,15 @@ export interface RouteDescription {
   answers: AnswerDescription[];
   /** Codes of its own, beyond those of every route. */
   errors?: ErrorCode[];
+  /** Undefined: that of the service. */
+  errorShape?: DescribedErrorShape;
+}
+
+/** Errors as they look to clients of another API. */
+export interface DescribedErrorShape extends ErrorShape {
+  /** Before the names of their schemas. */
+  name: string;
+  schema(code: ErrorCode, data: z.ZodObject | undefined): z.ZodType;
 }
 
 export interface ParameterDescription {

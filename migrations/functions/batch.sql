@@ -1,0 +1,759 @@
+-- Batch sessions: runs over many nodes. Five rules:
+--
+--   * The run's row is its lock. Whoever reports, claims, ends or resumes holds it (enter_batch), so that results of many
+--     callers come one after the other, and of an ending and a result one is first.
+--   * Lock first, then read the clock, then decide; clock_timestamp() of the database alone decides.
+--   * Counts are counts of batch_nodes, taken when they are wanted. Nothing is kept by adding.
+--   * Every change that a watcher is told of is an event, written with the change, its id under the lock: without a gap,
+--     and in the order of commits.
+--   * A run whose time is over is over for whoever asks; whoever finds it so ends it (settle_batch).
+--
+--   pending ── claim, transition ──► running ──► completed | partial_failure | failed | cancelled
+--     └── cancel, or silent ──► cancelled    └── silent, or past its deadline ──► failed
+
+-- The legal moves: these 6 of the 36.
+CREATE OR REPLACE FUNCTION is_batch_move(before text, after text) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT (before, after) IN (
+    ('pending', 'running'), ('pending', 'cancelled'),
+    ('running', 'completed'), ('running', 'partial_failure'), ('running', 'failed'), ('running', 'cancelled'))
+$$;
+
+CREATE OR REPLACE FUNCTION refuse_batch_move() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RAISE check_violation USING MESSAGE = format('a run does not go from %s to %s', OLD.status, NEW.status);
+END
+$$;
+
+-- Whoever writes the table: an ending is final.
+CREATE OR REPLACE TRIGGER batch_sessions_move BEFORE UPDATE ON batch_sessions
+FOR EACH ROW WHEN (OLD.status <> NEW.status AND NOT is_batch_move(OLD.status, NEW.status))
+EXECUTE FUNCTION refuse_batch_move();
+
+CREATE OR REPLACE FUNCTION configure_batches(silence integer) RETURNS void
+LANGUAGE sql
+SET lock_timeout = '2s'
+AS $$ UPDATE batch_settings SET silence_seconds = silence WHERE silence_seconds <> silence $$;
+
+-- BATCH_SILENCE_SECONDS.
+CREATE OR REPLACE FUNCTION batch_silence() RETURNS interval
+LANGUAGE sql STABLE
+AS $$ SELECT make_interval(secs => s.silence_seconds) FROM batch_settings s $$;
+
+-- A worker that claimed a run and was not heard of for so long may be followed by another.
+CREATE OR REPLACE FUNCTION batch_claim_lasts() RETURNS interval
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT interval '60 seconds' $$;
+
+-- What was dated under so many jumps of the clock, by the clock as it is now.
+CREATE OR REPLACE FUNCTION by_present_clock(moment timestamptz, steps bigint) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN s.clock_steps = steps THEN moment ELSE least(moment, s.clock_stepped_at) END FROM present_state() s $$;
+
+-- Until when a run lives without a further report.
+CREATE OR REPLACE FUNCTION batch_silent_until(run batch_sessions) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$ SELECT silence_deadline(by_present_clock(run.last_report, run.clock_steps), batch_silence()) WHERE run.completed_at IS NULL $$;
+
+-- Until when it lives whatever is reported. Null: it has no such limit, or has not begun.
+CREATE OR REPLACE FUNCTION batch_deadline(run batch_sessions) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT run.started_at + make_interval(secs => run.timeout_seconds) $$;
+
+-- Whether its time is over, by which limit (silence | deadline) and since when; reason null: it is not.
+CREATE OR REPLACE FUNCTION batch_overdue(run batch_sessions, at timestamptz, OUT reason text, OUT since timestamptz)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  deadline timestamptz := batch_deadline(run);
+BEGIN
+  IF run.completed_at IS NOT NULL THEN
+    RETURN;
+  END IF;
+  IF by_present_clock(run.last_report, run.clock_steps) <= silence_cutoff(at, batch_silence()) THEN
+    reason := 'silence';
+    since := least(at, batch_silent_until(run));
+  END IF;
+  IF deadline <= least(at, since) THEN
+    reason := 'deadline';
+    since := deadline;
+  END IF;
+END
+$$;
+
+-- 90 -> "90 seconds", 1800 -> "30 minutes".
+CREATE OR REPLACE FUNCTION duration_in_words(seconds integer) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT u.n || ' ' || u.unit || CASE WHEN u.n = 1 THEN '' ELSE 's' END
+  FROM (VALUES (seconds / 3600, 3600, 'hour'), (seconds / 60, 60, 'minute'), (seconds, 1, 'second')) AS u (n, size, unit)
+  WHERE seconds % u.size = 0 AND u.n > 0 LIMIT 1
+$$;
+
+-- The nodes that are in, by their outcome.
+CREATE OR REPLACE FUNCTION count_nodes(of_run bigint, OUT completed integer, OUT failed integer, OUT skipped integer)
+LANGUAGE sql STABLE
+AS $$
+  SELECT count(*) FILTER (WHERE n.status = 'success'), count(*) FILTER (WHERE n.status = 'failed'),
+         count(*) FILTER (WHERE n.status = 'skipped')
+  FROM batch_nodes n WHERE n.run = of_run AND n.status IS NOT NULL
+$$;
+
+-- In hundredths, rounded down: 100 only when every node is in. What the worker sent stands until the next result.
+CREATE OR REPLACE FUNCTION batch_progress(run batch_sessions, processed integer) RETURNS double precision
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT coalesce(run.progress_sent, CASE
+    WHEN run.node_count > 0 THEN floor(10000.0 * processed / run.node_count) / 100
+    WHEN run.status = 'completed' THEN 100 ELSE 0 END)
+$$;
+
+-- A run as its reader sees it, but for its results.
+CREATE OR REPLACE FUNCTION view_batch(run batch_sessions)
+RETURNS TABLE (
+  number bigint, session_id uuid, canvas_path text, node_count integer, status text, created_at timestamptz, updated_at timestamptz,
+  started_at timestamptz, completed_at timestamptz, progress_percent double precision, completed_nodes integer,
+  failed_nodes integer, skipped_nodes integer, error_message text, metadata jsonb, attempt integer, worker text,
+  message text, ended_reason text, silent_until timestamptz, deadline_at timestamptz, resumed_from uuid, resumed_as uuid,
+  estimated_completion timestamptz, silence_seconds integer, result_bytes bigint, last_event bigint, plan jsonb
+)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  counted record := count_nodes(run.run);
+  processed integer := counted.completed + counted.failed + counted.skipped;
+  done integer := processed - run.carried_nodes;
+  at timestamptz := clock_timestamp();
+BEGIN
+  RETURN QUERY SELECT
+    run.run, run.session_id, run.canvas_path, run.node_count, run.status, run.created_at, run.updated_at, run.started_at,
+    run.completed_at, batch_progress(run, processed), counted.completed, counted.failed, counted.skipped,
+    run.error_message, run.metadata, run.attempt, run.worker, run.message, run.ended_reason, batch_silent_until(run),
+    batch_deadline(run), run.resumed_from, run.resumed_as,
+    CASE WHEN run.status = 'running' AND done > 0
+         THEN at + greatest(run.node_count - processed, 0) * ((at - run.started_at) / done) END,
+    (SELECT s.silence_seconds FROM batch_settings s), run.result_bytes, run.last_event, run.plan;
+END
+$$;
+
+-- Adds an event. The caller holds the run, and keeps it (keep_batch).
+CREATE OR REPLACE FUNCTION write_batch_event(run batch_sessions, at timestamptz, event text, data jsonb) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  run.last_event := run.last_event + 1;
+  INSERT INTO batch_events (run, id, at, event, data) VALUES (run.run, run.last_event, at, event, data);
+  RETURN run;
+END
+$$;
+
+-- Keeps what the caller, who holds the run's lock, has made of it, and tells who watches.
+CREATE OR REPLACE FUNCTION keep_batch(run batch_sessions) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  UPDATE batch_sessions s
+  SET status = run.status, updated_at = run.updated_at, started_at = run.started_at, completed_at = run.completed_at,
+      ended_reason = run.ended_reason, error_message = run.error_message, message = run.message,
+      progress_sent = run.progress_sent, attempt = run.attempt, worker = run.worker, claimed_at = run.claimed_at,
+      worker_seen = run.worker_seen, last_report = run.last_report, clock_steps = run.clock_steps,
+      not_over_before = run.not_over_before, result_bytes = run.result_bytes, last_event = run.last_event,
+      resumed_as = run.resumed_as
+  WHERE s.run = run.run;
+  PERFORM pg_notify('keybeat_batch', run.session_id::text);
+  PERFORM limit_waiting();
+END
+$$;
+
+-- Ends it. The caller holds the run.
+CREATE OR REPLACE FUNCTION end_batch(
+  run batch_sessions, to_status text, reason text, with_message text, ended_at timestamptz
+) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  counted record := count_nodes(run.run);
+BEGIN
+  run.status := to_status;
+  run.ended_reason := reason;
+  run.error_message := with_message;
+  run.completed_at := ended_at;
+  run.updated_at := ended_at;
+  run.not_over_before := NULL;
+  run := write_batch_event(run, ended_at, 'complete', jsonb_build_object(
+    'status', to_status, 'ended_reason', reason, 'error_message', with_message,
+    'total_duration', round(extract(epoch FROM ended_at - coalesce(run.started_at, run.created_at)), 3),
+    'success_count', counted.completed, 'failure_count', counted.failed, 'skipped_count', counted.skipped));
+  PERFORM keep_batch(run);
+  RETURN run;
+END
+$$;
+
+-- Ends it if its time is over: a running one failed, one that never began cancelled. The caller holds the run.
+CREATE OR REPLACE FUNCTION settle_batch(run batch_sessions) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  over record := batch_overdue(run, clock_timestamp());
+BEGIN
+  IF over.reason IS NULL THEN
+    RETURN run;
+  END IF;
+  RETURN end_batch(
+    run, CASE run.status WHEN 'running' THEN 'failed' ELSE 'cancelled' END, over.reason,
+    CASE over.reason WHEN 'silence' THEN 'no sign of life for ' || duration_in_words((SELECT s.silence_seconds FROM batch_settings s))
+                     ELSE 'not done within ' || duration_in_words(run.timeout_seconds) END,
+    over.since);
+END
+$$;
+
+-- The run, locked, dated by the clock as it is now, and ended if its time is over. Nulls: there is none.
+CREATE OR REPLACE FUNCTION enter_batch(id uuid) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  run batch_sessions;
+  steps bigint;
+BEGIN
+  PERFORM limit_waiting();
+  SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = id FOR NO KEY UPDATE;
+  PERFORM limit_waiting();
+  IF run.run IS NULL OR run.completed_at IS NOT NULL THEN
+    RETURN run;
+  END IF;
+  steps := (SELECT s.clock_steps FROM present_state() s);
+  IF run.clock_steps <> steps THEN
+    run.last_report := by_present_clock(run.last_report, run.clock_steps);
+    run.worker_seen := by_present_clock(run.worker_seen, run.clock_steps);
+    run.not_over_before := clock_timestamp();
+    run.clock_steps := steps;
+  END IF;
+  RETURN settle_batch(run);
+END
+$$;
+
+-- Why a report does not count: session_over | attempt_replaced | attempt_unknown; null: it does.
+CREATE OR REPLACE FUNCTION fence_batch(run batch_sessions, with_attempt integer) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT CASE WHEN run.run IS NULL THEN 'session_not_found' WHEN run.completed_at IS NOT NULL THEN 'session_over'
+              WHEN with_attempt < run.attempt THEN 'attempt_replaced'
+              WHEN with_attempt > run.attempt THEN 'attempt_unknown' END
+$$;
+
+-- A sign of life, with the present attempt of its worker too.
+CREATE OR REPLACE FUNCTION hear_batch(run batch_sessions, with_attempt integer, at timestamptz) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  until timestamptz := least(at + batch_silence(), batch_deadline(run));
+BEGIN
+  run.last_report := at;
+  IF with_attempt = run.attempt THEN
+    run.worker_seen := at;
+  END IF;
+  -- An index has it: once in a twentieth of the time is enough.
+  IF run.not_over_before < until - batch_silence() / 20 OR run.not_over_before > until THEN
+    run.not_over_before := until;
+  END IF;
+  RETURN run;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION start_batch(run batch_sessions, at timestamptz) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  run.status := 'running';
+  run.started_at := at;
+  RETURN run;
+END
+$$;
+
+-- Makes a run, from a request that has a key the first time only: whatever has happened since, the same request gives the
+-- same run. outcome: created | repeated | idempotency_conflict
+CREATE OR REPLACE FUNCTION create_batch(
+  id uuid, path text, nodes integer, with_metadata jsonb, timeout integer, request_key text, hash bytea,
+  with_plan jsonb DEFAULT NULL, named jsonb DEFAULT NULL,
+  OUT outcome text, OUT run batch_sessions
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+  known batch_idempotency_keys;
+BEGIN
+  PERFORM limit_waiting();
+  IF request_key IS NOT NULL THEN
+    INSERT INTO batch_idempotency_keys AS k (key, request_hash, session_id, created_at)
+    VALUES (request_key, hash, id, clock_timestamp())
+    ON CONFLICT (key) DO UPDATE SET request_hash = excluded.request_hash, session_id = excluded.session_id, created_at = excluded.created_at
+    WHERE k.created_at <= clock_timestamp() - interval '24 hours' OR NOT EXISTS (SELECT FROM batch_sessions s WHERE s.session_id = k.session_id);
+    IF NOT FOUND THEN
+      SELECT k.* INTO known FROM batch_idempotency_keys k WHERE k.key = request_key;
+      outcome := CASE WHEN known.request_hash = hash THEN 'repeated' ELSE 'idempotency_conflict' END;
+      SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = known.session_id;
+      RETURN;
+    END IF;
+  END IF;
+  at := clock_timestamp();
+  INSERT INTO batch_sessions (session_id, canvas_path, node_count, metadata, plan, timeout_seconds, created_at, updated_at,
+                              last_report, clock_steps, not_over_before)
+  SELECT id, path, nodes, with_metadata, with_plan, timeout, at, at, at, s.clock_steps, at + batch_silence() FROM present_state() s
+  RETURNING * INTO run;
+  INSERT INTO batch_nodes (run, node_id, group_no)
+  SELECT run.run, n.node_id, n.group_no FROM jsonb_to_recordset(named) AS n (node_id text, group_no smallint);
+  outcome := 'created';
+  PERFORM limit_waiting();
+END
+$$;
+
+-- A worker takes the run. While the one before it is heard of it keeps the run, unless the new one may replace it or has its
+-- name. outcome: claimed | held | session_not_found | session_over
+CREATE OR REPLACE FUNCTION claim_batch(id uuid, by_worker text, may_replace boolean, OUT outcome text, OUT run batch_sessions)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+BEGIN
+  run := enter_batch(id);
+  at := clock_timestamp();
+  outcome := fence_batch(run, NULL);
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  IF NOT may_replace AND run.worker_seen > silence_cutoff(at, batch_claim_lasts()) AND (run.worker = by_worker) IS NOT TRUE THEN
+    outcome := 'held';
+    RETURN;
+  END IF;
+  outcome := 'claimed';
+  IF run.status = 'pending' THEN
+    run := start_batch(run, at);
+  END IF;
+  run.attempt := run.attempt + 1;
+  run.worker := by_worker;
+  run.claimed_at := at;
+  run.updated_at := at;
+  run := hear_batch(run, run.attempt, at);
+  run := write_batch_event(run, at, 'attempt', jsonb_build_object('attempt', run.attempt, 'worker', run.worker));
+  PERFORM keep_batch(run);
+END
+$$;
+
+-- outcome: moved | results_disagree | invalid_transition | session_not_found | attempt_replaced | attempt_unknown
+CREATE OR REPLACE FUNCTION move_batch(
+  id uuid, to_status text, with_message text, with_attempt integer, OUT outcome text, OUT run batch_sessions
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+BEGIN
+  run := enter_batch(id);
+  at := clock_timestamp();
+  outcome := fence_batch(run, with_attempt);
+  IF outcome IS NULL OR outcome = 'session_over' THEN
+    outcome := CASE WHEN NOT is_batch_move(run.status, to_status) THEN 'invalid_transition'
+                    WHEN to_status = 'completed' AND (SELECT c.failed > 0 FROM count_nodes(run.run) c) THEN 'results_disagree' END;
+  END IF;
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  outcome := 'moved';
+  run := hear_batch(run, with_attempt, at);
+  IF to_status <> 'running' THEN
+    run := end_batch(run, to_status, CASE to_status WHEN 'cancelled' THEN 'cancelled' ELSE 'reported' END, with_message, at);
+    RETURN;
+  END IF;
+  run := start_batch(run, at);
+  run.updated_at := at;
+  run.error_message := with_message;
+  run := hear_batch(run, with_attempt, at);
+  run := write_batch_event(run, at, 'started', jsonb_build_object('status', run.status, 'attempt', run.attempt));
+  PERFORM keep_batch(run);
+END
+$$;
+
+-- Ends it as its results say. outcome: moved, or as of move_batch
+CREATE OR REPLACE FUNCTION complete_batch(
+  id uuid, with_message text, percent double precision, with_attempt integer, OUT outcome text, OUT run batch_sessions
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+  counted record;
+  processed integer;
+BEGIN
+  run := enter_batch(id);
+  at := clock_timestamp();
+  outcome := fence_batch(run, with_attempt);
+  IF outcome IS NULL AND run.status = 'pending' THEN
+    outcome := 'invalid_transition';
+  END IF;
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  outcome := 'moved';
+  counted := count_nodes(run.run);
+  processed := counted.completed + counted.failed + counted.skipped;
+  run := hear_batch(run, with_attempt, at);
+  run.progress_sent := coalesce(percent, run.progress_sent);
+  run := end_batch(
+    run, CASE WHEN counted.failed = 0 AND processed IN (0, run.node_count) THEN 'completed'
+              WHEN counted.completed = 0 THEN 'failed' ELSE 'partial_failure' END, 'reported', with_message, at);
+END
+$$;
+
+-- A sign of life, with what the worker says of its progress; of a run that has not begun that alone counts.
+-- outcome: reported | session_not_found | session_over | attempt_replaced | attempt_unknown
+CREATE OR REPLACE FUNCTION report_batch(
+  id uuid, percent double precision, with_message text, with_attempt integer, OUT outcome text, OUT run batch_sessions
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+BEGIN
+  run := enter_batch(id);
+  at := clock_timestamp();
+  outcome := fence_batch(run, with_attempt);
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  outcome := 'reported';
+  run := hear_batch(run, with_attempt, at);
+  IF run.status = 'running' AND (percent, with_message) IS DISTINCT FROM (NULL::double precision, NULL::text) THEN
+    run.progress_sent := coalesce(percent, run.progress_sent);
+    run.message := coalesce(with_message, run.message);
+    run.updated_at := at;
+  END IF;
+  PERFORM keep_batch(run);
+END
+$$;
+
+-- How far a group of the plan is. Over with any failure is failed, and so is one with any that the run's end has left unfinished.
+CREATE OR REPLACE FUNCTION batch_group_status(total integer, completed integer, failed integer, skipped integer, run_is_over boolean)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT CASE WHEN failed > 0 AND (run_is_over OR completed + failed + skipped = total) THEN 'failed'
+              WHEN completed + failed + skipped = total THEN 'completed'
+              WHEN completed + failed + skipped > 0 THEN 'running' ELSE 'pending' END
+$$;
+
+-- The events of a node's result: node_complete, and group_complete where its group is over with it, or over in another way
+-- than before. The caller holds the run, and has written the node; before is its row until then.
+CREATE OR REPLACE FUNCTION tell_result(run batch_sessions, node batch_nodes, before batch_nodes, at timestamptz) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  counted record;
+  of_group jsonb := run.plan -> 'groups' -> node.group_no::integer;
+  was text;
+  became text;
+BEGIN
+  SELECT count(*) FILTER (WHERE n.status = 'success') AS completed, count(*) FILTER (WHERE n.status = 'failed') AS failed,
+         count(*) FILTER (WHERE n.status = 'skipped') AS skipped,
+         count(*) FILTER (WHERE n.status = 'success' AND n.group_no = node.group_no)::integer AS group_completed,
+         count(*) FILTER (WHERE n.status = 'failed' AND n.group_no = node.group_no)::integer AS group_failed,
+         count(*) FILTER (WHERE n.status = 'skipped' AND n.group_no = node.group_no)::integer AS group_skipped
+  INTO counted FROM batch_nodes n WHERE n.run = run.run AND n.status IS NOT NULL;
+  run := write_batch_event(run, at, 'node_complete', jsonb_strip_nulls(jsonb_build_object(
+    'node_id', node.node_id, 'status', node.status, 'group_id', of_group -> 'group_id', 'error', left(node.error, 1000),
+    'carried', nullif(node.carried, false),
+    'completed_nodes', counted.completed, 'failed_nodes', counted.failed, 'skipped_nodes', counted.skipped,
+    'total_nodes', run.node_count,
+    'progress_percent', batch_progress(run, (counted.completed + counted.failed + counted.skipped)::integer))));
+  IF of_group IS NULL THEN
+    RETURN run;
+  END IF;
+  became := batch_group_status(
+    (of_group ->> 'total_nodes')::integer, counted.group_completed, counted.group_failed, counted.group_skipped, false);
+  was := batch_group_status(
+    (of_group ->> 'total_nodes')::integer,
+    counted.group_completed - (node.status = 'success')::integer + (before.status IS NOT DISTINCT FROM 'success')::integer,
+    counted.group_failed - (node.status = 'failed')::integer + (before.status IS NOT DISTINCT FROM 'failed')::integer,
+    counted.group_skipped - (node.status = 'skipped')::integer + (before.status IS NOT DISTINCT FROM 'skipped')::integer, false);
+  IF became IN ('completed', 'failed') AND became <> was THEN
+    run := write_batch_event(run, at, 'group_complete', jsonb_build_object(
+      'group_id', of_group -> 'group_id', 'status', became, 'completed_nodes', counted.group_completed,
+      'failed_nodes', counted.group_failed, 'skipped_nodes', counted.group_skipped, 'total_nodes', of_group -> 'total_nodes'));
+  END IF;
+  RETURN run;
+END
+$$;
+
+-- Takes in a node's result; the same again changes nothing, another one takes its place. bytes_max: of all results of a run.
+-- outcome: stored | duplicate | too_many_nodes | unknown_node | run_full | session_not_found | session_over |
+-- attempt_replaced | attempt_unknown
+CREATE OR REPLACE FUNCTION put_node(
+  id uuid, node text, with_status text, with_result jsonb, with_error text, began timestamptz, ended timestamptz,
+  with_attempt integer, bytes_max bigint, OUT outcome text, OUT run batch_sessions, OUT stored batch_nodes
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+  before batch_nodes;
+  grown bigint;
+BEGIN
+  run := enter_batch(id);
+  at := clock_timestamp();
+  outcome := fence_batch(run, with_attempt);
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  SELECT n.* INTO before FROM batch_nodes n WHERE n.run = put_node.run.run AND n.node_id = node;
+  stored := before;
+  IF before.run IS NULL THEN
+    stored.run := run.run;
+    stored.node_id := node;
+    outcome := CASE WHEN run.plan IS NOT NULL THEN 'unknown_node'
+                    WHEN (SELECT count(*) FROM batch_nodes n WHERE n.run = put_node.run.run) >= run.node_count THEN 'too_many_nodes' END;
+  END IF;
+  stored.status := with_status;
+  stored.result := with_result;
+  stored.error := with_error;
+  stored.started_at := began;
+  stored.completed_at := ended;
+  grown := coalesce(octet_length(with_result::text), 0) - coalesce(octet_length(before.result::text), 0);
+  IF outcome IS NULL AND grown > 0 AND run.result_bytes + grown > bytes_max THEN
+    outcome := 'run_full';
+  END IF;
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  run := hear_batch(run, with_attempt, at);
+  IF before = stored THEN
+    outcome := 'duplicate';
+  ELSE
+    outcome := 'stored';
+    stored.carried := false;
+    INSERT INTO batch_nodes AS n SELECT stored.*
+    ON CONFLICT ON CONSTRAINT batch_nodes_run_node_id_pk DO UPDATE
+    SET status = excluded.status, result = excluded.result, error = excluded.error, started_at = excluded.started_at,
+        completed_at = excluded.completed_at, carried = false;
+    run.result_bytes := run.result_bytes + grown;
+    run.progress_sent := NULL;
+    run.updated_at := at;
+    run := tell_result(run, stored, before, at);
+  END IF;
+  PERFORM keep_batch(run);
+END
+$$;
+
+-- Ends it on somebody's wish. outcome: cancelled | session_not_found | session_over
+CREATE OR REPLACE FUNCTION cancel_batch(id uuid, why text, OUT outcome text, OUT run batch_sessions)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  run := enter_batch(id);
+  outcome := fence_batch(run, NULL);
+  IF outcome IS NULL THEN
+    outcome := 'cancelled';
+    run := end_batch(run, 'cancelled', 'cancelled', why, clock_timestamp());
+  END IF;
+END
+$$;
+
+-- Ends it by an operator: what runs has failed, what never began is cancelled. outcome: ended | session_not_found | session_over
+CREATE OR REPLACE FUNCTION force_batch_end(id uuid, why text, OUT outcome text, OUT run batch_sessions)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  run := enter_batch(id);
+  outcome := fence_batch(run, NULL);
+  IF outcome IS NULL THEN
+    outcome := 'ended';
+    run := end_batch(
+      run, CASE run.status WHEN 'running' THEN 'failed' ELSE 'cancelled' END, 'operator', coalesce(why, 'ended by an operator'),
+      clock_timestamp());
+  END IF;
+END
+$$;
+
+-- Makes a run that carries the successes of one that ended without completing, and has the rest still to do. Asked again,
+-- or by two at once, it is the same. outcome: resumed | repeated | not_resumable | session_not_found
+CREATE OR REPLACE FUNCTION resume_batch(id uuid, new_id uuid, OUT outcome text, OUT run batch_sessions)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  at timestamptz;
+  old batch_sessions := enter_batch(id);
+  node batch_nodes;
+  untold batch_nodes;
+BEGIN
+  run := old;
+  outcome := CASE WHEN old.run IS NULL THEN 'session_not_found'
+                  WHEN old.completed_at IS NULL OR old.status = 'completed' THEN 'not_resumable' END;
+  IF outcome IS NOT NULL THEN
+    RETURN;
+  END IF;
+  SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = old.resumed_as;
+  IF FOUND THEN
+    outcome := 'repeated';
+    RETURN;
+  END IF;
+  at := clock_timestamp();
+  outcome := 'resumed';
+  INSERT INTO batch_sessions (session_id, canvas_path, node_count, metadata, plan, timeout_seconds, created_at, updated_at,
+                              last_report, clock_steps, not_over_before, resumed_from)
+  SELECT new_id, old.canvas_path, old.node_count, old.metadata, old.plan, old.timeout_seconds, at, at, at, s.clock_steps,
+         at + batch_silence(), id FROM present_state() s
+  RETURNING * INTO run;
+  INSERT INTO batch_nodes (run, node_id, group_no, status, result, started_at, completed_at, carried)
+  SELECT resume_batch.run.run, n.node_id, n.group_no, n.status, n.result, n.started_at, n.completed_at, true
+  FROM batch_nodes n WHERE n.run = old.run AND n.status = 'success';
+  GET DIAGNOSTICS run.carried_nodes = ROW_COUNT;
+  INSERT INTO batch_nodes (run, node_id, group_no)
+  SELECT resume_batch.run.run, n.node_id, n.group_no FROM batch_nodes n
+  WHERE n.run = old.run AND n.status IS DISTINCT FROM 'success' AND old.plan IS NOT NULL;
+  run := tell_carried(run, at);
+  UPDATE batch_sessions s
+  SET carried_nodes = resume_batch.run.carried_nodes, last_event = resume_batch.run.last_event,
+      result_bytes = (SELECT coalesce(sum(octet_length(n.result::text)), 0) FROM batch_nodes n WHERE n.run = s.run)
+  WHERE s.run = resume_batch.run.run RETURNING s.* INTO run;
+  UPDATE batch_sessions s SET resumed_as = new_id WHERE s.run = old.run;
+  PERFORM pg_notify('keybeat_batch', id::text);
+END
+$$;
+
+-- The events of what a run has taken over, so that its events from the first on say all of it.
+CREATE OR REPLACE FUNCTION tell_carried(run batch_sessions, at timestamptz) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  of_group record;
+BEGIN
+  INSERT INTO batch_events (run, id, at, event, data)
+  SELECT tell_carried.run.run, row_number() OVER w, at, 'node_complete', jsonb_strip_nulls(jsonb_build_object(
+    'node_id', n.node_id, 'status', n.status, 'group_id', tell_carried.run.plan -> 'groups' -> n.group_no::integer -> 'group_id',
+    'carried', true, 'completed_nodes', row_number() OVER w, 'failed_nodes', 0, 'skipped_nodes', 0,
+    'total_nodes', tell_carried.run.node_count, 'progress_percent', batch_progress(tell_carried.run, (row_number() OVER w)::integer)))
+  FROM batch_nodes n WHERE n.run = tell_carried.run.run AND n.carried
+  WINDOW w AS (ORDER BY n.group_no, n.node_id);
+  run.last_event := run.carried_nodes;
+  FOR of_group IN
+    SELECT g.value AS is, count(n.node_id) AS completed
+    FROM jsonb_array_elements(run.plan -> 'groups') WITH ORDINALITY g (value, place)
+    JOIN batch_nodes n ON n.run = tell_carried.run.run AND n.group_no = g.place - 1 AND n.status = 'success'
+    GROUP BY g.place, g.value HAVING count(*) = (g.value ->> 'total_nodes')::integer ORDER BY g.place
+  LOOP
+    run := write_batch_event(run, at, 'group_complete', jsonb_build_object(
+      'group_id', of_group.is -> 'group_id', 'status', 'completed', 'completed_nodes', of_group.completed,
+      'failed_nodes', 0, 'skipped_nodes', 0, 'total_nodes', of_group.completed));
+  END LOOP;
+  RETURN run;
+END
+$$;
+
+-- The run as it is to its reader: ended, if its time is over. Only then is it locked.
+CREATE OR REPLACE FUNCTION read_batch(id uuid) RETURNS batch_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  run batch_sessions;
+BEGIN
+  SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = id;
+  IF (SELECT o.reason FROM batch_overdue(run, clock_timestamp()) o) IS NOT NULL THEN
+    run := enter_batch(id);
+  END IF;
+  RETURN run;
+END
+$$;
+
+-- Ends at most so many runs whose time is over; those that somebody else holds are settled by whoever holds them. Returns how many
+-- it has looked at: as many as it may means that there may be more.
+CREATE OR REPLACE FUNCTION settle_batches(at_most integer, OUT looked_at integer, OUT ended integer)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  state service_state := present_state();
+  run batch_sessions;
+BEGIN
+  looked_at := 0;
+  ended := 0;
+  FOR run IN
+    SELECT s.* FROM batch_sessions s
+    WHERE s.completed_at IS NULL AND (s.not_over_before <= clock_timestamp() OR s.clock_steps < state.clock_steps)
+    LIMIT at_most FOR NO KEY UPDATE SKIP LOCKED
+  LOOP
+    looked_at := looked_at + 1;
+    run := enter_batch(run.session_id);
+    IF run.completed_at IS NOT NULL THEN
+      ended := ended + 1;
+    ELSE
+      UPDATE batch_sessions s
+      SET last_report = run.last_report, worker_seen = run.worker_seen, clock_steps = run.clock_steps,
+          -- At least a second away, or a run that lives by an outage of ours would be looked at again and again.
+          not_over_before = greatest(least(batch_silent_until(run), batch_deadline(run)), clock_timestamp() + interval '1 second')
+      WHERE s.run = run.run;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Forgets runs that ended longer ago than the retention, and what belongs to them: so many, that at most about 20,000 nodes go,
+-- but one in any case. Returns how many.
+CREATE OR REPLACE FUNCTION forget_batches(retention_days integer, OUT forgotten integer)
+LANGUAGE plpgsql
+SET lock_timeout = '100ms'
+AS $$
+BEGIN
+  DELETE FROM batch_idempotency_keys k WHERE k.key = ANY (ARRAY(
+    SELECT old.key FROM batch_idempotency_keys old WHERE old.created_at <= clock_timestamp() - interval '24 hours'
+    LIMIT 10000 FOR UPDATE SKIP LOCKED));
+  WITH old AS (
+    SELECT s.run, sum(s.node_count) OVER (ORDER BY s.completed_at, s.run) - s.node_count AS before
+    FROM (SELECT o.run, o.node_count, o.completed_at FROM batch_sessions o
+          WHERE o.completed_at < (SELECT retention_clock()) - make_interval(days => retention_days)
+          ORDER BY o.completed_at LIMIT 1000 FOR UPDATE SKIP LOCKED) s)
+  DELETE FROM batch_sessions s USING old WHERE s.run = old.run AND old.before < 20000;
+  GET DIAGNOSTICS forgotten = ROW_COUNT;
+END
+$$;
+
+-- Takes away all that is known of a run, whatever its state, and what the audit log says of it beyond who did what and when.
+CREATE OR REPLACE FUNCTION erase_batch(id uuid, OUT known boolean)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  DELETE FROM batch_sessions s WHERE s.session_id = id;
+  known := FOUND;
+  DELETE FROM batch_idempotency_keys k WHERE k.session_id = id;
+  UPDATE audit_log a SET details = NULL WHERE a.details->>'batch_session_id' = erase_batch.id::text;
+  known := known OR FOUND;
+  PERFORM pg_notify('keybeat_batch', id::text);
+  PERFORM limit_waiting();
+END
+$$;
+
+-- A field of a result that is an object, where it is a string.
+CREATE OR REPLACE FUNCTION string_field(result jsonb, name text) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT CASE WHEN jsonb_typeof(result -> name) = 'string' THEN result ->> name END $$;
+
+-- What the times of a run's nodes say: seconds on the average and in sum, and how many were under way at once; nulls where no
+-- node has both its times.
+CREATE OR REPLACE FUNCTION batch_node_times(
+  of_run bigint, OUT average_seconds double precision, OUT sum_seconds double precision, OUT peak integer
+)
+LANGUAGE sql STABLE
+AS $$
+  WITH timed AS (
+    SELECT n.started_at, n.completed_at FROM batch_nodes n
+    WHERE n.run = of_run AND n.started_at IS NOT NULL AND n.completed_at IS NOT NULL AND NOT n.carried
+  ), moves AS (
+    -- Of one moment, those that end before those that begin.
+    SELECT sum(m.step) OVER (ORDER BY m.at, m.step) AS under_way
+    FROM timed t, LATERAL (VALUES (t.started_at, 1), (t.completed_at, -1)) AS m (at, step)
+  )
+  SELECT (SELECT avg(extract(epoch FROM t.completed_at - t.started_at)) FROM timed t),
+         (SELECT sum(extract(epoch FROM t.completed_at - t.started_at)) FROM timed t),
+         (SELECT greatest(max(m.under_way), 1)::integer FROM moves m HAVING count(*) > 0)
+$$;

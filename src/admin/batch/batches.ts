@@ -1,0 +1,35 @@
+import type { Database } from "../../database/database.ts";
+import { settleDue } from "../../sessions/batch/expire.ts";
+import { readRun } from "../../sessions/batch/read.ts";
+import { describeSession } from "../../sessions/batch/session.ts";
+import { selectBatches, selectGroups } from "../../sessions/batch/sql.ts";
+import { pageOf } from "../page-of.ts";
+import type { BatchReply, ListBatches } from "./contract.ts";
+
+/** A page of the sessions that fit all that is asked for, newest first, without results. */
+export async function listBatches(database: Database, { cursor, limit, status, search }: ListBatches) {
+  await settleDue(database);
+  const rows = await selectBatches(database, { status, before: cursor, limit: limit + 1, search: search || undefined });
+  return pageOf(rows, limit, { placeOf: (row) => row.number, item: (row) => describeSession(row) });
+}
+
+/** One session and its groups. Throws session_not_found. */
+export async function readBatch(database: Database, sessionId: string): Promise<BatchReply> {
+  const run = await readRun(database, sessionId);
+  const groups = await selectGroups(database, run.number);
+  return {
+    session: describeSession(run),
+    groups: (run.plan?.groups ?? []).map(({ group_id, agent_type, total_nodes }, at) => {
+      const row = groups[at];
+      return {
+        group_id,
+        agent_type,
+        status: row?.status ?? "pending",
+        total_nodes,
+        completed_nodes: row?.completed ?? 0,
+        failed_nodes: row?.failed ?? 0,
+        skipped_nodes: row?.skipped ?? 0,
+      };
+    }),
+  };
+}

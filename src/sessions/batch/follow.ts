@@ -1,0 +1,72 @@
+/** What is told of a run to whoever follows it (see events/replay.ts). */
+import type { Database } from "../../database/database.ts";
+import type { Listener } from "../../database/listener.ts";
+import { createReplay, type Replay, type Tidings } from "../../events/replay.ts";
+import type { Logger } from "../../log.ts";
+import { type BatchRow, selectBatch, selectFirstEvent, selectTidings, type TidingsRow } from "./sql.ts";
+
+const EVENTS_MAX = 500;
+
+export function openBatchReplay(deps: { database: Database; listener: Listener; log: Logger }): Replay {
+  const { database, listener, log } = deps;
+  const look = async (subjects: Array<{ subject: string; after: number }>) => {
+    const asked = subjects.map(({ subject, after }) => ({ session_id: subject, after }));
+    const rows = await selectTidings(database, asked, EVENTS_MAX);
+    // Nobody else may call while it is followed; its end is told by what this notifies.
+    const overdue = rows.filter(({ due_in_ms }) => due_in_ms !== null && due_in_ms <= 0);
+    await Promise.all(overdue.map(({ session_id }) => selectBatch(database, session_id)));
+    return new Map(rows.map((row) => [row.session_id, tidingsOf(row)]));
+  };
+  return createReplay({ look, listener, channel: "keybeat_batch", log });
+}
+
+function tidingsOf(row: TidingsRow): Tidings {
+  const events = (row.events ?? []).map(({ id, event, at, data }) => {
+    const more = event === "complete" && row.resumed_as !== null ? { resumed_as: row.resumed_as } : {};
+    return { id, event, data: tell(row, event, new Date(at), { ...data, ...more }) };
+  });
+  return {
+    events,
+    complete: events.length < EVENTS_MAX,
+    state: { event: "progress", values: progressOf(row), data: tell(row, "progress", row.updated_at, progressOf(row)) },
+    over: row.completed_at !== null,
+    dueInMs: row.due_in_ms ?? undefined,
+  };
+}
+
+/** How far it is, as the event `progress` says it. */
+export function progressOf(row: BatchRow) {
+  return {
+    progress_percent: row.progress_percent,
+    message: row.message,
+    completed_nodes: row.completed_nodes,
+    failed_nodes: row.failed_nodes,
+    skipped_nodes: row.skipped_nodes,
+    total_nodes: row.node_count,
+  };
+}
+
+export function tell(run: { session_id: string }, type: string, at: Date, data: object) {
+  return { type, task_id: run.session_id, timestamp: at.toISOString(), data };
+}
+
+/**
+ * From where a stream goes on. `lastEventId` is what its reader says that it has; undefined: nothing, it begins now.
+ *
+ *   over     the reader has everything, the end included
+ *   reset    what it has missed is not kept any more, or it names what never was: it begins with how things stand
+ */
+export async function findPlace(
+  database: Database,
+  run: BatchRow,
+  lastEventId: string | undefined,
+): Promise<"over" | "reset" | { after: number }> {
+  if (lastEventId === undefined) return { after: placeNow(run) };
+  const last = /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : -1;
+  if (run.completed_at !== null && last === run.last_event) return "over";
+  const known = last >= 0 && last <= run.last_event && last >= (await selectFirstEvent(database, run.number)) - 1;
+  return known ? { after: last } : "reset";
+}
+
+/** Of whoever knows how the run stands; its end is told to everybody. */
+export const placeNow = (run: BatchRow) => (run.completed_at === null ? run.last_event : run.last_event - 1);

@@ -1,0 +1,22 @@
+/** Batch sessions as Prometheus sees them. */
+import { gauge, type Samples } from "../../metrics/samples.ts";
+import type { BatchNumbers } from "./sql.ts";
+import { ENDED_REASONS } from "./states.ts";
+
+export function describeBatches(numbers: BatchNumbers): Samples {
+  return [
+    gauge("keybeat_batch_sessions", "Batch sessions that are not over", "max", [
+      [{ status: "pending" }, numbers.pending],
+      [{ status: "running" }, numbers.running],
+    ]),
+    gauge("keybeat_batch_sessions_without_worker", "Of them, those whose worker was not heard of for a minute", "max", [
+      [{}, numbers.without_worker],
+    ]),
+    gauge(
+      "keybeat_batch_sessions_ended_last_hour",
+      "Batch sessions that ended within the last hour, by why",
+      "max",
+      ENDED_REASONS.map((reason) => [{ reason }, numbers.ended[reason] ?? 0]),
+    ),
+  ];
+}
