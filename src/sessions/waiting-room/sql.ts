@@ -76,7 +76,7 @@ export async function selectRoom(database: Database): Promise<RoomRow> {
   return row as RoomRow;
 }
 
-/** Removes at most 1,000 places that are due and lets in the next users, unless another call is at it. Returns how many. */
+/** Removes at most 1,000 due places and lets in the next users, unless another call is at it. Returns how many. */
 export async function settleRoom(database: Database): Promise<number> {
   const [row] = await database.background.query((sql) => sql`SELECT settle_free_room() AS removed`);
   return row?.removed;
@@ -149,7 +149,7 @@ export interface DepartureRow {
   at: Date;
 }
 
-/** The last move of each of these users: how those without a place lost it. An erased user has none, and was removed. */
+/** The last move of each of these users: how they lost their place. An erased user has none, and was removed. */
 export async function selectDepartures(database: Database, userIds: string[]): Promise<DepartureRow[]> {
   return database.requests.query(
     (sql) => sql<DepartureRow[]>`
