@@ -106,7 +106,7 @@ const anew = (body: object) => ({
   ...("access_key" in body && body.access_key ? { access_key: newAccessKey() } : {}),
 });
 
-/** Null means something of its own: it takes the value away. */
+/** Null has a meaning of its own here: it removes the value. */
 const isCleared = (schema: z.ZodType) => schema.safeParse(null).success && schema.safeParse(undefined).success;
 
 /** The same body twice for each optional field of it: without the field, and with null in its place. */
