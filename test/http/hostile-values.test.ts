@@ -168,13 +168,23 @@ describe("what is made under a name", () => {
     expect([closed.status, closed.body.user_id]).toEqual([200, user_id]);
   });
 
+  it.each(NAMES)("is found at that name, a node's: %j", async (node_id) => {
+    const { body: made } = await app.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
+    const session = `/api/v1/batch/sessions/${made.session_id}`;
+    const put = { method: "PUT", body: '{"status":"success"}', headers: { "Content-Type": "application/json" } };
+    const address = `http://localhost${session}/nodes/${encodeURIComponent(node_id)}`;
+    expect((await app.fetch(new Request(address, put))).status).toBe(200);
+    expect(Object.keys((await app.get(session)).body.node_results)).toEqual([node_id]);
+  });
+
   it.each(UNREACHABLE)("is not made where no address can name it: %j", async (user_id) => {
     const { status, body } = await app.post("/api/v1/session/create", { user_id, session_id: newSessionId() });
     expect([status, body.code, body.issues?.[0]?.path]).toEqual([400, "invalid_request", "user_id"]);
   });
 
   it("is asked for by the routes with a name in their path, which are these", () => {
-    const named = ROUTES.filter(({ path }) => /\{(?!id\}|file\}|permit_id\})/.test(path)).map(({ path }) => path);
-    expect(new Set(named.flatMap((path) => path.match(/\{\w+\}/g) ?? []))).toEqual(new Set(["{user_id}"]));
+    const named = ROUTES.flatMap(({ path }) => path.match(/\{\w+\}/g) ?? []);
+    const ours = ["{id}", "{file}", "{permit_id}", "{session_id}", "{task_id}"];
+    expect(new Set(named.filter((name) => !ours.includes(name)))).toEqual(new Set(["{user_id}", "{node_id}"]));
   });
 });

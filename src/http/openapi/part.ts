@@ -76,6 +76,8 @@ export interface BodyDescription {
   description?: string;
   /** Default true. */
   required?: boolean;
+  /** Default 16 KiB. */
+  bytesMax?: number;
   content: Content[];
 }
 
