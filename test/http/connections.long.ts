@@ -14,7 +14,6 @@ import { createCounts } from "../../src/metrics/counts.ts";
 import { type Talk, useTalks } from "./support/talks.ts";
 
 const PATH = "/api/session/heartbeat";
-const connectTo = useTalks();
 
 let servers: ListeningServer[] = [];
 let log: Array<Record<string, unknown>> = [];
@@ -27,6 +26,7 @@ afterEach(async () => {
   await Promise.all(servers.map((server) => server.drain(500)));
   [servers, log, asked, gone] = [[], [], [], 0];
 });
+const connectTo = useTalks(); // after that, so that its connections end before the servers do
 
 const hold = (n: unknown) => new Promise<void>((done) => asked.push({ n, done }));
 

@@ -12,7 +12,6 @@ import { type Talk, useTalks } from "./support/talks.ts";
 
 const PATH = "/api/session/heartbeat";
 const ANSWER = { success: true };
-const connectTo = useTalks();
 
 type Send = Parameters<DirectRoute["answer"]>[2];
 
@@ -47,6 +46,7 @@ afterEach(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
+const connectTo = useTalks(); // after that, so that its connections end before the servers do
 
 const port = () => (server.address() as AddressInfo).port;
 
