@@ -310,19 +310,6 @@ export async function selectBatches(
   );
 }
 
-/** Those with ids from one to another, newest first. */
-export async function selectMeantBatches(
-  database: Database,
-  { from, to, limit }: { from: string; to: string; limit: number },
-): Promise<BatchRow[]> {
-  return database.requests.query(
-    (sql) => sql<BatchRow[]>`
-      SELECT b.* FROM (
-        SELECT s FROM batch_sessions s WHERE s.session_id BETWEEN ${from}::uuid AND ${to}::uuid
-        ORDER BY s.run DESC LIMIT ${limit}) page, view_batch(page.s) b ORDER BY b.number DESC`,
-  );
-}
-
 /** By node id, `after` excluded; status null: those still to do. */
 export async function selectNodes(
   database: Database,
@@ -342,6 +329,19 @@ export async function countBatches(database: Database): Promise<Array<{ status: 
   return database.requests.query(
     (sql) => sql<Array<{ status: BatchStatus; count: number }>>`
       SELECT s.status, count(*)::int AS count FROM batch_sessions s GROUP BY s.status`,
+  );
+}
+
+/** Those with ids from one to another, newest first. */
+export async function selectMeantBatches(
+  database: Database,
+  { from, to, limit }: { from: string; to: string; limit: number },
+): Promise<BatchRow[]> {
+  return database.requests.query(
+    (sql) => sql<BatchRow[]>`
+      SELECT b.* FROM (
+        SELECT s FROM batch_sessions s WHERE s.session_id BETWEEN ${from}::uuid AND ${to}::uuid
+        ORDER BY s.run DESC LIMIT ${limit}) page, view_batch(page.s) b ORDER BY b.number DESC`,
   );
 }
 

@@ -9,7 +9,7 @@ export interface View {
   /** By this machine's clock. */
   seenAt: number;
   pace: number | undefined;
-  /** Newest first, those that failed while it is followed. */
+  /** The newest first. */
   failures: string[];
   /** Why the database cannot be asked now. */
   unavailable: string | undefined;
@@ -20,7 +20,7 @@ const BAR_PLACES_MAX = 100;
 
 export function drawRun(view: View, { columns, rows }: { columns: number; rows: number }): string[] {
   const { run } = view;
-  const pace = view.pace === undefined && run.status === "running" ? ["pace …"] : sayPace(run, view.pace);
+  const pace = view.pace === undefined ? ["pace …"] : sayPace(run, view.pace);
   const message = run.message === null ? [] : [shorten(oneLine(run.message), columns)];
   const lines = [
     ...drawOutage(view, columns),

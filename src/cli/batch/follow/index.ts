@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { readConfig } from "../../../config.ts";
 import { OperatorError } from "../../../errors.ts";
-import { readRun } from "../../../sessions/batch/read.ts";
+import { listNodes, readRun } from "../../../sessions/batch/read.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
 import { type OutputOptions, paint } from "../../output.ts";
 import { repeat } from "../../repeat.ts";
@@ -25,8 +25,11 @@ export function addFollowCommand(batch: Command): void {
     .option("--json", "print its events as JSON, a line each, as GET …/events has them")
     .addHelpText("after", HELP)
     .action(async (id: string, options: OutputOptions) => {
-      const run = await withSession(id, options, ({ database }, sessionId) => readRun(database, sessionId));
-      const end = await follow(run, options);
+      const known = await withSession(id, options, async ({ database }, sessionId) => ({
+        run: await readRun(database, sessionId),
+        failed: await listNodes(database, sessionId, { status: "failed", limit: FAILURES_KEPT, cursor: undefined }),
+      }));
+      const end = await follow(known.run, known.failed.nodes.map(describeFailed), options);
       if (end.status !== "completed") throw new OperatorError(`the session did not complete: it is ${end.status}`);
     });
 }
@@ -38,13 +41,14 @@ While the database is away it says so, and goes on when it is back; no event is 
 it looks at the one that keybeat serve runs, twice a second.`;
 
 /** The session as it ended. Throws a Stopped if somebody does not want to wait for that. */
-async function follow(run: BatchRow, options: OutputOptions): Promise<BatchRow> {
+async function follow(run: BatchRow, failures: string[], options: OutputOptions): Promise<BatchRow> {
   const onScreen = process.stdout.isTTY && !options.json && run.completed_at === null;
   const quit = new AbortController();
   const stop = AbortSignal.any([stopAtSignal().stop, quit.signal]);
   const follower = openFollower(readConfig(), run);
   try {
-    if (onScreen) return await show(follower, run, { stop, quit: () => quit.abort(new Stopped("SIGINT")) });
+    if (onScreen)
+      return await show(follower, { run, failures }, { stop, quit: () => quit.abort(new Stopped("SIGINT")) });
     process.stdout.on("error", () => quit.abort(new Stopped("SIGHUP")));
     return await tell(follower, options.json ? tellInJson() : tellInLines(console.log), stop);
   } finally {
@@ -55,10 +59,10 @@ async function follow(run: BatchRow, options: OutputOptions): Promise<BatchRow> 
 
 async function show(
   follower: Follower,
-  run: BatchRow,
+  known: { run: BatchRow; failures: string[] },
   { stop, quit }: { stop: AbortSignal; quit(): void },
 ): Promise<BatchRow> {
-  let view: View = { run, seenAt: Date.now(), pace: undefined, failures: [], unavailable: undefined };
+  let view: View = { ...known, seenAt: Date.now(), pace: undefined, unavailable: undefined };
   const draw = () => {
     const lines = drawRun(view, { columns: screen.columns, rows: screen.rows - 1 });
     screen.draw([...lines, paint("dim", "q stops following; the session goes on")].slice(0, screen.rows));
@@ -70,8 +74,9 @@ async function show(
       if ("unavailable" in look) view = { ...view, unavailable: look.unavailable };
       else {
         const failed = look.events.map(dataOf).filter(({ node_id, status }) => node_id && status === "failed");
-        const failures = [...failed.reverse().map(describeFailed), ...view.failures].slice(0, FAILURES_KEPT);
-        view = { run: look.run, seenAt: Date.now(), pace, failures, unavailable: undefined };
+        // The first ones of them may be known already.
+        const failures = [...new Set([...failed.reverse().map(describeFailed), ...view.failures])];
+        view = { run: look.run, seenAt: Date.now(), pace, failures: failures.slice(0, FAILURES_KEPT), unavailable: undefined };
       }
       draw();
     });

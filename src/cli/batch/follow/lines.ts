@@ -55,8 +55,8 @@ export interface EventData {
 
 export const dataOf = ({ data }: KeptEvent): EventData => (data as { data: EventData }).data;
 
-export const describeFailed = ({ node_id = "", error }: EventData): string =>
-  `${oneLine(node_id)} failed${error === undefined ? "" : `: ${oneLine(error)}`}`;
+export const describeFailed = ({ node_id = "", error }: { node_id?: string; error?: string | null }): string =>
+  `${oneLine(node_id)} failed${error ? `: ${oneLine(error)}` : ""}`;
 
 /** The events as the event stream has them. */
 export function tellInJson(): Tell {

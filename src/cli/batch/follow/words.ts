@@ -18,7 +18,7 @@ export function sayPace(run: BatchRow, pace: number | undefined): string[] {
   const toDo = run.node_count - processedOf(run);
   if (run.status !== "running" || toDo === 0 || pace === undefined) return [];
   if (pace <= 0) return ["no node of late"];
-  const rate = pace >= 1 ? `${pace.toFixed(1)} nodes a second` : `${(pace * 60).toFixed(1)} nodes a minute`;
+  const rate = pace >= 0.2 ? `${pace.toFixed(1)} nodes a second` : `${(pace * 60).toFixed(1)} nodes a minute`;
   return [rate, `about ${span(toDo / pace)} left`];
 }
 
