@@ -76,7 +76,13 @@ async function show(
         const failed = look.events.map(dataOf).filter(({ node_id, status }) => node_id && status === "failed");
         // The first ones of them may be known already.
         const failures = [...new Set([...failed.reverse().map(describeFailed), ...view.failures])];
-        view = { run: look.run, seenAt: Date.now(), pace, failures: failures.slice(0, FAILURES_KEPT), unavailable: undefined };
+        view = {
+          run: look.run,
+          seenAt: Date.now(),
+          pace,
+          failures: failures.slice(0, FAILURES_KEPT),
+          unavailable: undefined,
+        };
       }
       draw();
     });
