@@ -4,16 +4,16 @@ import { readConfig } from "../../../config.ts";
 import { OperatorError } from "../../../errors.ts";
 import { listNodes, readRun } from "../../../sessions/batch/read.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
-import { type OutputOptions, paint } from "../../output.ts";
+import { clean, type OutputOptions, paint } from "../../output.ts";
 import { repeat } from "../../repeat.ts";
 import { openScreen } from "../../screen.ts";
 import { Stopped, stopAtSignal } from "../../signals.ts";
 import { withSession } from "../which.ts";
 import { type Follower, type Look, openFollower, type Seen } from "./follower.ts";
 import { drawRun, type View } from "./frame.ts";
-import { dataOf, describeFailed, type Tell, tellInJson, tellInLines } from "./lines.ts";
+import { type Tell, tellInJson, tellInLines } from "./lines.ts";
 import { addSample, paceOf, type Sample } from "./pace.ts";
-import { processedOf, sayEnd, sayProgress } from "./words.ts";
+import { describeFailed, failedIn, processedOf, sayEnd, sayProgress } from "./words.ts";
 
 const LOOK_EVERY_MS = 500;
 const FAILURES_KEPT = 100;
@@ -73,9 +73,8 @@ async function show(
     await untilOver(follower, stop, (look, pace) => {
       if ("unavailable" in look) view = { ...view, unavailable: look.unavailable };
       else {
-        const failed = look.events.map(dataOf).filter(({ node_id, status }) => node_id && status === "failed");
-        // The first ones of them may be known already.
-        const failures = [...new Set([...failed.reverse().map(describeFailed), ...view.failures])];
+        const newest = failedIn(look.events).reverse().map(describeFailed);
+        const failures = [...new Set([...newest, ...view.failures])]; // the first look may bring known ones
         view = {
           run: look.run,
           seenAt: Date.now(),
@@ -99,7 +98,7 @@ async function tell(follower: Follower, say: Tell, stop: AbortSignal): Promise<B
     const wasAway = isAway;
     isAway = "unavailable" in look;
     if ("unavailable" in look) {
-      if (!wasAway) console.error(`keybeat: the database is away (${look.unavailable}), waiting for it`);
+      if (!wasAway) console.error(`keybeat: the database is away (${clean(look.unavailable)}), waiting for it`);
       return;
     }
     if (wasAway) console.error("keybeat: the database is back");

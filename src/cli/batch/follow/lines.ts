@@ -3,7 +3,7 @@ import type { KeptEvent } from "../../../events/replay.ts";
 import { printJson } from "../../output.ts";
 import { oneLine } from "../show.ts";
 import type { Seen } from "./follower.ts";
-import { sayEnd, sayProgress, sayWho } from "./words.ts";
+import { dataOf, describeFailed, failedIn, sayEnd, sayProgress, sayWho } from "./words.ts";
 
 /** What changes all the time is told this often. */
 const PROGRESS_EVERY_MS = 5000;
@@ -32,7 +32,7 @@ export function tellInLines(print: (line: string) => void): Tell {
 
 /** Without the end, which the session itself says. */
 function describeEvents(events: KeptEvent[]): string[] {
-  const failed = events.map(dataOf).filter(({ node_id, status }) => node_id !== undefined && status === "failed");
+  const failed = failedIn(events);
   const lines = failed.slice(0, FAILED_SHOWN).map(describeFailed);
   if (failed.length > FAILED_SHOWN) lines.push(`and ${failed.length - FAILED_SHOWN} more nodes failed`);
   for (const kept of events) {
@@ -43,20 +43,6 @@ function describeEvents(events: KeptEvent[]): string[] {
   }
   return lines;
 }
-
-export interface EventData {
-  node_id?: string;
-  status?: string;
-  error?: string;
-  group_id?: string | number;
-  worker?: string | null;
-  attempt?: number;
-}
-
-export const dataOf = ({ data }: KeptEvent): EventData => (data as { data: EventData }).data;
-
-export const describeFailed = ({ node_id = "", error }: { node_id?: string; error?: string | null }): string =>
-  `${oneLine(node_id)} failed${error ? `: ${oneLine(error)}` : ""}`;
 
 /** The events as the event stream has them. */
 export function tellInJson(): Tell {

@@ -1,4 +1,5 @@
 /** What is said of a session, on the screen and in lines. */
+import type { KeptEvent } from "../../../events/replay.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
 import { span } from "../../output.ts";
 import { countsOf, oneLine } from "../show.ts";
@@ -34,3 +35,22 @@ export function sayEnd(run: BatchRow): string {
   const on = resumed_as === null ? "" : `; resumed as ${resumed_as}`;
   return `${status} after ${span(seconds)}${why} · ${countsOf(run).join(" · ")}${on}`;
 }
+
+/** What the events carry that is told of. */
+export interface EventData {
+  node_id?: string;
+  status?: string;
+  error?: string;
+  group_id?: string | number;
+  worker?: string | null;
+  attempt?: number;
+}
+
+export const dataOf = ({ data }: KeptEvent): EventData => (data as { data: EventData }).data;
+
+export const describeFailed = ({ node_id = "", error }: { node_id?: string; error?: string | null }): string =>
+  `${oneLine(node_id)} failed${error ? `: ${oneLine(error)}` : ""}`;
+
+/** The nodes of which these events say that they have failed. */
+export const failedIn = (events: KeptEvent[]): EventData[] =>
+  events.map(dataOf).filter(({ node_id, status }) => node_id !== undefined && status === "failed");
