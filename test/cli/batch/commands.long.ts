@@ -48,7 +48,12 @@ describe("keybeat batch list", () => {
   });
 
   it("goes beyond a page of a hundred, and stops where it should", async () => {
-    await Promise.all(Array.from({ length: 120 }, () => api.make({ canvas_path: "many.canvas" })));
+    const id = await api.make({ canvas_path: "many.canvas" });
+    await db.sql`
+      INSERT INTO batch_sessions (session_id, canvas_path, node_count, metadata, created_at, updated_at, last_report,
+        clock_steps, not_over_before)
+      SELECT gen_random_uuid(), canvas_path, node_count, metadata, created_at, updated_at, last_report, clock_steps, not_over_before
+      FROM batch_sessions, generate_series(1, 120) WHERE session_id = ${id}`;
     const ids = (await batch("list", "--limit", "115", "--json")).stdout
       .trimEnd()
       .split("\n")

@@ -4,7 +4,7 @@ import { readConfig } from "../../../config.ts";
 import { OperatorError } from "../../../errors.ts";
 import { listNodes, readRun } from "../../../sessions/batch/read.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
-import { clean, type OutputOptions, paint } from "../../output.ts";
+import { clean, type OutputOptions, paint, shorten } from "../../output.ts";
 import { repeat } from "../../repeat.ts";
 import { openScreen } from "../../screen.ts";
 import { Stopped, stopAtSignal } from "../../signals.ts";
@@ -65,7 +65,8 @@ async function show(
   let view: View = { ...known, seenAt: Date.now(), pace: undefined, unavailable: undefined };
   const draw = () => {
     const lines = drawRun(view, { columns: screen.columns, rows: screen.rows - 1 });
-    screen.draw([...lines, paint("dim", "q stops following; the session goes on")].slice(0, screen.rows));
+    const hint = shorten("q stops following; the session goes on", screen.columns);
+    screen.draw([...lines, paint("dim", hint)].slice(0, screen.rows));
   };
   const screen = openScreen({ quit, resize: draw });
   draw();
