@@ -24,7 +24,7 @@ afterAll(async () => {
 /** The blocks marked to be run, in their order, with the key and the address of this run put in. */
 function story(): string {
   const blocks = [...readme.matchAll(/<!-- run by test\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/g)].map((m) => m[1]);
-  expect(blocks).toHaveLength(4);
+  expect(blocks).toHaveLength(5);
   const key = /^demo key\s+(\S+)/m.exec(server.output())?.[1] as string;
   return blocks
     .join("\necho\necho --\n")
@@ -71,8 +71,8 @@ function packed(): string[] {
 }
 
 describe("the README", () => {
-  it("shows a takeover and a line that moves up with the commands as they stand", async () => {
-    const [starts, heartbeat, operator, room] = (await sh(story())).split("\n--\n");
+  it("shows a takeover, a line that moves up and a resume with the commands as they stand", async () => {
+    const [starts, heartbeat, operator, room, batch] = (await sh(story())).split("\n--\n");
     expect(starts).toContain('"previous_session_terminated":true');
     expect(starts).toContain('"device":{"name":"Device A"}');
     expect(heartbeat).toContain('"code":"session_replaced"');
@@ -83,7 +83,11 @@ describe("the README", () => {
     expect(room).toContain('"status":"queued","position":2,"estimated_wait_minutes":null');
     expect(room).toContain('{"user_id":"user-21","position":0,"status":"active"}');
     expect(room).toContain('"active_sessions":20,"max_sessions":20,"queue_length":1');
-  }, 600_000); // three commands from source: it waits for each to end, however slow the machine
+    expect(batch).toContain('"status":"running","created_at"');
+    expect(batch?.match(/"node_id":"page-\d","status":"success"/g)).toHaveLength(2);
+    expect(batch).toContain('"status":"partial_failure","created_at"');
+    expect(batch).toMatch(/^nodes +3: 2 done, 0 failed, 1 to do$/m);
+  }, 600_000); // four commands from source: it waits for each to end, however slow the machine
 
   it("leads to every setting that the program reads, and says the same of those it names itself", () => {
     const settings = readFileSync("src/settings.md", "utf8");

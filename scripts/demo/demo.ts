@@ -3,73 +3,22 @@
  * expires, comes back, and A asks before it takes over. Everything is real: the service, its database, the clients,
  * the crash. `npm run demo`
  */
-import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FromDevice, ToDevice } from "./device.ts";
+import { Actor } from "./actor.ts";
+import type { ToDevice } from "./device.ts";
 import { startService } from "./service.ts";
+import { createTell } from "./tell.ts";
 
 const TIMEOUT_SECONDS = 4;
-const startedAt = Date.now();
-const colours = process.stdout.hasColors?.() ?? false;
-const COLOUR: Record<string, string> = { "Laptop A": "36", "Office PC B": "35", story: "1" };
-
-function tell(who: string, text: string): void {
-  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1).padStart(5);
-  const name = who === "story" ? "" : `${who.padEnd(12)} `;
-  const line = `${name}${text}`;
-  console.log(
-    `${seconds} s  ${colours ? `\x1b[${COLOUR[who]}m${line}\x1b[0m` : who === "story" ? `-- ${line}` : line}`,
-  );
-}
-
-class Device {
-  readonly name: string;
-  readonly #process: ChildProcess;
-  readonly #heard: FromDevice[] = [];
-  #wake: () => void = () => {};
-
-  constructor(name: string) {
-    this.name = name;
-    this.#process = fork(new URL("device.ts", import.meta.url).pathname, { execArgv: ["--import", "tsx"] });
-    this.#process.on("message", (message: FromDevice) => {
-      this.#heard.push(message);
-      this.#wake();
-    });
-  }
-
-  send(message: ToDevice): void {
-    this.#process.send(message);
-  }
-
-  /** The next event of that name; others are skipped. */
-  async next(event: string): Promise<FromDevice> {
-    const giveUpAt = Date.now() + 15_000;
-    for (;;) {
-      const message = this.#heard.shift();
-      if (message?.event === event) return message;
-      if (message) continue;
-      if (Date.now() > giveUpAt) throw new Error(`${this.name} never said "${event}"`);
-      await Promise.race([sleep(1000), new Promise<void>((resolve) => (this.#wake = resolve))]);
-    }
-  }
-
-  crash(): void {
-    this.#process.kill("SIGKILL");
-  }
-
-  async end(): Promise<void> {
-    if (this.#process.connected) this.send({ end: true });
-    await Promise.race([new Promise((resolve) => this.#process.once("exit", resolve)), sleep(2000)]);
-    this.#process.kill("SIGKILL");
-  }
-}
+const tell = createTell({ "Laptop A": "36", "Office PC B": "35" });
+type Device = Actor<ToDevice>;
 
 tell("story", `starting Keybeat with a database of its own; a session here expires after ${TIMEOUT_SECONDS} s`);
 const service = await startService(TIMEOUT_SECONDS);
 const { url, accessKey } = service;
 const devices: Device[] = [];
 const device = (name: string) => {
-  const made = new Device(name);
+  const made = new Actor<ToDevice>(name, "device.ts");
   devices.push(made);
   return made;
 };

@@ -1,12 +1,11 @@
 /** One device of the demonstration, in a process of its own so that it can really crash. It talks by messages. */
 import { type Holder, KeybeatError, type Session, startSession } from "../../src/client/index.ts";
+import type { Said } from "./actor.ts";
 
 export type ToDevice =
   | { start: { url: string; accessKey: string; name: string; ask: boolean } }
   | { network: boolean }
-  | { answer: boolean }
-  | { end: true };
-export type FromDevice = { event: string; at: number; detail: Record<string, unknown> };
+  | { answer: boolean };
 
 let session: Session | undefined;
 let network = true;
@@ -14,7 +13,7 @@ let answer: (takeOver: boolean) => void = () => {};
 
 /** By the machine's clock, which the processes of the demonstration share. */
 function say(event: string, detail: Record<string, unknown> = {}): void {
-  process.send?.({ event, at: Date.now(), detail } satisfies FromDevice);
+  process.send?.({ event, at: Date.now(), detail } satisfies Said);
 }
 
 const cable: typeof fetch = async (input, init) => {
@@ -43,7 +42,7 @@ async function start(options: { url: string; accessKey: string; name: string; as
   }
 }
 
-process.on("message", async (message: ToDevice) => {
+process.on("message", async (message: ToDevice | { end: true }) => {
   if ("start" in message) await start(message.start);
   if ("network" in message) network = message.network;
   if ("answer" in message) answer(message.answer);

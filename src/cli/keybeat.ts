@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { AppError, OperatorError, UsageError } from "../errors.ts";
 import { readVersion } from "../version.ts";
+import { addBatchCommands } from "./batch/index.ts";
 import { addCheckCommand } from "./check/index.ts";
 import { addCleanupCommand } from "./cleanup.ts";
 import { addDoctorCommand } from "./doctor/index.ts";
@@ -31,6 +32,7 @@ Examples:
   keybeat keys create --label "ACME" --expires 30d
   keybeat keys import keys.csv
   keybeat sessions list
+  keybeat batch follow ID                        a long run, live to its end; exit code 0: it completed
   keybeat top                                    who is on, and what happens, live
   keybeat doctor                                 what is wrong, and how to mend it
   keybeat check http://127.0.0.1:3000 --key KEY  is that server right?`,
@@ -41,6 +43,7 @@ addMigrateCommand(program);
 addCleanupCommand(program);
 addKeysCommands(program);
 addSessionsCommands(program);
+addBatchCommands(program);
 addCheckCommand(program);
 addDoctorCommand(program);
 addTopCommand(program);

@@ -77,6 +77,18 @@ export function shorten(text: string, places: number): string {
   return `${kept}…`;
 }
 
+/** As many to a line as fit; a single one that is too long is cut. */
+export function wrap(parts: string[], columns: number, glue = " · "): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const line = lines.at(-1);
+    const longer = `${line}${glue}${part}`;
+    if (line !== undefined && shorten(longer, columns) === longer) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines.map((line) => shorten(line, columns));
+}
+
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
@@ -95,11 +107,15 @@ export function clean(text: string): string {
   return text.replace(/\p{Cc}/gu, "�");
 }
 
-/** How long ago: "3 s", "4 min", "2 h", "5 d". */
 export function ago(moment: string | Date, now = Date.now()): string {
-  const seconds = Math.max(0, Math.round((now - new Date(moment).getTime()) / 1000));
-  if (seconds < 100) return `${seconds} s ago`;
-  if (seconds < 6000) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86_400)} d ago`;
+  return `${span((now - new Date(moment).getTime()) / 1000)} ago`;
+}
+
+/** How long: "3 s", "4 min", "2 h", "5 d". */
+export function span(inSeconds: number): string {
+  const seconds = Math.max(0, Math.round(inSeconds));
+  if (seconds < 100) return `${seconds} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
 }

@@ -13,3 +13,16 @@ export async function findTarget(config: Config): Promise<Target> {
   if (url !== "") return { url, embedded: true };
   return { missing: `no embedded PostgreSQL in ${config.dataDir} yet; keybeat serve makes one` };
 }
+
+const UNDEFINED_TABLE = "42P01";
+const UNDEFINED_FUNCTION = "42883";
+
+/** Why a look at it failed. The cause of a lane's `unavailable` says more. */
+export function whyAway(error: unknown): string {
+  const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
+  if (cause !== undefined) return whyAway(cause);
+  if (code === UNDEFINED_TABLE || code === UNDEFINED_FUNCTION) {
+    return "it has no tables of Keybeat yet; keybeat migrate makes them";
+  }
+  return message || code || String(error);
+}

@@ -15,6 +15,11 @@ const COMMANDS: Array<[command: string, mustSay: RegExp[]]> = [
   ["sessions", [/list/, /kick/]],
   ["sessions list", [/who is on/, /--json/]],
   ["sessions kick", [/key stays good/, /--json/]],
+  ["batch", [/list/, /show/, /follow/, /cancel/]],
+  ["batch list", [/newest first/, /--status.*pending.*cancelled/, /--limit/, /--json/]],
+  ["batch show", [/failed ones first/, /--json/]],
+  ["batch follow", [/exit code 0: completed, 1: not/, /130/, /While the database is away/, /--json/]],
+  ["batch cancel", [/its worker is told/, /--reason/, /--json/]],
   [
     "check",
     [/spare/, /takes the key over/, /left free/, /older subset/, /--expiry/, /--json/, /Example/, /Exit codes/],

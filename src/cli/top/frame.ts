@@ -1,5 +1,5 @@
 /** Draws a look as lines of text that fit the terminal. */
-import { ago, type Cell, clean, formatTable, paint, shorten } from "../output.ts";
+import { ago, type Cell, clean, formatTable, paint, shorten, wrap } from "../output.ts";
 import type { Look, Picture } from "./watcher.ts";
 
 const SERVICE_SILENT_SECONDS = 3;
@@ -48,18 +48,6 @@ function drawNumbers(picture: Picture, columns: number): string[] {
     : ["a second: …"];
   const first = wrap(now, columns).map((line) => paint(served ? "bold" : "yellow", line));
   return [...first, ...wrap(perSecond, columns)];
-}
-
-/** As many to a line as fit; a single one that is too long is cut. */
-function wrap(parts: string[], columns: number, glue = " · "): string[] {
-  const lines: string[] = [];
-  for (const part of parts) {
-    const line = lines.at(-1);
-    const longer = `${line}${glue}${part}`;
-    if (line !== undefined && shorten(longer, columns) === longer) lines[lines.length - 1] = longer;
-    else lines.push(part);
-  }
-  return lines.map((line) => shorten(line, columns));
 }
 
 /** If space is short, the least telling columns go first: the label, then the previous holder. */

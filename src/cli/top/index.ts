@@ -4,8 +4,9 @@ import type { Command } from "commander";
 import { readConfig } from "../../config.ts";
 import { OperatorError } from "../../errors.ts";
 import { type OutputOptions, paint, printJson } from "../output.ts";
+import { repeat } from "../repeat.ts";
+import { openScreen } from "../screen.ts";
 import { drawFrame } from "./frame.ts";
-import { openScreen } from "./screen.ts";
 import { type Look, openWatcher, type Picture, type Watcher } from "./watcher.ts";
 
 const LOOK_EVERY_MS = 1000;
@@ -59,7 +60,7 @@ async function printLines(watcher: Watcher): Promise<void> {
   const quit = () => stop.abort();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, quit);
   process.stdout.on("error", quit);
-  await everySecond(stop.signal, async () => printJson(jsonOf(await watcher.look())));
+  await repeat(LOOK_EVERY_MS, stop.signal, async () => printJson(jsonOf(await watcher.look())));
 }
 
 async function show(watcher: Watcher): Promise<void> {
@@ -73,24 +74,13 @@ async function show(watcher: Watcher): Promise<void> {
   const screen = openScreen({ quit: () => stop.abort(), resize: draw });
   draw();
   try {
-    await everySecond(stop.signal, async () => {
+    await repeat(LOOK_EVERY_MS, stop.signal, async () => {
       look = await watcher.look();
       if (!("unavailable" in look)) last = look;
       draw();
     });
   } finally {
     screen.close();
-  }
-}
-
-/** Does not wait for a look under way when stopped. */
-async function everySecond(stop: AbortSignal, look: () => Promise<void>): Promise<void> {
-  const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
-  while (!stop.aborted) {
-    const dueAt = performance.now() + LOOK_EVERY_MS;
-    await Promise.race([look(), stopped]);
-    if (stop.aborted) return;
-    await sleep(Math.max(0, dueAt - performance.now()), undefined, { signal: stop }).catch(() => {});
   }
 }
 

@@ -6,7 +6,7 @@ import type { Config } from "../../config.ts";
 import { type Lane, openLane } from "../../database/lane.ts";
 import { countSessions, type SessionCounts } from "../../sessions/device/live-sql.ts";
 import { type Counters, readCounters, readTakeovers, type Takeover } from "../../sessions/device/traffic-sql.ts";
-import { findTarget } from "../target.ts";
+import { findTarget, whyAway } from "../target.ts";
 
 const DEADLINE_MS = 2000;
 const COUNT_EVERY_MS = 5000;
@@ -85,7 +85,7 @@ export function openWatcher(config: Config): Watcher {
   };
 
   return {
-    look: () => take().catch((error: unknown) => ({ at: new Date(), unavailable: reasonOf(error) })),
+    look: () => take().catch((error: unknown) => ({ at: new Date(), unavailable: whyAway(error) })),
     close: async () => lane?.close(),
   };
 }
@@ -108,17 +108,4 @@ function ratesOf(readings: Counters[]): Rates | undefined {
     takeovers,
     otherEndings,
   };
-}
-
-const UNDEFINED_TABLE = "42P01";
-const UNDEFINED_FUNCTION = "42883";
-
-/** The cause of a lane's `unavailable` says more. */
-function reasonOf(error: unknown): string {
-  const { message, cause, code } = error as { message?: string; cause?: unknown; code?: string };
-  if (cause !== undefined) return reasonOf(cause);
-  if (code === UNDEFINED_TABLE || code === UNDEFINED_FUNCTION) {
-    return "it has no tables of Keybeat yet; keybeat migrate makes them";
-  }
-  return message || code || String(error);
 }

@@ -11,16 +11,24 @@ export function openBatchReplay(deps: { database: Database; listener: Listener; 
   const { database, listener, log } = deps;
   const look = async (subjects: Array<{ subject: string; after: number }>) => {
     const asked = subjects.map(({ subject, after }) => ({ session_id: subject, after }));
-    const rows = await selectTidings(database, asked, EVENTS_MAX);
-    // Nobody else may call while it is followed; its end is told by what this notifies.
-    const overdue = rows.filter(({ due_in_ms }) => due_in_ms !== null && due_in_ms <= 0);
-    await Promise.all(overdue.map(({ session_id }) => selectBatch(database, session_id)));
-    return new Map(rows.map((row) => [row.session_id, tidingsOf(row)]));
+    return new Map((await readTidings(database, asked)).map((row) => [row.session_id, tidingsOf(row)]));
   };
   return createReplay({ look, listener, channel: "keybeat_batch", log });
 }
 
-function tidingsOf(row: TidingsRow): Tidings {
+/** How those runs stand, and a bounded number of events of each after that one; a run that is missing is gone. */
+export async function readTidings(
+  database: Database,
+  asked: Array<{ session_id: string; after: number }>,
+): Promise<TidingsRow[]> {
+  const rows = await selectTidings(database, asked, EVENTS_MAX);
+  // Nobody else may call while it is followed; its end is told by what this notifies.
+  const overdue = rows.filter(({ due_in_ms }) => due_in_ms !== null && due_in_ms <= 0);
+  await Promise.all(overdue.map(({ session_id }) => selectBatch(database, session_id)));
+  return rows;
+}
+
+export function tidingsOf(row: TidingsRow): Tidings {
   const events = (row.events ?? []).map(({ id, event, at, data }) => {
     const more = event === "complete" && row.resumed_as !== null ? { resumed_as: row.resumed_as } : {};
     return { id, event, data: tell(row, event, new Date(at), { ...data, ...more }) };

@@ -332,6 +332,19 @@ export async function countBatches(database: Database): Promise<Array<{ status: 
   );
 }
 
+/** Those with ids from one to another, newest first. */
+export async function selectMeantBatches(
+  database: Database,
+  { from, to, limit }: { from: string; to: string; limit: number },
+): Promise<BatchRow[]> {
+  return database.requests.query(
+    (sql) => sql<BatchRow[]>`
+      SELECT b.* FROM (
+        SELECT s FROM batch_sessions s WHERE s.session_id BETWEEN ${from}::uuid AND ${to}::uuid
+        ORDER BY s.run DESC LIMIT ${limit}) page, view_batch(page.s) b ORDER BY b.number DESC`,
+  );
+}
+
 export interface SettleRow {
   looked_at: number;
   ended: number;

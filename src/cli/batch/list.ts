@@ -1,0 +1,89 @@
+import type { Command } from "commander";
+import type { Database } from "../../database/database.ts";
+import { UsageError } from "../../errors.ts";
+import type { BatchSession, BatchStatus } from "../../sessions/batch/contract.ts";
+import { listSessions } from "../../sessions/batch/list.ts";
+import { BATCH_STATUSES } from "../../sessions/batch/states.ts";
+import { withDatabase } from "../context.ts";
+import { ago, type Cell, type OutputOptions, printJson, printTable, type Style } from "../output.ts";
+
+const LIMIT_MAX = 100_000;
+const PAGE_SIZE = 100;
+
+export function addListCommand(batch: Command): void {
+  batch
+    .command("list")
+    .description("the batch sessions, newest first")
+    .option("--status <status>", `only these: ${BATCH_STATUSES.join(", ")}`)
+    .option("--limit <n>", "how many at most", "20")
+    .option("--json", "print as JSON, a session a line, without results")
+    .action(async (options: OutputOptions & { status?: string; limit: string }) => {
+      const status = readStatus(options.status);
+      const limit = readLimit(options.limit);
+      await withDatabase(async ({ database }) => {
+        const sessions: BatchSession[] = [];
+        for await (const session of newest(database, status, limit)) {
+          if (options.json) printJson(session);
+          else sessions.push(session);
+        }
+        if (options.json) return;
+        if (sessions.length === 0) console.log(`no batch session${status ? ` is ${status}` : "s yet"}`);
+        else printSessions(sessions);
+      });
+    });
+}
+
+async function* newest(database: Database, status: BatchStatus | undefined, limit: number) {
+  let cursor: number | undefined;
+  for (let left = limit; left > 0; left -= PAGE_SIZE) {
+    const page = await listSessions(database, { status, limit: Math.min(left, PAGE_SIZE), cursor });
+    yield* page.sessions;
+    if (page.next_cursor === null) return;
+    cursor = Number(page.next_cursor);
+  }
+}
+
+export function printSessions(sessions: BatchSession[]): void {
+  printTable(
+    ["SESSION", "STATUS", "NODES", "DONE", "FAILED", "PROGRESS", "WORKER", "CREATED", "WORKS ON"],
+    sessions.map((session) => [
+      session.session_id,
+      statusCell(session.status),
+      session.node_count,
+      session.completed_nodes,
+      session.failed_nodes,
+      `${session.progress_percent} %`,
+      session.worker,
+      ago(session.created_at),
+      session.canvas_path,
+    ]),
+  );
+}
+
+const STYLES: Partial<Record<string, Style>> = {
+  success: "green",
+  completed: "green",
+  partial_failure: "yellow",
+  cancelled: "yellow",
+  failed: "red",
+};
+
+/** Of a session, a group or a node. */
+export function statusCell(status: string): Cell {
+  const style = STYLES[status];
+  return style === undefined ? status : { text: status, style };
+}
+
+function readStatus(text: string | undefined): BatchStatus | undefined {
+  const status = BATCH_STATUSES.find((each) => each === text);
+  if (text !== undefined && status === undefined) {
+    throw new UsageError(`--status must be one of ${BATCH_STATUSES.join(", ")}`);
+  }
+  return status;
+}
+
+function readLimit(text: string): number {
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > LIMIT_MAX) throw new UsageError(`--limit must be a whole number from 1 to ${LIMIT_MAX}`);
+  return limit;
+}

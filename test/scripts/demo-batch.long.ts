@@ -1,0 +1,44 @@
+/** `npm run demo:batch` tells what it promises, and leaves nothing behind. */
+import { spawn } from "node:child_process";
+import { expect, it } from "vitest";
+
+const STORY = [
+  /a session of 40 nodes is made/,
+  /Worker A +claims it: attempt 1/,
+  /Worker A is killed \(kill -9\)/,
+  /Worker B +wants it, and is told: Worker A has it, last heard of [\d.]+ s ago/,
+  /Worker B +claims it: attempt 2, \d+ nodes still to do/,
+  /its next call would be refused: 409 attempt_replaced/,
+  /Worker B +is through: 39 done, 1 failed, so the session is partial_failure/,
+  /a new session carries the 39 results/,
+  /Worker C +claims it: 1 node to do/,
+  /Worker C +does page-31, and nothing else/,
+  /Worker C +is through: 40 of 40 done, the session is completed/,
+  /that is all/,
+];
+
+it("shows a run that outlives its worker, a node that fails, and a resume of that node alone", async () => {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn("npm", ["run", "--silent", "demo:batch"], { env: { PATH, HOME } });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  let from = 0;
+  for (const line of STORY) {
+    const at = output.slice(from).search(line);
+    expect(at, `${line} in order in:\n${output}`).toBeGreaterThanOrEqual(0);
+    from += at;
+  }
+  const stored = Number(/(\d+) results are in/.exec(output)?.[1]);
+  expect(Number(/(\d+) nodes still to do/.exec(output)?.[1])).toBe(40 - stored);
+  expect(output).toMatch(/sees page-31 fail/);
+  expect([...output.matchAll(/is told of the end: (\w+)/g)].map(([, status]) => status)).toEqual([
+    "partial_failure",
+    "completed",
+  ]);
+  expect(code).toBe(0);
+}, 600_000); // seven processes from source, however slow the machine
