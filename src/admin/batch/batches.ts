@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Database } from "../../database/database.ts";
 import { settleDue } from "../../sessions/batch/expire.ts";
 import { readNodes, readRun } from "../../sessions/batch/read.ts";
@@ -9,7 +10,8 @@ import type { BatchNodesPage, BatchReply, ListBatches, ListNodes } from "./contr
 /** A page of the sessions that fit all that is asked for, newest first, without results. */
 export async function listBatches(database: Database, { cursor, limit, status, search }: ListBatches) {
   await settleDue(database);
-  const rows = await selectBatches(database, { status, before: cursor, limit: limit + 1, search: search || undefined });
+  const sought = search ? { id: z.guid().safeParse(search).data ?? null, beginning: search } : undefined;
+  const rows = await selectBatches(database, { status, before: cursor, limit: limit + 1, search: sought });
   return pageOf(rows, limit, { placeOf: (row) => row.number, item: (row) => describeSession(row) });
 }
 

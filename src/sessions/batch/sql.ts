@@ -294,8 +294,8 @@ export interface BatchPage {
   status: BatchStatus | undefined;
   before: number | undefined;
   limit: number;
-  /** A session's id, or the beginning of what is worked on. */
-  search?: string | undefined;
+  /** Those with that id, or with a path that begins so. */
+  search?: { id: string | null; beginning: string } | undefined;
 }
 
 /** Newest first, `before` excluded. */
@@ -308,7 +308,7 @@ export async function selectBatches(
       SELECT b.* FROM (
         SELECT s FROM batch_sessions s
         WHERE s.run < ${before} ${status === undefined ? sql`` : sql`AND s.status = ${status}`}
-          ${search === undefined ? sql`` : sql`AND (s.session_id::text = ${search} OR starts_with(s.canvas_path, ${search}))`}
+          ${search === undefined ? sql`` : sql`AND (s.session_id = ${search.id} OR starts_with(s.canvas_path, ${search.beginning}))`}
         ORDER BY s.run DESC LIMIT ${limit}) page, view_batch(page.s) b ORDER BY b.number DESC`,
   );
 }

@@ -79,7 +79,12 @@ function createNodeList(id: string, named: boolean, { status, title, count, colu
   });
   const nameless = status === "pending" && !named;
   const content = nameless ? el("p", { class: "note" }, "The worker names a node with its result.") : table.element;
-  const details = el("details", { open: open ?? false }, el("summary", {}, heading, " ", number), content);
+  const details = el(
+    "details",
+    { class: "opens", open: open ?? false },
+    el("summary", {}, heading, " ", number),
+    content,
+  );
   const element = el("section", { class: "card", "aria-label": title, hidden: true }, details);
   let wanted = "";
   let shown = "";
