@@ -78,6 +78,8 @@ export const batchSessions = pgTable(
   (table) => [
     uniqueIndex("batch_sessions_session_id_unique").on(table.sessionId),
     index("batch_sessions_status_index").on(table.status, table.run),
+    // For operators, who search by how it begins.
+    index("batch_sessions_canvas_path_index").on(table.canvasPath.op("text_pattern_ops")),
     index("batch_sessions_not_over_before_index").on(table.notOverBefore).where(sql`${table.completedAt} IS NULL`),
     index("batch_sessions_clock_steps_index").on(table.clockSteps).where(sql`${table.completedAt} IS NULL`),
     index("batch_sessions_completed_at_index").on(table.completedAt).where(sql`${table.completedAt} IS NOT NULL`),

@@ -78,6 +78,7 @@ CREATE INDEX "batch_idempotency_keys_created_at_index" ON "batch_idempotency_key
 CREATE INDEX "batch_nodes_status_index" ON "batch_nodes" USING btree ("run","status","group_no");--> statement-breakpoint
 CREATE UNIQUE INDEX "batch_sessions_session_id_unique" ON "batch_sessions" USING btree ("session_id");--> statement-breakpoint
 CREATE INDEX "batch_sessions_status_index" ON "batch_sessions" USING btree ("status","run");--> statement-breakpoint
+CREATE INDEX "batch_sessions_canvas_path_index" ON "batch_sessions" USING btree ("canvas_path" text_pattern_ops);--> statement-breakpoint
 CREATE INDEX "batch_sessions_not_over_before_index" ON "batch_sessions" USING btree ("not_over_before") WHERE "batch_sessions"."completed_at" IS NULL;--> statement-breakpoint
 CREATE INDEX "batch_sessions_clock_steps_index" ON "batch_sessions" USING btree ("clock_steps") WHERE "batch_sessions"."completed_at" IS NULL;--> statement-breakpoint
 CREATE INDEX "batch_sessions_completed_at_index" ON "batch_sessions" USING btree ("completed_at") WHERE "batch_sessions"."completed_at" IS NOT NULL;--> statement-breakpoint

@@ -1,15 +1,17 @@
+import { z } from "zod";
 import type { Database } from "../../database/database.ts";
 import { settleDue } from "../../sessions/batch/expire.ts";
-import { readRun } from "../../sessions/batch/read.ts";
-import { describeSession } from "../../sessions/batch/session.ts";
+import { readNodes, readRun } from "../../sessions/batch/read.ts";
+import { describeNode, describeSession } from "../../sessions/batch/session.ts";
 import { selectBatches, selectGroups } from "../../sessions/batch/sql.ts";
 import { pageOf } from "../page-of.ts";
-import type { BatchReply, ListBatches } from "./contract.ts";
+import type { BatchNodesPage, BatchReply, ListBatches, ListNodes } from "./contract.ts";
 
 /** A page of the sessions that fit all that is asked for, newest first, without results. */
 export async function listBatches(database: Database, { cursor, limit, status, search }: ListBatches) {
   await settleDue(database);
-  const rows = await selectBatches(database, { status, before: cursor, limit: limit + 1, search: search || undefined });
+  const sought = search ? { id: z.guid().safeParse(search).data ?? null, beginning: search } : undefined;
+  const rows = await selectBatches(database, { status, before: cursor, limit: limit + 1, search: sought });
   return pageOf(rows, limit, { placeOf: (row) => row.number, item: (row) => describeSession(row) });
 }
 
@@ -32,4 +34,16 @@ export async function readBatch(database: Database, sessionId: string): Promise<
       };
     }),
   };
+}
+
+/** A page of the nodes of one session by their id, each with its group. Throws session_not_found. */
+export async function listBatchNodes(
+  database: Database,
+  sessionId: string,
+  { results, ...page }: ListNodes,
+): Promise<BatchNodesPage> {
+  const run = await readRun(database, sessionId);
+  const { rows, next_cursor } = await readNodes(database, run, { ...page, brief: results === "false" });
+  const groupOf = (no: number | null) => (no === null ? null : (run.plan?.groups[no]?.group_id ?? null));
+  return { nodes: rows.map((row) => ({ ...describeNode(row), group_id: groupOf(row.group_no) })), next_cursor };
 }

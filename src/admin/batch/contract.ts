@@ -1,6 +1,13 @@
 /** The wire contract of the operator's side of batch sessions. */
 import { z } from "zod";
-import { batchSession, batchStatus } from "../../sessions/batch/contract.ts";
+import {
+  batchSession,
+  batchStatus,
+  type cancelReply,
+  nodeItem,
+  nodesQuery,
+  sessionQuery,
+} from "../../sessions/batch/contract.ts";
 import { text } from "../../sessions/contract.ts";
 import { inQuery, page, reason } from "../contract.ts";
 
@@ -27,5 +34,19 @@ export const groupItem = z.object({
 
 export const batchReply = z.object({ session: batchSession, groups: z.array(groupItem) });
 
+export const listNodesQuery = nodesQuery.extend(sessionQuery.shape);
+
+/** Null: the session has no groups. */
+const group_id = groupItem.shape.group_id.nullable();
+export const batchNodeItem = nodeItem.extend({ group_id });
+export const batchNodesPage = z.object({ nodes: z.array(batchNodeItem), next_cursor: z.string().nullable() });
+
 export type ListBatches = z.infer<typeof listBatchesQuery>;
+export type ListNodes = z.infer<typeof listNodesQuery>;
+export type BatchItem = z.infer<typeof batchSession>;
+export type BatchStatus = BatchItem["status"];
+export type GroupItem = z.infer<typeof groupItem>;
 export type BatchReply = z.infer<typeof batchReply>;
+export type BatchNodeItem = z.infer<typeof batchNodeItem>;
+export type BatchNodesPage = z.infer<typeof batchNodesPage>;
+export type CancelReply = z.infer<typeof cancelReply>;

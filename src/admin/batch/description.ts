@@ -1,11 +1,20 @@
 /** /api/admin/batch in the OpenAPI document. */
 import { z } from "zod";
 import { type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
-import { batchSession, cancelReply, nodesQuery, nodesReply } from "../../sessions/batch/contract.ts";
+import { batchSession, cancelReply } from "../../sessions/batch/contract.ts";
 import * as example from "../../sessions/batch/description-examples.ts";
 import { done } from "../contract.ts";
 import { aboutPage, answerOk } from "../description-shared.ts";
-import { batchesPage, batchReply, endBatchRequest, groupItem, listBatchesQuery } from "./contract.ts";
+import {
+  batchesPage,
+  batchNodeItem,
+  batchNodesPage,
+  batchReply,
+  endBatchRequest,
+  groupItem,
+  listBatchesQuery,
+  listNodesQuery,
+} from "./contract.ts";
 
 const SESSION: ParameterDescription = {
   name: "session_id",
@@ -33,6 +42,8 @@ export const batchAdminPart: Pick<Part, "schemas" | "routes"> = {
     BatchesPage: batchesPage,
     BatchGroup: groupItem,
     BatchReply: batchReply,
+    BatchNodeOfGroup: batchNodeItem,
+    BatchNodesPage: batchNodesPage,
     EndBatchRequest: endBatchRequest,
   },
   routes: [
@@ -71,13 +82,16 @@ export const batchAdminPart: Pick<Part, "schemas" | "routes"> = {
       summary: "The nodes of a batch session by their id",
       parameters: [
         SESSION,
-        ...queryOf(nodesQuery, {
+        ...queryOf(listNodesQuery, {
           status: { description: "Only those; `pending`: named, and still to do." },
           limit: { description: "How many at most.", schema: z.int().min(1).max(100).default(20) },
           cursor: aboutPage.cursor,
+          results: { description: "`false`: without results, and of an error the first 1,000 characters." },
         }),
       ],
-      answers: answerOk("A page of nodes.", nodesReply, { page: { nodes: [example.node], next_cursor: null } }),
+      answers: answerOk("A page of nodes.", batchNodesPage, {
+        page: { nodes: [{ ...example.node, group_id: "figures" }], next_cursor: null },
+      }),
       errors: ["session_not_found"],
     },
     {

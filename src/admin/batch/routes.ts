@@ -5,21 +5,21 @@ import type { AdminEnv } from "../../http/admin-auth.ts";
 import { readOptionalJson } from "../../http/json-body.ts";
 import { readQuery } from "../../http/read-query.ts";
 import { cancelSession } from "../../sessions/batch/cancel.ts";
-import { nodesQuery } from "../../sessions/batch/contract.ts";
 import { eraseSession } from "../../sessions/batch/erase.ts";
 import { forceEnd } from "../../sessions/batch/force-end.ts";
-import { listNodes } from "../../sessions/batch/read.ts";
 import { resumeSession } from "../../sessions/batch/resume.ts";
 import { idOf } from "../../sessions/batch/routes.ts";
-import { listBatches, readBatch } from "./batches.ts";
-import { endBatchRequest, listBatchesQuery } from "./contract.ts";
+import { listBatches, listBatchNodes, readBatch } from "./batches.ts";
+import { endBatchRequest, listBatchesQuery, listNodesQuery } from "./contract.ts";
 
 export function batchAdminRoutes({ database }: { database: Database }): Hono<AdminEnv> {
   const routes = new Hono<AdminEnv>();
 
   routes.get("/", async (c) => c.json(await listBatches(database, readQuery(c, listBatchesQuery))));
   routes.get("/:session_id", async (c) => c.json(await readBatch(database, idOf(c))));
-  routes.get("/:session_id/nodes", async (c) => c.json(await listNodes(database, idOf(c), readQuery(c, nodesQuery))));
+  routes.get("/:session_id/nodes", async (c) =>
+    c.json(await listBatchNodes(database, idOf(c), readQuery(c, listNodesQuery))),
+  );
 
   routes.post("/:session_id/cancel", async (c) => {
     const { reason } = await readOptionalJson(c, endBatchRequest);

@@ -2,7 +2,7 @@ import type { Database } from "../../database/database.ts";
 import { type BatchSession, type NodesQuery, SHOWN_BYTES_MAX, SHOWN_RESULTS_MAX } from "./contract.ts";
 import { noSuchSession } from "./refusal.ts";
 import { describeNode, describeSession } from "./session.ts";
-import { type BatchRow, selectBatch, selectBatchWithResults, selectNodes } from "./sql.ts";
+import { type BatchRow, type NodeRow, selectBatch, selectBatchWithResults, selectNodes } from "./sql.ts";
 
 /** The session as it is now, with its results where they are few and small enough. Throws session_not_found, or unavailable. */
 export async function readSession(database: Database, sessionId: string, withResults: boolean): Promise<BatchSession> {
@@ -25,19 +25,26 @@ export async function readWhole(
 
 /** A page of its nodes by their id. Throws session_not_found, or unavailable. */
 export async function listNodes(database: Database, sessionId: string, asked: NodesQuery) {
-  const { number } = await readRun(database, sessionId);
-  const { status, limit, cursor } = asked;
+  const run = await readRun(database, sessionId);
+  const { rows, next_cursor } = await readNodes(database, run, asked);
+  return { nodes: rows.map(describeNode), next_cursor };
+}
+
+/** The same as it is stored, of a run that has been read; `brief`: without results, and the beginning of an error. */
+export async function readNodes(
+  database: Database,
+  { number }: BatchRow,
+  { status, limit, cursor, brief }: NodesQuery & { brief?: boolean },
+): Promise<{ rows: NodeRow[]; next_cursor: string | null }> {
   const rows = await selectNodes(database, {
     number,
     status: status === "pending" ? null : status,
     after: cursor,
     limit: limit + 1,
+    brief,
   });
   const shown = rows.slice(0, limit);
-  return {
-    nodes: shown.map(describeNode),
-    next_cursor: rows.length > limit ? (shown.at(-1)?.node_id as string) : null,
-  };
+  return { rows: shown, next_cursor: rows.length > limit ? (shown.at(-1)?.node_id as string) : null };
 }
 
 /** Throws session_not_found, or unavailable. */

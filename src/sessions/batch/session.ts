@@ -33,7 +33,7 @@ export function describeSession(row: BatchRow, results?: NodeItem[]): BatchSessi
   };
 }
 
-export function describeNode(row: NodeRow): NodeItem {
+export function describeNode(row: Omit<NodeRow, "group_no">): NodeItem {
   const { started_at, completed_at } = row;
   return {
     node_id: row.node_id,

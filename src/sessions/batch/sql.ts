@@ -6,6 +6,7 @@ import type { BatchSession, BatchStatus, NodeStatus } from "./contract.ts";
 
 /** Of all results of one run. */
 const RUN_RESULTS_BYTES_MAX = 1024 ** 3;
+const BRIEF_ERROR_LENGTH = 1_000;
 
 /** A run as view_batch gives it. */
 export interface BatchRow {
@@ -46,6 +47,8 @@ export interface BatchPlan {
 
 export interface NodeRow {
   node_id: string;
+  /** Its place in the plan's groups. */
+  group_no: number | null;
   status: NodeStatus | null;
   result: unknown;
   error: string | null;
@@ -268,7 +271,7 @@ export async function selectBatchWithResults(
   database: Database,
   sessionId: string,
   max: { results: number; bytes: number },
-): Promise<(BatchRow & { nodes: Array<Omit<NodeRow, "started_at" | "completed_at"> & WireTimes> | null }) | undefined> {
+): Promise<(BatchRow & { nodes: Array<Omit<NodeRow, keyof WireTimes | "group_no"> & WireTimes> | null }) | undefined> {
   const [row] = await database.requests.query(
     (sql, waits) => sql`
       SELECT b.*, CASE
@@ -291,8 +294,8 @@ export interface BatchPage {
   status: BatchStatus | undefined;
   before: number | undefined;
   limit: number;
-  /** A session's id, or the beginning of what is worked on. */
-  search?: string | undefined;
+  /** Those with that id, or with a path that begins so. */
+  search?: { id: string | null; beginning: string } | undefined;
 }
 
 /** Newest first, `before` excluded. */
@@ -305,19 +308,28 @@ export async function selectBatches(
       SELECT b.* FROM (
         SELECT s FROM batch_sessions s
         WHERE s.run < ${before} ${status === undefined ? sql`` : sql`AND s.status = ${status}`}
-          ${search === undefined ? sql`` : sql`AND (s.session_id::text = ${search} OR starts_with(s.canvas_path, ${search}))`}
+          ${search === undefined ? sql`` : sql`AND (s.session_id = ${search.id} OR starts_with(s.canvas_path, ${search.beginning}))`}
         ORDER BY s.run DESC LIMIT ${limit}) page, view_batch(page.s) b ORDER BY b.number DESC`,
   );
 }
 
-/** By node id, `after` excluded; status null: those still to do. */
-export async function selectNodes(
-  database: Database,
-  page: { number: number; status: NodeStatus | null | undefined; after: string | undefined; limit: number },
-): Promise<NodeRow[]> {
+export interface NodePage {
+  number: number;
+  /** Null: those still to do. */
+  status: NodeStatus | null | undefined;
+  after: string | undefined;
+  limit: number;
+  /** Without results, and of an error the beginning, as there may be megabytes of both. */
+  brief?: boolean;
+}
+
+/** By node id, `after` excluded. */
+export async function selectNodes(database: Database, page: NodePage): Promise<NodeRow[]> {
   return database.requests.query(
     (sql) => sql<NodeRow[]>`
-      SELECT n.node_id, n.status, n.result, n.error, n.started_at, n.completed_at, n.carried FROM batch_nodes n
+      SELECT n.node_id, n.group_no, n.status, n.started_at, n.completed_at, n.carried,
+        ${page.brief ? sql`NULL AS result, left(n.error, ${BRIEF_ERROR_LENGTH}) AS error` : sql`n.result, n.error`}
+      FROM batch_nodes n
       WHERE n.run = ${page.number} ${page.after === undefined ? sql`` : sql`AND n.node_id > ${page.after}`}
         ${page.status === undefined ? sql`` : sql`AND n.status IS NOT DISTINCT FROM ${page.status}`}
       ORDER BY n.node_id LIMIT ${page.limit}`,

@@ -1,7 +1,7 @@
 /** What operators did, newest first. */
 import type { AuditItem } from "../../../audit/contract.ts";
 import { call, type Page } from "../api.ts";
-import { el } from "../parts/element.ts";
+import { type Child, el } from "../parts/element.ts";
 import { dateTime } from "../parts/format.ts";
 import { createTable } from "../parts/table.ts";
 import type { View } from "../view.ts";
@@ -24,7 +24,7 @@ export function createAuditView(): View {
       },
       { title: "Who", cell: ({ who }) => who },
       { title: "From", cell: ({ from }) => from ?? "" },
-      { title: "Details", cell: ({ details }) => showDetails(details) },
+      { title: "Details", cell: showDetails },
     ],
     emptyTitle: "Nothing yet",
     emptyHint: "Every change that an operator makes is written down here.",
@@ -42,12 +42,15 @@ export function createAuditView(): View {
   };
 }
 
-function showDetails(details: AuditItem["details"]): string {
-  if (details === null) return "";
-  return Object.entries(details)
-    .filter(([, value]) => value !== null)
-    .map(
-      ([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
-    )
-    .join(", ");
+function showDetails({ details }: AuditItem): HTMLElement | string {
+  const told = Object.entries(details ?? {}).filter(([, value]) => value !== null);
+  if (told.length === 0) return "";
+  return el("span", {}, ...told.flatMap(([name, value], at) => [at > 0 && ", ", ...showDetail(name, value)]));
+}
+
+function showDetail(name: string, value: unknown): Child[] {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  if (name === "batch_session_id")
+    return ["run ", el("a", { href: `#/batches/${text}`, class: "mono breakable" }, text)];
+  return [`${name.replaceAll("_", " ")}: ${text}`];
 }

@@ -5,6 +5,8 @@ export interface Question {
   title: string;
   content: Child[];
   confirm: string;
+  /** What leaves all as it is; where "Cancel" could be taken for something else. */
+  dismiss?: string;
   danger?: boolean;
   /** Its error is shown and the dialog stays; what it returns becomes the dialog's next and last content. */
   run(): Promise<Child[] | undefined>;
@@ -12,10 +14,10 @@ export interface Question {
   done(): void;
 }
 
-export function ask({ title, content, confirm, danger, run, done }: Question): void {
+export function ask({ title, content, confirm, dismiss = "Cancel", danger, run, done }: Question): void {
   const problem = el("p", { class: "problem", role: "alert" });
   const submit = el("button", { class: danger ? "danger" : "main", type: "submit" }, confirm);
-  const cancel = el("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
+  const cancel = el("button", { type: "button", onclick: () => dialog.close() }, dismiss);
   const heading = el("h2", { id: "dialog-title", tabindex: "-1" }, title);
   const form = el("form", {}, heading, ...content, problem, el("div", { class: "actions" }, cancel, submit));
   const dialog = el("dialog", { "aria-labelledby": "dialog-title" }, form);

@@ -33,6 +33,20 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+const madeAs = new WeakMap<Element, string>();
+
+/** Changes only what is other than what was made last: the focus, a selection and what is unfolded stay. */
+export function renewChildren(parent: Element, made: Element[]): void {
+  for (const [at, child] of made.entries()) {
+    const old = parent.children[at];
+    if (old && madeAs.get(old) === child.outerHTML) continue;
+    madeAs.set(child, child.outerHTML);
+    if (old) old.replaceWith(child);
+    else parent.append(child);
+  }
+  while (parent.children.length > made.length) parent.lastElementChild?.remove();
+}
+
 /** A labelled input, select or textarea. */
 export function field(label: string, control: HTMLElement, kind = ""): HTMLLabelElement {
   return el("label", { class: `field ${kind}` }, el("span", {}, label), control);

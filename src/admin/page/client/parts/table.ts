@@ -68,7 +68,9 @@ export function createTable<T>(options: TableOptions<T>): Table {
     try {
       page = await options.load(cursors.at(-1) ?? null);
     } catch (error) {
-      if (mine === asked) status.textContent = (error as Error).message;
+      if (mine !== asked) return;
+      status.textContent = (error as Error).message;
+      pager.hidden = false;
       return;
     }
     if (mine !== asked) return; // a later question has overtaken this one
@@ -145,10 +147,19 @@ function update<T>(
   const key = [...before].find(([, { row }]) => row === inRow)?.[0];
   const replacement = key === undefined ? undefined : after.get(key)?.row;
   const rows = [...after.values()].map(({ row }) => row);
-  if (rows.length !== body.rows.length || rows.some((row, i) => body.rows[i] !== row)) body.replaceChildren(...rows);
+  place(body, rows);
   if (at >= 0 && document.activeElement !== focused) {
     const target = replacement?.querySelectorAll<HTMLElement>("a, button")[at];
     (target ?? body.closest("section")?.querySelector("h2"))?.focus();
   }
   known.set(body, after);
+}
+
+/** A row that stays is not moved, or the place on the page that one reads would jump. */
+function place(body: HTMLTableSectionElement, rows: HTMLTableRowElement[]): void {
+  const staying = new Set(rows);
+  for (const row of [...body.rows]) if (!staying.has(row)) row.remove();
+  for (const [at, row] of rows.entries()) {
+    if (body.rows[at] !== row) body.insertBefore(row, body.rows[at] ?? null);
+  }
 }
