@@ -91,10 +91,26 @@ async function setOutage(ago: { began: number; ended: number }): Promise<void> {
                              gap_ended = now() - make_interval(secs => ${ago.ended})`;
 }
 
+/** Heard of so many seconds ago; results by their outcome, of five nodes. */
+async function addRun(of: { path: string; silent: number; worker?: string; deadlineIn?: number; results?: string[] }) {
+  const [run] = await db.sql`SELECT (v.run).run AS number, (v.run).session_id AS id FROM create_batch(
+    gen_random_uuid(), ${of.path}, 5, '{}', ${of.deadlineIn === undefined ? null : of.silent + of.deadlineIn}, NULL, NULL) v`;
+  if (of.worker) await db.sql`SELECT claim_batch(${run?.id}, ${of.worker}, false)`;
+  for (const [n, outcome] of (of.results ?? []).entries()) {
+    await db.sql`SELECT put_node(${run?.id}, ${`node ${n}`}, ${outcome}, NULL, NULL, NULL, NULL, NULL, 1000)`;
+  }
+  await db.sql`
+    UPDATE batch_sessions SET last_report = last_report - ${of.silent} * interval '1 second',
+      created_at = created_at - ${of.silent} * interval '1 second', started_at = started_at - ${of.silent} * interval '1 second',
+      worker_seen = worker_seen - ${of.silent} * interval '1 second',
+      not_over_before = not_over_before - ${of.silent} * interval '1 second' WHERE run = ${run?.number}`;
+  return run?.id as string;
+}
+
 const same = (a: unknown, b: unknown) => (a as Date).getTime() === (b as Date).getTime();
 
 beforeEach(async () => {
-  await db.sql`TRUNCATE active_sessions, keys, session_history`;
+  await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions CASCADE`;
   await db.sql`
     UPDATE service_state SET session_timeout_seconds = ${TIMEOUT_SECONDS}, last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
 });
@@ -295,6 +311,26 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
       },
       { app_version: null, platform: null, live: 1, endings_24h: 0, expired: 0, replaced: 0, expired_percent: null },
     ]);
+  },
+
+  async "batch-runs.sql"() {
+    const id = await addRun({ path: "a.canvas", silent: 100, worker: "w1", results: ["success", "failed", "skipped"] });
+    await addRun({ path: "b.canvas", silent: 200 });
+    await addRun({ path: "late.canvas", silent: 300, worker: "w2", deadlineIn: 600 });
+    await addRun({ path: "silent.canvas", silent: 1801, worker: "w3" });
+    await db.sql`SELECT cancel_batch(${await addRun({ path: "over.canvas", silent: 5 })}, NULL)`;
+    const rows = await ask("batch-runs.sql");
+    expect(rows).toMatchObject([
+      { state: "overdue", canvas_path: "silent.canvas", worker: "w3", ends_in: "00:00:00", runs: 3 },
+      { state: "running", canvas_path: "late.canvas", worker: "w2", attempt: 1, completed: 0, nodes: 5 },
+      { state: "pending", canvas_path: "b.canvas", worker: null, worker_seen: null, attempt: 0, runs: 1 },
+      { state: "running", canvas_path: "a.canvas", completed: 1, failed: 1, skipped: 1, progress_percent: 60, runs: 3 },
+    ]);
+    expect(rows.at(-1)?.session).toBe(`${id.slice(0, 8)}…`);
+    const [, late, pending, working] = rows;
+    expectAbout(late?.ends_in, 600);
+    expectAbout(pending?.ends_in, 1600);
+    for (const column of ["worker_seen", "silent_for", "age"]) expectAbout(working?.[column], 100);
   },
 
   async "table-health.sql"() {
