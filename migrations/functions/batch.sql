@@ -718,18 +718,26 @@ END
 $$;
 
 -- Takes away all that is known of a run, whatever its state, and what the audit log says of it beyond who did what and when.
+-- Of a large one it may take longer than its caller waits, and then goes on: only its waits for others are bounded.
 CREATE OR REPLACE FUNCTION erase_batch(id uuid, OUT known boolean)
 LANGUAGE plpgsql
 AS $$
+DECLARE
+  gone batch_sessions;
 BEGIN
   PERFORM limit_waiting();
-  DELETE FROM batch_sessions s WHERE s.session_id = id;
+  SELECT s.* INTO gone FROM batch_sessions s WHERE s.session_id = id;
+  -- In one order, or two that erase a run and the one that resumes it wait for each other.
+  PERFORM FROM batch_sessions s WHERE s.session_id IN (id, gone.resumed_from, gone.resumed_as) ORDER BY s.run FOR UPDATE;
+  PERFORM limit_waiting();
+  DELETE FROM batch_sessions s WHERE s.session_id = id RETURNING s.* INTO gone;
   known := FOUND;
+  UPDATE batch_sessions s SET resumed_from = NULL WHERE s.session_id = gone.resumed_as;
+  UPDATE batch_sessions s SET resumed_as = NULL WHERE s.session_id = gone.resumed_from;
   DELETE FROM batch_idempotency_keys k WHERE k.session_id = id;
   UPDATE audit_log a SET details = NULL WHERE a.details->>'batch_session_id' = erase_batch.id::text;
   known := known OR FOUND;
   PERFORM pg_notify('keybeat_batch', id::text);
-  PERFORM limit_waiting();
 END
 $$;
 
