@@ -153,6 +153,7 @@ describe("what is made under a name", () => {
     "+",
     "...",
   ];
+  const MADE_BY_US = new Set(["{id}", "{file}", "{permit_id}", "{session_id}", "{task_id}"]);
   const UNREACHABLE = [".", "..", " ", "\u00a0", "\t"];
 
   it.each(NAMES)("is found at that name: %j", async (user_id) => {
@@ -168,13 +169,22 @@ describe("what is made under a name", () => {
     expect([closed.status, closed.body.user_id]).toEqual([200, user_id]);
   });
 
+  it.each(NAMES)("is found at that name, a node of a run: %j", async (node_id) => {
+    const { body: run } = await app.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
+    const nodes = `/api/v1/batch/sessions/${run.session_id}/nodes`;
+    const route = { method: "put", path: "", access: "worker" } as unknown as RouteDescription;
+    const put = await ask(route, { path: `${nodes}/${encodeURIComponent(node_id)}`, body: { status: "success" } });
+    expect([put.status, put.body.node_id]).toEqual([200, node_id]);
+    expect((await app.get(nodes)).body.nodes).toMatchObject([{ node_id }]);
+  });
+
   it.each(UNREACHABLE)("is not made where no address can name it: %j", async (user_id) => {
     const { status, body } = await app.post("/api/v1/session/create", { user_id, session_id: newSessionId() });
     expect([status, body.code, body.issues?.[0]?.path]).toEqual([400, "invalid_request", "user_id"]);
   });
 
   it("is asked for by the routes with a name in their path, which are these", () => {
-    const named = ROUTES.filter(({ path }) => /\{(?!id\}|file\}|permit_id\})/.test(path)).map(({ path }) => path);
-    expect(new Set(named.flatMap((path) => path.match(/\{\w+\}/g) ?? []))).toEqual(new Set(["{user_id}"]));
+    const names = ROUTES.flatMap(({ path }) => path.match(/\{\w+\}/g) ?? []).filter((name) => !MADE_BY_US.has(name));
+    expect(new Set(names)).toEqual(new Set(["{user_id}", "{node_id}"]));
   });
 });
