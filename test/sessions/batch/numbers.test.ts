@@ -2,10 +2,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createLog } from "../../../src/log.ts";
 import { createCounts } from "../../../src/metrics/counts.ts";
+import { writeText } from "../../../src/metrics/metrics.ts";
 import { batch } from "../../../src/sessions/batch/kind.ts";
 import { selectBatchNumbers } from "../../../src/sessions/batch/sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
+import { parseSamples } from "../../support/metrics.ts";
 import { batchApi } from "./support/batch.ts";
 
 const db = useDatabase();
@@ -102,10 +104,8 @@ describe("the numbers of batch sessions", () => {
       counts: createCounts(),
       log: createLog("silent"),
     });
-    const samples = await opened.readSamples?.();
-    const values = samples?.flatMap(({ name, values }) =>
-      values.map(({ labels, value }) => `${name} ${Object.values(labels).join()} ${value}`),
-    );
+    const text = await writeText([(await opened.readSamples?.()) ?? []]);
+    const values = parseSamples(text).map(({ name, labels, value }) => `${name} ${Object.values(labels)} ${value}`);
     expect(values).toEqual([
       "keybeat_batch_sessions pending 1",
       "keybeat_batch_sessions running 0",
