@@ -3,8 +3,8 @@ import { moment } from "./columns.ts";
 import { keys } from "./keys.ts";
 
 /**
- * At most one session a key: the key's id is the primary key, so a second one has no place to be (G1).
- * Deliberately no index on last_heartbeat: it would turn every heartbeat into an index write.
+ * At most one session a key: the key's id is the primary key, so there is no room for a second one (G1). Deliberately
+ * no index on last_heartbeat: it would turn every heartbeat into an index write.
  */
 export const activeSessions = pgTable(
   "active_sessions",

@@ -1,7 +1,7 @@
 import { integer, pgTable, text } from "drizzle-orm/pg-core";
 import { moment } from "./columns.ts";
 
-/** Which files of functions (migrations/functions) the database has, and had: the highest version is the present one. */
+/** Which versions of migrations/functions the database has had; the highest is the current one. */
 export const appliedFunctions = pgTable("applied_functions", {
   version: integer("version").primaryKey(),
   hash: text("hash").notNull(),

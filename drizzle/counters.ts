@@ -1,7 +1,7 @@
 import { integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import { moment } from "./columns.ts";
 
-/** Starts that were refused, by hour and code: a refusal leaves no other trace. */
+/** Refused starts by hour and code; a refusal leaves no other trace. */
 export const refusalCounts = pgTable(
   "refusal_counts",
   {
@@ -12,11 +12,11 @@ export const refusalCounts = pgTable(
   (table) => [primaryKey({ columns: [table.hour, table.code] })],
 );
 
-/** The most sessions that were seen live at once in an hour, and when. */
+/** The most sessions seen live at once in each hour, and when. */
 export const livePeaks = pgTable("live_peaks", {
   hour: moment("hour").primaryKey(),
   live: integer("live").notNull(),
   at: moment("at").notNull(),
-  /** When was counted last, so that many processes count no oftener than one. */
+  /** When the sessions were last counted, so that many processes count no more often than one. */
   sampledAt: moment("sampled_at").notNull(),
 });

@@ -2,8 +2,8 @@ import { bigint, index, pgTable } from "drizzle-orm/pg-core";
 import { tsvector } from "./columns.ts";
 
 /**
- * The words of each label, for searching. A table of its own, kept by a trigger of keys: the index could be made without
- * holding up the starts, which write to keys.
+ * The words of each label, for search. A separate table, kept by a trigger on keys, so that its index could be built
+ * without blocking starts, which write to keys.
  */
 export const keyWords = pgTable(
   "key_words",

@@ -13,7 +13,7 @@ export const keys = pgTable(
     expiresAt: moment("expires_at"),
     revokedAt: moment("revoked_at"),
     lastUsedAt: moment("last_used_at"),
-    /** The newest fencing token given out for this key; rises with every start, never falls. */
+    /** The newest fencing token of this key; rises with every start, never falls. */
     generation: bigint("generation", { mode: "number" }).notNull().default(0),
   },
   (table) => [

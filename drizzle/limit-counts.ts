@@ -1,8 +1,8 @@
 import { bigint, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 
 /**
- * What the limits have counted, shared between processes. Unlogged (the migration says so): a crash of the database may
- * forget a minute of counting.
+ * Counts of the limits, shared between processes. Unlogged (see the migration): a crash of the database may lose a
+ * minute of counting.
  */
 export const limitCounts = pgTable(
   "limit_counts",

@@ -4,8 +4,8 @@ import { ENDING_REASONS } from "../src/sessions/device/endings.ts";
 import { moment } from "./columns.ts";
 
 /**
- * One row an ended session: tombstone, audit log and source of analytics in one. Partitioned by month of
- * ended_at (the migration says so; drizzle-kit cannot), so that retention drops whole partitions.
+ * One row per ended session: tombstone, audit log and source of analytics in one. Partitioned by month of ended_at (in
+ * the migration; drizzle-kit cannot), so that retention drops whole partitions.
  */
 export const sessionHistory = pgTable(
   "session_history",
@@ -21,13 +21,13 @@ export const sessionHistory = pgTable(
     device: jsonb("device"),
     replacedByGeneration: bigint("replaced_by_generation", { mode: "number" }),
     replacedByDevice: jsonb("replaced_by_device"),
-    /** What the operator who ended it told its device. */
+    /** The operator's note to the device. */
     note: text("note"),
   },
   (table) => [
     primaryKey({ columns: [table.keyId, table.generation, table.endedAt] }),
     index("session_history_session_id_index").on(table.sessionId),
-    // Rows come nearly in this order, so a few bytes a megabyte say where an hour lies, and an ending pays nothing.
+    // Rows arrive nearly in this order, so a few bytes a megabyte locate an hour, and an ending pays nothing.
     index("session_history_ended_at_index").using("brin", table.endedAt).with({ autosummarize: true }),
     check(
       "session_history_reason",

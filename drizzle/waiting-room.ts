@@ -2,13 +2,13 @@ import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, pgTable, smallint, text } from "drizzle-orm/pg-core";
 import { moment } from "./columns.ts";
 
-/** The room itself: its settings and its counts, in one row whose lock decides every taking, leaving and promoting. */
+/** The room itself: settings and counts in one row, whose lock decides every arrival, departure and promotion. */
 export const waitingRoom = pgTable(
   "waiting_room",
   {
     singleton: boolean("singleton").primaryKey().default(true),
     maxActive: integer("max_active").notNull().default(20),
-    /** What QUEUE_MAX_ACTIVE was when it was last applied: an operator's change stays until that setting changes. */
+    /** The QUEUE_MAX_ACTIVE applied last: an operator's change stays until that setting changes. */
     maxActiveConfigured: integer("max_active_configured"),
     maxRequests: integer("max_requests").notNull().default(10),
     maxWaiting: integer("max_waiting").notNull().default(10_000),
@@ -16,18 +16,18 @@ export const waitingRoom = pgTable(
     waiterSeconds: integer("waiter_seconds").notNull().default(60),
     claimSeconds: integer("claim_seconds").notNull().default(60),
     requestSeconds: integer("request_seconds").notNull().default(300),
-    /** While true nobody is let in; whoever is in stays. */
+    /** While true nobody is let in; those inside stay. */
     paused: boolean("paused").notNull().default(false),
     lastTicket: bigint("last_ticket", { mode: "number" }).notNull().default(0),
     active: integer("active").notNull().default(0),
-    /** How many wait, by priority: the first is priority 0. */
+    /** Waiters by priority; the first is priority 0. */
     waiting: integer("waiting").array().notNull().default(sql`'{0,0,0,0,0,0,0,0,0,0}'::integer[]`),
     /** No place and no permit falls due before this. */
     nextDue: moment("next_due").notNull().default(sql`'infinity'::timestamptz`),
-    /** Since when seats have been in use, and when the last 50 were given up: what the estimate is made of. */
+    /** Since when seats have been in use, and when the last 50 were vacated: the basis of the estimate. */
     occupiedSince: moment("occupied_since"),
     vacated: moment("vacated").array().notNull().default(sql`'{}'::timestamptz[]`),
-    /** The jumps of the clock that the places are dated by; see service_state. */
+    /** The clock jumps that the places have been dated by; see service_state. */
     clockSteps: bigint("clock_steps", { mode: "number" }).notNull().default(0),
   },
   (table) => [
@@ -36,7 +36,7 @@ export const waitingRoom = pgTable(
   ],
 );
 
-/** At most one place a user: in a seat, or in the line. */
+/** At most one place per user: a seat, or a place in line. */
 export const waitingRoomPlaces = pgTable(
   "waiting_room_places",
   {
@@ -49,7 +49,7 @@ export const waitingRoomPlaces = pgTable(
     lastSeen: moment("last_seen").notNull(),
     /** Null: waiting. */
     seatedAt: moment("seated_at"),
-    /** Whoever was let in has shown up. */
+    /** Whether a user who was let in has shown up. */
     claimed: boolean("claimed").notNull().default(false),
   },
   (table) => [
@@ -61,7 +61,7 @@ export const waitingRoomPlaces = pgTable(
   ],
 );
 
-/** Requests at once: those that run, and those that wait for their turn. They go with their user's place. */
+/** Concurrent requests: those running, and those waiting their turn. They are deleted with their user's place. */
 export const waitingRoomPermits = pgTable(
   "waiting_room_permits",
   {
@@ -71,13 +71,13 @@ export const waitingRoomPermits = pgTable(
       .references(() => waitingRoomPlaces.userId, { onDelete: "cascade" }),
     ticket: bigint("ticket", { mode: "number" }).notNull(),
     granted: boolean("granted").notNull(),
-    /** A granted one dies then; one that waits gives up then. */
+    /** When a granted permit dies, or a waiting request gives up. */
     expiresAt: moment("expires_at").notNull(),
   },
   (table) => [index("waiting_room_permits_user_id_index").on(table.userId)],
 );
 
-/** One row a move of anybody, in the order in which they were decided: audit log and proof of fairness. */
+/** One row per move, in the order of the decisions: audit log and proof of fairness. */
 export const waitingRoomMoves = pgTable(
   "waiting_room_moves",
   {
@@ -87,7 +87,7 @@ export const waitingRoomMoves = pgTable(
     userId: text("user_id"),
     priority: smallint("priority"),
     ticket: bigint("ticket", { mode: "number" }),
-    /** The number that goes with it: of seats for "capacity", of the seconds in line for "promoted". */
+    /** The move's number: of seats for "capacity", of seconds in line for "promoted". */
     amount: integer("amount"),
   },
   (table) => [

@@ -1,4 +1,4 @@
-/** Notes the present version of migrations/functions in versions.txt; with --check it only says whether that is due. */
+/** Records the current version of migrations/functions in versions.txt; with --check only says whether that is due. */
 import { writeFileSync } from "node:fs";
 import { functionsFolder, readFunctions, readVersions } from "../src/database/functions.ts";
 

@@ -1,4 +1,4 @@
-/** Mounts the routes. It never listens: main.ts does, and a test calls `fetch` on it as well. */
+/** Mounts the routes. It never listens: main.ts does that, and tests may just call `fetch`. */
 import { Hono } from "hono";
 import { adminPageRoutes } from "./admin/page/routes.ts";
 import { adminRoutes } from "./admin/routes.ts";
@@ -24,22 +24,22 @@ import type { Tracing } from "./tracing/tracing.ts";
 
 export interface AppDeps {
   kinds: readonly OpenKind[];
-  /** What they share. */
+  /** Shared by the kinds of session. */
   serving: Serving;
   database: Database;
-  /** Undefined: there is nothing under /api/admin. */
+  /** Undefined: /api/admin does not exist. */
   adminToken: string | undefined;
   signInsPerMinute: number;
-  /** The web pages that may call; `*` stands for all. */
+  /** Origins of web pages that may call; `*` means any. */
   corsOrigins: readonly string[];
-  /** The host names that are answered to, beside this machine's own; undefined: all. */
+  /** Host names to answer to besides this machine's own; undefined: all. */
   allowedHosts?: readonly string[] | undefined;
   cleanUp(): Promise<CleanupReport>;
   version: string;
-  /** Whether it is about to stop, and balancers shall send nobody more. */
+  /** Whether the process is about to stop, so balancers should send no more traffic. */
   isDraining?(): boolean;
   counts: Counts;
-  /** The metrics of the whole service, as Prometheus reads them. */
+  /** The metrics of the whole service, in Prometheus' format. */
   scrape(): Promise<string>;
   tracing?: Tracing | undefined;
   log: Logger;
@@ -47,20 +47,20 @@ export interface AppDeps {
 
 export interface App {
   hono: Hono<HttpEnv>;
-  /** Served by Hono as well; for whoever can answer it with less ado. Undefined: nobody may, as every request is traced. */
+  /** Also served by Hono; exposed for a cheaper path. Undefined while every request is traced. */
   heartbeat: DirectPost | undefined;
   counts: Counts;
-  /** Whether a request to that path may wait for something to happen; a caller who stops sending has left it. */
+  /** Whether a request to that path may be held until something happens; a caller that closes its side gives it up. */
   waits(path: string): boolean;
   /** How large the body of a request to that path may be; a larger one ends its connection. */
   bodyBytesMax(path: string): number;
 }
 
-/** `kinds`: as they are mounted now; the caller runs their clocks, and closes them. */
+/** `kinds` as mounted; the caller runs their clocks and closes them. */
 export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
   const { serving } = deps;
   const hono = new Hono<HttpEnv>();
-  hono.use(safeHeaders()); // outermost: a 404 is thrown through the innermost, whose second half it skips
+  hono.use(safeHeaders()); // outermost, because a thrown 404 skips the second half of the innermost
   hono.use(countRequests(deps.counts));
   if (deps.tracing) hono.use(traceRequests(deps.tracing));
   hono.use(requestId);

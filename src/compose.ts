@@ -1,4 +1,4 @@
-/** Puts together what answers: the kinds of session, what they share, and the application over them. Never listens. */
+/** Composes what answers requests: the kinds of session, what they share, and the app on top. It never listens. */
 
 import { type App, type AppDeps, createApp } from "./app.ts";
 import { createLimitReport } from "./audit/over-limit.ts";
@@ -14,14 +14,14 @@ import { boundConnections } from "./open-files.ts";
 import type { Serving } from "./sessions/kind.ts";
 import { readVersion } from "./version.ts";
 
-/** Of the connections of a process, how many may be streams; the others are for who calls and goes. */
+/** Share of a process's connections that may be event streams; the rest is for short calls. */
 const STREAMS_SHARE = 3 / 4;
 
 type FromConfig = "corsOrigins" | "allowedHosts" | "signInsPerMinute";
 
-/** What a process has already when it comes to answer. */
+/** What a process has before it can answer. */
 export interface Answering extends Omit<AppDeps, FromConfig | "serving" | "version"> {
-  /** Of the database, for a connection that listens. */
+  /** For the connection that listens. */
   url: string;
   hashKey: HashKey;
 }
@@ -29,7 +29,7 @@ export interface Answering extends Omit<AppDeps, FromConfig | "serving" | "versi
 export interface Composition {
   app: App;
   streams: EventStreams;
-  /** Ends the streams last, and everything that runs by the clock. */
+  /** Stops the clocks first and the streams last. */
   close(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** The environment, parsed once and frozen. The only reader of process.env; every other module is given its settings. */
+/** Parses and freezes the environment. The only reader of process.env; every other module is given its settings. */
 import { availableParallelism } from "node:os";
 import cron from "node-cron";
 import { z } from "zod";
@@ -13,7 +13,7 @@ import type { Kind } from "./sessions/kind.ts";
 import { KINDS, type KindSettings } from "./sessions/kinds.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
 
-/** Beside those of the kinds of session. */
+/** In addition to the kinds' own. */
 const shared = {
   DATABASE_URL: z
     .string()
@@ -81,24 +81,24 @@ export type Config = Readonly<{
   keyPepper: string | undefined;
   historyRetentionDays: number;
   workers: number;
-  /** Of a process. Undefined: as many as its limit of open files leaves. */
+  /** Per process. Undefined: whatever its limit of open files leaves. */
   connectionsMax: number | undefined;
-  /** How long a process that shall stop goes on to take connections. */
+  /** How long a stopping process keeps accepting connections. */
   drainSeconds: number;
-  /** Undefined: no traces. */
+  /** Undefined: no tracing. */
   traceExporter: TraceExporter | undefined;
-  /** The web pages that may call; `*` stands for all. */
+  /** Origins of web pages that may call; `*` means any. */
   corsOrigins: readonly string[];
-  /** The proxies in front whose X-Forwarded-For is believed. */
+  /** Proxies whose X-Forwarded-For is trusted. */
   trustProxy: TrustProxy;
-  /** Wrong admin tokens, an address; 0: any number. */
+  /** Wrong admin tokens per minute and address; 0: unlimited. */
   signInsPerMinute: number;
-  /** The host names that are answered to; undefined: all. */
+  /** Host names to answer to; undefined: all. */
   allowedHosts: readonly string[] | undefined;
-  /** Of users; undefined: no kind of session wants tokens of them. */
+  /** User tokens; undefined: no kind of session requires them. */
   userTokens: TokenOptions | undefined;
   kinds: KindSettings;
-  /** As they were read, for the workers. */
+  /** As read, for the workers. */
   secrets: Readonly<ReadSecrets["values"]>;
   logLevel: string;
 }>;
@@ -135,10 +135,10 @@ export function readConfig(env: Environment = process.env, kinds: readonly Kind[
   });
 }
 
-/** The variables that make no sense, each with the reason. */
+/** Each invalid variable with its reason. */
 export const findBadSettings = (env: Environment = process.env): BadSetting[] => readAll(env, KINDS).bad;
 
-/** Where each secret that is set came from: its variable, or a file. */
+/** The source of each secret that is set: its variable, or a file. */
 export const findSecretSources = (env: Environment = process.env): ReadSecrets["sources"] =>
   readSecrets(env, secretsOf(KINDS)).sources;
 
@@ -149,10 +149,10 @@ interface BadSetting {
   reason: string;
 }
 
-/** The values of the kinds are for them to read. */
+/** Each kind reads its own values. */
 type Read = z.output<z.ZodObject<typeof shared>>;
 
-/** `read` is undefined where anything is bad. */
+/** `read` is undefined if anything is invalid. */
 function readAll(
   env: Environment,
   kinds: readonly Kind[],
@@ -176,7 +176,7 @@ function readAll(
 const secretsOf = (kinds: readonly Kind[]): Record<string, FindFault> =>
   Object.assign({}, ...kinds.map(({ settings }) => settings.secrets));
 
-/** A secret that is set, and wrong, is not missed as well. */
+/** A secret that is set but invalid is not also reported as missing. */
 function findConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSetting[]): BadSetting[] {
   const ofKinds = kinds.flatMap(({ settings }) => settings.findConflict?.(read) ?? []);
   return [...(badSecrets.length > 0 ? [] : ofKinds), ...findTokenConflicts(read, kinds, badSecrets)];
@@ -193,7 +193,7 @@ function findTokenConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadS
   return isSet === undefined ? [{ name, reason: `${value} needs JWT_SECRET or JWKS_URL` }] : [];
 }
 
-/** The first setting by which users must have tokens. */
+/** The first setting that requires user tokens. */
 const findTokenWish = (read: Read, kinds: readonly Kind[]) =>
   kinds.map(({ settings }) => settings.wantsUserTokens?.(read)).find((wish) => wish !== undefined);
 
@@ -205,7 +205,7 @@ const given = (env: Record<string, string | undefined>) =>
     Object.entries(env).filter(([name, value]) => value !== undefined && (value !== "" || name === "CLEANUP_CRON")),
   );
 
-/** By the standard variables of OpenTelemetry; what else they say its SDK reads itself. */
+/** Only the standard OpenTelemetry variables that matter here; the SDK reads the rest itself. */
 function chooseTraceExporter(read: Read): TraceExporter | undefined {
   if (read.OTEL_SDK_DISABLED?.toLowerCase() === "true") return undefined;
   const asked = read.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? read.OTEL_EXPORTER_OTLP_ENDPOINT;
@@ -219,14 +219,14 @@ function chooseTokenOptions(read: Read): TokenOptions {
   return { secret: read.JWT_SECRET as string, ...expected };
 }
 
-/** On somebody's own machine nobody else can come in, and a page that has bent its name to its address must not either. */
+/** Guards a service on loopback against DNS rebinding: a page that points its own name at this address. */
 function chooseAllowedHosts(host: string, read: Read): Config["allowedHosts"] {
   if (read.ALLOWED_HOSTS !== undefined) return read.ALLOWED_HOSTS.includes("*") ? undefined : read.ALLOWED_HOSTS;
   const deployed = read.DATABASE_URL !== undefined || read.TRUST_PROXY !== undefined;
   return isLoopback(host) && !deployed ? [] : undefined;
 }
 
-/** Exactly as browsers send it, or it would never match. */
+/** Exactly as browsers send it; anything else would never match. */
 function isOrigin(text: string): boolean {
   return text === "*" || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text);
 }

@@ -1,16 +1,16 @@
-/** How a room brings its settings: its variables of the environment, and what they mean. config.ts reads them all. */
+/** How a module declares its settings: environment variables, and what they mean. config.ts reads them all. */
 import { z } from "zod";
 import type { FindFault } from "./secrets.ts";
 
 export interface Settings<Meaning, Shape extends z.ZodRawShape = z.ZodRawShape> {
-  /** By the names of the variables; an empty one counts as unset. */
+  /** By variable name; an empty value counts as unset. */
   shape: Shape;
-  /** Those that are secrets: each may stand in a file too, and is checked by this (see secrets.ts). */
+  /** Secrets: each may also come from a file, and is checked by this (see secrets.ts). */
   secrets?: Record<string, FindFault>;
   read(values: z.output<z.ZodObject<Shape>>): Meaning;
-  /** What does not go together, though each by itself may be so. */
+  /** Values that are valid by themselves but not together. */
   findConflict?(values: z.output<z.ZodObject<Shape>>): { name: string; reason: string } | undefined;
-  /** The setting by which users must have tokens (JWT_SECRET or JWKS_URL); undefined: they need none. */
+  /** The setting that requires user tokens (JWT_SECRET or JWKS_URL); undefined: none are needed. */
   wantsUserTokens?(values: z.output<z.ZodObject<Shape>>): { name: string; value: string } | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a person sees when the service starts, and what the embedded default makes so that it can be tried at once. */
+/** What a person sees at startup, and what the embedded default creates so that it can be tried at once. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
@@ -12,13 +12,13 @@ import { findTokenFault } from "./secrets.ts";
 
 export interface Welcome {
   adminToken: string | undefined;
-  /** The lines to print when the service listens at `url`; the last one says so. */
+  /** The lines to print once the service listens at `url`; the last one is the ready line. */
   lines(url: string): string[];
 }
 
 /**
- * In the embedded default: the admin token, kept in the data folder and printed when it is made, and on an empty
- * database one demo key. With a DATABASE_URL nothing is made up.
+ * Embedded default only: creates the admin token (kept in the data folder, printed once) and, on an empty database, one
+ * demo key. With a DATABASE_URL nothing is created.
  */
 export async function welcome(
   config: Config,
@@ -44,7 +44,7 @@ export async function welcome(
 }
 
 const DEMO = { label: "demo" };
-/** Nobody has asked for it: the audit log says so. */
+/** Created without a request from anybody, and the audit log says so. */
 const FIRST_RUN = { who: "first run", from: null };
 
 function curl(url: string, key: string): string {
@@ -53,8 +53,8 @@ function curl(url: string, key: string): string {
 }
 
 /**
- * A token is made only where there is none: one that cannot be read at this moment is still what operators have. Of
- * processes that start at once all take the same.
+ * Creates a token only if the file is missing: an unreadable file still holds the token operators use. Processes that
+ * start at once agree on one.
  */
 async function readOrMakeToken(file: string): Promise<{ text: string; made: boolean }> {
   const fresh = randomBytes(24).toString("hex");

@@ -1,7 +1,7 @@
 /**
- * Writes the log line by line, at once, so that the last words of a process are not lost with it. But no log may stop the
- * service: what cannot be written now (the disk is full, nobody reads the pipe) is kept, up to a bound, and tried again;
- * what comes beyond that is dropped, and how many lines that were is said as soon as there is room.
+ * Writes log lines synchronously, so that a process's last words are not lost. The log must never stop the service:
+ * lines that cannot be written (disk full, nobody reads the pipe) are buffered up to a bound and retried; beyond it
+ * they are dropped, and the count is logged once there is room.
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
@@ -21,7 +21,7 @@ export function createLogOutput(descriptor: number): { write(line: string): void
     keptBytes += bytes.length;
   };
 
-  /** In order, and as far as it goes: a pipe may take a part of a line. */
+  /** In order, as far as possible: a pipe may accept part of a line. */
   const flush = () => {
     for (let first = kept[0]; first !== undefined; first = kept[0]) {
       let written = 0;
@@ -59,18 +59,18 @@ export function createLogOutput(descriptor: number): { write(line: string): void
 }
 
 /**
- * Writing to a full pipe would stop the whole process. Whether it does is a property that all processes share that were
- * given the pipe (and that Node.js sets back when one of them ends), so it is opened once more, for us alone.
+ * A write to a full pipe would block the whole process. Non-blocking mode is shared by every process that holds the
+ * pipe (and Node.js resets it when one of them exits), so the pipe is reopened for this process alone.
  */
 function openUnblocked(descriptor: number): number {
   try {
     if (process.platform !== "linux" || !fstatSync(descriptor).isFIFO()) return descriptor;
     return openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {
-    return descriptor; // another user's pipe may not be opened again
+    return descriptor; // another user's pipe may refuse to be reopened
   }
 }
 
-/** A line like the others, of level `warn`. */
+/** A line like the others, at level `warn`. */
 const describeLoss = (dropped: number): string =>
   `${JSON.stringify({ level: 40, time: new Date().toISOString(), dropped, msg: "the log could not be written" })}\n`;

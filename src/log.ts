@@ -1,4 +1,4 @@
-/** Logs as JSON lines, readable where a terminal looks on. Nothing secret: no key, no session id, no driver's detail. */
+/** Logs JSON lines, or readable ones on a terminal. Never a secret: no key, no session id, no detail of the driver. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
 import { prettyFactory } from "pino-pretty";
 import { createLogOutput } from "./log-output.ts";
@@ -12,7 +12,7 @@ export function createLog(level: string, destination: DestinationStream = standa
   );
 }
 
-/** A terminal that was closed is no reason to end, either: the output swallows its errors. */
+/** A closed terminal must not end the process either: the output swallows its errors. */
 function standardOutput(): DestinationStream {
   const output = createLogOutput(1);
   if (!process.stdout.isTTY) return output;
@@ -22,8 +22,8 @@ function standardOutput(): DestinationStream {
 }
 
 /**
- * An error's own fields can carry parameters (the driver's detail says «Key (session_id)=(…) already exists»), so only
- * what cannot hold them is logged.
+ * An error's own fields may hold parameters (the driver's detail says «Key (session_id)=(…) already exists»), so only
+ * fields that cannot are logged.
  */
 function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: typeof error };

@@ -1,7 +1,7 @@
 /**
- * Composition root: config -> database -> app -> jobs -> listen, and back again in the other order on SIGTERM.
+ * Composition root: config -> database -> app -> jobs -> listen, and in reverse on SIGTERM.
  *
- * With WORKERS over 1 this process keeps the database and the jobs, and its workers answer (see workers.ts).
+ * With WORKERS over 1 this process keeps the database and the jobs; its workers answer (see workers.ts).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { compose } from "./compose.ts";
@@ -35,13 +35,13 @@ const CLEANUP_BUDGET_MS = 20_000;
 
 export interface Service {
   url: string;
-  /** Answers what still comes for a moment, and what is under way; closes the database. Takes under 10 s; again waits too. */
+  /** Answers new requests for a moment and finishes those in flight, in under 10 s. A second call waits too. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the whole service. Throws an OperatorError, a line for a person, if something stands in the way, and what
- * `patience` was stopped with; then nothing of it is left.
+ * Starts the whole service. Throws an OperatorError (one line for a person) if it cannot, or the reason that `patience`
+ * was stopped with; either way nothing is left running.
  */
 export async function serve(
   config: Config,
@@ -117,12 +117,12 @@ export async function serve(
         url: listening.url,
         drain: (deadlineMs) => {
           draining = true;
-          return listening.drain(deadlineMs, streams.close); // they never end by themselves
+          return listening.drain(deadlineMs, streams.close); // event streams never end by themselves
         },
       };
     }
     let stopJobs = async () => {};
-    // At once: a cleanup that is under way must not keep the balancers from hearing of it.
+    // Immediately: a cleanup in progress must not delay the signal to balancers.
     undo.push(async () => {
       const late = sleep(DRAIN_MS, undefined, { ref: false });
       await Promise.all([server.drain(DRAIN_MS), Promise.race([stopJobs(), late])]);
@@ -138,7 +138,7 @@ export async function serve(
   try {
     return await untilStopped(start(), patience.stop);
   } catch (error) {
-    // Whoever stops a start waits for nothing of it: a statement that hangs must not keep PostgreSQL from being stopped.
+    // A stopped start waits for nothing: a hanging statement must not keep PostgreSQL from being stopped.
     if (patience.stop.aborted) await Promise.all(undo.splice(0).map((step) => unwind([step], log)));
     else await unwind(undo, log);
     throw error;

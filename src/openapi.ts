@@ -1,4 +1,4 @@
-/** The whole API in words: the parts of the kinds and of the rooms, in the order in which a reader meets them. */
+/** The whole API described: the parts of the kinds and of the other modules, in reading order. */
 import { adminErrors, describeAdmin } from "./admin/description.ts";
 import type { ErrorCode } from "./errors.ts";
 import { createDocument } from "./http/openapi/document.ts";
@@ -19,7 +19,7 @@ type DescribedByKind<K> = K extends { errors: infer Errors } ? keyof Errors : ne
 type Described = keyof typeof serviceErrors | keyof typeof adminErrors | DescribedByKind<(typeof KINDS)[number]>;
 
 function describeErrors(kinds: readonly Kind[]): Record<ErrorCode, ErrorDescription> {
-  /** By type there is none: a code that nobody describes does not compile. */
+  /** Complete by type: a code that nobody describes does not compile. */
   const undescribed: Record<Exclude<ErrorCode, Described>, ErrorDescription> = {};
   return Object.assign(undescribed, serviceErrors, ...kinds.map(({ errors }) => errors), adminErrors);
 }

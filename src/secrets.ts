@@ -1,7 +1,7 @@
 /**
- * The secrets among the settings: each may stand in its variable or, as orchestrators mount them, in the file that
- * NAME_FILE names. What editors and `echo` leave at the end of a line is no part of a secret; what a header, a form or
- * another program would not carry unchanged is refused, or one of them would be locked out.
+ * The secret settings: each comes from its variable or, as orchestrators mount them, from the file that NAME_FILE
+ * names. A trailing line break, which editors and `echo` add, is stripped. A value that a header, a form or another
+ * program would alter is refused, because it would lock somebody out.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 
@@ -11,7 +11,7 @@ type Environment = Record<string, string | undefined>;
 
 export interface ReadSecrets {
   values: Partial<Record<string, string>>;
-  /** Where each came from: the name of its variable, or the file. */
+  /** The source of each: its variable's name, or the file. */
   sources: Partial<Record<string, string>>;
   bad: Array<{ name: string; reason: string }>;
 }
@@ -21,7 +21,7 @@ const BYTES_MAX = 16 * 1024;
 export const TOKEN_LENGTH_MIN = 16;
 export const JWT_SECRET_BYTES_MIN = 32;
 
-/** Says why a text cannot be the secret that it was meant to be; undefined: it can. Never says what it is. */
+/** Says why a text is no valid secret; undefined: it is one. Never reveals it. */
 export type FindFault = (text: string) => string | undefined;
 
 const FAULTS: Record<SecretName, FindFault> = {
@@ -32,8 +32,8 @@ const FAULTS: Record<SecretName, FindFault> = {
 };
 
 /**
- * Reads each file once. An empty variable counts as unset; an empty file does not, as somebody meant it to be read.
- * `ofKinds`: beside the shared ones, those that kinds of session bring.
+ * Reads each file once. An empty variable counts as unset; an empty file is an error, because somebody meant it to be
+ * read. `ofKinds`: the kinds' own secrets, besides the shared ones.
  */
 export function readSecrets(env: Environment, ofKinds: Record<string, FindFault> = {}): ReadSecrets {
   const read: ReadSecrets = { values: {}, sources: {}, bad: [] };
@@ -62,7 +62,7 @@ export function readSecrets(env: Environment, ofKinds: Record<string, FindFault>
   return read;
 }
 
-/** For a process that is to have the same secrets as this one: a file may have changed since, or be a pipe. */
+/** For a child process that must have the same secrets: a file may have changed since, or be a pipe. */
 export function passSecrets(values: ReadSecrets["values"]): Record<string, string> {
   return Object.fromEntries(
     [...new Set([...SECRETS, ...Object.keys(values)])].flatMap((name) => [
@@ -92,7 +92,7 @@ export function trimLineEnds(text: string): string {
   return text.slice(0, end);
 }
 
-/** A pipe gives what is written to it, a device never ends. */
+/** Bounded: a pipe blocks until written to, and a device never ends. */
 function readSecretFile(file: string): { text: string } | { reason: string } {
   let handle: number | undefined;
   try {

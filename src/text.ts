@@ -1,9 +1,9 @@
-/** Only whole code points where a browser does not know characters of several. */
+/** Falls back to whole code points in browsers without grapheme segmentation. */
 const graphemes = Intl.Segmenter && new Intl.Segmenter();
 
 /**
- * At most so many characters (code points), and the last one whole: a letter with its accents, an emoji of several parts.
- * The service and its clients cut alike; Python's does in `_cut`. Half of a surrogate pair becomes U+FFFD.
+ * At most that many characters (code points), never splitting the last one (a letter with its accents, a compound
+ * emoji). The service and its clients cut alike; Python's is `_cut`. Half of a surrogate pair becomes U+FFFD.
  */
 export function cutText(text: string, max: number): string {
   const characters = [...text.replace(/\p{Cs}/gu, "\ufffd")];

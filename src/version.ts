@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The package's root: where package.json and migrations/ are, from source and from dist/ alike. */
+/** The package's root, which holds package.json and migrations/, both from source and from dist/. */
 export function packageRoot(): string {
   const here = fileURLToPath(import.meta.url);
   return fileURLToPath(new URL(here.includes("/dist/src/") ? "../.." : "..", import.meta.url));

@@ -1,6 +1,6 @@
 /**
  * Several processes on one port (node:cluster). The primary keeps the database and the jobs and answers nothing; each
- * worker is a whole service without these. A worker that dies is started again, without touching the others.
+ * worker is a whole service without those. A worker that dies is restarted without touching the others.
  */
 import cluster, { type Worker } from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,12 +9,12 @@ import type { HttpServer } from "./http/server.ts";
 import type { Logger } from "./log.ts";
 
 const RESTART_MS = 500;
-/** For workers that do not even come to listen, the database being away: each try costs half a second of a core. */
+/** For workers that die before they listen (the database is away): each try costs half a second of CPU. */
 const RESTART_MS_MAX = 10_000;
 
 /**
- * V8 would collect garbage with a thread for each core, and there is a worker on each: they get in each other's way.
- * (Measured on 2 cores: a fifth to a quarter less CPU a heartbeat, one process or two, and a p99 a third lower.)
+ * V8 would run a garbage-collection thread per core in each worker, and they contend. (Measured on 2 cores: a fifth to
+ * a quarter less CPU a heartbeat, with one process or two, and a p99 a third lower.)
  */
 const COLLECT_ALONE = "--single-threaded-gc";
 
@@ -24,20 +24,20 @@ export const isWorker = (): boolean => cluster.isWorker;
 
 /** A worker tells the primary where it listens. */
 export function reportListening(url: string): void {
-  process.send?.({ listening: url } satisfies Report, () => {}); // a primary that is gone is told of elsewhere
+  process.send?.({ listening: url } satisfies Report, () => {}); // a dead primary is handled elsewhere
 }
 
-/** A worker tells the primary, who speaks for all, why it cannot start, and goes. */
+/** Tells the primary, which reports for all workers, why this one cannot start, and exits. */
 export function reportFailure(error: Error): void {
   const { message } = error.cause instanceof Error ? error.cause : error;
   process.send?.({ failed: message } satisfies Report, () => process.exit(1));
 }
 
-/** `shared`: what is the same for all of them, as environment. */
+/** `shared`: environment common to all workers. */
 export async function startWorkers(count: number, shared: Record<string, string>, log: Logger): Promise<HttpServer> {
   let stopping = false;
-  // The kernel gives a connection to a worker that takes it. Where the primary hands them on, one that it gives to a worker
-  // killed in that moment is never answered, nor cut.
+  // The kernel hands each connection to a worker that accepts it. If the primary handed them out, a connection given to
+  // a worker killed at that moment would be neither answered nor closed.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ execArgv: [...new Set([...process.execArgv, COLLECT_ALONE])] });
   let ready = false;
@@ -52,7 +52,7 @@ export async function startWorkers(count: number, shared: Record<string, string>
     setTimeout(() => !stopping && start(), pauseMs);
     pauseMs = Math.min(pauseMs * 2, RESTART_MS_MAX);
   };
-  /** Undefined: it could not be made, and is tried again. */
+  /** Undefined: the fork failed and will be retried. */
   const start = (): Worker | undefined => {
     const worker = fork(shared, ({ code, message }) =>
       startAgain("a worker cannot be forked, trying again", { code, reason: message }),
@@ -90,14 +90,14 @@ export async function startWorkers(count: number, shared: Record<string, string>
 }
 
 /**
- * Undefined where there could be none: no descriptor, no process, no memory is left. Node throws some of these and tells
- * others as an error of the worker, which then never exits; `onFailure` is called for both.
+ * Undefined if the fork failed: out of descriptors, processes or memory. Node throws some of these and reports others
+ * as an error event of a worker that then never exits; `onFailure` is called for both.
  */
 function fork(env: object, onFailure: (error: NodeJS.ErrnoException) => void): Worker | undefined {
   try {
     const worker = cluster.fork(env);
     const wasMade = worker.process.pid !== undefined;
-    // That of a running one is of its channel; its exit says the rest.
+    // An error of a running worker concerns its channel; its exit tells the rest.
     worker.on("error", (error) => !wasMade && onFailure(error));
     if (wasMade) return worker;
     delete cluster.workers?.[worker.id];
@@ -107,7 +107,7 @@ function fork(env: object, onFailure: (error: NodeJS.ErrnoException) => void): W
   return undefined;
 }
 
-/** Resolves when the worker listens, or there is none yet. Rejects with its reason if it cannot start. */
+/** Resolves when the worker listens, or if the fork failed. Rejects with the worker's reason if it cannot start. */
 function listening(worker: Worker | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (worker === undefined) return resolve();

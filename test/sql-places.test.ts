@@ -10,7 +10,7 @@ const OWNED: Record<string, string[]> = {
   "src/sessions/waiting-room/": ["waiting_room", "waiting_room_places", "waiting_room_moves", "waiting_room_permits"],
   "src/sessions/batch/": ["batch_settings", "batch_sessions", "batch_nodes", "batch_events", "batch_idempotency_keys"],
   "src/audit/": ["audit_log"],
-  "src/admin/sign-ins/": ["ended_sign_ins"],
+  "src/admin/sign-in/": ["ended_sign_ins"],
   "src/limits/": ["limit_counts"],
 };
 /** Joined by statements that name a key to people or ask since when the service serves; or the business of migrations. */

@@ -1,4 +1,4 @@
--- Writes down what an operator did, in the transaction that does it. Returns the entry's id.
+-- Records an operator's action in the transaction that performs it. Returns the entry's id.
 CREATE OR REPLACE FUNCTION record_audit(who text, from_address text, action text, key_id bigint, details jsonb) RETURNS bigint
 LANGUAGE sql
 AS $$

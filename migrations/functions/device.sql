@@ -5,8 +5,8 @@
 --   * clock_timestamp() of the database alone decides; now() stands still while a transaction waits.
 --   * Locks are taken in one order (waits.sql). What works on many sessions skips locked rows.
 
--- Of device sessions: the installation's SESSION_TIMEOUT_SECONDS. This and what stands on it is PL/pgSQL, which keeps its
--- plans from one transaction to the next: it is part of every heartbeat.
+-- SESSION_TIMEOUT_SECONDS of the installation. This and its callers are PL/pgSQL, which keeps its plans across
+-- transactions: they are part of every heartbeat.
 CREATE OR REPLACE FUNCTION session_timeout() RETURNS interval
 LANGUAGE plpgsql STABLE
 AS $$
@@ -24,7 +24,7 @@ BEGIN
 END
 $$;
 
--- When a session with that last heartbeat expires, or did.
+-- When a session with that last heartbeat expires or expired.
 CREATE OR REPLACE FUNCTION session_deadline(last_heartbeat timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 AS $$
@@ -33,13 +33,13 @@ BEGIN
 END
 $$;
 
--- What people may see of a session id: never the whole of it.
+-- The part of a session id that people may see: never all of it.
 CREATE OR REPLACE FUNCTION mask_session_id(session_id text) RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$ SELECT left(session_id, 8) || '…' $$;
 
--- Whoever is to end a live session waits for the history first, and only then holds the session: its heartbeats must not
--- wait for what somebody does to the history.
+-- Waits for the history before the caller locks a live session in order to end it: its heartbeats must not wait for
+-- what somebody does to the history.
 CREATE OR REPLACE FUNCTION claim_endings() RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -49,8 +49,8 @@ BEGIN
 END
 $$;
 
--- Writes one ended session into the history. The caller has locked the session's row and takes it away in the same
--- transaction, so that an id is at every moment either in active_sessions or in the history, never both, never neither.
+-- Writes an ended session to the history. The caller has locked the session's row and deletes it in the same
+-- transaction, so that an id is always in exactly one of active_sessions and the history.
 CREATE OR REPLACE FUNCTION record_ending(
   ended active_sessions, why text, ended_at timestamptz,
   by_generation bigint DEFAULT NULL, by_device jsonb DEFAULT NULL
@@ -63,8 +63,8 @@ AS $$
           ended_at, why, ended.device, by_generation, by_device)
 $$;
 
--- Takes a session that fell silent to the history. The caller has locked the row and seen that it is not live: whoever
--- tells somebody that a session expired makes it so, and no outage that begins now can bring it back.
+-- Moves a silent session to the history. The caller has locked its row and seen that it is not live: telling anybody
+-- that a session expired makes it so, and no outage that begins now can bring it back.
 CREATE OR REPLACE FUNCTION record_expiry(silent active_sessions) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -74,18 +74,18 @@ BEGIN
 END
 $$;
 
--- Starts a session (start_session_at_once), unless its turn has not come (outcome rate_limited, wait_seconds; nothing has
--- changed):
---   takeovers_max sessions of the key ended within the last minute, whatever ended them: one client that starts and ends
---   in turn fills the history no faster than two that replace each other;
---   this device and the holder, who both say what they are, have taken the key from each other more than 20 times within
---   ten minutes: then not until the holder has had it for 5 seconds, doubled with every third swap up to a minute. Two
---   programs that restart each other come to rest this way, and a person who asks again after the pause gets through.
--- A start that is resumed or refused anyway never waits. takeovers_max 0: no start does. swaps: of these two devices.
+-- Starts a session (start_session_at_once) unless it has to wait (outcome rate_limited, wait_seconds; nothing has
+-- changed), because
+--   takeovers_max sessions of the key ended within the last minute, whatever ended them: a client that starts and ends
+--   in turn fills the history no faster than two that replace each other; or
+--   this device and the holder, who both identify themselves, have taken the key from each other more than 20 times
+--   within ten minutes: then it waits until the holder has had the key for 5 seconds, doubled with every third swap up
+--   to a minute. Two programs that restart each other come to rest; a person who retries after the pause gets through.
+-- A start that would be resumed or refused never waits; with takeovers_max 0 none does. swaps: of these two devices.
 --
--- It looks before it locks, so several starts of one moment may pass together. A key's generation tells when it was last
--- started: where that was over a minute ago there is nothing to look up. What a clock that was ahead has dated counts for
--- nothing: it would hold up starts until then.
+-- It looks before it locks, so several simultaneous starts may pass together. A key's generation contains the time of
+-- its last start: if that is over a minute ago there is nothing to look up. Times from a clock that ran ahead are
+-- ignored; they would hold up starts until then.
 CREATE OR REPLACE FUNCTION start_session(
   hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
   takeovers_max integer,
@@ -138,22 +138,21 @@ BEGIN
 END
 $$;
 
--- Starts a session, takes the key over from another one, or gives the same session back (G1, G2, G4).
+-- Starts a session, takes over the key, or returns the same session again (G1, G2, G4).
 --
 -- outcome: started | resumed | invalid_key | key_expired | key_revoked | key_in_use | holder_changed | session_id_used
--- holder:  started: the live session that this very start ended, or null;
---          key_in_use, holder_changed: the live session that stays.
+-- holder:  of started: the live session that this start ended, or null; of key_in_use, holder_changed: the one that stays.
 --
--- An outcome other than started or resumed has changed nothing that anybody could see: at most it has taken a session
--- that had expired to the history.
+-- Any outcome but started and resumed has changed nothing visible: at most it has moved an expired session to the
+-- history.
 CREATE OR REPLACE FUNCTION start_session_at_once(
   hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
   OUT outcome text, OUT generation bigint, OUT started_at timestamptz, OUT at timestamptz,
   OUT timeout_seconds integer, OUT holder jsonb
 )
 LANGUAGE plpgsql
-SET enable_seqscan = off -- a plan made while the tables were empty must not live on when they are large
-SET jit = off            -- and the price put on a sequential scan must not send one row to the compiler
+SET enable_seqscan = off -- plans made while the tables were empty must not survive their growth
+SET jit = off            -- the price put on a sequential scan must not make one row worth compiling for
 AS $$
 DECLARE
   owner keys;
@@ -161,7 +160,7 @@ DECLARE
   present_live boolean;
 BEGIN
   PERFORM limit_waiting();
-  -- Two starts with one id, of whatever keys, come one after the other; so "was this id ever used" has one answer.
+  -- Serialises starts with one id, whatever their keys, so that "was this id ever used" has one answer.
   PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));
   PERFORM limit_waiting();
   SELECT k.* INTO owner FROM keys k WHERE k.key_hash = hash FOR NO KEY UPDATE;
@@ -222,8 +221,8 @@ BEGIN
     RETURN;
   END IF;
 
-  -- The generation is raised on the key's row, under its lock: it outlives every session. The clock in it keeps it
-  -- rising when the row itself went back in time (a restore, an asynchronous failover); exact in JSON until 2255.
+  -- The generation is raised on the key's row, under its lock, and outlives every session. Containing the time, it
+  -- keeps rising when the row itself went back (a restore, an asynchronous failover). Exact in JSON until 2255.
   generation := greatest(owner.generation + 1, (extract(epoch FROM at) * 1000000)::bigint);
   UPDATE keys k SET generation = start_session_at_once.generation, last_used_at = at WHERE k.id = owner.id;
   IF present.key_id IS NULL THEN
@@ -242,31 +241,31 @@ BEGIN
 END
 $$;
 
--- Heartbeats of many sessions in one statement (G3). Ids come joined by commas, which no id contains.
+-- Beats many sessions in one statement (G3). Ids are joined by commas, which no id contains.
 --
--- beaten:  "id generation,id generation,…" of those that were live and are now beaten at beat_at. What became of the
---          others settle_sessions says.
+-- beaten: "id generation,id generation,…" of the live ones, now beaten at beat_at. settle_sessions tells what became of
+-- the others.
 --
--- It creates and revives nothing: it only ever pushes last_heartbeat of a row that is live after it is locked. It waits
--- for no row, and touches nothing but the sessions: whatever becomes of the history, who is well is answered.
+-- It creates and revives nothing: it only advances last_heartbeat of rows that are live once locked. It waits for no
+-- row and touches only the sessions, so trouble with the history never affects a healthy session.
 CREATE OR REPLACE FUNCTION beat_sessions(
   session_ids text, OUT beat_at timestamptz, OUT timeout_seconds integer, OUT beaten text
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
-SET lock_timeout = '1s' -- for a lock of the whole table; nobody waits for a batch longer
+SET lock_timeout = '1s' -- bounds waiting for a table lock; nobody waits longer for a batch
 AS $$
 DECLARE
   asked text[] := string_to_array(session_ids, ',');
   locked tid[];
   cutoff timestamptz;
 BEGIN
-  -- A crash of the database may lose the last second of heartbeats, and of nothing else (G7). In the function's SET
-  -- clause this would do nothing: the setting is read at commit.
+  -- A database crash may lose the last second of heartbeats, and nothing else (G7). A SET clause of the function would
+  -- have no effect, because the setting is read at commit.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Rows that somebody else holds are skipped: one stuck client must not stall everybody's heartbeat, and two
-  -- batches that lock in different orders must not deadlock.
+  -- Skips rows that others hold: one stuck client must not stall everybody's heartbeat, and two batches that lock in
+  -- different orders must not deadlock.
   locked := ARRAY(SELECT s.ctid FROM active_sessions s WHERE s.session_id = ANY (asked) FOR NO KEY UPDATE SKIP LOCKED);
   beat_at := clock_timestamp();
   SELECT session_timeout_seconds INTO timeout_seconds FROM service_state WHERE singleton;
@@ -280,14 +279,14 @@ BEGIN
 END
 $$;
 
--- What became of these sessions (ids joined by commas). Looking is no heartbeat, but whoever is found silent too long
--- expires by it: whoever tells somebody that a session expired makes it so, and no outage that begins now can bring it back.
+-- What became of these sessions (ids joined by commas). Looking is no heartbeat, but a session found silent too long
+-- expires here: telling anybody that it expired makes it so, and no outage that begins now can bring it back.
 --
 -- outcome: replaced | expired | ended | revoked, moment = when it ended;
---          locked: silent too long, but somebody holds its row or the history, so nobody may be told yet: ask again;
---          and if asked for, live, moment = when it would expire. An id without a row was never seen, or forgotten.
+--          locked: silent too long, but its row or the history is locked, so nobody may be told yet: ask again;
+--          if asked for, live, moment = when it would expire. An id without a row was never seen, or forgotten.
 --
--- Waits for the history a tenth of a second at most; where not even reading it is possible, lock_not_available.
+-- Waits for the history a tenth of a second at most; throws lock_not_available if it cannot even be read.
 CREATE OR REPLACE FUNCTION settle_sessions(session_ids text, with_live boolean)
 RETURNS TABLE (session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint, note text)
 LANGUAGE plpgsql
@@ -304,7 +303,7 @@ BEGIN
       PERFORM record_expiry(silent.session) FROM (
         SELECT s AS session FROM active_sessions s
         WHERE s.session_id = ANY (asked) AND s.last_heartbeat <= cutoff
-          -- Judged once more by a clock that was read after the row: it may have gone back meanwhile.
+          -- Judged again by a clock read after the row was locked: it may have gone back meanwhile.
           AND s.last_heartbeat <= session_cutoff(clock_timestamp()) FOR UPDATE SKIP LOCKED) silent;
     EXCEPTION WHEN lock_not_available THEN
       NULL; -- they stay as they are
@@ -320,7 +319,7 @@ BEGIN
 END
 $$;
 
--- How the sessions with these ids ended, with what the operator told the device; those that are in the history.
+-- How the sessions with these ids ended, with the operator's notes; only those in the history.
 CREATE OR REPLACE FUNCTION find_endings(asked text[])
 RETURNS TABLE (session_id text, outcome text, ended_at timestamptz, replaced_by_device jsonb, note text)
 LANGUAGE sql STABLE
@@ -334,8 +333,8 @@ AS $$
   FROM active_sessions s WHERE s.session_id = ANY (asked)
 $$;
 
--- Ends the session of that id if it is live, and no other: never one that started later, never one that expired. A start
--- with that id that is under way comes first: its caller has given it up, and it must not be live after this.
+-- Ends the session with that id if it is live, and no other: never one that started later, never one that expired. A
+-- start with that id in progress goes first: its caller has given it up, and it must not be live after this.
 CREATE OR REPLACE FUNCTION end_session(id text, OUT ended boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -365,8 +364,8 @@ BEGIN
 END
 $$;
 
--- Ends whatever session a key has because an operator said so, or only the one of that generation: "revoked" if it is
--- live, else "expired", as it was. Returns whether a live one ended. A session that started since stays.
+-- Ends a key's session on an operator's word, or only the one of that generation: as "revoked" if it is live, else as
+-- "expired", which it was. Returns whether a live one ended. A session started since stays.
 CREATE OR REPLACE FUNCTION kick_session(of_key bigint, only_generation bigint, with_note text, OUT revoked boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -397,11 +396,11 @@ BEGIN
 END
 $$;
 
--- Dates sessions by a clock that has gone back: at most 10,000 of those that were heard of later than now are heard of at
--- `moment`. Given dead_until, the cutoff of the last tick, whoever was dead by it stays so: dated back as far as the
--- clock went. A row that is not later than now may be of before or after the jump; it is of before if the transaction that
--- wrote it was over at the last tick, which is certain of those before `ticked_after`. Rows that somebody else holds are for
--- the next time. Returns how many it was.
+-- Redates sessions after the clock went back: at most 10,000 of those last heard of in the future are dated `moment`.
+-- With dead_until, the cutoff of the last tick, sessions dead by it stay dead: they are moved back as far as the clock.
+-- A row not in the future may be from before or after the jump; it is from before if the transaction that wrote it was
+-- over at the last tick, which is certain of those before `ticked_after`. Rows that others hold wait for the next call.
+-- Returns the number redated.
 CREATE OR REPLACE FUNCTION redate_sessions(
   at timestamptz, moment timestamptz, dead_until timestamptz, back interval, ticked_after xid8
 ) RETURNS integer
@@ -416,7 +415,7 @@ BEGIN
   SET last_heartbeat = CASE WHEN s.last_heartbeat <= dead_until THEN s.last_heartbeat - back ELSE moment END
   WHERE s.ctid = ANY (ARRAY(
     SELECT late.ctid FROM active_sessions late
-    WHERE late.last_heartbeat > clock_timestamp() -- read after the row: it may have been beaten since `at`
+    WHERE late.last_heartbeat > clock_timestamp() -- read after the row was locked: it may have been beaten since `at`
        OR (late.last_heartbeat > cutoff AND late.last_heartbeat <= dead_until AND age(late.xmin) > age(ticked_after::xid))
     LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED));
   GET DIAGNOSTICS redated = ROW_COUNT;
@@ -424,8 +423,8 @@ BEGIN
 END
 $$;
 
--- Moves silent sessions of the pages from `first` up to, not including, `past` into the history, `at_most` of them. What
--- an update moves to another page meanwhile is for the next run.
+-- Moves silent sessions from the pages in [first, past) to the history, at most `at_most` of them. Rows that an update
+-- moves to another page meanwhile wait for the next run.
 CREATE OR REPLACE FUNCTION expire_sessions(first tid, past tid, at_most integer)
 RETURNS TABLE (access_key text, session_id text, expired_at timestamptz)
 LANGUAGE plpgsql
@@ -455,8 +454,8 @@ BEGIN
 END
 $$;
 
--- Every ending is told to whoever listens, when it is committed and never before. The payload is a digest of the
--- session id, as the id is the device's secret. Heartbeats notify nothing: a NOTIFY takes a lock of the whole server.
+-- Notifies listeners of every ending, on commit and never before. The payload is a digest of the session id, because
+-- the id is the device's secret. Heartbeats notify nothing: a NOTIFY takes a server-wide lock.
 CREATE OR REPLACE FUNCTION tell_ending() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

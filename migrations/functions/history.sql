@@ -1,8 +1,8 @@
--- The history in months. The default partition takes what has no month of its own, so that an ending never fails because
--- nobody ran the cleanup for a long time.
+-- The history, partitioned by month. The default partition takes rows whose month has no partition, so an ending never
+-- fails because no cleanup ran for a long time.
 
--- The months from this one to the third after it that have no partition. Where the default partition holds rows of a
--- month, they stay there, and it gets none.
+-- The months from this one to three ahead that have no partition. A month with rows in the default partition keeps them
+-- there, and gets none.
 CREATE OR REPLACE FUNCTION missing_history_months()
 RETURNS TABLE (partition_name text, since timestamptz, until timestamptz)
 LANGUAGE sql
@@ -25,7 +25,7 @@ BEGIN
 END
 $$;
 
--- The months that lie wholly before the retention.
+-- The months wholly before the retention.
 CREATE OR REPLACE FUNCTION old_history_months(retention_days integer) RETURNS SETOF text
 LANGUAGE sql
 AS $$
@@ -36,7 +36,7 @@ AS $$
   ORDER BY c.relname
 $$;
 
--- Takes at most 10,000 rows past the retention out of the default partition.
+-- Deletes at most 10,000 rows past the retention from the default partition.
 CREATE OR REPLACE FUNCTION forget_old_history(retention_days integer) RETURNS void
 LANGUAGE sql
 AS $$
@@ -45,14 +45,15 @@ AS $$
     WHERE old.ended_at < (SELECT retention_clock()) - make_interval(days => retention_days) LIMIT 10000 FOR UPDATE SKIP LOCKED))
 $$;
 
--- A new partition takes its month from the default one, which PostgreSQL reads for that under a lock that stops every
--- ending, unless a constraint proves that no row of the month is in it. Beyond this size it is worth one.
+-- Before a new partition takes its month from the default one, PostgreSQL scans the default under a lock that blocks
+-- every ending, unless a constraint proves that it has no row of the month. Beyond this size a constraint is
+-- worthwhile.
 CREATE OR REPLACE FUNCTION history_default_is_large() RETURNS boolean
 LANGUAGE sql
 AS $$ SELECT pg_relation_size('session_history_default') > 8 * 1024 * 1024 $$;
 
--- One at a time, and for no longer than a tenth of a second: a reader of the history may hold it up, and behind it every
--- ending. To be called first in each transaction. False: somebody else is at it.
+-- Claims the history's maintenance, for at most a tenth of a second of waiting: a reader of the history may hold it up,
+-- and behind it every ending. Each transaction calls this first. False: another process is at it.
 CREATE OR REPLACE FUNCTION claim_history() RETURNS boolean
 LANGUAGE plpgsql
 AS $$
@@ -62,7 +63,7 @@ BEGIN
 END
 $$;
 
--- Takes away the constraints of guard_history_month; whether none is left.
+-- Drops the constraints of guard_history_month; returns whether none is left.
 CREATE OR REPLACE FUNCTION unguard_history() RETURNS boolean
 LANGUAGE plpgsql
 AS $$
@@ -81,9 +82,9 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 
--- Makes the partitions of this month and the next three, drops the months that lie wholly before the retention, and
--- takes old rows out of the default partition. Each step is a transaction, so that its locks are held for its own
--- milliseconds; what could not be done within a tenth of a second is for the next cleanup. It goes on when its caller is gone.
+-- Creates the partitions of this month and the next three, drops months wholly before the retention, and deletes old
+-- rows from the default partition. Each step is its own transaction, so that its locks last milliseconds; what cannot
+-- be done within a tenth of a second is left to the next cleanup. It goes on if its caller is gone.
 CREATE OR REPLACE PROCEDURE tidy_history(retention_days integer, INOUT made integer, INOUT dropped integer)
 LANGUAGE plpgsql
 AS $$
@@ -106,8 +107,8 @@ BEGIN
     CONTINUE WHEN NOT FOUND;
     guarded := history_default_is_large();
     IF guarded THEN
-      -- While the constraint is there and the partition is not, an ending in that month would be refused. So none for a
-      -- month that may begin before the next cleanup; it stays in the default partition.
+      -- An ending in a month with the constraint but without its partition would be refused. So no month that may begin
+      -- before the next cleanup gets one; its rows stay in the default partition.
       CONTINUE WHEN month.since < clock_timestamp() + interval '1 day';
       BEGIN
         EXECUTE format(
@@ -117,7 +118,7 @@ BEGIN
         CONTINUE;
       END;
       COMMIT;
-      -- It reads all the rows, and endings go on meanwhile. It may wait, too: nobody waits for it but a vacuum.
+      -- Scans all the rows while endings go on. It may wait, too: only a vacuum waits behind it.
       BEGIN
         PERFORM set_config('lock_timeout', '5000', true);
         EXECUTE format('ALTER TABLE session_history_default VALIDATE CONSTRAINT %I',
@@ -158,7 +159,7 @@ BEGIN
 END
 $$;
 
--- A new database begins with its months.
+-- A new database starts with its months.
 DO $$
 DECLARE
   month record;

@@ -1,13 +1,13 @@
--- Access keys: making, changing, finding, revoking and erasing them.
+-- Access keys: creating, changing, finding, revoking and erasing them.
 
--- The words of a label, for searching by their beginnings, whatever stands between them.
+-- The words of a label, for searching by their beginnings, regardless of punctuation.
 CREATE OR REPLACE FUNCTION label_words(label text) RETURNS tsvector
 LANGUAGE sql IMMUTABLE STRICT
 AS $$
   SELECT to_tsvector('simple'::regconfig, translate(label, $chars$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$chars$, repeat(' ', 32)))
 $$;
 
--- Every word of it must begin a word of the label. Null, which fits nothing, where there is no word in it.
+-- Requires every word of it to begin a word of the label. Null, which matches nothing, if it has no word.
 CREATE OR REPLACE FUNCTION label_query(label text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE STRICT
 AS $$
@@ -17,7 +17,7 @@ AS $$
   WHERE word <> ''
 $$;
 
--- Keeps the words with the label. A start changes no label, so it pays nothing.
+-- Keeps a label's words up to date. A start changes no label, so it pays nothing.
 CREATE OR REPLACE FUNCTION keep_key_words() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -63,8 +63,8 @@ BEGIN
 END
 $$;
 
--- Adds keys, [{hash, alias, prefix, label, expires_at}], with one entry in the audit log; those that exist stay as they are.
--- Returns how many are new. In the order of their hashes: two imports of the same keys must not wait for each other.
+-- Adds keys, [{hash, alias, prefix, label, expires_at}], with one entry in the audit log; existing ones stay as they
+-- are. Returns how many are new. In hash order, so that two imports of the same keys do not deadlock.
 CREATE OR REPLACE FUNCTION import_keys(given jsonb, who text, from_address text) RETURNS integer
 LANGUAGE plpgsql
 AS $$
@@ -91,7 +91,7 @@ BEGIN
 END
 $$;
 
--- Changes what is in `changes` (label, expires_at). Returns whether there is such a key.
+-- Applies `changes` (label, expires_at). Returns whether the key exists.
 CREATE OR REPLACE FUNCTION change_key(of_key bigint, changes jsonb, who text, from_address text) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
@@ -111,7 +111,7 @@ BEGIN
 END
 $$;
 
--- Makes a revoked key good again.
+-- Lifts a key's revocation.
 CREATE OR REPLACE FUNCTION restore_key(of_key bigint, who text, from_address text) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -126,8 +126,8 @@ BEGIN
 END
 $$;
 
--- Revokes a key and ends its live session, in one transaction and in the order of locks of start_session, so that
--- no start slips between. Revoking twice keeps the first moment. known: whether there is such a key.
+-- Revokes a key and ends its live session in one transaction, with start_session's lock order, so that no start slips
+-- in between. A second revocation keeps the first one's time. known: whether the key exists.
 CREATE OR REPLACE FUNCTION revoke_key(of_key bigint, with_note text, OUT known boolean, OUT session_revoked boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -142,8 +142,8 @@ BEGIN
 END
 $$;
 
--- Takes a key away with all that is known of its devices: its history, and what the audit log says of it beyond who
--- did what and when. Of the session that it has now only a bare tombstone stays, so that its device is told.
+-- Erases a key with all that is known of its devices: its history, and what the audit log says of it beyond who did
+-- what and when. Its present session leaves only a bare tombstone, so that its device is told.
 CREATE OR REPLACE FUNCTION erase_key(of_key bigint, OUT known boolean, OUT session_revoked boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off

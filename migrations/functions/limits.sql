@@ -1,4 +1,4 @@
--- Takes counts of the limits away whose time is over, and such as a clock that was ahead has dated.
+-- Deletes limit counts that are over, and those dated by a clock that ran ahead.
 CREATE OR REPLACE FUNCTION forget_limit_counts() RETURNS void
 LANGUAGE sql
 SET lock_timeout = '100ms'

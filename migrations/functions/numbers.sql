@@ -1,6 +1,6 @@
--- Numbers for operators that no table tells afterwards.
+-- Numbers for operators that cannot be derived from other tables.
 
--- Adds to what was refused in the present hour: [{code, refusals}].
+-- Adds to the current hour's refusals: [{code, refusals}].
 CREATE OR REPLACE FUNCTION add_refusals(counts jsonb) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -14,7 +14,7 @@ BEGIN
 END
 $$;
 
--- Keeps so many as the peak of the present hour, if none were more.
+-- Raises the peak of the current hour to `live`, if it was lower.
 CREATE OR REPLACE FUNCTION keep_live_peak(live integer) RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -1,7 +1,7 @@
--- The service's own state: its ticks, its gaps, the jumps of its clock.
+-- The service's own state: ticks, gaps, and jumps of the clock.
 
--- The state of the service: the one row, or its newest stand-in while somebody else holds the row's lock. A stand-in is
--- good only for the very tick of the row after which it was made, so that none outlives its purpose.
+-- The state of the service: the one row, or its newest stand-in while another transaction holds the row's lock. A
+-- stand-in is valid only after the very tick of the row that it was made for, so none outlives its purpose.
 CREATE OR REPLACE FUNCTION present_state() RETURNS service_state
 LANGUAGE plpgsql STABLE
 AS $$
@@ -19,7 +19,7 @@ BEGIN
 END
 $$;
 
--- Keeps it: in the row, if the caller has its lock, else in a stand-in.
+-- Saves the state: in the row if the caller has its lock, else in a stand-in.
 CREATE OR REPLACE FUNCTION keep_state(state service_state, has_lock boolean) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -38,7 +38,7 @@ BEGIN
 END
 $$;
 
--- Makes the timeout the installation's. Returns what it was before; null if it was that already: then it takes no lock.
+-- Sets the installation's timeout. Returns the previous one, or null, without taking a lock, if it is the same.
 CREATE OR REPLACE FUNCTION set_session_timeout(seconds integer) RETURNS integer
 LANGUAGE plpgsql
 AS $$
@@ -55,7 +55,7 @@ BEGIN
 END
 $$;
 
--- What the pepper of the keys can be known by from now on.
+-- Records the mark by which the keys' pepper is recognised.
 CREATE OR REPLACE FUNCTION keep_pepper_mark(mark text) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -65,19 +65,19 @@ BEGIN
 END
 $$;
 
--- The moment that retention counts back from: no later than what the service has ticked through. A clock that leaps ahead by
--- a year is alone in its opinion, and drops nothing; after an outage of a year a fortnight of service makes up for it.
+-- The moment from which retention counts back: never ahead of what the service has ticked through. A clock that leaps
+-- ahead by a year drops nothing; after a real outage of a year, a fortnight of service catches up.
 CREATE OR REPLACE FUNCTION retention_clock() RETURNS timestamptz
 LANGUAGE sql STABLE
 AS $$ SELECT least(confirmed_at, clock_timestamp()) FROM present_state() $$;
 
--- Says that somebody serves, once a second; notices a gap when it is over, and a clock that jumped. Called by any number of
--- processes. expected: what the clock should read by the caller's own monotonic clock since its tick before; null where
--- it has none. The database's clock decides alone; this only tells how far it jumped.
+-- Records once a second that a process serves; detects the end of a gap, and jumps of the clock. Any number of
+-- processes call it. expected: what the clock should read by the caller's monotonic clock since its previous tick, or
+-- null. The database's clock alone decides; this only tells how far it jumped.
 --
--- at: the clock; null if this was no tick, as another process does it just now.
--- stepped_seconds: how far the clock went, if this tick was the one to see it jump; a sleep of the caller's host looks
--- the same. unsettled: there is more to date back, tick again at once.
+-- at: the clock; null if another process was ticking at that moment.
+-- stepped_seconds: how far the clock jumped, if this tick detected it; a sleep of the caller's host looks the same.
+-- unsettled: more sessions must be redated, tick again at once.
 CREATE OR REPLACE FUNCTION serve_tick(
   expected timestamptz, OUT at timestamptz, OUT stepped_seconds double precision, OUT unsettled boolean
 )
@@ -99,16 +99,16 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(1262834008, 0) THEN
     RETURN;
   END IF;
-  -- Who ticks says that whoever is well can be kept. Where an operator's lock keeps all of them out, that is an outage too.
+  -- A tick promises that healthy sessions can be kept. If an operator's lock blocks all of them, that is an outage too.
   LOCK TABLE active_sessions, waiting_room, waiting_room_places IN ROW EXCLUSIVE MODE NOWAIT;
   PERFORM FROM service_state s WHERE s.singleton FOR NO KEY UPDATE SKIP LOCKED;
   has_lock := FOUND;
   state := present_state();
   before := state;
-  over_before := pg_snapshot_xmin(pg_current_snapshot()); -- then the clock
+  over_before := pg_snapshot_xmin(pg_current_snapshot()); -- before the clock is read
   at := clock_timestamp();
 
-  -- Less than a second is no jump: nobody is a second late for it.
+  -- A jump of less than a second is ignored: nobody is a second late for it.
   went_back := coalesce(greatest(state.last_tick, state.gap_ended) > at + interval '1 second', false);
   IF went_back OR state.last_tick < at - interval '3 seconds' THEN
     stepped_seconds := extract(epoch FROM least(

@@ -1,29 +1,30 @@
--- The rule of silence, for every kind of session with its own timeout T: who was last heard of at L is live at a moment
--- while L > silence_cutoff(moment, T), which is to say until silence_deadline(L, T).
+-- The rule of silence, for every kind of session with its own timeout T: a session last heard of at L is live at a
+-- moment while L > silence_cutoff(moment, T), that is until silence_deadline(L, T).
 --
--- That is: heard of within T. But our own outage expires nobody (G6). Every serving process ticks each second
--- (serve_tick), so while the last tick is over 3 seconds old nobody serves. That is a gap, and whoever was live when it
--- began has a full T from its end:
+-- That is: heard of within T. But an outage of ours expires nobody (G6). Every serving process ticks each second
+-- (serve_tick), so while the last tick is over 3 seconds old nobody serves. That is a gap, and every session live when
+-- it began has a full T from its end:
 --
 --   serving              ... | a gap            | the first T after it | serving ...
 --   cutoff: the moment - T   | gap's begin - T  | gap's begin - T      | the moment - T
 --
--- Whoever was silent too long before the gap stays dead, as the cutoff stands where it stood when the gap began. The
--- rule holds before anyone has ticked again, and a process that starts late extends nothing while others tick.
+-- A session that was silent too long before the gap stays dead, because the cutoff stays where it was when the gap
+-- began. The rule holds before anybody has ticked again, and a process that starts late extends nothing while others
+-- tick.
 --
--- Of gaps in a row each gives a full T from its end to whoever was live when it began, those who lived by the gap before
--- included. So that a service that dies again and again keeps nobody for ever, there is a bound: three T of time in which
--- we did serve, and not a word. No single gap and no two in a row ever reach it.
+-- Each of several gaps gives a full T from its end to every session live when it began, including those kept by the gap
+-- before. So that a service that keeps dying keeps nobody for ever, there is a bound: three T of served time without a
+-- word. A single gap, or two in a row, never reach it.
 --
 --   T = 60   heard │ 50 s │ gap │ 55 s │ gap │ 50 s │ gap │ 25 s │ the bound (180 s served), before the third gap's 60 s
 --
--- A jump of the clock is a gap too. Ahead it looks like any other: the last tick is long ago. Back, the last tick is
--- still to come. The first tick that sees it ends it: the gap's end is now, what was noted for later than now is dated
--- back to now, and everybody who was live at the last tick has a full T. Until then (a second) whatever was noted for
--- later counts as live. So nobody who is live is expired by a jump, and nobody who is silent stays for longer than T after it.
+-- A clock jump is a gap too. Ahead, it looks like any other: the last tick is long ago. Back, the last tick is in the
+-- future. The first tick that sees a jump ends the gap: its end is now, times in the future are set to now, and every
+-- session live at the last tick has a full T. Until then (a second) sessions heard of in the future count as live. So a
+-- jump expires no live session, and no silent one outlasts it by more than T.
 
--- The gaps as they are known at a moment, the one that still goes on included, and nothing later than it. Where somebody has
--- set the last gap by hand, that is believed.
+-- The gaps known at a moment, including one in progress, cut off at that moment. A last gap that somebody has set by
+-- hand is believed.
 CREATE OR REPLACE FUNCTION gaps_until(state service_state, at timestamptz) RETURNS tstzmultirange
 LANGUAGE sql STABLE
 AS $$
@@ -32,18 +33,18 @@ AS $$
                ELSE state.gaps * tstzmultirange(tstzrange(NULL, state.gap_began))
                     + tstzmultirange(tstzrange(state.gap_began, state.gap_ended)) END
           + CASE WHEN state.last_tick < at - interval '3 seconds'
-                 -- least: the planner makes the range before it looks at the condition.
+                 -- least: the planner makes the range before it evaluates the condition.
                  THEN tstzmultirange(tstzrange(least(state.last_tick, at), at)) ELSE '{}' END)
          * tstzmultirange(tstzrange(NULL, at))
 $$;
 
--- A gap's length in seconds and nothing larger: a "day" of an interval is 23 hours when the clocks are put forward.
+-- A gap's length in seconds, nothing larger: an interval's "day" has 23 hours when the clocks go forward.
 CREATE OR REPLACE FUNCTION seconds_of(gap tstzrange) RETURNS interval
 LANGUAGE sql STABLE
 AS $$ SELECT make_interval(secs => extract(epoch FROM upper(gap) - lower(gap))::double precision) $$;
 
--- One gap more. At most 64 are kept: then the two with the least service between them, for how long they are past, become
--- one as long as both. So the time served stays what it was, and what is lately over is known exactly.
+-- Adds a gap. At most 64 are kept: then the two with the least service between them, relative to their age, are merged
+-- into one as long as both. So the served time is preserved, and recent gaps stay exact.
 CREATE OR REPLACE FUNCTION add_gap(gaps tstzmultirange, gap tstzrange) RETURNS tstzmultirange
 LANGUAGE sql STABLE
 AS $$
@@ -61,7 +62,7 @@ AS $$
   FROM grown
 $$;
 
--- The cutoff where a gap bears upon it: as of the last gap that gives a full timeout, of the one before that, and so on; and
+-- The cutoff while a gap affects it: as of the last gap that gives a full timeout, of the one before that, and so on;
 -- never more than three timeouts of served time ago.
 CREATE OR REPLACE FUNCTION gap_cutoff(state service_state, at timestamptz, timeout interval) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
@@ -84,7 +85,7 @@ BEGIN
 END
 $$;
 
--- Whoever was last heard of at or before this is silent too long. One timestamp for a whole statement.
+-- Sessions last heard of at or before this are silent too long. One timestamp for a whole statement.
 CREATE OR REPLACE FUNCTION silence_cutoff(at timestamptz, timeout interval) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 AS $$
@@ -120,7 +121,7 @@ BEGIN
 END
 $$;
 
--- When whoever was last heard of then is silent too long, or was. Never more than a timeout from now, whatever the clock did.
+-- When a session last heard of then is silent too long, or was: never more than a timeout from now, whatever the clock.
 CREATE OR REPLACE FUNCTION silence_deadline(last_heard timestamptz, timeout interval) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT
 AS $$

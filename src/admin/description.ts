@@ -5,7 +5,7 @@ import { cleanupReply, done } from "./contract.ts";
 import { answerOk } from "./description-shared.ts";
 import { keyErrors, keyPart } from "./keys/description.ts";
 import { pageRoutes } from "./page/description.ts";
-import { signInErrors, signInPart } from "./sign-ins/description.ts";
+import { signInErrors, signInPart } from "./sign-in/description.ts";
 
 export const adminErrors = { ...signInErrors, ...keyErrors } satisfies Errors;
 

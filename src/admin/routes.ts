@@ -9,11 +9,11 @@ import type { HashKey } from "../keys/index.ts";
 import type { Limit } from "../limits/limit.ts";
 import type { Mounted } from "../sessions/kind.ts";
 import { listAudit } from "./audit/list.ts";
-import { cleanUpNow } from "./clean-up.ts";
+import { cleanUpNow } from "./cleanup.ts";
 import { pageQuery } from "./contract.ts";
 import { keyRoutes } from "./keys/routes.ts";
-import { signedInRoutes, signInRoute } from "./sign-ins/routes.ts";
-import { createSignIns } from "./sign-ins/sign-ins.ts";
+import { signedInRoutes, signInRoute } from "./sign-in/routes.ts";
+import { createSignIns } from "./sign-in/sign-ins.ts";
 
 export interface Administration {
   database: Database;

@@ -4,11 +4,12 @@ import { Command, CommanderError } from "commander";
 import { AppError, OperatorError, UsageError } from "../errors.ts";
 import { readVersion } from "../version.ts";
 import { addCheckCommand } from "./check/index.ts";
-import { addDatabaseCommands } from "./database-commands.ts";
+import { addCleanupCommand } from "./cleanup.ts";
 import { addDoctorCommand } from "./doctor/index.ts";
-import { addKeysCommands } from "./keys-commands.ts";
+import { addKeysCommands } from "./keys/index.ts";
+import { addMigrateCommand } from "./migrate.ts";
 import { addServeCommand } from "./serve.ts";
-import { addSessionsCommands } from "./sessions-commands.ts";
+import { addSessionsCommands } from "./sessions/index.ts";
 import { Stopped } from "./signals.ts";
 import { addTopCommand } from "./top/index.ts";
 
@@ -36,7 +37,8 @@ Examples:
   );
 
 addServeCommand(program);
-addDatabaseCommands(program);
+addMigrateCommand(program);
+addCleanupCommand(program);
 addKeysCommands(program);
 addSessionsCommands(program);
 addCheckCommand(program);

@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import type { Operator } from "../audit/operator.ts";
 
-/** Whoever may run a command here needs no token, but has a name. */
+/** A person who may run commands here needs no token, but has a name. */
 export function operatorOfCommandLine(): Operator {
   return { who: `command line (${userName()})`, from: null };
 }

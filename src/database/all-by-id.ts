@@ -1,6 +1,6 @@
 const PAGE_SIZE = 1000;
 
-/** All rows in the order of their ids, a page at a time, so that a million of them need no memory. */
+/** All rows in id order, one page at a time, so that a million of them need no memory. */
 export async function* allById<Row>(
   select: (page: { after: number; limit: number }) => Promise<Row[]>,
   idOf: (row: Row) => number,

@@ -9,7 +9,7 @@ export interface ChosenDatabase {
   stop(): Promise<void>;
 }
 
-/** The database that the settings name: DATABASE_URL, or the embedded PostgreSQL in DATA_DIR. */
+/** The configured database: DATABASE_URL, or the embedded PostgreSQL in DATA_DIR. */
 export async function chooseDatabase(
   config: Config,
   purpose: Purpose,

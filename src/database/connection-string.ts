@@ -1,18 +1,18 @@
 /**
- * The grammar of a connection string, as libpq has it: a URL (several hosts, IPv6 in brackets, sockets) or
- * `host=… dbname=…`. It says which parameters stand there, not what they mean.
+ * Parses a connection string as libpq does: a URL (several hosts, IPv6 in brackets, sockets) or `host=… dbname=…`.
+ * Returns the parameters as given, without interpreting them.
  *
- * What might be a piece of a password is never taken for anything else, nor shown: a string that can be read in two ways
- * is refused. (pg-connection-string was looked at: it knows one host only, and cuts a password at its `#`.)
+ * Nothing that might be part of a password is ever taken for something else, or shown: an ambiguous string is refused.
+ * (pg-connection-string was considered: it knows one host only, and cuts a password at its `#`.)
  */
 
-/** The message goes on from the name of the variable: "must …". Nothing of the string stands in it. */
+/** The message continues the variable's name: "must …". It quotes nothing of the string. */
 export class BadConnectionString extends Error {}
 
 const LOOKS = "must look like postgres://user:password@host:5432/database";
 const ENCODE = "in a user, password or name write @ : / ? # % as %40 %3A %2F %3F %23 %25";
 
-/** By libpq's names: host, port (lists of the same length, divided by commas), user, password, dbname and the rest. */
+/** By libpq's names: host, port (comma-separated lists of equal length), user, password, dbname and the rest. */
 export function readConnectionString(text: string): Map<string, string> {
   const trimmed = text.trim();
   const url = /^postgres(?:ql)?:\/\/(.*)$/is.exec(trimmed);
@@ -24,7 +24,7 @@ export function readConnectionString(text: string): Map<string, string> {
 function readUrl(rest: string): Map<string, string> {
   const [, authority, path, query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) as unknown as string[];
   const at = (authority as string).lastIndexOf("@");
-  // A bare @ behind the host: the password had a / or a ? in it, and what was read so far are pieces of it.
+  // A bare @ after the host: the password contained a / or a ?, and what has been read so far are pieces of it.
   if (path?.includes("@") || (at < 0 && query?.includes("@"))) throw ambiguous();
 
   const read = new Map<string, string>();
@@ -44,7 +44,7 @@ function readUrl(rest: string): Map<string, string> {
   for (const pair of query?.split("&").filter(Boolean) ?? []) {
     const [, name, value] = /^([^=]*)=(.*)$/s.exec(pair) ?? [];
     if (name === undefined || value === undefined || !/^[\w.]+$/.test(name)) throw ambiguous();
-    // Others than libpq write a blank as +.
+    // Tools other than libpq write a blank as +.
     read.set(name, decode(name === "options" ? value.replaceAll("+", " ") : value));
   }
   return read;
@@ -53,7 +53,7 @@ function readUrl(rest: string): Map<string, string> {
 function readServer(text: string): { host: string; port: string } {
   const [, address, name, port = ""] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d*))?$/.exec(text) ?? [];
   const host = decode(address ?? name ?? "");
-  // (A comma would divide hosts, where they stand in one list.)
+  // (A comma would separate hosts, where they form one list.)
   if (/[\s,@#?]/.test(host) || (address === undefined && name === undefined)) {
     throw new BadConnectionString(
       `must have a host, or several, each with a number as its port at most (an IPv6 address in brackets); ${ENCODE}`,
@@ -62,7 +62,7 @@ function readServer(text: string): { host: string; port: string } {
   return { host, port };
 }
 
-/** `name = value` or `name = 'value'`, in which \ takes the next character as it is. */
+/** `name = value` or `name = 'value'`, in which \ escapes the next character. */
 function readPairs(text: string): Map<string, string> {
   const read = new Map<string, string>();
   const pair = /\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)/sy;

@@ -1,6 +1,6 @@
 /**
- * The one way to PostgreSQL: every connection of this program is opened here. Every option of the driver is given, as it
- * would look for the rest in the `PG*` variables of whoever's shell this was started from.
+ * The only place that opens connections to PostgreSQL. Every driver option is set explicitly, because the driver would
+ * take missing ones from the `PG*` variables of whichever shell started this program.
  */
 import postgres from "postgres";
 import { OperatorError } from "../errors.ts";
@@ -11,27 +11,27 @@ import { loadTls } from "./tls.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
 
-/** A connection string, read once: what may be wrong with it is thrown before anything is opened. */
+/** A connection string, parsed once: its errors are thrown before anything is opened. */
 export interface Way {
   destination: Destination;
   ssl: object | false | "prefer";
 }
 
 export interface ConnectionOptions {
-  /** What they are for; PostgreSQL shows it as `keybeat <name>`. */
+  /** Their purpose; PostgreSQL shows it as `keybeat <name>`. */
   name: string;
   max?: number;
-  /** How long something that was sent may stay unanswered; undefined: for ever, as for a statement that takes its time. */
+  /** How long sent data may stay unanswered; undefined: for ever, as for long statements. */
   silenceMsMax?: number;
   connectSeconds?: number;
   idleSeconds?: number;
   lifetimeSeconds?: number;
-  /** How long after a failure the next is tried. */
+  /** Delay between a failed connection and the next try. */
   backoffSeconds?: () => number;
   prepare?: boolean;
-  /** Of the caller, who closes it; instead of one made here with `silenceMsMax`. */
+  /** Owned and closed by the caller; replaces one made here with `silenceMsMax`. */
   sockets?: SocketFactory;
-  /** One of the servers only. */
+  /** Restricts the connections to one of the servers. */
   only?: Server;
   onNotify?: (channel: string, payload: string) => void;
   onClose?: () => void;
@@ -48,8 +48,8 @@ export function findWay(url: string): Way {
 }
 
 /**
- * What our statements and the driver's reading of dates rely on, whatever role, database or server are set to. PgBouncer
- * takes these and keeps them for each client; it refuses any other.
+ * What our statements and the driver's date parsing rely on, whatever the defaults of role, database or server.
+ * PgBouncer tracks these for each client; it refuses any other.
  */
 const RELIED_ON = {
   DateStyle: "ISO, MDY",
@@ -59,7 +59,7 @@ const RELIED_ON = {
 };
 
 export function openConnections({ destination, ssl }: Way, options: ConnectionOptions): Sql {
-  // (The only one of these variables that no option of the driver can rule out.)
+  // (The only one of these variables that no driver option can override.)
   delete process.env.PGTARGETSESSIONATTRS;
   const servers = options.only === undefined ? destination.servers : [options.only];
   const sockets = options.sockets ?? createSocketFactory(options.silenceMsMax ?? Number.POSITIVE_INFINITY, servers);
@@ -69,13 +69,13 @@ export function openConnections({ destination, ssl }: Way, options: ConnectionOp
     path: false,
     database: destination.database,
     user: destination.user,
-    password: () => destination.password, // an empty string would not be taken for one
+    password: () => destination.password, // an empty string would be ignored
     ssl,
     sslnegotiation: destination.tls.direct ? "direct" : null,
-    // Of several hosts only the one that takes writes is of use. (What the driver calls read-write may be a standby.)
+    // Of several hosts only the one that accepts writes will do. (The driver's read-write may be a standby.)
     target_session_attrs: servers.length > 1 ? "primary" : undefined,
     max: options.max ?? 1,
-    // Nothing waits behind a busy connection: a slow call would hold up whoever was put behind it.
+    // No pipelining: a slow call would hold up whatever was queued behind it.
     max_pipeline: 1,
     connect_timeout: options.connectSeconds ?? 5,
     idle_timeout: options.idleSeconds ?? 0,
@@ -99,7 +99,7 @@ export function openConnections({ destination, ssl }: Way, options: ConnectionOp
   } as unknown as postgres.Options<{ bigint: postgres.PostgresType<number> }>) as unknown as Sql;
   const end = sql.end;
   return Object.assign(sql, {
-    /** With several hosts the driver goes round for ever while none answers, ended or not: then it gets no socket more. */
+    /** With several hosts the driver retries for ever, even once ended; from then on it gets no more sockets. */
     end: (how?: { timeout?: number }) => end(how).finally(() => options.sockets ?? sockets.close()),
   });
 }

@@ -1,18 +1,18 @@
-/** The database as the rest of the program sees it: a few lanes, opened together and closed together. */
+/** The database as the rest of the program sees it: a few lanes, opened and closed together. */
 import type { Tracing } from "../tracing/tracing.ts";
 import { type Lane, type LaneCounts, openLane } from "./lane.ts";
 import { LISTENER_CONNECTIONS } from "./listener.ts";
 
 export interface Database {
-  /** Starts, ends and the like: one statement for one caller, answered within the 3 seconds we promise. */
+  /** Starts, ends and the like: one statement per caller, answered within the promised 3 seconds. */
   readonly requests: Lane;
-  /** Batches of heartbeats: few at a time, half the deadline, as one may wait behind another. */
+  /** Batches of heartbeats: few at a time, with half the deadline, as one may wait behind another. */
   readonly heartbeats: Lane;
-  /** Operators: bounded like clients, and never before them. */
+  /** Operators: bounded like clients, and never ahead of them. */
   readonly operators: Lane;
-  /** Cleanup, bulk work and the command line: may take longer, and never stands in a client's way. */
+  /** Cleanup, bulk work and the command line: may take longer, and never delays a client. */
   readonly background: Lane;
-  /** What became of the calls, a lane each. */
+  /** Outcomes of the calls, per lane. */
   readonly counts: readonly LaneCounts[];
   close(): Promise<void>;
 }
@@ -26,7 +26,7 @@ const LANES = {
   background: { connectionsMax: 2, waitingMax: 100, deadlineMs: 30_000 },
 };
 
-/** How many connections a service of so many processes opens at most; with several, the primary works in the background. */
+/** The most connections that so many processes open; with several, the primary works in the background. */
 export function connectionsNeeded(processes: number): number {
   const ofLanes = Object.values(LANES).reduce((sum, { connectionsMax }) => sum + connectionsMax, 0);
   const primary = processes > 1 ? LANES.background.connectionsMax : 0;
@@ -35,8 +35,8 @@ export function connectionsNeeded(processes: number): number {
 
 export function openDatabase(url: string, tracing?: Tracing): Database {
   const open = (name: keyof typeof LANES) => openLane(url, { name, ...LANES[name] }, { tracing, onLate });
-  // Where one connection went dark the others may have, too: found one by one, each would cost somebody an answer. Where
-  // another of them has been heard since, the call is only slow.
+  // If one connection went dark, others may have too, and finding them one by one would cost a caller each. If another
+  // has received data since, the call is merely slow.
   const onLate = (since: number) => {
     if (lanes.some((lane) => lane.heardSince(since))) return;
     for (const lane of lanes) lane.dropQuiet(since);

@@ -1,27 +1,27 @@
 /**
- * What a connection string means: where to connect, as whom, and how safely. Parameters of libpq and of what providers
- * add for other drivers are taken by their meaning. One that has none here is named in a note; one that would weaken the
- * connection if it were left out is refused.
+ * What a connection string means: where to connect, as whom, and how securely. Parameters of libpq and of other drivers
+ * are accepted by their meaning. Unknown ones are reported in a note; one whose omission would weaken the connection is
+ * refused.
  */
 import { userInfo } from "node:os";
 import type { SecureVersion } from "node:tls";
 import { BadConnectionString, readConnectionString } from "./connection-string.ts";
 
 export interface Server {
-  /** A name, an address, or the folder of a socket. */
+  /** A name, an address, or the directory of a socket. */
   host: string;
-  /** Where it is, if not to be looked up by its name. */
+  /** Its address, if the name is not to be resolved. */
   address: string | undefined;
   port: number;
 }
 
 export interface TlsSettings {
   /**
-   * off: none. offered: where the server has it. unverified: no certificate is looked at. chain: it must come from the
-   * CA. name: and be this server's.
+   * off: no TLS. offered: if the server has it. unverified: the certificate is not checked. chain: it must come from
+   * the CA. name: and match the server's name.
    */
   check: "off" | "offered" | "unverified" | "chain" | "name";
-  /** Undefined: the CAs that Node.js trusts. The paths of files, this one and the next. */
+  /** Undefined: the CAs that Node.js trusts. These are file paths, as is the next. */
   rootCert: string | undefined;
   cert: string | undefined;
   key: string | undefined;
@@ -29,27 +29,27 @@ export interface TlsSettings {
   passphrase: string | undefined;
   minVersion: SecureVersion | undefined;
   maxVersion: SecureVersion | undefined;
-  /** Without asking first whether the server speaks TLS. */
+  /** Starts TLS without asking first whether the server speaks it. */
   direct: boolean;
 }
 
 export interface Destination {
-  /** More than one: whichever is the primary. */
+  /** Several: whichever is the primary. */
   servers: Server[];
   database: string;
   user: string;
   password: string;
   tls: TlsSettings;
-  /** Undefined: the name that each of our connections has. */
+  /** Undefined: each connection's default name. */
   applicationName: string | undefined;
-  /** Settings of the session, beyond our own, by their names at the server. */
+  /** Session settings beyond our own, by their PostgreSQL names. */
   settings: Record<string, string>;
   /** False: behind a pooler that loses prepared statements. */
   prepare: boolean;
   keepAliveSeconds: number;
-  /** How long a start waits for the database; undefined: as usual. */
+  /** How long a start waits for the database; undefined: the default. */
   waitSeconds: number | undefined;
-  /** For the log of a start: what of the string is not held, a line each. */
+  /** Startup log notes on parameters that are not honoured, a line each. */
   notes: string[];
 }
 
@@ -87,14 +87,14 @@ export function readDestination(text: string): Destination {
   take("fallback_application_name", "uselibpqcompat", "load_balance_hosts");
   take("sslcompression", "sslsni", "sslkeylogfile");
   const left = [...read.keys()].filter((name) => !taken.has(name));
-  // Another driver's, or misspelt: whoever wrote it wants TLS, which would not be had.
+  // Another driver's parameter, or misspelt: its author wants TLS and would not get it.
   const tlsName = left.find((name) => /^(require)?(ssl|tls)/i.test(name));
   if (tlsName !== undefined) throw new BadConnectionString(`must not have ${tlsName}: say it by sslmode`);
   if (left.length > 0) notes.push(`DATABASE_URL: ${left.join(", ")} has no meaning here and is left out`);
   return destination;
 }
 
-/** For people: host, port and database of a connection string, and nothing else of it. */
+/** For people: host, port and database of a connection string, and nothing else. */
 export const nameDestination = (text: string): string => nameServers(readDestination(text));
 
 export function nameServers({ servers, database }: Destination): string {
@@ -104,7 +104,7 @@ export function nameServers({ servers, database }: Destination): string {
 
 type Take = (...names: string[]) => string | undefined;
 
-/** What weakens the connection if it is not done, and is not: with the values that ask for no more than is done. */
+/** Parameters whose omission would weaken the connection, with the values that ask for no more than is done anyway. */
 const UNHELD: Record<string, RegExp> = {
   require_auth: /^$/,
   requirepeer: /^$/,
@@ -146,7 +146,7 @@ const MODES: Record<string, TlsSettings["check"]> = {
   "no-verify": "unverified",
   "verify-ca": "chain",
   "verify-full": "name",
-  // As the value of `ssl`, where other drivers have it.
+  // Other drivers accept these as values of `ssl`.
   false: "off",
   "0": "off",
   true: "name",
@@ -155,7 +155,7 @@ const MODES: Record<string, TlsSettings["check"]> = {
 
 function readTls(take: Take, servers: Server[]): TlsSettings {
   const mode = take("sslmode", "ssl") ?? (take("requiressl") === "1" ? "require" : undefined);
-  const accept = take("sslaccept"); // of Prisma
+  const accept = take("sslaccept"); // Prisma's
   const rootCert = take("sslrootcert");
   const hasOwn = take("sslcertmode") !== "disable";
   const [cert, key] = [take("sslcert"), take("sslkey")];
@@ -175,16 +175,16 @@ function readTls(take: Take, servers: Server[]): TlsSettings {
   if (bound && mode !== undefined && check === "off") {
     throw new BadConnectionString("must have another sslmode than disable beside channel_binding=require");
   }
-  // With a certificate in hand TLS is meant.
+  // A client certificate implies TLS.
   const isMeant = [rootCert, cert, crl, accept].some((given) => given !== undefined) || direct || bound;
   if (isMeant && (check === "offered" || mode === undefined) && check !== "name") check = "unverified";
-  // As libpq: whoever names the CA wants it asked.
+  // As in libpq, naming the CA implies verifying against it.
   if (check === "unverified" && (rootCert ?? crl) !== undefined) check = "chain";
   if (accept === "strict") check = "name";
   else if (accept !== undefined && accept !== "accept_invalid_certs") {
     throw new BadConnectionString("must have as sslaccept strict or accept_invalid_certs");
   }
-  // On a socket nothing can listen in, and libpq uses no TLS there.
+  // Nobody can eavesdrop on a socket, and libpq uses no TLS there.
   if (servers.every(({ host }) => host.startsWith("/"))) check = "off";
   return {
     check,
@@ -220,7 +220,7 @@ function notesOn(take: Take, { check, rootCert }: TlsSettings): string[] {
   return notes;
 }
 
-/** What a session may be given along; PostgreSQL takes it, and so does a pooler that is told to. */
+/** Session settings to pass on; PostgreSQL accepts them, and so does a pooler that is configured to. */
 const SESSION_SETTINGS = ["options", "search_path", "statement_timeout", "lock_timeout", "idle_session_timeout"];
 
 function readSettings(take: Take): Record<string, string> {
@@ -229,13 +229,13 @@ function readSettings(take: Take): Record<string, string> {
     const value = take(name);
     if (value !== undefined) settings[name] = value;
   }
-  const schema = take("schema", "currentSchema"); // of Prisma and of JDBC
+  const schema = take("schema", "currentSchema"); // Prisma's and JDBC's
   if (schema !== undefined) settings.search_path ??= `"${schema.replaceAll('"', '""')}"`;
   take("client_encoding"); // always UTF8
   return settings;
 }
 
-/** Each driver says in its own way that prepared statements are lost. */
+/** Each driver has its own way to say that prepared statements are lost. */
 function isPooled(take: Take): boolean {
   return [
     take("prepare") === "false",
@@ -257,6 +257,6 @@ function ownName(): string {
   try {
     return userInfo().username;
   } catch {
-    throw new BadConnectionString("must name a user"); // this process has an id without a name
+    throw new BadConnectionString("must name a user"); // this process's user id has no name
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The functions of the database, each once, in migrations/functions. They are applied anew when they have changed: by a
- * program whose files are newer than the database's, never by an older one. versions.txt has the hash of each version of
- * the files, a line each (`npm run generate` notes it, `npm run check` asks for it).
+ * The database's functions, each defined once in migrations/functions. They are re-applied when they have changed: by a
+ * program whose files are newer than the database's, never by an older one. versions.txt holds the hash of each
+ * version, one a line (`npm run generate` adds it, `npm run check` asks for it).
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -15,13 +15,13 @@ export interface FunctionsVersion {
 export interface Functions extends FunctionsVersion {
   /** The SQL of each file. */
   files: string[];
-  /** Whether versions.txt knows them. */
+  /** Whether versions.txt has them. */
   noted: boolean;
 }
 
 export const functionsFolder = () => `${packageRoot()}/migrations/functions`;
 
-/** Of this release. */
+/** Those of this release. */
 export function readFunctions(folder = functionsFolder()): Functions {
   const names = readdirSync(folder).filter((name) => name.endsWith(".sql"));
   const files = names.sort().map((name) => readFileSync(`${folder}/${name}`, "utf8"));
@@ -34,8 +34,8 @@ export function readFunctions(folder = functionsFolder()): Functions {
 export const readVersions = (folder = functionsFolder()): string[] =>
   readFileSync(`${folder}/versions.txt`, "utf8").split("\n").filter(Boolean);
 
-/** Whether a database with these (undefined: with none) is to be given ours. */
+/** Whether a database with these functions (undefined: with none) should get ours. */
 export function areNewer(ours: FunctionsVersion, present: FunctionsVersion | undefined): boolean {
   if (!present || ours.version > present.version) return true;
-  return ours.version === present.version && ours.hash !== present.hash; // of a program that is being worked on
+  return ours.version === present.version && ours.hash !== present.hash; // a program under development
 }

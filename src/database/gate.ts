@@ -1,23 +1,23 @@
 /**
- * Lets so many in at once, and so many wait; the next is turned away. Those of one turn (starts of one key, say) go in
- * one after the other, so that a thousand of them, or one that is stuck, take one place and not all of them.
+ * Admits a bounded number of calls and queues a few more; the rest are turned away. Calls that share a turn (starts of
+ * one key, say) run one at a time, so that a thousand of them, or one that hangs, take one place and not all.
  */
 export interface GateOptions {
   insideMax: number;
   waitingMax: number;
-  /** How many of one turn may wait. */
+  /** How many calls of one turn may queue. */
   turnWaitingMax: number;
 }
 
 export interface Gate {
   /**
-   * Calls `begin` as soon as there is room, now or later. Returns what gives a waiting place up (harmless once it has
-   * begun), or undefined if it was turned away.
+   * Calls `begin` as soon as there is room, now or later. Returns a function that gives up the place in the queue
+   * (harmless once begun), or undefined if the call was turned away.
    */
   enter(begin: () => void, turn?: string): (() => void) | undefined;
-  /** Whether nobody is inside. */
+  /** Whether no call is inside. */
   isEmpty(): boolean;
-  /** Must be called once for each that began, with the same turn. */
+  /** Must be called exactly once for each call that began, with the same turn. */
   leave(turn?: string): void;
 }
 

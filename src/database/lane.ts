@@ -1,9 +1,9 @@
 /**
- * A lane is a small pool of connections with a bound on everything: how many calls are under way, how many wait, and
- * how long any of them may take in all. Past a bound the caller gets `unavailable` at once, and whatever happens to
- * the database, every call is settled by its deadline.
+ * A lane is a small pool of connections with a bound on everything: calls in flight, calls queued, and total time. Past
+ * a bound the caller gets `unavailable` at once, and whatever happens to the database, every call settles by its
+ * deadline.
  *
- * Calls of different temper have lanes of their own, so that a slow report never stands before a heartbeat.
+ * Calls of different temper have lanes of their own, so that a slow report never delays a heartbeat.
  */
 import { AppError, unavailable } from "../errors.ts";
 import { createSecondsHistogram } from "../metrics/counts.ts";
@@ -15,16 +15,16 @@ import { createSocketFactory, SOCKET_TICK_MS, type SocketFactory } from "./socke
 
 export type { Sql };
 
-/** What is left of a caller's time when the last lock must be had: to do the work, to commit, and for the answer. */
+/** Time reserved, once the last lock is held, for the work, the commit and the answer. */
 const ANSWER_MS = 200;
 const OVERDUE_MS = 500;
 
 export interface LaneOptions {
   name: string;
   connectionsMax: number;
-  /** How many calls may wait for a connection before the next is turned away. */
+  /** How many calls may queue for a connection before the next is turned away. */
   waitingMax: number;
-  /** The whole time of a call, waiting included. */
+  /** A call's total time, queueing included. */
   deadlineMs: number;
 }
 
@@ -32,12 +32,12 @@ export interface LaneCounts {
   lane: string;
   calls: {
     ok: number;
-    /** The statement was wrong, or its data. */
+    /** The statement or its data was wrong. */
     failed: number;
     /** The database was in trouble. */
     unavailable: number;
     late: number;
-    /** Too many were waiting. */
+    /** The queue was full. */
     turned_away: number;
   };
   seconds: Histogram;
@@ -46,20 +46,20 @@ export interface LaneCounts {
 export interface Lane {
   readonly counts: LaneCounts;
   /**
-   * Runs one statement; those of one `turn` one after the other. Throws `unavailable` for any trouble of the database;
-   * the outcome is then unknown. What changes something is to be told how many milliseconds its caller still `waits` (see
-   * caller_waits in migrations/), so that it has no effect after that. Who makes several calls for one answer gives all of
-   * them one `until` (on performance.now()).
+   * Runs one statement; those that share a `turn` run one at a time. Throws `unavailable` for any trouble of the
+   * database; the outcome is then unknown. A statement that changes something must be told how many milliseconds its
+   * caller still `waits` (caller_waits in migrations/), so that it has no effect after that. Several calls for one
+   * answer share one `until` (on performance.now()).
    */
   query<T>(statement: (sql: Sql, waits: number) => PromiseLike<T>, turn?: string, until?: number): Promise<T>;
-  /** Closes connections on which nothing has come or gone since, unless a call may be under way on one that is not late. */
+  /** Closes connections that have been quiet since then, unless a call that is not late may be in flight on one. */
   dropQuiet(since: number): void;
-  /** Whether a connection that was open then has brought anything since. */
+  /** Whether a connection that was open then has received anything since. */
   heardSince(moment: number): boolean;
   close(): Promise<void>;
 }
 
-/** `onLate` is told when a call got no answer in time: since when it has been sent for. */
+/** `onLate` is called when a call got no answer in time, with the time it was sent. */
 export function openLane(
   url: string,
   options: LaneOptions,
@@ -80,7 +80,7 @@ export function openLane(
     seconds: createSecondsHistogram(),
   };
 
-  /** A pool can stay with a primary that was demoted; a new one asks again who is the primary. */
+  /** A pool may stick to a demoted primary; a new one asks again which server is primary. */
   const replacePool = () => {
     const old = sql;
     sql = openPool(way, options, sockets);
@@ -132,13 +132,13 @@ export function openLane(
             gate.leave(turn);
           });
       };
-      // A call that is late keeps its place inside until its connection is free again, or cut.
+      // A late call keeps its place until its connection is free again, or cut.
       const deadline = setTimeout(() => {
         giveUp?.();
         defuse(call);
         if (call) {
           onLate?.(began);
-          // The connection is cut for its silence, unless that could not be seen (see watch in socket.ts).
+          // The connection was cut for its silence, unless the silence went unseen (see watch in socket.ts).
           overdue = setInterval(() => sockets.dropQuiet(options.deadlineMs), OVERDUE_MS).unref();
         }
         refuse("late", `no answer within ${Math.round(deadlineMs)} ms`);
@@ -176,8 +176,8 @@ export function openLane(
 }
 
 /**
- * A parameter that says, when it is sent and not before (a connection may have to be opened first), for how many
- * milliseconds more its effect is wanted.
+ * A parameter that says, evaluated when it is sent (a connection may have to be opened first), for how many more
+ * milliseconds the statement's effect is wanted.
  */
 function waitsUntil(moment: number): number {
   const waits = { toString: () => String(Math.max(0, Math.floor(moment - ANSWER_MS - performance.now()))) };
@@ -197,8 +197,8 @@ function openPool(way: Way, options: LaneOptions, sockets: SocketFactory): Sql {
 }
 
 /**
- * A connection that breaks within a result, its rows sent and not yet its end, makes the driver (3.4.9) put the first
- * result of the next one behind so many empty places.
+ * If a connection breaks in the middle of a result, the driver (3.4.9) puts the rows already received as empty slots in
+ * front of the next result.
  */
 function withoutGap<T>(rows: T): T {
   if (Array.isArray(rows)) while (rows.length > 0 && !(0 in rows)) rows.shift();
@@ -206,9 +206,9 @@ function withoutGap<T>(rows: T): T {
 }
 
 /**
- * A call that was given up before it was sent (it waits in the driver for a connection) must not be carried out later:
- * a start would take the key over long after its caller was told 503. The driver's own cancel() would lose the
- * connection that is being opened for it (3.4.9), so the statement is made harmless instead.
+ * A call given up while it waits in the driver for a connection must not run later: a start would take over the key
+ * long after its caller got 503. The driver's own cancel() would lose the connection being opened (3.4.9), so the
+ * statement is made harmless instead.
  */
 function defuse(call: unknown): void {
   const query = call as { state?: unknown; strings?: unknown; args?: unknown } | undefined;
@@ -217,7 +217,7 @@ function defuse(call: unknown): void {
   query.args = [];
 }
 
-/** What is sent as text; the parameters are not in it. */
+/** The text that is sent, without its parameters. */
 function textOf(call: unknown): string | undefined {
   const { strings } = call as { strings?: unknown };
   if (!Array.isArray(strings)) return undefined;
@@ -229,17 +229,17 @@ function textOf(call: unknown): string | undefined {
 }
 
 /**
- * SQLSTATEs that say "not now" rather than "you asked for nonsense": connection trouble (08), resources (53), operator
- * intervention (57), a lock or statement deadline (55P03, 57014), a deadlock or serialization failure (40), a
- * read-only primary (25006), a disk or file error (58), a broken prepared statement behind a pooler (26000, 42P05).
+ * SQLSTATEs that mean "not now" rather than "bad request": connection trouble (08), resources (53), operator
+ * intervention (57), a lock or statement timeout (55P03, 57014), a deadlock or serialization failure (40), a read-only
+ * primary (25006), a disk or file error (58), a prepared statement lost behind a pooler (26000, 42P05).
  */
 const PASSING = /^(08|53|57|58|40|55P03|25006|26000|42P05)/;
 
 function mapError(error: unknown): unknown {
   const code = codeOf(error);
   if (code === undefined) return error;
-  // The driver's and the socket's own codes are words (CONNECTION_CLOSED, ECONNREFUSED, EAI_AGAIN of a name that cannot
-  // be looked up now), SQLSTATEs have five characters.
+  // Codes of the driver and the socket are words (CONNECTION_CLOSED, ECONNREFUSED, EAI_AGAIN for a failed name lookup);
+  // SQLSTATEs have five characters.
   const ownCode = /^(CONNECT|E[A-Z]{3}|EAI_)/.test(code);
   return ownCode || PASSING.test(code) ? unavailable(error) : error;
 }

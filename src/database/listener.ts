@@ -1,8 +1,8 @@
 /**
- * One LISTEN connection a process, with channels for everybody who wants to hear. A dead one says nothing, so twice a
- * second something is said on it that must come back: then everything that was told before has arrived too, as PostgreSQL
- * delivers in order. When it does not come back in time, the connection is thrown away for a new one, and until that has
- * proved itself `proven` is false: who listens then looks for himself.
+ * One LISTEN connection per process, with any number of channels. A dead connection is silent, so twice a second a
+ * probe is sent on it that must come back; PostgreSQL delivers in order, so everything notified before has then arrived
+ * too. If a probe is late, the connection is replaced; until the new one has proved itself, `proven` is false and
+ * subscribers must look for themselves.
  */
 import { randomBytes } from "node:crypto";
 import type { Logger } from "../log.ts";
@@ -14,16 +14,16 @@ const ANSWER_MS_MAX = 900;
 export const LISTENER_CONNECTIONS = 1;
 
 export interface Hearing {
-  /** Gets every payload on the channel. */
+  /** Called with every payload on the channel. */
   hear(payload: string): void;
-  /** Is called when something may have been missed. */
+  /** Called when notifications may have been missed. */
   onDoubt(): void;
 }
 
 export interface Listener {
-  /** From now on. Several may hear on one channel. */
+  /** Subscribes from now on; a channel may have several subscribers. */
   on(channel: string, hearing: Hearing): void;
-  /** Whether everything that was told until a moment ago has been heard. */
+  /** Whether everything notified up to a moment ago has arrived. */
   proven(): boolean;
   close(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export function openListener(url: string, log: Logger): Listener {
       connectSeconds: 2,
       prepare: false,
       onClose: () => {
-        // A closed one says so; it would come back by itself, but without its LISTEN.
+        // A closed connection reports it; the driver would reconnect, but without its LISTEN.
         if (sql !== fresh) return;
         drop();
         if (proven) wake();
@@ -90,7 +90,7 @@ export function openListener(url: string, log: Logger): Listener {
         if (was) log.warn({ err }, "the LISTEN connection is lost, making another");
         drop();
       }
-      // On the way back too: what was told while nobody listened will never be told again.
+      // Once more after reconnecting: what was notified while nobody listened is lost.
       if (was !== proven) doubt();
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -102,14 +102,14 @@ export function openListener(url: string, log: Logger): Listener {
       }
     }
   };
-  setImmediate(loop); // who listens from the start is in the first connection
+  setImmediate(loop); // initial subscribers are part of the first connection
 
   return {
     on(channel, hearing) {
       const others = hearings.get(channel);
       hearings.set(channel, [...(others ?? []), hearing]);
       if (sql === undefined || others) return;
-      drop(); // the next one listens here as well
+      drop(); // the next connection will include it
       wake();
     },
     proven: () => proven,

@@ -5,8 +5,8 @@ const WAIT_MS_MAX = 10_000;
 const AGAIN_MS = 200;
 
 /**
- * What a starting process must do, tried again for 10 s while somebody else's transaction holds the lock that it needs,
- * and the log says what it waits for. Then an OperatorError.
+ * Work that a starting process must do, retried for 10 s while somebody else's transaction holds the lock it needs; the
+ * log says what it waits for. Throws an OperatorError in the end.
  */
 export async function untilFree<T>(log: Logger, what: string, run: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + WAIT_MS_MAX;
@@ -27,7 +27,7 @@ export async function untilFree<T>(log: Logger, what: string, run: () => Promise
   }
 }
 
-/** Whether a lock was not to be had in time. */
+/** Whether an error means that a lock could not be had in time. */
 export function isLocked(error: unknown): boolean {
   const cause = error instanceof AppError ? error.cause : undefined;
   return (cause as { code?: unknown } | undefined)?.code === "55P03";

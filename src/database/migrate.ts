@@ -10,26 +10,26 @@ import { findDue, isNothing, readSchema, type Schema } from "./schema.ts";
 
 const MIGRATION_LOCK = 1262834007;
 const LOCK_AGAIN_MS = 200;
-/** Somebody else's migration may have much to do. */
+/** Another process's migration may take long. */
 const LOCK_WAIT_MINUTES = 15;
 /**
- * Whoever serves meanwhile waits behind a migration that waits for a lock, and may be told of a deadlock (after a second)
- * in its place. So it lets go of all that it has, and tries again.
+ * Requests queue behind a migration that waits for a lock, and a deadlock (detected after a second) may fail them
+ * instead. So it gives up all its locks soon, and retries.
  */
 const LOCK_MS_MAX = 300;
 
 export interface MigrationReport extends Reached {
-  /** How many migrations. */
+  /** The number of migrations applied. */
   applied: number;
-  /** Whether the functions were applied anew. */
+  /** Whether the functions were re-applied. */
   functions: boolean;
 }
 
 type Applied = Pick<MigrationReport, "applied" | "functions">;
 
 /**
- * Where nothing is to do it only reads, so a role without any right to change the schema can serve.
- * Throws an OperatorError if the database cannot be reached, is too old, or refuses.
+ * Only reads if nothing is due, so a role without any right to change the schema can serve. Throws an OperatorError if
+ * the database cannot be reached, is too old, or refuses.
  */
 export async function migrateDatabase(url: string, patience = NO_PATIENCE): Promise<MigrationReport> {
   const way = findWay(url);
@@ -57,10 +57,10 @@ async function migrateInTurn(sql: Sql, { stop, say }: Patience): Promise<Applied
   const tell = sayNowAndThen(say);
   for (;;) {
     const applied = await sql
-      // Whatever the role's default is: what the one before us has committed must be seen.
+      // Whatever the role's default: it must see what the process before it has committed.
       .begin("isolation level read committed read write", async (transaction) => {
-        // Tried, not waited for: whoever waits holds a connection, and a small pool of a pooler would have none left
-        // for the one ahead.
+        // Tried instead of waited for: a waiter holds a connection, and a pooler's small pool would have none left for
+        // the process that migrates.
         const [row] = await transaction`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS ours`;
         return row?.ours ? applyMigrations(transaction) : undefined;
       })
@@ -84,14 +84,14 @@ async function applyMigrations(sql: TransactionSql<{ bigint: number }>): Promise
   if (found.name === null) await makeSchema(sql, found);
   const schema = found.name === null ? await readSchema(sql) : found;
   const { name, journal, applied } = schema;
-  // Behind a pooler too it is set for this transaction only.
+  // SET LOCAL, so that it also ends with this transaction behind a pooler.
   await sql.unsafe(
     `SET LOCAL search_path TO ${name}; SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO ${LOCK_MS_MAX}`,
   );
   if (applied === undefined) await makeJournal(sql, journal);
   const due = findDue(schema);
   for (const { sql: statements, hash, folderMillis } of due.migrations) {
-    // drizzle-kit writes foreign keys with the schema's name that it knows.
+    // drizzle-kit qualifies foreign keys with the schema name it knows.
     for (const statement of statements) await sql.unsafe(statement.replaceAll('"public".', `${name}.`));
     await sql.unsafe(`INSERT INTO ${journal} (hash, created_at) VALUES ($1, $2)`, [hash, folderMillis]);
   }
@@ -103,14 +103,14 @@ async function applyFunctions(
   sql: TransactionSql<{ bigint: number }>,
   { files, version, hash }: Functions,
 ): Promise<void> {
-  await sql`SET LOCAL check_function_bodies TO off`; // a file may call what a later one has
+  await sql`SET LOCAL check_function_bodies TO off`; // a file may call functions of a later one
   for (const file of files) await sql.unsafe(file);
   await sql`
     INSERT INTO applied_functions AS f (version, hash, applied_at) VALUES (${version}, ${hash}, clock_timestamp())
     ON CONFLICT (version) DO UPDATE SET hash = excluded.hash, applied_at = excluded.applied_at`;
 }
 
-/** A schema that a connection string asks for alone is made, as other tools do. */
+/** Creates a schema that the connection string names alone, as other tools do. */
 async function makeSchema(sql: TransactionSql<{ bigint: number }>, { searchPath }: Schema): Promise<void> {
   if (!/^("(?:[^"$]|"")+"|[\w]+)$/.test(searchPath)) {
     throw new OperatorError(`no schema of search_path (${searchPath}) exists in the database: make one, or change it`);
@@ -118,7 +118,7 @@ async function makeSchema(sql: TransactionSql<{ bigint: number }>, { searchPath 
   await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${searchPath}`);
 }
 
-/** As drizzle makes it. */
+/** As drizzle does. */
 async function makeJournal(sql: TransactionSql<{ bigint: number }>, journal: string): Promise<void> {
   const schema = journal.slice(0, journal.lastIndexOf("."));
   const [there] = await sql`SELECT to_regnamespace(${schema}) IS NOT NULL AS yes`;

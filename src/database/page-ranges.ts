@@ -1,6 +1,6 @@
 /**
- * A large table in pieces: who reads it at one go takes a core from the devices for as long. After each piece there is
- * a rest of several times what the piece took, unless the reader says that there is work to do.
+ * A large table in pieces, because reading it in one go would occupy a core for the whole scan. After each piece comes
+ * a pause of several times the piece's duration, unless the reader says that there is work to do.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "./database.ts";
@@ -10,15 +10,15 @@ const PAGES = 1024;
 const REST_TIMES = 4;
 const REST_MS_MAX = 20;
 
-/** Ends of a range of row addresses (tid); `past` is not in it. */
+/** The bounds of a range of row addresses (tid); `past` is exclusive. */
 export interface PageRange {
   readonly first: string;
   readonly past: string;
-  /** Whether there is a rest after it. */
+  /** Whether a pause follows. */
   rest: boolean;
 }
 
-/** Together they cover the table as it is when the last is reached. */
+/** Together they cover the table as of when the last is reached. */
 export async function* pageRanges(database: Database, table: string): AsyncGenerator<PageRange> {
   const [row] = await database.background.query(
     (sql) => sql`SELECT (pg_relation_size(${table}::regclass) / current_setting('block_size')::int)::int AS pages`,

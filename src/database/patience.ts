@@ -1,4 +1,4 @@
-/** What a start does while it waits: it has an end, it says what it waits for, and it can be stopped at any moment. */
+/** How a start waits: for a bounded time, saying what it waits for, and stoppable at any moment. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Patience {
@@ -9,12 +9,12 @@ export interface Patience {
   stop: AbortSignal;
 }
 
-/** Waits for nobody who is away, and says nothing. */
+/** Waits for nothing, and says nothing. */
 export const NO_PATIENCE: Patience = { awayMs: 0, say: () => {}, stop: new AbortController().signal };
 
 const SAY_AGAIN_MS = 10_000;
 
-/** Says it at once where it is another line than the last, else every 10 s. */
+/** Says a new line at once, and the same line again every 10 s. */
 export function sayNowAndThen(say: (line: string) => void): (what: string, details?: string) => void {
   let last = "";
   let saidAt = 0;
@@ -28,14 +28,14 @@ export function sayNowAndThen(say: (line: string) => void): (what: string, detai
 
 const SLOW_MS = 5000;
 
-/** Says the line if the work takes its time, and again every 10 s. */
+/** Says the line if the work takes long, and again every 10 s. */
 export async function sayIfSlow<T>(work: Promise<T>, { say }: Patience, line: string): Promise<T> {
   const tell = sayNowAndThen(say);
   const timer = setInterval(() => tell(line), SLOW_MS);
   return work.finally(() => clearInterval(timer));
 }
 
-/** Rejects as soon as it is stopped; what was begun goes on, and nobody waits for it. */
+/** Rejects as soon as it is stopped; the work itself goes on unattended. */
 export async function untilStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
   stop.throwIfAborted();
   let quit = () => {};

@@ -1,4 +1,4 @@
-/** Whether a start can go on with the database: it is there, takes writes, is new enough, and reads dates as we do. */
+/** Checks that a start can use the database: it is there, writable, new enough, and formats dates as we expect. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { OperatorError } from "../errors.ts";
 import { openConnections, type Way } from "./connections.ts";
@@ -11,11 +11,11 @@ const ANSWER_MS_MAX = 6000;
 
 export interface Reached {
   serverVersion: string;
-  /** What role or database are set to, and would better not be; a line each. */
+  /** Unfortunate settings of the role or the database, a line each. */
   warnings: string[];
 }
 
-/** Waits for a database that is away, as long as patience allows. Throws an OperatorError that says why in one line. */
+/** Waits for a database that is away, within `patience`. Throws an OperatorError that says why in one line. */
 export async function reachDatabase(way: Way, patience: Patience): Promise<Reached> {
   const { servers, waitSeconds } = way.destination;
   const name = nameServers(way.destination);
@@ -48,7 +48,7 @@ export async function reachDatabase(way: Way, patience: Patience): Promise<Reach
 
 interface Failure {
   why: string;
-  /** It may be better in a moment. */
+  /** It may recover in a moment. */
   mayPass: boolean;
 }
 
@@ -58,7 +58,7 @@ async function ask(way: Way, only: Server, stop: AbortSignal): Promise<Reached |
   try {
     const answer = Promise.race([
       look(sql),
-      // The driver goes on by itself where a server accepts and hangs up.
+      // The driver keeps retrying when a server accepts and hangs up.
       sleep(ANSWER_MS_MAX, undefined, { signal: answered.signal }).then(
         (): Failure => ({ why: "it does not answer", mayPass: true }),
       ),
@@ -108,7 +108,7 @@ async function look(sql: ReturnType<typeof openConnections>): Promise<Reached | 
   return { serverVersion: String(server?.version), warnings };
 }
 
-/** The socket's trouble, and what PostgreSQL says while it starts, recovers, stops or is full. */
+/** Socket errors, and what PostgreSQL says while it starts, recovers, stops or is full. */
 function isPassing(error: unknown): boolean {
   const { code = "" } = error as { code?: string };
   return /^(E(?!PROTO)[A-Z]{3,}|EAI_|CONNECT|08|53300|57P03|57P01)/.test(code) && code !== "08P01";

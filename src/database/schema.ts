@@ -1,4 +1,4 @@
-/** Where our tables are, and which migrations and functions have been applied. All of it only reads. */
+/** Where our tables are, and which migrations and functions have been applied. Read-only. */
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { TransactionSql } from "postgres";
 import { OperatorError } from "../errors.ts";
@@ -7,12 +7,12 @@ import type { Sql } from "./connections.ts";
 import { areNewer, type Functions, type FunctionsVersion, readFunctions } from "./functions.ts";
 
 export interface Schema {
-  /** The schema of our tables, or where they will be made; as an identifier in SQL. Null: search_path names none that exists. */
+  /** The schema of our tables, or the one to create them in, quoted. Null: search_path names none that exists. */
   name: string | null;
   searchPath: string;
-  /** Where there is a schema, the table of the applied migrations. Each schema has its own; that of `public` lies where drizzle looks for it. */
+  /** The journal of applied migrations, if any, one a schema; for `public` it is where drizzle looks for it. */
   journal: string;
-  /** When each applied migration was written; undefined: there is no such table. */
+  /** When each applied migration was written; undefined: there is no journal. */
   applied: number[] | undefined;
   /** Undefined: none were ever applied. */
   functions: FunctionsVersion | undefined;
@@ -33,7 +33,7 @@ export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>):
             WHERE relname = 'service_state' AND relnamespace::regnamespace::text = ANY (
               SELECT quote_ident(s) FROM unnest(current_schemas(false)) s)) AS homes`;
   if (row && row.homes > 1) {
-    // Functions of both would be mixed.
+    // Functions of both would mix.
     throw new OperatorError(
       `search_path (${row.search_path}) shows the tables of two Keybeats: name one with schema= in DATABASE_URL`,
     );
@@ -60,10 +60,10 @@ export async function readSchema(sql: Sql | TransactionSql<{ bigint: number }>):
   };
 }
 
-/** (With quote_all_identifiers the name is in quotes.) */
+/** (With quote_all_identifiers the name is quoted.) */
 const journalOf = (schema: string) => `${/^"?public"?$/.test(schema) ? "drizzle" : schema}.__drizzle_migrations`;
 
-/** Of this release, in their order. */
+/** This release's, in order. */
 export function readMigrations(): Migration[] {
   return readMigrationFiles({ migrationsFolder: `${packageRoot()}/migrations` });
 }
@@ -75,8 +75,8 @@ export interface Due {
 }
 
 /**
- * What this release has and the database has not: the migrations written after the last one applied, as drizzle counts,
- * and the functions. Throws an OperatorError for a database of a time before the first release.
+ * What this release has and the database lacks: the migrations written after the last one applied, as drizzle counts,
+ * and the functions. Throws an OperatorError for a database from before the first release.
  */
 export function findDue({ applied = [], functions }: Pick<Schema, "applied" | "functions">): Due {
   const migrations = readMigrations();
@@ -94,7 +94,7 @@ export function findDue({ applied = [], functions }: Pick<Schema, "applied" | "f
 
 export const isNothing = ({ migrations, functions }: Due): boolean => migrations.length === 0 && !functions;
 
-/** Those of our tables that no kind of session has for itself. */
+/** Tables that belong to no kind of session. */
 export const SHARED_TABLES = [
   "applied_functions",
   "audit_log",

@@ -1,31 +1,31 @@
 /**
- * The driver's sockets, with the two things that it lacks: a deadline on a connection that went dark (a packet
- * filter, a frozen host: no reset ever comes), and a pace of new connections, so that a server that hangs up at once
- * is not called thousands of times a second.
+ * The driver's sockets, with two things it lacks: a deadline for connections that went dark (a packet filter or a
+ * frozen host sends no reset), and a limit on the rate of new connections, so that a server that hangs up at once is
+ * not called thousands of times a second.
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Server } from "./destination.ts";
 
-/** How exactly the age of a silence is known. */
+/** The precision with which a silence is measured. */
 export const SOCKET_TICK_MS = 100;
 const PACE_MS_MAX = 400;
 
 /**
- * For the driver's `socket` option. It must never throw (the driver would lose the connection's place in its pool for
- * good), so it hands over a socket that is still connecting: what goes wrong arrives as its error.
+ * For the driver's `socket` option. It must never throw (the driver would lose the connection's slot in its pool for
+ * good), so it returns a socket that is still connecting; failures arrive as its error event.
  */
 export interface SocketFactory {
   open(): Promise<Socket>;
-  /** Whoever asks for a socket from now on waits for it in vain. */
+  /** From now on, requests for a socket wait in vain. */
   close(): void;
-  /** Cuts the sockets on which nothing has come or gone for so long. */
+  /** Cuts the sockets that have been quiet for that long. */
   dropQuiet(ms: number): void;
-  /** Whether anything has come since (on performance.now()) on a socket that was open then. */
+  /** Whether a socket that was open then (on performance.now()) has received anything since. */
   heardSince(moment: number): boolean;
 }
 
-/** `silenceMsMax`: how long something that was sent may stay unanswered before the connection is cut. */
+/** `silenceMsMax`: how long sent data may stay unanswered before the connection is cut. */
 export function createSocketFactory(silenceMsMax: number, servers: Server[]): SocketFactory {
   const watched = new Map<Socket, Watch>();
   let closed = false;
@@ -40,14 +40,14 @@ export function createSocketFactory(silenceMsMax: number, servers: Server[]): So
       await turn;
     }
     if (closed) return new Promise<never>(() => {});
-    // An address that cannot be reached at all (no route, no descriptor left) fails in the very next tick. From here on
-    // that tick comes after the driver, which awaits the socket, has put its listeners on.
+    // An address that cannot be reached at all (no route, no free descriptor) fails in the very next tick. From here
+    // that tick comes after the driver, which awaits the socket, has attached its listeners.
     await undefined;
     const { host, address, port } = servers[attempts++ % servers.length] as Server;
     const socket = host.startsWith("/")
       ? connect({ path: `${host}/.s.PGSQL.${port}` })
       : connect({ host: address ?? host, port, noDelay: true });
-    socket.on("error", ignore); // one that nobody hears would end the process
+    socket.on("error", ignore); // an unhandled error would end the process
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
     const seen = watch(socket, silenceMsMax, {
       onAnswer: () => {
@@ -76,16 +76,16 @@ export function createSocketFactory(silenceMsMax: number, servers: Server[]): So
 
 interface Watch {
   readonly openedAt: number;
-  /** When was last seen that something had come; a tick late at most. */
+  /** When data was last seen to have arrived; late by at most one tick. */
   readAt(): number;
-  /** For how long nothing has come or gone. */
+  /** How long nothing has come or gone. */
   quietMs(): number;
 }
 
 /**
- * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. (What was sent just after an
- * answer is taken for answered with it: whose call that is calls dropQuiet.) A socket that was closed before it lived for
- * a tick with an answer is a failure. Looks at counters, as the driver takes away all listeners.
+ * Destroys a socket that waits too long for an answer; an idle one may be silent for ever. (Data sent right after an
+ * answer counts as answered with it; dropQuiet covers that call.) A socket that closes within a tick without an answer
+ * is a failure. Reads counters, because the driver removes all listeners.
  */
 function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onEnd(answered: boolean): void }): Watch {
   let read = 0;
@@ -130,15 +130,15 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onE
 }
 
 /**
- * What was sent must not arrive later: the kernel would go on sending it for minutes after an ordinary close, and a start
- * or a heartbeat would be carried out long after its caller was told 503. A reset takes it back.
+ * Sent data must not arrive later: after an ordinary close the kernel keeps sending for minutes, and a start or
+ * heartbeat would be carried out long after its caller got 503. A reset takes it back.
  */
 function cut(socket: Socket): void {
-  socket.on("error", ignore); // the driver took the one of the beginning away where it speaks TLS
-  const isTcp = socket.remotePort !== undefined; // a path's socket never goes dark on the way
+  socket.on("error", ignore); // the driver removes the first listener where it speaks TLS
+  const isTcp = socket.remotePort !== undefined; // a Unix socket never goes dark on the way
   if (isTcp && !socket.connecting) socket.resetAndDestroy();
   else socket.destroy(Object.assign(new Error("the database did not answer in time"), { code: "ETIMEDOUT" }));
 }
 
-/** The driver has listeners of its own, and learns of it as the socket's close too. */
+/** The driver has listeners of its own, and also sees the socket's close. */
 function ignore(): void {}

@@ -7,10 +7,10 @@ const TICK_MS = 1000;
 const FIRST_TRIES = 5;
 
 /**
- * Says each second that this process serves, on the lane of the heartbeats: if that is stuck, nobody is served. By the
- * ticks the database knows an outage of ours from the silence of the devices, and sees its own clock jump (see the rule
- * of silence in migrations/). So a process that lets nobody in says nothing while it is so (`isShut`). The first tick is
- * made before this resolves, so that a gap is noticed before anybody is answered.
+ * Records each second that this process serves, on the heartbeats' lane: if that is stuck, nobody is served. By the
+ * ticks the database tells an outage of ours from the devices' silence, and detects jumps of its clock (see the rule of
+ * silence in migrations/). So a process that admits nobody (`isShut`) does not tick. The first tick completes before
+ * this resolves, so that a gap is noticed before anybody is answered.
  */
 export async function startTicking(
   database: Database,
@@ -32,7 +32,7 @@ export async function startTicking(
       await untilFree(log, "the sessions", tick);
       break;
     } catch (error) {
-      // On a host that has just come up everything is slow once.
+      // A host that has just booted is slow at first.
       if (tries === FIRST_TRIES || error instanceof OperatorError) throw error;
     }
   }
@@ -50,15 +50,15 @@ export async function startTicking(
 }
 
 interface TickRow {
-  /** The database's clock; null: another process had the tick in hand. */
+  /** The database's clock; null: another process was ticking. */
   at: number | null;
-  /** By how many seconds the clock has jumped, if this tick was the one to see it. */
+  /** By how many seconds the clock jumped, if this tick detected it. */
   stepped: number | null;
-  /** After a jump back there are more sessions to be dated back than one tick does. */
+  /** After a jump back, more sessions must be redated than one tick does. */
   unsettled: boolean;
 }
 
-/** `expectedSeconds`: what the database's clock should say by now, for all that this process knows. */
+/** `expectedSeconds`: what the database's clock should read by now, as far as this process knows. */
 async function serveTick(database: Database, expectedSeconds: number | undefined): Promise<TickRow> {
   const [row] = await database.heartbeats.query(
     (sql) => sql<TickRow[]>`
@@ -68,7 +68,7 @@ async function serveTick(database: Database, expectedSeconds: number | undefined
   return row as TickRow;
 }
 
-/** How often the database's clock was seen to jump, and by how much the last time: back is below 0. */
+/** How often the database's clock was seen to jump, and how far the last time (back: below 0). */
 export async function readClockSteps(database: Database): Promise<{ count: number; lastSeconds: number }> {
   const [row] = await database.background.query(
     (sql) => sql<Array<{ count: number; lastSeconds: number }>>`

@@ -1,10 +1,10 @@
-/** TLS to the database, for the driver's `ssl` option: which certificates are trusted, and whose. */
+/** TLS to the database, for the driver's `ssl` option: which certificates are trusted, and for which name. */
 import { readFileSync } from "node:fs";
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from "node:tls";
 import { OperatorError } from "../errors.ts";
 import type { TlsSettings } from "./destination.ts";
 
-/** False: none. "prefer": where the server has it. Throws an OperatorError if a file cannot be read or used. */
+/** False: no TLS. "prefer": if the server has it. Throws an OperatorError if a file cannot be read or used. */
 export function loadTls(tls: TlsSettings): object | false | "prefer" {
   if (tls.check === "off") return false;
   if (tls.check === "offered") return "prefer";
@@ -12,7 +12,7 @@ export function loadTls(tls: TlsSettings): object | false | "prefer" {
   return {
     rejectUnauthorized: tls.check !== "unverified",
     checkServerIdentity: tls.check === "name" ? checkName : () => undefined,
-    /** The driver copies the options for each connection: so a certificate that was renewed is used by the next one. */
+    /** The driver copies the options for each connection, so a renewed certificate is used by the next one. */
     get secureContext() {
       return loaded();
     },
@@ -20,15 +20,15 @@ export function loadTls(tls: TlsSettings): object | false | "prefer" {
 }
 
 /**
- * What is made of the files, again when they have changed. Where that fails later (they are being written, say) what
- * was made before is good: an error in the middle of the driver would end the process.
+ * The options made from the files, rebuilt when they change. If a later rebuild fails (a file is being written, say)
+ * the previous one stays in use: an error inside the driver would end the process.
  */
 function createLoader(tls: TlsSettings): () => SecureContext {
   const files = { ca: tls.rootCert, cert: tls.cert, key: tls.key, crl: tls.crl };
   const paths = Object.entries(files).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const read = () => paths.map(([option, path]) => [option, readFileSync(path, "utf8")] as const);
   const make = (contents: ReturnType<typeof read>) => {
-    // Node.js takes a file without any for an empty list.
+    // Node.js would treat a file without certificates as an empty list.
     const empty = contents.find(([, text]) => !text.includes("-----BEGIN "));
     if (empty) throw new Error("no PEM stands in it");
     return createSecureContext({
@@ -63,8 +63,8 @@ function createLoader(tls: TlsSettings): () => SecureContext {
 }
 
 /**
- * The certificate must be of the server that was called. Node.js asks for "localhost" where the driver was given an
- * address, so the host is looked up at the socket, on which the factory has noted it; if it is not there, nothing passes.
+ * The certificate must belong to the server that was called. Node.js checks "localhost" if the driver was given an
+ * address, so the host comes from the socket, where the factory noted it; without one, every certificate is refused.
  */
 function checkName(this: { socket?: { host?: string } }, _name: string, certificate: PeerCertificate) {
   const host = this?.socket?.host;

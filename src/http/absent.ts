@@ -1,7 +1,7 @@
 /**
- * `null` counts as absent wherever a field may be left out and null means nothing of its own: clients of many languages
- * send it for what they do not know. Learned from the schema, so that no contract has to say it. What is free-form (a
- * record, `unknown`) is the caller's, and left as it is.
+ * Treats `null` as absent wherever a field is optional and null has no meaning of its own: clients of many languages
+ * send it for what they do not know. Derived from the schema, so contracts need not say it. Free-form values (a record,
+ * `unknown`) belong to the caller and are left alone.
  */
 import { z } from "zod";
 
@@ -10,7 +10,7 @@ type DropNulls = (value: unknown) => void;
 const known = new WeakMap<z.ZodType, DropNulls>();
 const nothing: DropNulls = () => {};
 
-/** Takes these fields out of a value that is to be checked by the schema, in place. */
+/** Removes such fields, in place, from a value that is about to be checked by the schema. */
 export function dropNulls(value: unknown, schema: z.ZodType): void {
   dropperOf(schema)(value);
 }

@@ -1,6 +1,6 @@
 /**
- * Lets only the operator pass: `Authorization: Bearer <token>` or, as older scripts send it, `X-Admin-Password`; or the
- * cookie of the page, which a browser sends by itself: then a change needs the token against cross-site requests too.
+ * Admits only the operator: by `Authorization: Bearer <token>`, by `X-Admin-Password` as older scripts send it, or by
+ * the page's cookie; because a browser sends a cookie by itself, a change then also needs the anti-CSRF token.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Operator } from "../audit/operator.ts";
@@ -15,27 +15,27 @@ import { readSignInCookie } from "./sign-in-cookie.ts";
 export interface AdminEnv {
   Variables: HttpEnv["Variables"] & {
     operator: Operator;
-    /** Only of the page's cookie. */
+    /** Only with the page's cookie. */
     signedIn: SignedIn | undefined;
   };
 }
 
-/** A sign-in that holds. */
+/** A valid sign-in. */
 export interface SignedIn {
-  /** Tells one sign-in from another, to people. */
+  /** A name by which people tell sign-ins apart. */
   name: string;
   csrfToken: string;
   /** When it began, in milliseconds since 1970. */
   since: number;
 }
 
-/** The names of those that were ended. Throws `unavailable`. */
+/** Which of these were ended, by name. Throws `unavailable`. */
 export type FindEndedSignIns = (signIns: SignedIn[]) => Promise<Set<string>>;
 
-/** Operators choose their token, and may choose one with blanks in it. */
+/** Operators choose their token, and it may contain blanks. */
 const OPERATORS_FORM = /./;
 
-/** What says that the database is away must be had while it is. Neither changes anything. */
+/** Neither changes anything, and the page must be able to say that the database is away. */
 const WITHOUT_DATABASE = new Set(["/api/admin/me", "/api/admin/events"]);
 
 export function adminAuth(deps: {
@@ -84,7 +84,7 @@ export function refuse(c: Context): AppError {
   return unauthorized(c, "keybeat admin", "The admin token is missing or wrong");
 }
 
-/** Throws csrf_failed if another site's page asks. */
+/** Throws csrf_failed if a page of another site is asking. */
 export function checkOrigin(c: Context): void {
   const origin = c.req.header("origin");
   if (origin !== undefined && !isOwnOrigin(c, origin)) throw anotherSite();

@@ -1,45 +1,45 @@
 /**
- * Which requests the application sees, what one connection may ask for at once, and how a connection ends: what was carried
- * out is answered, and what comes after the last answer is not carried out.
+ * Decides which requests the application sees, how many a connection may have in flight, and how a connection ends:
+ * what was carried out is answered, and nothing after the last answer is carried out.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { answerBrokenRequest, brokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connection, Connections } from "./connections.ts";
 
-/** Requests of one connection that may be under way at once: more of them are one sender's flood, not a client. */
+/** Requests in flight on one connection; more are a flood, not a client. */
 const PIPELINED_MAX = 32;
 
-/** A caller that is done with sending is given its answers for so long; who has hung up looks just like it. */
+/** How long a half-closed caller still gets its answers; one that has hung up looks just like it. */
 const HALF_CLOSED_MS = 3_000;
-/** How long a body may take to arrive; a slow one that is allowed must bring so much in each such time. */
+/** How long a body may take to arrive; one that may be slow must make progress in each such period. */
 const BODY_MS_MAX = 10_000;
 const SLOW_BYTES_MIN = 10 * 1024;
 
 export interface Admission {
-  /** Whether the application shall see it; else it has been answered, or comes after the last that its connection answers. */
+  /** Whether the application shall see it; if not, it was answered here, or came after its connection's last answer. */
   admit(request: IncomingMessage, response: ServerResponse): boolean;
-  /** What Node's parser refuses is answered after what came before it. */
+  /** Answers what Node's parser refuses, after what came before it. */
   refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void;
   /** From now on each connection ends with its next answer. */
   drain(): void;
-  /** Cuts the connections of requests that have not wholly arrived. */
+  /** Cuts connections whose request has not fully arrived. */
   cutUnfinished(): void;
-  /** Those of them that take too long: 408. */
+  /** Answers those that take too long with 408. */
   cutLate(): void;
 }
 
 interface Asking {
   connection: Connection;
-  /** Only the last of several requests can still be arriving. */
+  /** Of pipelined requests only the last can still be arriving. */
   newest: { request: IncomingMessage; response: ServerResponse } | undefined;
-  /** Nothing more is carried out on it. */
+  /** Nothing more is carried out on this connection. */
   ending: boolean;
-  /** Why the newest cannot be read to its end. */
+  /** Why the newest request cannot be read to its end. */
   broken: NodeJS.ErrnoException | undefined;
-  /** When its body began to come, or, of a slow one, when it was last found to have come on. */
+  /** When its body began to arrive or, if it may be slow, when it last made progress. */
   since: number;
-  /** How far a slow one had come then; undefined: it must not be slow. */
+  /** How much of a slow body had arrived then; undefined: it must not be slow. */
   bytesThen: number | undefined;
 }
 
@@ -79,7 +79,7 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
     return asking;
   };
 
-  /** Node gives the answers that are due, and then closes; but it would wait for ever for a stream's end. */
+  /** Node sends the pending answers and then closes, but it would wait for ever for a stream to end. */
   const endHalfClosed = ({ connection, newest }: Asking) => {
     if (newest === undefined) return;
     const { request, response } = newest;
@@ -89,7 +89,7 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
     setTimeout(() => connection.socket.destroy(), HALF_CLOSED_MS).unref();
   };
 
-  /** The newest request is the last that is answered. */
+  /** The newest request is the last to be answered. */
   const endAfterNewest = (asking: Asking) => {
     asking.ending = true;
     if (asking.newest === undefined) return;
@@ -98,17 +98,17 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
     asking.connection.socket.pause();
   };
 
-  /** The verb waits for a body that never comes, so nobody else answers; not before those that were asked earlier. */
+  /** The verb waits for a body that will never come, so nobody else answers; earlier requests are answered first. */
   const answerBroken = ({ broken, newest, connection }: Asking) => {
     if (broken === undefined || newest === undefined || connection.asking > 1) return;
     if (newest.response.headersSent) connection.socket.destroySoon();
     else answerBrokenRequest(broken, connection.socket);
   };
 
-  /** Which answer says that it is the last one: that to the request after which no other has come. */
+  /** Marks the last answer: the one to the request that no other has followed. */
   const moveEnd = (asking: Asking, response: ServerResponse): boolean => {
     const before = asking.newest?.response;
-    if (before?.headersSent && !before.shouldKeepAlive) return false; // it has been said
+    if (before?.headersSent && !before.shouldKeepAlive) return false; // already marked
     if (before && before.shouldKeepAlive !== response.shouldKeepAlive) before.shouldKeepAlive = true;
     response.shouldKeepAlive = false;
     return true;
@@ -168,7 +168,7 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
         connections.leave(asking.connection);
         if (asking.newest?.response === response) asking.newest = undefined;
         answerBroken(asking);
-        // What the application did not read must not be read to its end either, if that is far or unknown.
+        // A body that the application did not read must not be read to its end either, if that is far or unknown.
         if (!request.complete && (isTooLarge(request) || isChunked(request))) socket.destroySoon();
       });
       return true;
@@ -176,9 +176,9 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
   };
 }
 
-/** What cannot be written to a caller that is gone is no trouble of ours. */
+/** A failed write to a caller that is gone is not our trouble. */
 function ignore(): void {}
-/** The body of this request may take as long as it likes while it comes on: who sends it is known. */
+/** This request's body may be slow as long as it makes progress, because its sender is known. */
 export function allowSlowBody({ socket }: IncomingMessage): void {
   const { asking } = socket as Known;
   if (asking) asking.bytesThen = socket.bytesRead;

@@ -1,6 +1,6 @@
 /**
- * What is answered, and the ways onto a connection beside Hono's: bytes where Node's server does not speak, and one of its
- * responses where it does. Every error has its body from here.
+ * Answers, and the two ways to send them without Hono: as bytes where Node's server is not involved, or through its
+ * response. The body of every error is made here.
  */
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { AppError, ErrorCode } from "../errors.ts";
@@ -9,7 +9,7 @@ export interface Answer {
   status: number;
   requestId: string;
   body: object;
-  /** Beyond what every answer has. */
+  /** Beyond the headers of every answer. */
   headers: Record<string, string>;
 }
 
@@ -19,7 +19,7 @@ export interface ErrorBody {
   request_id: string;
 }
 
-/** Also what a stream ends with. */
+/** Also the final event of a stream. */
 export function errorBody(
   { message, code, data }: Pick<AppError, "message" | "code" | "data">,
   request_id: string,
@@ -27,7 +27,7 @@ export function errorBody(
   return { error: message, code, request_id, ...data };
 }
 
-/** `connection` are the header lines about it; `reason` is what HTTP calls the status, unless it is given. */
+/** `connection` holds the header lines about the connection; `reason` defaults to HTTP's phrase for the status. */
 export function writeAnswer(
   { status, requestId, body, headers }: Answer,
   connection: string,

@@ -1,7 +1,7 @@
 /**
- * An address is taken as it is written. The router compares decoded and tidied paths, so `/%6Detrics`, `//metrics` and
- * `/x/../metrics` would be `/metrics`; a proxy that closes a path by its first characters reads them otherwise. So
- * whatever a route spells out must be spelt out in the request; only what stands for its `:names` may be encoded.
+ * Matches addresses as they are written. The router compares decoded and normalised paths, so `/%6Detrics`, `//metrics`
+ * and `/x/../metrics` would reach `/metrics`, past a proxy that closes a path by its prefix. So the fixed parts of a
+ * route must be spelt out in the request; only values of `:names` may be encoded.
  */
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, MiddlewareHandler } from "hono";
@@ -17,14 +17,14 @@ export const asWritten: MiddlewareHandler<HttpEnv> = async (c, next) => {
 
 export const nothingHere = () => new AppError("not_found", "There is nothing at this address");
 
-/** The path of the request, byte for byte. A proxy's form of an address has the server's name before it. */
+/** The path of the request, byte for byte. The absolute form, as proxies use it, has the server's name before it. */
 export function writtenPath(c: Context): string {
   const { incoming } = (c.env ?? {}) as Partial<HttpBindings>;
   const address = (incoming?.url ?? c.req.url).replace(/^https?:\/\/[^/?#]*/i, "");
   return address.split(/[?#]/, 1)[0] as string;
 }
 
-/** Hono's route pattern, as far as we use it: plain parts, `:name`, and `*` at the end. */
+/** Hono's route patterns, as far as we use them: fixed parts, `:name`, and `*` at the end. */
 export function fits(pattern: string, path: string): boolean {
   const [expected, given] = [pattern.split("/"), path.split("/")];
   const open = expected.at(-1) === "*";

@@ -1,6 +1,6 @@
 /**
- * Files for browsers, which the build has put into dist/assets (see scripts/build-assets.mjs) with their compressed
- * forms beside them. Each form is read once, when first asked for, and answered from memory from then on.
+ * Serves files for browsers that the build put into dist/assets, with their compressed forms beside them
+ * (scripts/build-assets.mjs). Each form is read once, on first request, and then served from memory.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -19,14 +19,14 @@ interface Loaded {
 }
 
 export interface Asset {
-  /** Below dist/assets. */
+  /** Relative to dist/assets. */
   file: string;
   type: string;
-  /** Beyond those of every asset. */
+  /** Beyond the headers of every asset. */
   headers?: Record<string, string>;
 }
 
-/** Answers an asset: 200 in the best form that the caller takes, or 304. */
+/** Answers an asset: 200 in the best form the caller accepts, or 304. */
 export function serveAsset({ file, type, headers = {} }: Asset) {
   const loaded = new Map<Encoding, Promise<Loaded>>();
   const load = (encoding: Encoding) => {
@@ -52,28 +52,28 @@ async function read(file: string, encoding: Encoding): Promise<Loaded> {
     const digest = createHash("sha256").update(bytes).digest("base64url").slice(0, 16);
     return { bytes: new Uint8Array(bytes), etag: `"${digest}"` };
   } catch (cause) {
-    // No descriptor is left, or the disk fails: it is there, and can be had another time.
+    // Out of descriptors, or the disk fails: the file exists and can be had another time.
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw unavailable(cause);
-    // From source, before the first build.
+    // Running from source before the first build.
     throw new AppError("not_found", "This file has not been built: npm run build", {}, { cause });
   }
 }
 
-/** The smallest form that is not refused; `q` only says no here, as all forms are ready. */
+/** The smallest form that is not refused; `q` only excludes here, because all forms are ready. */
 function chooseEncoding(accepted = ""): Encoding {
   const offers = accepted.toLowerCase().split(",");
   const takes = (name: string) => offers.some((offer) => isTaken(offer, name));
   return takes("br") ? "br" : takes("gzip") ? "gzip" : "identity";
 }
 
-/** Cut at its mark and trimmed: one expression with blanks on both sides of the mark takes the square of their number. */
+/** Split at its mark, then trimmed: one expression with blanks on both sides of the mark would take quadratic time. */
 function isTaken(offer: string, name: string): boolean {
   const [coding = "", weight = "q=1"] = offer.split(";", 2);
   const [letter, value] = weight.trim().split("=", 2);
   return coding.trim() === name && letter === "q" && Number(value) > 0;
 }
 
-/** If-None-Match compares weakly, and a proxy that compressed anew has marked the tag as weak. */
+/** If-None-Match compares weakly, and a proxy that recompressed has marked the tag as weak. */
 function isKnown(etag: string, given: string | undefined): boolean {
   if (given === undefined) return false;
   return given.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);

@@ -1,9 +1,9 @@
-/** Bearer tokens: how one is read from a request, compared, and asked for. */
+/** Bearer tokens: how to read, compare and ask for one. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
 import { AppError } from "../errors.ts";
 
-/** What comes after `Bearer`; undefined where that has not this form. */
+/** What follows `Bearer`; undefined if the header does not have this form. */
 export function readBearer(c: Context, form = /^\S+$/): string | undefined {
   const given = /^Bearer\s+(\S.*)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   return given !== undefined && form.test(given) ? given : undefined;
@@ -15,7 +15,7 @@ export function unauthorized(c: Context, realm: string, message: string): AppErr
   return new AppError("unauthorized", message);
 }
 
-/** Digests have one length, so the comparison takes one time whatever was sent. */
+/** Compares digests, which have equal lengths, so that timing reveals nothing. */
 export function createTokenCheck(token: string): (given: string) => boolean {
   const expected = digest(token);
   return (given) => timingSafeEqual(digest(given), expected);

@@ -1,20 +1,20 @@
-/** What Node's parser refuses, and what no application could answer. */
+/** Answers what Node's parser refuses and no application could answer. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { STATUS } from "../errors.ts";
 import { type Answer, errorBody, writeAnswer } from "./answer.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 
-/** As Node's own, of a request that does not come on. */
+/** Node's own limit for a request that stalls. */
 export const TOO_SLOW = Object.assign(new Error("the request is too slow"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
 
-/** How long, and how much, of a refused request is still taken: closed on its sender, an answer may be lost (a reset). */
+/** How long, and how much, of a refused request is still read: closing at once could lose the answer to a reset. */
 const LINGER_MS = 500;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * What Node's parser refuses never reaches the application; it is answered in the same words all the same. Each further
- * piece of the request comes here again.
+ * Refused by Node's parser, so the application never sees it; answered in the same form all the same. Called again for
+ * each further piece of the request.
  */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded && socket.bytesRead < LINGER_BYTES_MAX) return;
@@ -32,7 +32,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
-/** An answer to what has not been parsed, and the last one on its connection. */
+/** An answer to unparsed input, and the last one on its connection. */
 export function writeUnparsed(code: BrokenCode): string {
   return writeAnswer(brokenRequest(code), "Connection: close", code);
 }

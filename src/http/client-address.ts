@@ -1,16 +1,16 @@
 /**
- * Who asks, by address: that of the connection, unless TRUST_PROXY says that proxies of ours stand in front. Each of
- * them adds whom it saw to the end of X-Forwarded-For, so the list is read from the right: whatever stands left of our
- * own proxies' words the caller may have made up.
+ * The caller's address: the connection's, unless TRUST_PROXY declares proxies of ours. Each of them appends the address
+ * it saw to X-Forwarded-For, so the list is read from the right: the caller may have made up whatever stands left of
+ * our own proxies' entries.
  */
 import { BlockList, isIP, isIPv6 } from "node:net";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 
-/** So many proxies, or those with these addresses or CIDRs. Undefined: none. */
+/** A number of proxies, or those with these addresses or CIDRs. Undefined: none. */
 export type TrustProxy = number | readonly string[] | undefined;
 
-/** The address that the request came from; null where there was no network. */
+/** The address that the request came from; null without a network. */
 export type ReadAddress = (c: Context) => string | null;
 
 export function createAddressReader(trust: TrustProxy): ReadAddress {
@@ -26,7 +26,7 @@ export function createAddressReader(trust: TrustProxy): ReadAddress {
   };
 }
 
-/** What is counted as one: an IPv6 caller has a whole /64 to choose addresses from. */
+/** What counts as one caller: an IPv6 host has a whole /64 to choose from. */
 export function groupAddress(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = "", tail] = (address.split("%")[0] as string).split("::");
@@ -45,7 +45,7 @@ export function isNetwork(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** From the nearest outwards; what is no address, and all beyond it, is nobody's word. */
+/** From the nearest outwards, up to the first entry that is no address. */
 type FindAddress = (chain: string[]) => string;
 
 function findByHops(hops: number): FindAddress {
@@ -78,7 +78,7 @@ function findUntrusted(networks: readonly string[]): FindAddress {
 
 const familyOf = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4");
 
-/** Without what some write around it: the port, brackets, the IPv6 form of an IPv4 address. */
+/** Without the decoration that some add: a port, brackets, the IPv6 form of an IPv4 address. */
 function bare(text: string): string {
   return text
     .trim()

@@ -1,49 +1,49 @@
 /**
- * The connections of a server: how many there may be, and which have a request under way. Where there are as many as
- * may be, those that have been idle for the longest make room; where none is idle, who comes is answered 503, unread.
+ * A server's connections: how many there may be, and which have a request in flight. When the maximum is reached, the
+ * longest idle are closed to make room; if none is idle, a new one gets 503 unread.
  */
 import type { Socket } from "node:net";
 import type { Logger } from "../log.ts";
 import { writeUnparsed } from "./broken-request.ts";
 
-/** Refusals that may be on their way at once; past them a connection is cut. */
+/** Refusals in progress at once; past this, connections are cut. */
 const REFUSALS_MAX = 32;
 const REFUSAL_MS_MAX = 1_000;
 const FULL_MS = 1_500;
 const REPORT_MS = 60_000;
-/** So many of them make room at a time, as finding them costs a look at all. */
+/** How many are closed at a time, because finding them means looking at all. */
 const MAKING_ROOM = 1 / 64;
 
 export interface Connection {
   readonly socket: Socket;
   /**
-   * Requests under way. Counted, not collected: a Set that requests come to and leave all the time leads from each of its
-   * outgrown tables to the next (V8 keeps them so for iterators), and one table that has grown old keeps all later requests
-   * from being young garbage.
+   * Requests in flight. Counted, not collected: the outgrown tables of a busy Set link each to the next (V8 keeps them
+   * so for iterators), and once one of them is in the old generation, all later requests survive young garbage
+   * collections.
    */
   asking: number;
-  /** Since when nothing has come nor gone, as far as it was looked at; on performance.now(). */
+  /** When it was last seen active, on performance.now(). */
   quietSince: number;
   bytesRead: number;
-  /** Whether the last that came was answered; else a request is on its way, or the first is awaited. */
+  /** Whether the last request was answered; if not, one is arriving, or the first is awaited. */
   atRest: boolean;
 }
 
 export interface Connections {
-  /** Whether there is room for it; else it has been refused. */
+  /** Whether there is room for it; if not, it has been refused. */
   admit(socket: Socket): boolean;
   of(socket: Socket): Connection;
   begin(connection: Connection): void;
   /** Harmless for one that broke before. */
   leave(connection: Connection): void;
-  /** How many requests are under way. */
+  /** The number of requests in flight. */
   underWay(): number;
   size(): number;
-  /** Whether somebody was refused a moment ago. */
+  /** Whether a connection was refused a moment ago. */
   isFull(): boolean;
   /**
-   * Closes those without a request under way that have been quiet for so long; longer where one is arriving, or the first is
-   * awaited. To be called when all that has come was read, so not by a timer.
+   * Closes connections without a request in flight that have been quiet for that long; longer if one is arriving, or
+   * the first is awaited. Call it when all input has been read, so not from a timer.
    */
   closeQuiet(ms: { atRest: number; arriving: number }): void;
   close(): void;
@@ -64,7 +64,7 @@ export function createConnections(max: number, log: Logger): Connections {
     open.add(connection);
     socket.once("close", () => {
       open.delete(connection);
-      // Of requests that were still in line for their answers when the connection broke, Node says nothing.
+      // Node reports nothing about pipelined requests whose connection broke.
       underWay -= connection.asking;
       connection.asking = 0;
     });
@@ -96,7 +96,7 @@ export function createConnections(max: number, log: Logger): Connections {
       clearTimeout(late);
       refused.delete(socket);
     });
-    // What it sends is taken and dropped: a connection closed with something unread takes the answer with it.
+    // Its input is read and dropped: closing a connection with unread input loses the answer.
     socket.once("end", () => socket.destroy()).resume();
     socket.end(writeUnparsed("unavailable"));
   };
@@ -145,7 +145,7 @@ export function createConnections(max: number, log: Logger): Connections {
   };
 }
 
-/** At once, and then once a minute what has come together. */
+/** At once, and then a summary once a minute. */
 function createReport(connections_max: number, log: Logger): (more: { closed?: number; refused?: number }) => void {
   let [closed, refused, silentUntil] = [0, 0, 0];
   return (more) => {

@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
 import { type AnswerCode, type Counts, countAnswer, countsOfRoute } from "../metrics/counts.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-/** Must come before every other handler, to see what they answer. */
+/** Must precede all other handlers, to see what they answer. */
 export function countRequests(counts: Counts): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     const began = performance.now();
@@ -15,7 +15,7 @@ export function countRequests(counts: Counts): MiddlewareHandler<HttpEnv> {
   };
 }
 
-/** By what it is mounted at, never by what was asked for: there are as many addresses as callers can think of. */
+/** By route pattern, never by the requested path: callers can invent any number of paths. */
 export function routeOf(c: Context): { method: string; path: string } {
   const handler = matchedRoutes(c).findLast(({ method }) => method !== "ALL");
   return handler ?? { method: "any", path: "none" };
@@ -23,6 +23,6 @@ export function routeOf(c: Context): { method: string; path: string } {
 
 export function codeOf(c: Context): AnswerCode {
   if (c.error instanceof AppError) return c.error.code;
-  if (c.res.status === 503) return "unavailable"; // /health says it without an error
+  if (c.res.status === 503) return "unavailable"; // /health answers 503 without an error
   return c.error === undefined ? "ok" : "internal_error";
 }

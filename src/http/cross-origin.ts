@@ -1,7 +1,7 @@
 /**
- * Which web pages of other origins may call (CORS_ORIGINS, none unless named), what browsers are told of that, and
- * headers that keep an answer from being taken for something else. Cookies are never allowed across origins, and no
- * other origin is ever let at /api/admin.
+ * Which web pages of other origins may call (CORS_ORIGINS, none by default), what browsers are told about it, and
+ * headers that keep an answer from being misread. Cookies are never allowed across origins, and no other origin ever
+ * reaches /api/admin.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
@@ -9,18 +9,18 @@ import { secureHeaders } from "hono/secure-headers";
 import { AppError } from "../errors.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-/** The headers every answer from Hono carries. A page adds its own Content-Security-Policy. */
+/** The headers of every answer from Hono. A page adds its own Content-Security-Policy. */
 export function safeHeaders(): MiddlewareHandler<HttpEnv> {
   return secureHeaders({
     xFrameOptions: "DENY",
-    // Whether there is TLS is known to the proxy, and one wrong HSTS locks browsers out for a year.
+    // No HSTS: only the proxy knows whether there is TLS, and one wrong header locks browsers out for a year.
     strictTransportSecurity: false,
-    // Scripts for other pages are to be loaded from here.
+    // Scripts for other pages are loaded from here.
     crossOriginResourcePolicy: false,
   });
 }
 
-/** Lets web pages of these origins (`*`: of any) call the API, and read the headers that they need to. */
+/** Lets web pages of these origins (`*`: any) call the API and read the headers they need. */
 export function crossOrigin(origins: readonly string[]): MiddlewareHandler<HttpEnv> {
   const allow = cors({
     origin: origins.includes("*") ? "*" : [...origins],
@@ -33,9 +33,9 @@ export function crossOrigin(origins: readonly string[]): MiddlewareHandler<HttpE
 }
 
 /**
- * Lets nothing be changed by another site's page unless it is of these origins. A browser sends a form, or a POST without
- * a body, wherever a page wants, without asking first; and where no token is asked for, nothing else stands in between.
- * The devices' routes need none of it: they take JSON alone, for which a browser asks first, and a secret.
+ * Refuses changes by pages of other sites, except of these origins. A browser sends a form, or a POST without a body,
+ * wherever a page wants and without a preflight; where no token is required, nothing else stands in between. Devices'
+ * routes need no such check: they take only JSON, which requires a preflight, and a secret.
  */
 export function ownPages(origins: readonly string[]): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
@@ -44,7 +44,7 @@ export function ownPages(origins: readonly string[]): MiddlewareHandler<HttpEnv>
   };
 }
 
-/** `Sec-Fetch-Site` is the browser's own word, also where a proxy has changed the name that it asked for. */
+/** `Sec-Fetch-Site` is set by the browser itself, even if a proxy has changed the host name. */
 function isAnotherSite(c: Context, origins: readonly string[]): boolean {
   const site = c.req.header("sec-fetch-site");
   const origin = c.req.header("origin");
@@ -53,7 +53,7 @@ function isAnotherSite(c: Context, origins: readonly string[]): boolean {
   return !origins.includes(origin) && !isOwnOrigin(c, origin);
 }
 
-/** No other site's page can set one of these headers without being asked back. */
+/** No page of another site can set one of these headers without a preflight. */
 export function isOwnOrigin(c: Context, origin: string): boolean {
   const hosts = [c.req.header("host"), c.req.header("x-forwarded-host"), new URL(c.req.url).host];
   return URL.canParse(origin) && hosts.includes(new URL(origin).host);

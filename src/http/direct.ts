@@ -1,8 +1,8 @@
 /**
- * Answers the busiest route without a Request, a Response and their headers, which cost more than all the rest of a
- * heartbeat. Only a whole JSON body of a declared length from no web page is answered so; whatever else there is to a
- * request (CORS, chunks, another content type) goes the ordinary way. A connection that has brought anything but heartbeats
- * keeps to this way: all devices in Node do, whose connection begins with their start.
+ * Answers the busiest route without a Request, a Response and their headers, which cost more than the rest of a
+ * heartbeat. Only a whole JSON body of declared length, from no web page, takes this way; anything else (CORS, chunks,
+ * another content type) takes the ordinary one. A connection that has carried anything but heartbeats stays on this
+ * way: every Node device's does, because it begins with a start.
  */
 import type { IncomingMessage, RequestListener } from "node:http";
 import type { Logger } from "../log.ts";
@@ -12,16 +12,16 @@ import { answerError } from "./error-reply.ts";
 import { BODY_BYTES_MAX, isJson } from "./json-body.ts";
 import { chooseRequestId } from "./request-id.ts";
 
-/** A POST that takes JSON and gives JSON. Hono serves it as well. */
+/** A POST that takes JSON and returns JSON. Hono serves it as well. */
 export interface DirectPost {
   path: string;
-  /** Takes the text of the body, and gives the body of the 200 or throws an AppError. */
+  /** Takes the body's text, and returns the body of the 200 or throws an AppError. */
   run(text: string): Promise<object>;
 }
 
 export interface DirectRoute {
   path: string;
-  /** Takes the text of a body and the X-Request-Id that came with it, and calls `send` once, at once or later. */
+  /** Takes a body's text and its X-Request-Id, and calls `send` once, now or later. */
   answer(text: string, givenId: string | undefined, send: Send): void;
 }
 
@@ -71,14 +71,14 @@ function isPlain({ headers }: IncomingMessage): boolean {
   return bytes > 0 && bytes <= BODY_BYTES_MAX && isJson(headers["content-type"]) && headers.origin === undefined;
 }
 
-/** Never calls back for a caller who hangs up in the middle. */
+/** Never calls back for a caller that hangs up midway. */
 function readText(request: IncomingMessage, done: (text: string) => void): void {
   const bytes = Number(request.headers["content-length"]);
   let read = 0;
   let parts: Buffer[] | undefined;
   request.on("data", (part: Buffer) => {
     read += part.length;
-    if (parts === undefined && read === bytes) return done(part.toString("utf8")); // nearly always one part
+    if (parts === undefined && read === bytes) return done(part.toString("utf8")); // nearly always a single chunk
     parts ??= [];
     parts.push(part);
     if (read === bytes) done(Buffer.concat(parts).toString("utf8"));

@@ -1,8 +1,9 @@
-/** One way from an error to an answer: code -> status, and nothing about the inside for what is ours. */
+/** The one mapping from an error to an answer: code -> status, and no internals for errors of ours. */
 import type { ErrorHandler } from "hono";
 import { AppError, type ErrorCode, STATUS } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Answer, type ErrorBody, errorBody } from "./answer.ts";
+import { writtenPath } from "./as-written.ts";
 import type { HttpEnv } from "./request-id.ts";
 
 interface ErrorAnswer extends Answer {
@@ -16,15 +17,15 @@ export function answerError(thrown: unknown, requestId: string, log: Logger): Er
   if (!known) log.error({ err: thrown, request_id: requestId }, "unexpected error");
   else if (error.code === "unavailable") log.warn({ err: error.cause, request_id: requestId }, "unavailable");
 
-  const headers: Record<string, string> = { "Cache-Control": "no-store" }; // or a 404 to a GET would be kept
+  const headers: Record<string, string> = { "Cache-Control": "no-store" }; // otherwise caches would keep a 404 to a GET
   const wait = SOON.has(error.code) ? retryAfterSeconds() : error.retryAfterSeconds;
   if (wait !== undefined) headers["Retry-After"] = String(wait);
-  // What is left of a body that was not read must not be taken for the next request.
+  // The rest of an unread body must not be taken for the next request.
   if (error.code === "payload_too_large") headers.Connection = "close";
   return { status: STATUS[error.code], requestId, body: errorBody(error, requestId), headers };
 }
 
-/** What may well go better in a moment. */
+/** Errors that may well be gone in a moment. */
 const SOON: ReadonlySet<ErrorCode> = new Set(["unavailable", "too_many_requests", "queue_full"]);
 
 /** Where clients of another API ask: the same errors, in the shape that they know. */
@@ -37,12 +38,13 @@ export interface ErrorShape {
 export function errorReply(log: Logger, shapes: ErrorShape[] = []): ErrorHandler<HttpEnv> {
   return (thrown, c) => {
     const { status, body, headers } = answerError(thrown, c.get("requestId"), log);
-    const shape = shapes.find(({ prefix }) => c.req.path.startsWith(prefix));
+    const path = writtenPath(c);
+    const shape = shapes.find(({ prefix }) => path.startsWith(prefix));
     return c.json(shape?.write(body, status) ?? body, status, headers);
   };
 }
 
-/** 1 to 3 s, so that those turned away together do not come back together. */
+/** 1 to 3 s, so that callers turned away together do not return together. */
 export function retryAfterSeconds(): number {
   return 1 + Math.floor(Math.random() * 3);
 }

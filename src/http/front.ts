@@ -1,7 +1,7 @@
 /**
- * Stands before Node's HTTP parser. As long as a connection brings nothing but plain requests of the direct route, one
- * after the other, they are answered here, for half the cost; with the first thing else it becomes an ordinary
- * connection of the server, and stays one.
+ * Sits before Node's HTTP parser. As long as a connection carries only plain requests for the direct route, one at a
+ * time, they are answered here at half the cost; on anything else it becomes an ordinary connection of the server, and
+ * stays one.
  */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
@@ -16,7 +16,7 @@ export interface Front {
   drain(): void;
 }
 
-/** Takes the new connections of a server, whose limits on time hold here as well. */
+/** Takes a server's new connections; the server's time limits apply here too. */
 export function placeFront(server: Server, route: DirectRoute, connections: Connections): Front {
   let draining = false;
   const ordinary = server.listeners("connection");
@@ -24,17 +24,17 @@ export function placeFront(server: Server, route: DirectRoute, connections: Conn
 
   server.on("connection", (socket: Socket) => {
     const connection = connections.of(socket);
-    /** Of requests here; those that Node has seen are not ours to count. */
+    /** Requests here; those that Node has seen are not counted. */
     const isBusy = () => connection.asking > 0;
     let [fresh, ended] = [true, false];
-    /** What came while a request was under way. */
+    /** What arrived while a request was in flight. */
     let next: Buffer | undefined;
 
     const handOver = (begun: Buffer) => {
       socket.setTimeout(0);
       socket.pause();
       socket.unshift(begun);
-      // What the stream still does about that comes first: else it would read on where Node has stopped it.
+      // After what the stream still has to do: otherwise it would read on where Node has stopped it.
       setImmediate(() => {
         for (const [event, listener] of listeners) socket.off(event, listener);
         if (socket.destroyed) return;
@@ -49,12 +49,12 @@ export function placeFront(server: Server, route: DirectRoute, connections: Conn
         socket.pause();
         return;
       }
-      // Who does not take the answers is Node's to slow down.
+      // Node slows down callers that do not read their answers.
       const post = draining || socket.writableLength > 0 ? undefined : readPlainPost(chunk, route.path);
       if (post === undefined) return handOver(chunk);
       connections.begin(connection);
       route.answer(post.body, post.requestId, (answer) => {
-        if (!isBusy()) return; // it broke before
+        if (!isBusy()) return; // the connection broke before
         connections.leave(connection);
         const last = (draining || ended) && next === undefined;
         socket.write(writeAnswer(answer, sayWhatBecomes(last ? undefined : server.keepAliveTimeout)));

@@ -4,7 +4,7 @@ import { pingDatabase } from "../database/ping.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-/** /health asks the database, and turns as soon as the process is about to stop; /health/live only says that it runs. */
+/** /health asks the database, and turns as soon as the process begins to stop; /health/live only says that it runs. */
 export function healthRoutes(service: { database: Database; version: string; isDraining?(): boolean }): Hono<HttpEnv> {
   const { database, version } = service;
   const routes = new Hono<HttpEnv>();

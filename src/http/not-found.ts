@@ -4,8 +4,8 @@ import { fits, nothingHere, writtenPath } from "./as-written.ts";
 import type { HttpEnv } from "./request-id.ts";
 
 /**
- * Unknown path: 404. A path that exists for other methods: 405, with what it allows. A `.` or `..` in the place of a
- * name, which the router has taken for a step: 400.
+ * Unknown path: 404. A path that exists for other methods: 405 with `Allow`. A `.` or `..` as a name, which the router
+ * took for a step: 400.
  */
 export function notFound(app: Hono<HttpEnv>): NotFoundHandler<HttpEnv> {
   return (c) => {

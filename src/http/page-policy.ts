@@ -1,6 +1,6 @@
 /**
- * The Content-Security-Policy of a page of ours: nothing inline, nothing from elsewhere. `loads` are the directives of
- * what it needs beyond scripts and styles. With `trustedTypes` no script of it can turn a text into HTML.
+ * The Content-Security-Policy of our pages: nothing inline, nothing from other hosts. `loads` adds directives for what
+ * a page needs beyond scripts and styles. With `trustedTypes` no script can turn text into HTML.
  */
 export function pagePolicy(loads: string[], { trustedTypes }: { trustedTypes: boolean }): Record<string, string> {
   const directives = [

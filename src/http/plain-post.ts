@@ -1,13 +1,13 @@
 /**
- * A POST in its plainest form, come whole and in one piece, read without Node's parser: that and its streams cost more
- * than all the rest of a heartbeat. It recognises and never refuses. Whatever else there is to a request (chunks, a
- * web page's origin, a header twice, a byte too many) is for Node to read from its first byte, so that where a request
- * ends is never seen in two ways (RFC 9112, sections 6.3 and 11.2).
+ * Parses a POST in its plainest form, complete and in one piece, without Node's parser, which with its streams costs
+ * more than the rest of a heartbeat. It recognises and never refuses. Anything else (chunks, a web page's origin, a
+ * repeated header, a byte too many) is left for Node to read from its first byte, so that the end of a request is never
+ * seen in two ways (RFC 9112, sections 6.3 and 11.2).
  */
 import { isJson } from "./json-body.ts";
 
 export interface PlainPost {
-  /** Its X-Request-Id, as it was sent. */
+  /** Its X-Request-Id, as sent. */
   requestId: string | undefined;
   body: string;
 }
@@ -16,19 +16,18 @@ export interface PlainPost {
 const BYTES_MAX = 4096;
 
 /**
- * Only visible ASCII, on one line, and no blank before the colon: what no two parsers read in two ways. The value begins
- * with what is no blank: were the blanks before it free to belong to either, a line that ends badly would be tried in
- * every way to divide them.
+ * Only visible ASCII on one line, and no blank before the colon: what no two parsers read differently. The value begins
+ * with a non-blank: if leading blanks could belong to either part, a bad line would be tried in every split.
  */
 const HEADER = /([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~][\t -~]*)?)\r\n/y;
 
-/** A second one of those that are read, and those that change how a request is read or answered. */
+/** Headers that are read here and repeated, and headers that change how a request is read or answered. */
 const NOT_PLAIN = new Set([
   ...["host", "content-type", "content-length", "x-request-id"],
   ...["transfer-encoding", "content-encoding", "connection", "upgrade", "expect", "origin"],
 ]);
 
-/** Undefined: it is not plain. `path` is compared as it stands. */
+/** Undefined: not plain. `path` is compared byte for byte. */
 export function readPlainPost(chunk: Buffer, path: string): PlainPost | undefined {
   if (chunk.length > BYTES_MAX) return undefined;
   const text = chunk.toString("latin1");

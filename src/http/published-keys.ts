@@ -1,12 +1,12 @@
 /**
- * The public keys of an identity provider, by JWKS_URL: kept for ten minutes, asked for again at most each 30 s for a
- * key that is not among them, and ever more rarely while the provider fails. Nothing of an answer is kept beyond a bound.
+ * An identity provider's public keys, from JWKS_URL: cached for ten minutes, fetched again at most every 30 s for an
+ * unknown key, and ever more rarely while the provider fails. Everything that is kept is bounded.
  */
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from "jose";
 
 const TIMEOUT_MS = 2_000;
 const BYTES_MAX = 512 * 1024;
-/** The first failure may be a moment's; from the second on they are waited for. */
+/** The first failure may be momentary; from the second on there is a pause. */
 const PAUSE_MS = 250;
 const PAUSE_MS_MAX = 10_000;
 

@@ -2,14 +2,14 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { parseShape } from "./json-body.ts";
 
-/** The query of the URL, checked; throws invalid_request. */
+/** The URL's query, checked; throws invalid_request. */
 export function readQuery<T extends z.ZodType>(c: Context, schema: T): z.infer<T> {
   return parseShape(queryOf(c), schema);
 }
 
 /**
- * Of a name that comes twice the first. Not by Hono, which looks for a `=` to the end of the address anew with every
- * name that has none.
+ * The first value of a repeated name. Hono's own parser is avoided because it searches for a `=` to the end of the
+ * address again for every name without one.
  */
 export function queryOf(c: Context): Record<string, string> {
   const { url } = c.req;

@@ -7,12 +7,12 @@ export interface HttpEnv {
 
 const SANE = /^[\w.:=+/@-]{1,128}$/;
 
-/** The caller's X-Request-Id where that is sane, else a new one. */
+/** The caller's X-Request-Id if it is sane, otherwise a new one. */
 export function chooseRequestId(given: string | undefined): string {
   return given !== undefined && SANE.test(given) ? given : randomUUID();
 }
 
-/** Every answer names its request. */
+/** Every answer carries its request's id. */
 export const requestId: MiddlewareHandler<HttpEnv> = (c, next) => {
   const id = chooseRequestId(c.req.header("x-request-id"));
   c.set("requestId", id);

@@ -15,18 +15,18 @@ import { answerDirectly, type DirectPost, directRoute } from "./direct.ts";
 import { placeFront } from "./front.ts";
 import { stopListening } from "./stop-listening.ts";
 
-/** How long a drain waits for a request that has not wholly arrived, or for the first on a connection. */
+/** How long a drain waits for a request that has not fully arrived, or for the first on a connection. */
 const ARRIVAL_MS = 1_000;
 
-/** A kept connection on which nothing has come for so long is closed by a drain. */
+/** A drain closes kept connections that have been quiet for that long. */
 const QUIET_MS = 250;
 
-/** What is left of a drain for the last answers where it could not stop listening before. */
+/** Reserved for the last answers if the drain could not stop listening before. */
 const ANSWER_MS = 1_000;
 
 const REPORT_MS = 60_000;
 
-/** A connection that takes nothing of its answers and gives nothing is cut; a watch stream's comments come every 15 s. */
+/** Cuts a connection that neither reads its answers nor sends; a watch stream's comments come every 15 s. */
 const IDLE_MS = 90_000;
 
 const CHECK_MS = 1_000;
@@ -34,8 +34,8 @@ const CHECK_MS = 1_000;
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 5_000,
-  requestTimeout: 0, // of bodies see cutLate: not all have the same
-  // Longer than balancers keep theirs, and than a device's 30 s between two heartbeats.
+  requestTimeout: 0, // cutLate handles bodies, whose limits differ
+  // Longer than balancers keep theirs, and than a device's 30 s between heartbeats.
   keepAliveTimeout: 75_000,
   connectionsCheckingInterval: CHECK_MS,
   requireHostHeader: false, // Node would refuse without a body; see admit
@@ -44,18 +44,18 @@ const LIMITS = {
 export interface HttpServer {
   url: string;
   /**
-   * Answers as before for a moment, each connection for the last time, so that balancers notice; then takes no new
-   * connection, calls `onClosed`, answers what is under way, and is done by the deadline.
+   * Answers as before for a moment, each connection for the last time, so that balancers notice; then accepts no new
+   * connection, calls `onClosed`, finishes the requests in flight, and is done by the deadline.
    */
   drain(deadlineMs: number, onClosed?: () => Promise<void>): Promise<void>;
 }
 
 export interface ListeningServer extends HttpServer {
-  /** Whether somebody was turned away a moment ago, as there were too many connections. */
+  /** Whether somebody was turned away a moment ago because there were too many connections. */
   isFull(): boolean;
 }
 
-/** Throws an OperatorError if the address cannot be had. */
+/** Throws an OperatorError if it cannot listen there. */
 export async function listen(
   app: AdmissionRules & { hono: Pick<Hono, "fetch">; heartbeat: DirectPost | undefined; counts: Counts },
   address: { host: string; port: number; connectionsMax?: number | undefined; drainSeconds?: number },
@@ -64,7 +64,7 @@ export async function listen(
   const connections = createConnections(boundConnections(address.connectionsMax), log);
   const admission = createAdmission(connections, app);
   const ordinary = getRequestListener((request: Request, env) => app.hono.fetch(request, env), {
-    hostname: "localhost", // HTTP/1.0 needs no Host, and balancers ask for health so
+    hostname: "localhost", // HTTP/1.0 needs no Host, and balancers check health so
     errorHandler: () => {
       const { status, requestId, body } = brokenRequest("invalid_request");
       return Response.json(body, { status, headers: { "X-Request-Id": requestId } });
@@ -77,8 +77,8 @@ export async function listen(
     if (admission.admit(request, response)) direct(request, response);
   });
   server.setTimeout(IDLE_MS);
-  Object.assign(server, { httpAllowHalfOpen: true }); // who is done with sending still reads; see admission
-  // What else is expected is ours to ignore; Node would refuse it without a body.
+  Object.assign(server, { httpAllowHalfOpen: true }); // a half-closed caller still reads; see admission
+  // Ignores unknown expectations, which Node would refuse without a body.
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   server.on("clientError", admission.refuseBroken);
   const front = route && placeFront(server, route, connections);
@@ -109,7 +109,7 @@ export async function listen(
       await onClosed?.();
       const closedAt = performance.now();
       while (connections.size() > 0 && performance.now() < began + deadlineMs) {
-        await new Promise((resolve) => setImmediate(resolve)); // what had arrived has been read
+        await new Promise((resolve) => setImmediate(resolve)); // all input has been read
         connections.closeQuiet({ atRest: QUIET_MS, arriving: ARRIVAL_MS });
         if (performance.now() > closedAt + ARRIVAL_MS) admission.cutUnfinished();
         await sleep(20);
@@ -120,7 +120,7 @@ export async function listen(
   };
 }
 
-/** A connection for which there is no room never comes to those who speak HTTP. */
+/** A connection without room never reaches the HTTP server. */
 function boundServer(server: Server, connections: Connections): void {
   const inner = server.listeners("connection");
   server.removeAllListeners("connection");
@@ -129,7 +129,7 @@ function boundServer(server: Server, connections: Connections): void {
   });
 }
 
-/** A connection that could not be accepted is its own end, and no other's. */
+/** A connection that could not be accepted affects no other. */
 function createTroubleReport(log: Logger): (err: Error) => void {
   let silentUntil = 0;
   return (err) => {

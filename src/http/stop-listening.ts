@@ -1,26 +1,26 @@
 /**
- * Stops listening without cutting anybody off. Closing a listening socket resets the connections that the kernel has made
- * and nobody has accepted yet, with whatever they have sent. So their queue is made short first, and closed only when
- * nothing but connections of our own stands in it and fills it: all before them have been accepted, and the kernel lets no
- * other in.
+ * Stops listening without cutting anybody off. Closing a listening socket resets connections that the kernel has
+ * completed and nobody has accepted yet, along with whatever they have sent. So the queue is shortened first, and
+ * closed only when nothing but connections of our own fills it: by then all before them have been accepted, and the
+ * kernel admits no other.
  */
 import { readFileSync } from "node:fs";
 import { connect, Server, type Socket } from "node:net";
 
-/** Room for two, the least for which Linux does not take one that is just being made for a flood. */
+/** Room for two, the smallest with which Linux does not take a connection in progress for a flood. */
 const BACKLOG = 1;
-/** Turns between two tries where each turn finds somebody: what a try leaves in the queue must be taken out in between. */
+/** Turns between tries that each find somebody: leftovers of a try must be accepted in between. */
 const TURNS = 4;
 
-/** What Node has below a server and a socket, and does not describe. */
+/** What Node has beneath a server and a socket, undocumented. */
 interface Handle {
   listen?(backlog: number): number;
   getpeername?(into: object): number;
 }
 
 /**
- * Resolves when no new connection can come. Those that there are stay open. On a host so busy that the queue never empties until
- * `giveUpAt` (on performance.now()), what stands in it then is reset.
+ * Resolves when no new connection can arrive; existing ones stay open. On a host so busy that the queue never empties
+ * until `giveUpAt` (on performance.now()), what is queued then is reset.
  */
 export async function stopListening(server: Server, giveUpAt: number): Promise<void> {
   if (!server.listening) return;
@@ -31,22 +31,22 @@ export async function stopListening(server: Server, giveUpAt: number): Promise<v
   let full = false;
   handleOf(server)?.listen?.(BACKLOG);
   for (let turn = 1; !full && performance.now() < giveUpAt; turn++) {
-    // Each turn of the event loop accepts one, if there is one. It may have been the last; ours that follow cost a turn, too.
+    // Each turn of the event loop accepts one connection, if any, possibly the last; our own probes cost a turn too.
     const before = accepted;
     await new Promise((resolve) => setImmediate(resolve));
     if (accepted > before && turn % TURNS !== 0) continue;
     const own = Array.from({ length: BACKLOG + 1 }, () => connect({ host, port }).on("error", () => {}));
-    // Then connect(2) was called for each; to an address of this host it makes the connection, or finds no place for it.
+    // Then connect(2) was called for each; to a local address it completes the connection at once, or finds no room.
     await new Promise<void>((resolve) => process.nextTick(resolve));
     full = own.every(isConnected) && !isConnecting(port);
-    // Before the event loop turns again, and accepts them. An HTTP server's own close would end what is idle as well.
+    // Before the event loop accepts them. An HTTP server's own close would also end idle connections.
     if (full) Server.prototype.close.call(server);
     for (const socket of own) socket.destroy();
   }
   if (!full) Server.prototype.close.call(server);
 }
 
-/** Whether somebody has begun to connect, and would find no place now. Only Linux tells. */
+/** Whether somebody has begun to connect and would now find no room. Only on Linux. */
 function isConnecting(port: number): boolean {
   const begun = new RegExp(`^ *\\d+: \\w+:${port.toString(16).toUpperCase().padStart(4, "0")} \\w+:\\w+ 03 `, "m");
   return ["/proc/net/tcp", "/proc/net/tcp6"].some((file) => {

@@ -1,10 +1,10 @@
-/** A span around every request, where traces are asked for. */
+/** A span around every request, when tracing is on. */
 import type { MiddlewareHandler } from "hono";
 import type { Tracing } from "../tracing/tracing.ts";
 import { codeOf, routeOf } from "./count-requests.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-/** Must come before the handlers, to see what they answer. */
+/** Must precede the handlers, to see what they answer. */
 export function traceRequests(tracing: Tracing): MiddlewareHandler<HttpEnv> {
   return (c, next) =>
     tracing.request(c.req.header(), async (answered) => {

@@ -1,8 +1,7 @@
 /**
- * Who a user is, for every kind of session that asks. Without tokens the id in the request is believed (a gateway before
- * us knows). With them a bearer token says it in `sub`, signed with a shared secret (HS256) or with a key of a published
- * set. It must have an end, and be meant for us where the settings say who we are (`audience`) and whose word counts
- * (`issuer`).
+ * Who the user is, for any kind of session that asks. Without tokens the id in the request is believed (a gateway in
+ * front knows). With them a bearer token says it in `sub`, signed with a shared secret (HS256) or a key of a published
+ * set. It must expire and, if the settings say so, be meant for us (`audience`) and come from an accepted `issuer`.
  */
 import type { Context } from "hono";
 import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
@@ -12,28 +11,28 @@ import { fetchKeys } from "./published-keys.ts";
 import type { HttpEnv } from "./request-id.ts";
 
 export type TokenOptions = ({ secret: string } | { jwksUrl: string }) & {
-  /** One of them must be the token's `aud`; undefined: it is not looked at. */
+  /** One of them must be the token's `aud`; undefined: not checked. */
   audience?: readonly string[] | undefined;
   issuer?: string | undefined;
 };
 
-/** What a good token says. */
+/** The contents of a valid token. */
 export interface UserToken {
   subject: string;
   claims: JWTPayload;
 }
 
-/** Gives what a token says, undefined for one that is not good. Throws `unavailable` where the keys cannot be had. */
+/** Returns a token's contents, or undefined if it is not valid. Throws `unavailable` if the keys cannot be had. */
 export type VerifyToken = (token: string) => Promise<UserToken | undefined>;
 
 export interface UserAuth {
-  /** As readUser. Throws forbidden with somebody else's token. */
+  /** As readUser; throws forbidden for somebody else's token. */
   expectUser(c: Context<HttpEnv>, userId: string): Promise<UserToken | undefined>;
-  /** Undefined where nobody asks for a token. Throws unauthorized without a good one. */
+  /** Undefined if no token is required. Throws unauthorized without a valid one. */
   readUser(c: Context<HttpEnv>): Promise<UserToken | undefined>;
 }
 
-/** The algorithms of public keys; `none`, and a public key taken for a shared secret, are not among them. */
+/** Public-key algorithms only: neither `none`, nor a shared secret, for which a public key could be mistaken. */
 const PUBLIC_KEY_ALGORITHMS = [
   "RS256",
   "RS384",
@@ -48,7 +47,7 @@ const PUBLIC_KEY_ALGORITHMS = [
 ];
 const CLOCK_TOLERANCE_SECONDS = 30;
 
-/** `verify` undefined: nobody is asked for a token. `realm` names what they are for, to whoever is refused. */
+/** `verify` undefined: no token is required. `realm` tells a refused caller what the token is for. */
 export function createUserAuth(verify: VerifyToken | undefined, realm: string): UserAuth {
   if (verify === undefined) return { expectUser: async () => undefined, readUser: async () => undefined };
   const readToken = createTokenReader(verify, realm);
@@ -62,7 +61,7 @@ export function createUserAuth(verify: VerifyToken | undefined, realm: string): 
   };
 }
 
-/** Reads a request's token. It throws unauthorized for any that is not good, unavailable where the keys cannot be had. */
+/** Reads a request's token. Throws unauthorized for any that is not valid, unavailable if the keys cannot be had. */
 function createTokenReader(verify: VerifyToken, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
   return async (c) => {
     const sent = readBearer(c);
@@ -90,14 +89,14 @@ export function createVerifyToken(options: TokenOptions): VerifyToken {
       return typeof claims?.sub === "string" && claims.sub !== "" ? { subject: claims.sub, claims } : undefined;
     } catch (error) {
       const code = String((error as { code?: unknown }).code ?? "");
-      // Only these say that the token is bad; anything else (a timeout, a refused connection) is trouble with the keys.
+      // Only these mean a bad token; anything else (a timeout, a refused connection) is trouble with the keys.
       if (/^ERR_(JWT|JWS|JOSE_ALG|JOSE_NOT|JWKS_NO_MATCHING)/.test(code)) return undefined;
       throw unavailable(error);
     }
   };
 }
 
-/** A token that does not say which key it is of is tried with every key that it may be of. */
+/** Tries a token that does not name its key against every key that fits. */
 async function verifyClaims(
   token: string,
   key: JWTVerifyGetKey,

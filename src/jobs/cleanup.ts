@@ -1,10 +1,10 @@
-import { deleteOldSignIns } from "../admin/sign-ins/sql.ts";
+import { deleteOldSignIns } from "../admin/sign-in/sql.ts";
 import type { Database } from "../database/database.ts";
 import { deleteOldCounts } from "../limits/sql.ts";
 import type { Logger } from "../log.ts";
 import type { OpenKind } from "../sessions/kind.ts";
 
-/** What was tidied, by the names that the kinds of session give it. */
+/** What was tidied, by the names the kinds of session use. */
 export interface CleanupReport {
   /** Device sessions that had fallen silent. */
   deleted: number;
@@ -12,11 +12,11 @@ export interface CleanupReport {
 }
 
 /**
- * Tidies what each kind of session has to tidy, and what all share. No answer of the service depends on it (G5); run it
- * never, late, twice at once, or kill it midway, and the same answers come.
+ * Tidies each kind of session, and what they share. No answer of the service depends on it (G5): run it never, late,
+ * twice at once or kill it midway, and answers stay the same.
  *
- * Takes at most `budgetMs` and a statement's deadline. A run that finds nothing says so at level `debug`, unless asked
- * for by a person (`asked`). Throws `unavailable` if the database is away.
+ * Takes at most `budgetMs` plus one statement's deadline. A run that finds nothing logs at `debug`, unless a person
+ * asked for it (`asked`). Throws `unavailable` if the database is away.
  */
 export async function runCleanup(
   kinds: readonly OpenKind[],

@@ -1,4 +1,4 @@
-/** What runs every so many milliseconds in each process that answers: too often for a cron line, and little work. */
+/** Small recurring work of each serving process, more frequent than a cron line allows. */
 import type { Logger } from "../log.ts";
 
 export interface Clock {
@@ -7,7 +7,7 @@ export interface Clock {
   run(): Promise<unknown>;
 }
 
-/** A run that is still under way is not begun again, and one that failed is forgotten. Returns what stops them. */
+/** Never overlaps a run with the next; a failed run is forgotten. Returns a function that stops them all. */
 export function startClocks(clocks: Clock[], log: Logger): () => void {
   const timers = clocks.map(({ name, everyMs, run }) => {
     let underWay = false;

@@ -1,4 +1,4 @@
-/** The table of what runs by the clock inside the process. */
+/** The table of cron jobs inside the process. */
 import cron from "node-cron";
 import type { Logger } from "../log.ts";
 
@@ -6,16 +6,16 @@ export interface Job {
   name: string;
   /** A cron line of 5 or 6 fields. */
   line: string;
-  /** Must settle by itself: a run that never ends would keep the next from starting. */
+  /** Must settle by itself: a run that never ends would block all later ones. */
   run(): Promise<unknown>;
 }
 
 export interface Jobs {
-  /** Starts no further run and waits for one that is under way. */
+  /** Starts no further run, and waits for one in progress. */
   stop(): Promise<void>;
 }
 
-/** A failing run is logged and forgotten: the next one comes anyway. */
+/** A failing run is logged and forgotten; the next one comes anyway. */
 export function scheduleJobs(jobs: Job[], log: Logger): Jobs {
   const underWay = new Set<Promise<void>>();
   const tasks = jobs.map((job) =>
@@ -41,7 +41,7 @@ export function scheduleJobs(jobs: Job[], log: Logger): Jobs {
   };
 }
 
-/** node-cron speaks of missed ticks on the console; that belongs into our log, and not as an alarm. */
+/** node-cron reports missed ticks on the console; they belong in our log, and not as an alarm. */
 function quietLogger(log: Logger) {
   const say = (message: string | Error) => log.debug(String(message));
   return { info: say, warn: say, debug: say, error: say };

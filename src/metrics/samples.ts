@@ -11,7 +11,7 @@ export function counter(name: string, help: string, rows: Row[]): MetricObject {
   return sample(name, help, "counter", "sum", rows);
 }
 
-/** Of several places, each by whoever looks after it. */
+/** Collected from several modules, each describing its own. */
 export function shed(rows: Row[]): MetricObject {
   return counter("keybeat_shed_total", "Turned away at once or after too long a wait, by the place", rows);
 }

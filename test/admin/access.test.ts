@@ -1,4 +1,4 @@
-/** Who may come in: every route of the admin API, as it is described. */
+/** Access: every route of the admin API, from its description. */
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createLog } from "../../src/log.ts";

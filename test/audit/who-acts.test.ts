@@ -1,4 +1,4 @@
-/** Who acts stands in the audit log as the verb was told, and is never asked of the host. */
+/** The audit log names the operator that the verb was given, and never asks the host. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** /docs in a real Chromium: it works under its own policy, asks nobody else, and calls the very service it came from. */
+/** /docs in a real Chromium: it works under its own policy, loads nothing from elsewhere, and calls its own service. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { useBrowser } from "../support/browser.ts";

@@ -84,7 +84,7 @@ describe("eight tabs over plain http", () => {
         expect(state).toBe("live");
       }
       await expect.poll(() => openStreams().length).toBe(2);
-      // A takeover is learned at once where there is a stream, and a tab that closes leaves its turn to another.
+      // A tab with a stream learns of a takeover at once; a tab that closes passes its turn on.
       await app.post("/api/session/start", { access_key: keys[0] });
       await pages[0]?.waitForFunction(() => (globalThis as unknown as { session: Session }).session.state === "lost");
       await expect.poll(() => openStreams().length).toBe(2);

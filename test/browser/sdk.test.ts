@@ -51,7 +51,7 @@ afterAll(async () => {
 });
 const browser = useBrowser();
 
-/** A device: a page of its own with the app loaded, and its errors and foreign requests collected. */
+/** A device: a page with the app loaded, whose errors and foreign requests are collected. */
 async function openDevice(): Promise<{ page: Page; faults: string[] }> {
   const page = await (await browser().newContext()).newPage();
   const faults: string[] = [];

@@ -1,5 +1,6 @@
-/** What holds for every command: its help, and what happens to somebody who types it wrongly. */
-import { describe, expect, it } from "vitest";
+/** What holds for every command: its help, and how it handles wrong usage. */
+import { describe, expect, inject, it } from "vitest";
+import { databaseUrl } from "../support/database-url.ts";
 import { keybeat } from "../support/process.ts";
 
 const COMMANDS: Array<[command: string, mustSay: RegExp[]]> = [
@@ -72,5 +73,25 @@ describe("keybeat used wrongly", () => {
     });
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(new RegExp(`^keybeat: ${name} must .*\n$`));
+  });
+});
+
+describe("every command that needs the database, but serve and migrate, which wait for it,", () => {
+  it.each(["cleanup", "keys list", "keys create", "sessions list"])(
+    "exits with 1 and one line, no stack and no password, where it is away: %s",
+    async (command) => {
+      const url = "postgres://someone:the-password@127.0.0.1:1/sessions";
+      const { code, stdout, stderr } = await keybeat(command.split(" "), { DATABASE_URL: url });
+      expect(stderr).toMatch(/^keybeat: the database at 127\.0\.0\.1:1\/sessions cannot be reached: .*\n$/);
+      expect(stdout + stderr).not.toContain("the-password");
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    },
+  );
+
+  it("names a database that is not there", async () => {
+    const url = databaseUrl(inject("serverUrl"), "no_such_database");
+    const { code, stderr } = await keybeat(["cleanup"], { DATABASE_URL: url });
+    expect(stderr).toMatch(/^keybeat: the database at .*\/no_such_database cannot be reached: .*does not exist\n$/);
+    expect(code).toBe(1);
   });
 });

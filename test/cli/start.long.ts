@@ -1,4 +1,4 @@
-/** A start waits for what is on its way, says for what, gives up in the end, and can be stopped at any moment. */
+/** A start waits for what is coming, says for what, gives up in the end, and can be stopped at any moment. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -177,7 +177,7 @@ describe("a start that waits is stopped by a signal", () => {
     const first = start(["serve"], { DATA_DIR, CLEANUP_CRON: "" });
     await first.says(/listening on/);
     const url = readFileSync(join(DATA_DIR, "database-url"), "utf8").trim();
-    // The hold, as a command has it: the lock is there, and its owner calls itself one.
+    // The hold as a command has it: the lock exists, and its owner identifies as a command.
     await stops(first, "SIGKILL");
     const holder = postgres(databaseUrl(url, "postgres"), {
       max: 1,
@@ -188,7 +188,7 @@ describe("a start that waits is stopped by a signal", () => {
     await second.says(/waiting for the hold on .* \(process 1\)/);
     expect(await stops(second, "SIGTERM")).toBe(143);
     await holder.end();
-    // Who comes next takes over what was left, and puts it away.
+    // The next process takes over what was left, and cleans it up.
     expect(await keybeat(["migrate"], { DATA_DIR })).toMatchObject({ code: 0 });
     expect(serverRuns(DATA_DIR)).toBe(false);
   }, 120_000);

@@ -1,4 +1,4 @@
-/** What an app gives: mistakes are told at once, with what to write instead, and what people paste is made fit. */
+/** Options of an app: mistakes are reported at once with the fix, and pasted values are cleaned. */
 import { describe, expect, it } from "vitest";
 import type { StartOptions } from "../../src/client/index.ts";
 import { createWaitingRoom } from "../../src/client/waiting-room/index.ts";

@@ -1,4 +1,4 @@
-/** What the conformance table does not say, as it is about this language or about browsers. In virtual time. */
+/** Beyond the conformance table: what concerns this language, or browsers. In virtual time. */
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { KeybeatError, type SessionIdStorage, type StartOptions } from "../../src/client/index.ts";

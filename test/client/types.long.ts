@@ -67,7 +67,7 @@ import { startSharedSession, type Session } from "keybeat/client/tabs";
 export const shared: Promise<Session> = startSharedSession({ url: "u", accessKey: "k", shareTabs: true });
 `;
 
-/** What the README's code takes for granted. */
+/** What the README's code presupposes. */
 const AROUND_README = `
 declare const url: string;
 declare const accessKey: string;

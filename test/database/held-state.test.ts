@@ -23,10 +23,10 @@ async function silentFor(seconds: number) {
 const isLive = async ({ key }: { key: string }) =>
   (await app.post("/api/session/status", { access_key: key })).body.active as boolean;
 const tick = () => db.sql`SELECT * FROM serve_tick(NULL)`;
-/** One that comes sooner leaves all to the one before. */
+/** A second tick within the interval leaves everything to the first. */
 const nextTick = () => sleep(600).then(tick);
 
-/** Of the row, as a forgotten psql has it. */
+/** Locks the row, as a forgotten psql does. */
 const holdState = () => db.hold("SELECT FROM service_state FOR UPDATE");
 
 it("silence is noticed as ever while somebody holds the service's row", async () => {
@@ -50,7 +50,7 @@ it("an outage is credited though it began and ended while somebody held the serv
   await db.sql`
     UPDATE service_state_stand_ins
     SET state = state || jsonb_build_object('last_tick', clock_timestamp() - interval '30 seconds')`;
-  await tick(); // nobody had ticked for 30 s, and before those the session was silent for 50 s
+  await tick(); // a gap of 30 s, before which the session was silent for 50 s
   expect(await isLive(session)).toBe(true);
   await release();
   await nextTick();

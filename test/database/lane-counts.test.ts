@@ -32,7 +32,7 @@ it("a call that is late is counted as that alone, also when its answer comes in 
   const before = { ...counts.calls };
   await expect(database.heartbeats.query((sql) => sql`SELECT pg_sleep(1.6)`)).rejects.toThrow();
   expect(counts.calls).toEqual({ ...before, late: before.late + 1 });
-  // The answer comes on this connection; after it, whoever waited is let in. (On a busy machine they may be late as well.)
+  // The late answer arrives on this connection; then the queued calls go in. (On a busy machine they may be late as well.)
   let calls = 1;
   const letIn = async () => {
     calls += 3;

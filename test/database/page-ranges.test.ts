@@ -62,7 +62,7 @@ describe("the pieces of a table", () => {
       "SELECT * FROM expire_sessions('(0,0)', '(50,0)', 1000)",
       "SELECT count(*) FROM active_sessions WHERE ctid >= '(0,0)'::tid AND ctid < '(50,0)'::tid",
     ]) {
-      for (let first = 0; first < 2; first++) await db.sql.unsafe(read); // what is read to plan it
+      for (let first = 0; first < 2; first++) await db.sql.unsafe(read); // read in order to plan it
       const [row] = await db.sql.unsafe<Array<{ "QUERY PLAN": Array<{ Plan: Record<string, number> }> }>>(
         `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${read}`,
       );

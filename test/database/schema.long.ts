@@ -5,6 +5,7 @@ import { afterEach, describe, expect, inject, it } from "vitest";
 import { useEmptyDatabase } from "../support/empty-database.ts";
 import { keybeat, startServer } from "../support/process.ts";
 import { newSessionId } from "../support/secrets.ts";
+import { useSoundServer } from "../support/sound-server.ts";
 
 /** Some ten processes are started one after the other. */
 const LONG_MS = 180_000;
@@ -15,6 +16,7 @@ afterEach(async () => {
   await admin.unsafe(`DROP ROLE IF EXISTS ${empty.name}`);
   await admin.end();
 });
+useSoundServer();
 const empty = useEmptyDatabase(); // dropped before its role
 
 async function makeKey(DATABASE_URL: string): Promise<string> {
@@ -23,7 +25,7 @@ async function makeKey(DATABASE_URL: string): Promise<string> {
   return JSON.parse(made.stdout).access_key;
 }
 
-/** Starts a service there and takes a key over, in the waiting room a place, and cleans up. */
+/** Serves there: a takeover of a key, a place in the waiting room, a cleanup. */
 async function expectServes(
   DATABASE_URL: string,
   access_key: string,

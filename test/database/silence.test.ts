@@ -11,7 +11,7 @@ const db = useDatabase();
 /** In seconds before now: a gap from … to …. */
 type Gap = readonly [began: number, ended: number];
 
-/** The service ticks, and nobody served in these gaps, the oldest first. */
+/** The service ticks, except during these gaps, oldest first. */
 async function setGaps(gaps: readonly Gap[], options: { lastTick?: number } = {}): Promise<void> {
   const ago = (seconds: number) => `at - make_interval(secs => ${seconds})`;
   const added = gaps.map(
@@ -26,7 +26,7 @@ async function setGaps(gaps: readonly Gap[], options: { lastTick?: number } = {}
     UPDATE service_state SET last_tick = last_tick - make_interval(secs => ${options.lastTick ?? 0});`);
 }
 
-/** Whether who was last heard of so many seconds ago is live, by the cutoff and by the deadline. */
+/** Whether a session last heard of that many seconds ago is live, by the cutoff and by the deadline. */
 async function areLive(heard: readonly number[], timeout: number, lastTick = 0): Promise<Array<[boolean, boolean]>> {
   const rows = await db.sql`
     SELECT heard.at > silence_cutoff(moment.at, moment.timeout) AS by_cutoff,
@@ -111,7 +111,7 @@ describe("the rule of silence", () => {
         [true, true],
       ]);
     }
-    // A gap goes on.
+    // A gap in progress.
     await setGaps([], { lastTick: 1000 });
     expect(
       await areLive(

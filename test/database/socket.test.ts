@@ -7,7 +7,7 @@ import { createSocketFactory } from "../../src/database/socket.ts";
 import { AppError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 
-/** To where no TCP connection can be made: connect(2) itself fails with ENETUNREACH, as where the route is gone. */
+/** An address without a route: connect(2) itself fails with ENETUNREACH. */
 const UNREACHABLE = "224.0.0.1";
 
 const unheard: unknown[] = [];

@@ -1,4 +1,4 @@
-/** TLS to a real PostgreSQL with certificates of our own making: what each sslmode lets through, and what it must not. */
+/** TLS to a real PostgreSQL, with test certificates: what each sslmode admits, and what it must refuse. */
 import { appendFileSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,7 +83,7 @@ async function reload(shown: Shown): Promise<string> {
 const url = (host: string, query: string, user = `keybeat:${cluster.password}`) =>
   `postgres://${user}@${host}:${port}/postgres?${query}`;
 
-/** "encrypted" or "plain" if it lets us in, else why not. */
+/** "encrypted" or "plain" if it connects, else the reason. */
 async function enter(to: string): Promise<string> {
   const lane = openLane(to, { name: "test", connectionsMax: 1, waitingMax: 1, deadlineMs: 5000 });
   try {
@@ -140,7 +140,7 @@ describe.each([
     "the right name, of an unknown CA",
     { names: ["localhost", "127.0.0.1"], authority: "strangers" },
     {
-      // As libpq: whoever names the CA wants it asked.
+      // As in libpq, naming the CA implies verifying against it.
       require: { localhost: UNTRUSTED },
       "verify-ca": { localhost: UNTRUSTED },
       "verify-full": { localhost: UNTRUSTED, "127.0.0.1": UNTRUSTED },

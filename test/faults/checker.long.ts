@@ -1,4 +1,4 @@
-/** The checker of the faults is itself proved: it lets every correct history pass, and finds each planted violation. */
+/** Proves the checker of the faults: it passes every correct history, and finds each planted violation. */
 import { describe, expect, it } from "vitest";
 import { checkHistory } from "./checker/check.ts";
 import { PLANTS } from "./checker-proof/plants.ts";

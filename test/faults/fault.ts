@@ -3,7 +3,7 @@
 export interface Fault {
   /** kebab-case; `npm run test:faults -- <name>` runs it alone. */
   name: string;
-  /** What is broken, as the report's line says it. */
+  /** What is broken, as the report shows it. */
   breaks: string;
   /** What it needs of the machine beyond Node.js. Where that is missing it counts as not run, never as held. */
   needs?: readonly Need[];

@@ -1,4 +1,4 @@
-/** Whether the machine has what a fault needs, and how to get what is missing. */
+/** Whether the machine has what a fault needs, and how to install what is missing. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

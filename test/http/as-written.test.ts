@@ -24,7 +24,7 @@ function ask(method: string, path: string): Promise<{ status: number; code?: str
   });
 }
 
-/** No valid address, nothing there, or taken for a key's number that is none. */
+/** An invalid address, an unknown one, or one whose key id is no number. */
 const NOWHERE = new Set(["400 invalid_request", "404 not_found", "404 key_not_found"]);
 
 const encoded = (text: string) => `%${text.charCodeAt(0).toString(16).toUpperCase()}`;

@@ -1,4 +1,4 @@
-/** A file for browsers that cannot be had: is it missing, or ours to give another time? */
+/** A browser's file that cannot be read: missing, or a temporary fault of ours? */
 import { Hono } from "hono";
 import { expect, it } from "vitest";
 import { serveAsset } from "../../src/http/assets.ts";

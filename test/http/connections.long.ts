@@ -2,9 +2,8 @@
  * How a connection goes on and ends, each way by which a request is answered: before Node's parser, past Hono, through
  * Hono; and how many there may be.
  */
-import { type AddressInfo, connect, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
@@ -12,22 +11,22 @@ import { BODY_BYTES_MAX, parseJson } from "../../src/http/json-body.ts";
 import { type ListeningServer, listen } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { createCounts } from "../../src/metrics/counts.ts";
+import { type Talk, useTalks } from "./support/talks.ts";
 
 const PATH = "/api/session/heartbeat";
 
 let servers: ListeningServer[] = [];
-let sockets: Socket[] = [];
 let log: Array<Record<string, unknown>> = [];
 /** The requests that were carried out, each with what answers it. */
 let asked: Array<{ n: unknown; done(): void }> = [];
 let gone = 0;
 
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
   for (const { done } of asked) done();
   await Promise.all(servers.map((server) => server.drain(500)));
-  [servers, sockets, log, asked, gone] = [[], [], [], [], 0];
+  [servers, log, asked, gone] = [[], [], [], 0];
 });
+const connectTo = useTalks(); // after that, so that its connections end before the servers do
 
 const hold = (n: unknown) => new Promise<void>((done) => asked.push({ n, done }));
 
@@ -70,25 +69,11 @@ async function start(options: { connectionsMax?: number; drainSeconds?: number }
   return server;
 }
 
-interface Talk {
-  socket: Socket;
-  received(): string;
-  /** The bodies of the answers so far. */
-  bodies(): string[];
-  closed: Promise<void>;
-}
-
+/** A caller that reads on after the server's end, and then ends as well. */
 function open(server: ListeningServer): Talk {
-  const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
-  sockets.push(socket);
-  let text = "";
-  socket.on("data", (part) => {
-    text += part;
-  });
-  socket.on("error", () => {});
-  socket.on("end", () => socket.end());
-  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  return { socket, received: () => text, bodies: () => text.match(/\{[^{}]*\}/g) ?? [], closed };
+  const talk = connectTo(Number(new URL(server.url).port), { allowHalfOpen: true });
+  talk.socket.on("end", () => talk.socket.end());
+  return talk;
 }
 
 const WAYS: Array<[string, (n: number) => string]> = [
@@ -102,7 +87,7 @@ function post(path: string, n: number, headers = ""): string {
   return `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-/** Waits for so many to be asked at one time, and answers all of them. */
+/** Waits until that many requests are in flight, and answers all of them. */
 async function answer(count: number): Promise<unknown[]> {
   await vi.waitFor(() => expect(asked.length).toBeGreaterThanOrEqual(count), 3000);
   const all = asked.splice(0);
@@ -110,7 +95,7 @@ async function answer(count: number): Promise<unknown[]> {
   return all.map(({ n }) => n);
 }
 
-/** One after the other, as they come: before the parser there is one at a time. */
+/** One by one as they arrive: before the parser there is one at a time. */
 async function answerAll(count: number): Promise<unknown[]> {
   const all: unknown[] = [];
   while (all.length < count) all.push(...(await answer(1)));
@@ -222,7 +207,7 @@ describe("at the bound of connections", () => {
       await answerAll(1);
     }
     const [first, second] = talks as [Talk, Talk];
-    first.socket.write(request); // so the second is the one that was quiet the longest
+    first.socket.write(request); // so the second is the longest idle
     await answerAll(1);
     const newcomers = [open(server), open(server)];
     for (const talk of newcomers) talk.socket.write(request);
@@ -260,9 +245,8 @@ describe("at the bound of connections", () => {
     for (let n = 0; n < 16; n++) open(server).socket.write(request);
     await expect.poll(() => asked.length).toBe(16);
     const deaf = Array.from({ length: 100 }, () => {
-      const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
-      sockets.push(socket.pause().on("error", () => {}));
-      return socket;
+      const { socket } = connectTo(Number(new URL(server.url).port), { allowHalfOpen: true });
+      return socket.pause();
     });
     await sleep(1500);
     // What is closed resets the first of these, and the second sees it.
@@ -288,49 +272,4 @@ it("a connection that cannot be accepted ends nothing, and is said once a minute
   const error = Object.assign(new Error("accept ENOBUFS"), { code: "ENOBUFS" });
   for (let n = 0; n < 3; n++) own?.emit("error", error);
   expect(log).toMatchObject([{ level: 50, err: { code: "ENOBUFS" } }]);
-});
-
-/** Calls from a thread of its own, twenty at a time and a connection each, until it is refused; then tells the counts. */
-const CALLERS = `
-  const { connect } = require("node:net");
-  const { parentPort, workerData } = require("node:worker_threads");
-  const counts = { answered: 0, lost: 0 };
-  let refused = false;
-  const call = () => new Promise((resolve) => {
-    const socket = connect(workerData.port, "127.0.0.1");
-    let [connected, text] = [false, ""];
-    const late = setTimeout(() => socket.destroy(), 1500); // the kernel says neither yes nor no
-    socket.on("connect", () => { connected = true; clearTimeout(late); socket.write(workerData.request); });
-    socket.on("data", (part) => { text += part; });
-    socket.on("error", () => {});
-    socket.on("close", () => {
-      clearTimeout(late);
-      if (text.includes("HTTP/1.1 200")) counts.answered++;
-      else if (connected) counts.lost++;
-      else refused = true;
-      resolve();
-    });
-  });
-  const callOn = async () => { while (!refused) await call(); };
-  Promise.all(Array.from({ length: 20 }, callOn)).then(() => parentPort.postMessage(counts));
-`;
-
-it("a drain resets no connection that the kernel has made, however fast they come", async () => {
-  for (let round = 0; round < 5; round++) {
-    const server = await start();
-    let calls = 0;
-    const answering = setInterval(() => {
-      calls += asked.length;
-      for (const { done } of asked.splice(0)) done();
-    }, 1);
-    const workerData = { port: Number(new URL(server.url).port), request: post(PATH, 1, "Connection: close\r\n") };
-    const callers = new Worker(CALLERS, { eval: true, workerData });
-    const counted = new Promise<{ answered: number; lost: number }>((resolve) => callers.once("message", resolve));
-    await vi.waitFor(() => expect(calls).toBeGreaterThan(50), 10_000);
-    await server.drain(5000);
-    const { answered, lost } = await counted;
-    clearInterval(answering);
-    expect(lost).toBe(0);
-    expect(answered).toBeGreaterThan(50);
-  }
 });

@@ -1,4 +1,4 @@
-/** What CORS_ORIGINS takes. */
+/** The values of CORS_ORIGINS. */
 import { expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
 

@@ -54,7 +54,7 @@ function seen({ status, headers, body }: Reply) {
 
 function send({ body, headers = {}, path = PATH, method = "POST" }: Sent): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    // One connection each, as it keeps to the way it once took; and one that is kept, as `Connection: close` is not plain.
+    // A connection each, because each keeps to its way; and one that is kept, because `Connection: close` is not plain.
     const agent = new Agent({ keepAlive: true });
     const call = httpRequest(`${app.url}${path}`, { method, headers, agent }, (response) => {
       const parts: Buffer[] = [];

@@ -22,6 +22,10 @@ const OPENERS: Record<string, () => Promise<{ path: string; token?: string }>> =
     await app.post("/api/v1/session/create", { user_id, session_id: "a-page" });
     return { path: `/api/v1/session/events/${user_id}` };
   },
+  async "/api/v1/batch/sessions/{session_id}/events"() {
+    const { body } = await app.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
+    return { path: `/api/v1/batch/sessions/${body.session_id}/events` };
+  },
   async "/api/admin/events"() {
     return { path: "/api/admin/events", token: ADMIN_TOKEN };
   },

@@ -1,6 +1,6 @@
-/** What stands before Node's parser, on a server of its own whose answers the test gives when it likes. */
+/** The fast path before Node's parser, on a server whose answers the test gives at will. */
 import { Agent, createServer, request as httpRequest, type Server } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Answer } from "../../src/http/answer.ts";
@@ -8,6 +8,7 @@ import { type Connections, createConnections } from "../../src/http/connections.
 import type { DirectRoute } from "../../src/http/direct.ts";
 import { type Front, placeFront } from "../../src/http/front.ts";
 import { createLog } from "../../src/log.ts";
+import { type Talk, useTalks } from "./support/talks.ts";
 
 const PATH = "/api/session/heartbeat";
 const ANSWER = { success: true };
@@ -21,12 +22,11 @@ let connections: Connections;
 let asked: Array<{ body: string; send: Send }>;
 /** The addresses of those that Node's parser has seen. */
 let parsed: string[];
-let sockets: Socket[];
 /** The server's side of a connection with a body that it does not read. */
 let unread: Socket | undefined;
 
 beforeEach(async () => {
-  [asked, parsed, sockets] = [[], [], []];
+  [asked, parsed] = [[], []];
   server = createServer(
     { headersTimeout: 300, keepAliveTimeout: 2500, connectionsCheckingInterval: 50 },
     (request, response) => {
@@ -42,30 +42,15 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
   connections.close();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
+const connectTo = useTalks(); // after that, so that its connections end before the servers do
 
 const port = () => (server.address() as AddressInfo).port;
 
-interface Talk {
-  socket: Socket;
-  received(): string;
-  closed: Promise<void>;
-}
-
-function open(options: { allowHalfOpen?: boolean } = {}): Talk {
-  const socket = connect({ port: port(), host: "127.0.0.1", ...options });
-  sockets.push(socket);
-  let text = "";
-  socket.on("data", (part) => {
-    text += part;
-  });
-  socket.on("error", () => {});
-  return { socket, received: () => text, closed: new Promise((resolve) => socket.once("close", () => resolve())) };
-}
+const open = (options: { allowHalfOpen?: boolean } = {}) => connectTo(port(), options);
 
 const plain = (body: string) =>
   `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -199,7 +184,7 @@ describe("a connection", () => {
   it("whose answers pile up goes to Node, which waits for whom it answers", async () => {
     const talk = open();
     talk.socket.pause();
-    // More than the kernel holds for a reader who does not read.
+    // More than the kernel buffers for a reader that does not read.
     const large = { body: { text: "x".repeat(32 * 2 ** 20) } };
     talk.socket.write(plain("{}"));
     await answer(large);

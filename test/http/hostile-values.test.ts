@@ -106,7 +106,7 @@ const anew = (body: object) => ({
   ...("access_key" in body && body.access_key ? { access_key: newAccessKey() } : {}),
 });
 
-/** Null means something of its own: it takes the value away. */
+/** Null has a meaning of its own here: it removes the value. */
 const isCleared = (schema: z.ZodType) => schema.safeParse(null).success && schema.safeParse(undefined).success;
 
 /** The same body twice for each optional field of it: without the field, and with null in its place. */
@@ -153,7 +153,6 @@ describe("what is made under a name", () => {
     "+",
     "...",
   ];
-  const MADE_BY_US = new Set(["{id}", "{file}", "{permit_id}", "{session_id}", "{task_id}"]);
   const UNREACHABLE = [".", "..", " ", "\u00a0", "\t"];
 
   it.each(NAMES)("is found at that name: %j", async (user_id) => {
@@ -169,13 +168,13 @@ describe("what is made under a name", () => {
     expect([closed.status, closed.body.user_id]).toEqual([200, user_id]);
   });
 
-  it.each(NAMES)("is found at that name, a node of a run: %j", async (node_id) => {
-    const { body: run } = await app.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
-    const nodes = `/api/v1/batch/sessions/${run.session_id}/nodes`;
-    const route = { method: "put", path: "", access: "worker" } as unknown as RouteDescription;
-    const put = await ask(route, { path: `${nodes}/${encodeURIComponent(node_id)}`, body: { status: "success" } });
-    expect([put.status, put.body.node_id]).toEqual([200, node_id]);
-    expect((await app.get(nodes)).body.nodes).toMatchObject([{ node_id }]);
+  it.each(NAMES)("is found at that name, a node's: %j", async (node_id) => {
+    const { body: made } = await app.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
+    const session = `/api/v1/batch/sessions/${made.session_id}`;
+    const put = { method: "PUT", body: '{"status":"success"}', headers: { "Content-Type": "application/json" } };
+    const address = `http://localhost${session}/nodes/${encodeURIComponent(node_id)}`;
+    expect((await app.fetch(new Request(address, put))).status).toBe(200);
+    expect(Object.keys((await app.get(session)).body.node_results)).toEqual([node_id]);
   });
 
   it.each(UNREACHABLE)("is not made where no address can name it: %j", async (user_id) => {
@@ -184,7 +183,8 @@ describe("what is made under a name", () => {
   });
 
   it("is asked for by the routes with a name in their path, which are these", () => {
-    const names = ROUTES.flatMap(({ path }) => path.match(/\{\w+\}/g) ?? []).filter((name) => !MADE_BY_US.has(name));
-    expect(new Set(names)).toEqual(new Set(["{user_id}", "{node_id}"]));
+    const named = ROUTES.flatMap(({ path }) => path.match(/\{\w+\}/g) ?? []);
+    const ours = ["{id}", "{file}", "{permit_id}", "{session_id}", "{task_id}"];
+    expect(new Set(named.filter((name) => !ours.includes(name)))).toEqual(new Set(["{user_id}", "{node_id}"]));
   });
 });

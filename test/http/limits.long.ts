@@ -1,4 +1,4 @@
-/** What an address may do wrong, and that nobody else feels it. */
+/** What one address may do wrong, without anybody else noticing. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import type { LaneCounts } from "../../src/database/lane.ts";
@@ -22,7 +22,7 @@ const requestCalls = () => {
 const from = (address: string) => ({ "X-Forwarded-For": address });
 const start = (access_key: string, device = "a device") => ({ access_key, device: { name: device } });
 
-/** Sends so many, twenty at a time; counts the statuses and looks at what comes with 429. */
+/** Sends that many, twenty at a time; counts the statuses and checks the 429s. */
 async function flood(count: number, send: (at: number) => Promise<Response>): Promise<Record<number, number>> {
   const statuses: Record<number, number> = {};
   let next = 0;
@@ -220,7 +220,7 @@ describe("in two processes", () => {
       if (at % 100 === 0) right.push((await send(at / 100, key, "198.51.100.7")).status);
       return send(at, newAccessKey(), "203.0.113.30");
     });
-    // A count that takes over 400 ms is not waited for, on a busy machine; two limits would be 60.
+    // A busy machine does not wait for a count that takes over 400 ms; two limits would be 60.
     expect(statuses).toEqual({ 403: expect.any(Number), 429: 1000 - Number(statuses[403]) });
     expect(statuses[403]).toBeGreaterThanOrEqual(30);
     expect(statuses[403]).toBeLessThan(45);

@@ -13,7 +13,7 @@ const listed = useApp(db, { adminToken: ADMIN_TOKEN, corsOrigins: [PAGE] });
 const open = useApp(db, { adminToken: ADMIN_TOKEN, corsOrigins: ["*"] });
 const local = useApp(db, { adminToken: ADMIN_TOKEN, allowedHosts: ["keys.example.com"] });
 
-/** Those that change something for whoever asks. */
+/** Routes by which anybody can change something. */
 const OPEN = ROUTES.filter(({ method, access }) => method !== "get" && access !== "operator").map((route) => ({
   method: route.method.toUpperCase(),
   path: addressOf(route),

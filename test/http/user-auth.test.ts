@@ -1,41 +1,16 @@
-/** QUEUE_AUTH=jwt, as a deployment sets it: a shared secret, and a set of keys that a real server publishes. */
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+/** QUEUE_AUTH=jwt as a deployment sets it, with a shared secret. */
+import type { JWTPayload } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Reply, readReply } from "../support/app.ts";
+import { readReply } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
 import { addressOf, jsonOf, nameOf, ROUTES } from "../support/routes.ts";
 import { watchStream } from "../support/watch.ts";
+import { call, inSeconds, outcome, ROUTE, sign, utf8 } from "./support/tokens.ts";
 
 const db = useDatabase();
-const ROUTE = "/api/v1/session";
+
 const SECRET = "a-shared-secret-for-the-tests-of-tokens";
-const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
-const utf8 = (text: string) => new TextEncoder().encode(text);
-
-/** A token for `alice` that is good for a minute, unless said otherwise. */
-function sign(
-  key: CryptoKey | Uint8Array,
-  header: { alg: string; kid?: string },
-  claims: JWTPayload = {},
-): Promise<string> {
-  return new SignJWT({ sub: "alice", exp: inSeconds(60), ...claims }).setProtectedHeader(header).sign(key);
-}
-
-const call = async (server: RunningServer, method: string, path: string, token?: string, body?: unknown) => {
-  const response = await fetch(server.url + ROUTE + path, {
-    method,
-    headers: {
-      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { "Content-Type": "application/json" }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return readReply(response);
-};
-const outcome = ({ status, body }: Reply) => [status, body.code].filter((part) => part !== undefined).join(" ");
 
 describe("with JWT_SECRET", () => {
   let server: RunningServer;
@@ -177,129 +152,6 @@ describe("with JWT_AUDIENCE and JWT_ISSUER", () => {
     expect(await ask(claims)).toBe("401 unauthorized");
   });
 });
-
-describe("with JWKS_URL", () => {
-  let server: RunningServer;
-  let keys: Awaited<ReturnType<typeof publishKeys>>;
-  beforeAll(async () => {
-    keys = await publishKeys();
-    server = await startServer({ DATABASE_URL: db.url, QUEUE_AUTH: "jwt", JWKS_URL: keys.url });
-  });
-  afterAll(async () => {
-    await server.stop();
-    await keys.close();
-  });
-  const ask = async (token: string) => outcome(await call(server, "GET", "/position/alice", token));
-  /** The token is good: alice is known, and has no place. */
-  const GOOD = "404 user_not_found";
-
-  it("while the keys cannot be had is 503 unavailable, which is nobody's fault; afterwards all is well", async () => {
-    keys.answerWith(500);
-    const token = await sign(keys.rsa, { alg: "RS256", kid: "rsa" });
-    const refused = await call(server, "GET", "/position/alice", token);
-    expect(outcome(refused)).toBe("503 unavailable");
-    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
-    keys.answerWith(200);
-    // On a busy machine they may come later than they are waited for.
-    await expect.poll(() => ask(token)).toBe(GOOD);
-  });
-
-  it("takes tokens of every published key, and asks for the set once", async () => {
-    const before = keys.asked();
-    for (let n = 0; n < 5; n++) {
-      expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }))).toBe(GOOD);
-      expect(await ask(await sign(keys.ec, { alg: "ES256", kid: "ec" }))).toBe(GOOD);
-    }
-    expect(keys.asked()).toBe(before);
-    expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }, { sub: "bob" }))).toBe("403 forbidden");
-  });
-
-  it("takes a token that names no key, though several keys of its kind are published", async () => {
-    expect(await ask(await sign(keys.rsa, { alg: "RS256" }))).toBe(GOOD);
-    expect(await ask(await sign(keys.otherRsa, { alg: "RS256" }))).toBe(GOOD);
-    expect(await ask(await sign(keys.ec, { alg: "ES256" }))).toBe(GOOD);
-  });
-
-  it.each<[string, () => Promise<string>]>([
-    ["of a key that is not published", () => sign(keys.stranger, { alg: "RS256", kid: "stranger" })],
-    ["of such a key under a published name", () => sign(keys.stranger, { alg: "RS256", kid: "rsa" })],
-    ["of such a key, unnamed", () => sign(keys.stranger, { alg: "RS256" })],
-    ["signed with the public key as a shared secret", () => sign(utf8(keys.rsaPem), { alg: "HS256", kid: "rsa" })],
-    ["that has ended", () => sign(keys.ec, { alg: "ES256", kid: "ec" }, { exp: inSeconds(-31) })],
-    ["that has ended, unnamed", () => sign(keys.otherRsa, { alg: "RS256" }, { exp: inSeconds(-31) })],
-  ])("refuses a token %s", async (_, make) => {
-    expect(await ask(await make())).toBe("401 unauthorized");
-  });
-
-  it("asks for the set no more often, however many unknown keys tokens name", async () => {
-    const before = keys.asked();
-    const tokens = Array.from({ length: 60 }, (_, n) => sign(keys.stranger, { alg: "RS256", kid: `unknown-${n}` }));
-    for (const token of tokens) expect(await ask(await token)).toBe("401 unauthorized");
-    expect(keys.asked() - before).toBeLessThanOrEqual(1);
-  });
-
-  it("is 503 and not 401 while the provider fails, sends nonsense or never ends, and does not hammer it", async () => {
-    for (const trouble of [500, "nonsense", "endless"] as const) {
-      const provider = await publishKeys();
-      provider.answerWith(trouble);
-      const fresh = await startServer({ DATABASE_URL: db.url, QUEUE_AUTH: "jwt", JWKS_URL: provider.url });
-      const token = await sign(provider.rsa, { alg: "RS256", kid: "rsa" });
-      const asked = Array.from({ length: 100 }, () => call(fresh, "GET", "/position/alice", token));
-      for (const reply of await Promise.all(asked))
-        expect([trouble, outcome(reply)]).toEqual([trouble, "503 unavailable"]);
-      for (let n = 0; n < 20; n++) await call(fresh, "GET", "/position/alice", token);
-      expect(provider.asked()).toBeLessThan(15);
-      await fresh.stop();
-      await provider.close();
-    }
-  });
-
-  it("goes on with the keys it has when their server is gone", async () => {
-    await keys.close();
-    expect(await ask(await sign(keys.rsa, { alg: "RS256", kid: "rsa" }))).toBe(GOOD);
-  });
-});
-
-/** A server as an identity provider has it: two RSA keys and one of an elliptic curve. */
-async function publishKeys() {
-  const make = (alg: string) => generateKeyPair(alg, { extractable: true });
-  const [rsa, otherRsa, ec, stranger] = await Promise.all([make("RS256"), make("RS256"), make("ES256"), make("RS256")]);
-  const published = { rsa, "other-rsa": otherRsa, ec };
-  const set = {
-    keys: await Promise.all(
-      Object.entries(published).map(async ([kid, pair]) => ({ ...(await exportJWK(pair.publicKey)), kid, use: "sig" })),
-    ),
-  };
-  let asked = 0;
-  let status: number | "nonsense" | "endless" = 200;
-  const server: Server = createServer((_request, response) => {
-    asked++;
-    response.writeHead(typeof status === "number" ? status : 200, { "Content-Type": "application/json" });
-    if (status !== "endless") return void response.end(status === "nonsense" ? "<html>" : JSON.stringify(set));
-    const more = () => {
-      while (!response.destroyed && response.write(" ".repeat(65_536)));
-    };
-    response.on("drain", more);
-    more();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    rsa: rsa.privateKey,
-    otherRsa: otherRsa.privateKey,
-    ec: ec.privateKey,
-    stranger: stranger.privateKey,
-    rsaPem: await exportSPKI(rsa.publicKey),
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
-    asked: () => asked,
-    answerWith(next: typeof status) {
-      status = next;
-    },
-    async close() {
-      server.closeAllConnections();
-      if (server.listening) await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
 

@@ -10,7 +10,7 @@ import { findSecrets, newAccessKey, newSessionId } from "../support/secrets.ts";
 const db = useDatabase();
 const app = useApp(db);
 
-/** One run with a log of its own; `level` is what the operator has set. */
+/** One run with its own log, at the operator's `level`. */
 async function cleanUp(options: { asked?: boolean; level?: string; database?: Database } = {}) {
   const lines: string[] = [];
   const log = createLog(options.level ?? "info", { write: (line: string) => lines.push(line) });

@@ -1,4 +1,4 @@
-/** What runs every so many milliseconds. */
+/** Work that recurs every few milliseconds. */
 import { expect, it } from "vitest";
 import { startClocks } from "../../src/jobs/clocks.ts";
 import { createLog } from "../../src/log.ts";

@@ -9,7 +9,7 @@ import { newSessionId } from "../support/secrets.ts";
 
 const EVERY_SECOND = "* * * * * *";
 
-/** A server on a database of its own. Both are gone afterwards, whatever happens. */
+/** A server on a new database; both are removed afterwards, whatever happens. */
 async function withServer(
   env: Record<string, string>,
   run: (server: RunningServer, db: TestDatabase) => Promise<void>,

@@ -4,7 +4,7 @@ import { type Reading, readKeys } from "../../src/keys/import-read.ts";
 import { expectLinear } from "../support/growth.ts";
 import { newAccessKey } from "../support/secrets.ts";
 
-/** In pieces of so many bytes. */
+/** In pieces of that many bytes. */
 async function* inPieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }

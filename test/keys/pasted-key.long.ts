@@ -132,7 +132,7 @@ describe("a key of somebody else's making", () => {
 });
 
 describe("the clients", () => {
-  /** Names that are too long, and what is left of them. */
+  /** Overlong names, and what is kept of them. */
   const NAMES: Array<[given: string, kept: string]> = [
     [`${"n".repeat(99)}🖥🖥`, `${"n".repeat(99)}🖥`],
     [`${"n".repeat(99)}🖥\ufe0f`, "n".repeat(99)],

@@ -29,7 +29,7 @@ afterEach(async () => {
   await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
 });
 
-/** A connection of its own each, so that the kernel hands them to whichever worker. */
+/** A new connection each time, so that the kernel spreads them over the workers. */
 const post = (server: RunningServer, path: string, body: unknown) =>
   server.post(`/api/session/${path}`, body, { Connection: "close" });
 
@@ -184,7 +184,7 @@ it("a worker that hangs holds no scrape up, and its last numbers stand", async (
   const [hanging] = workersOf(server.child) as [number, number];
   process.kill(hanging, "SIGSTOP");
   try {
-    // Whoever reaches the one that hangs waits for it; some of many connections reach the other.
+    // A caller that reaches the hanging worker waits for it; some of many connections reach the other.
     const read = async () => {
       const response = await fetch(`${server.url}/metrics`, { signal: AbortSignal.timeout(4_000) });
       return response.text();

@@ -17,7 +17,7 @@ export interface Request {
   headers?: Record<string, string>;
   /** An object is sent as JSON; a text as it is. */
   body?: Json;
-  /** A text repeated so often, for what is too large. */
+  /** A text repeated that often, for what is too large. */
   repeat?: number;
 }
 
@@ -53,7 +53,7 @@ export interface Stage {
   urlWithoutAdmin: string;
   sql: postgres.Sql;
   proxy: DatabaseProxy;
-  /** What `{{name}}` stands for in the beginning: keys, ids and the token of this run. */
+  /** The initial values of `{{name}}`: the keys, ids and token of this run. */
   names: Record<string, string>;
 }
 
@@ -139,7 +139,7 @@ function headersOf(headers: Headers, sent: Record<string, string>): Record<strin
   return seen;
 }
 
-/** Announces a body and never sends it, until the server has had enough. */
+/** Announces a body and never sends it, until the server gives up. */
 async function stall(url: string, path: string): Promise<Answer> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -172,7 +172,7 @@ const MOVING: Record<string, { type: "number" | "string"; placeholder: string }>
   message: { type: "string", placeholder: "<sentence>" },
 };
 
-/** Sentences that the contract fixes; of the others it fixes only that there is one. */
+/** Sentences that the contract fixes; of the others it only fixes that there is one. */
 const FIXED_SENTENCES = ["Invalid access key", "Session not found or expired"];
 
 export function normalise(value: Json | undefined, field = ""): Json {
@@ -205,7 +205,7 @@ export function newNames(): Record<string, string> {
   return Object.fromEntries([...ids, ...keys, ...users]);
 }
 
-/** Puts the names in, and takes them out again where they came back in an answer. */
+/** Puts the names in, and replaces their values in an answer by the names again. */
 export function fill(value: Json, names: Record<string, string>): Json {
   return JSON.parse(JSON.stringify(value).replace(/\{\{(\w+)\}\}/g, (_, name) => names[name] ?? `{{${name}}}`));
 }

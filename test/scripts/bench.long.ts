@@ -1,4 +1,4 @@
-/** The benchmarks run, count what the database counted, and say what was asked of them. Their figures are nobody's concern here. */
+/** The benchmarks run, count what the database counted, and report. Their figures do not matter here. */
 import { spawn } from "node:child_process";
 import { describe, expect, it } from "vitest";
 

@@ -1,4 +1,4 @@
-/** The Dockerfile, its steps run on this machine: what comes out is small, and serves as a user who owns nothing of it. */
+/** The Dockerfile's steps run on this machine: the result is small, and serves as a user who owns nothing of it. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,7 +11,7 @@ import { buildStages, envOf, type Stage } from "../support/dockerfile.ts";
 
 const db = useDatabase();
 const folder = mkdtempSync(join(tmpdir(), "keybeat-docker-"));
-/** As `node` in the image, it owns nothing; where the tests are not root, it is who they are. */
+/** Like `node` in the image, it owns nothing; unless the tests run as root, it is their own user. */
 const user = process.getuid?.() === 0 ? { uid: 1000, gid: 1000 } : {};
 let image: Stage;
 let app: string;

@@ -1,119 +1,18 @@
 /** Each query in scripts/monitor, on rows whose answer is known. A query without an expectation here fails. */
-import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import type postgres from "postgres";
-import { beforeEach, describe, expect, it } from "vitest";
-import { useDatabase } from "../support/database.ts";
-import { findSecrets, newSessionId } from "../support/secrets.ts";
+import { describe, expect, it } from "vitest";
+import { newSessionId } from "../support/secrets.ts";
+import {
+  expectAbout,
+  FILES,
+  type Rows,
+  same,
+  seconds,
+  TIMEOUT_SECONDS,
+  text,
+  useMonitored,
+} from "./support/monitor.ts";
 
-const FOLDER = "scripts/monitor";
-const FILES = readdirSync(FOLDER).filter((file) => file.endsWith(".sql"));
-/** Long, so that a slow machine cannot let a seeded session expire. */
-const TIMEOUT_SECONDS = 1000;
-
-const db = useDatabase();
-
-type Rows = Array<Record<string, unknown>>;
-type Device = postgres.JSONValue;
-
-const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
-
-/** Runs a file as psql does: as one string, without parameters. */
-async function ask(file: string): Promise<Rows> {
-  const rows = await db.sql.unsafe(text(file)).simple();
-  expect(findSecrets(JSON.stringify(rows))).toEqual([]);
-  return [...rows];
-}
-
-/** "01:02:03" in seconds. */
-function seconds(interval: unknown): number {
-  expect(interval).toMatch(/^\d+:\d\d:\d\d$/);
-  return String(interval)
-    .split(":")
-    .reduce((sum, part) => sum * 60 + Number(part), 0);
-}
-
-function expectAbout(interval: unknown, expected: number) {
-  expect(Math.abs(seconds(interval) - expected)).toBeLessThan(60);
-}
-
-async function addKey(label: string | null = null): Promise<number> {
-  const [row] = await db.sql`
-    INSERT INTO keys (key_hash, key_prefix, label) VALUES (${randomBytes(32)}, 'abcd1234', ${label}) RETURNING id`;
-  return row?.id;
-}
-
-async function addSession(of: { silent: number; started?: number; device?: Device; label?: string; name?: string }) {
-  const key = await addKey(of.label);
-  await db.sql`
-    INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device)
-    VALUES (${key}, ${of.name ?? "abcd1234…"}, ${newSessionId()}, ${key}, now() - make_interval(secs => ${of.started ?? of.silent}),
-            now() - make_interval(secs => ${of.silent}), ${of.device ? db.sql.json(of.device) : null})`;
-  return key;
-}
-
-let generation = 0;
-
-/** Times are minutes before `until`, which is now unless said otherwise. */
-async function addEnding(of: {
-  key?: number;
-  reason: "replaced" | "expired" | "ended" | "revoked";
-  started?: number;
-  ended: number;
-  until?: Date;
-  device?: Device;
-  by?: Device;
-}) {
-  const key = of.key ?? (await addKey());
-  const [until] = of.until ? [{ at: of.until }] : await db.sql`SELECT now() AS at`;
-  const moment = (minutes: number) => new Date(until?.at.getTime() - minutes * 60_000);
-  generation++;
-  await db.sql`
-    INSERT INTO session_history (key_id, access_key, session_id, generation, started_at, last_heartbeat, ended_at, reason,
-                                 device, replaced_by_generation, replaced_by_device)
-    VALUES (${key}, 'abcd1234…', ${newSessionId()}, ${generation}, ${moment(of.started ?? of.ended + 1)}, ${moment(of.ended)},
-            ${moment(of.ended)}, ${of.reason}, ${of.device ? db.sql.json(of.device) : null},
-            ${of.reason === "replaced" ? generation + 1 : null}, ${of.by ? db.sql.json(of.by) : null})`;
-}
-
-/** The beginning of the hour that many hours ago, and how the queries print it. */
-async function hourAgo(hours: number): Promise<{ at: Date; printed: unknown }> {
-  const [row] = await db.sql`
-    SELECT h.at, h.at AT TIME ZONE 'UTC' AS printed
-    FROM (SELECT date_trunc('hour', now(), 'UTC') - make_interval(hours => ${hours}) AS at) h`;
-  return { at: row?.at, printed: row?.printed };
-}
-
-/** An outage of ours from … to … seconds ago; somebody serves since. */
-async function setOutage(ago: { began: number; ended: number }): Promise<void> {
-  await db.sql`
-    UPDATE service_state SET last_tick = now(), gap_began = now() - make_interval(secs => ${ago.began}),
-                             gap_ended = now() - make_interval(secs => ${ago.ended})`;
-}
-
-/** Heard of so many seconds ago; results by their outcome, of five nodes. */
-async function addRun(of: { path: string; silent: number; worker?: string; deadlineIn?: number; results?: string[] }) {
-  const [run] = await db.sql`SELECT (v.run).run AS number, (v.run).session_id AS id FROM create_batch(
-    gen_random_uuid(), ${of.path}, 5, '{}', ${of.deadlineIn === undefined ? null : of.silent + of.deadlineIn}, NULL, NULL) v`;
-  if (of.worker) await db.sql`SELECT claim_batch(${run?.id}, ${of.worker}, false)`;
-  for (const [n, outcome] of (of.results ?? []).entries()) {
-    await db.sql`SELECT put_node(${run?.id}, ${`node ${n}`}, ${outcome}, NULL, NULL, NULL, NULL, NULL, 1000)`;
-  }
-  await db.sql`
-    UPDATE batch_sessions SET last_report = last_report - ${of.silent} * interval '1 second',
-      created_at = created_at - ${of.silent} * interval '1 second', started_at = started_at - ${of.silent} * interval '1 second',
-      worker_seen = worker_seen - ${of.silent} * interval '1 second',
-      not_over_before = not_over_before - ${of.silent} * interval '1 second' WHERE run = ${run?.number}`;
-  return run?.id as string;
-}
-
-const same = (a: unknown, b: unknown) => (a as Date).getTime() === (b as Date).getTime();
-
-beforeEach(async () => {
-  await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions CASCADE`;
-  await db.sql`
-    UPDATE service_state SET session_timeout_seconds = ${TIMEOUT_SECONDS}, last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
-});
+const { db, ask, addKey, addSession, addEnding, addRun, hourAgo, setOutage } = useMonitored();
 
 const EXPECTATIONS: Record<string, () => Promise<void>> = {
   async "overview.sql"() {
@@ -157,7 +56,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expectAbout(rows[1]?.silent_for, 500);
     expectAbout(rows[1]?.expires_in, TIMEOUT_SECONDS - 500);
 
-    // Silent for long, but during an outage of ours that is just over: a full timeout from its end.
+    // Silent for long, but through a recent outage of ours: it has a full timeout from its end.
     await db.sql`TRUNCATE active_sessions`;
     await addSession({ silent: 2000, name: "credited…" });
     await setOutage({ began: 1900, ended: 100 });
@@ -181,7 +80,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expectAbout(rows[0]?.overdue_for, 600);
     expectAbout(rows[2]?.expires_in, TIMEOUT_SECONDS * 0.2);
 
-    // All of them lived when an outage of ours began: each has a full timeout from its end.
+    // All were live when an outage of ours began: each has a full timeout from its end.
     await setOutage({ began: TIMEOUT_SECONDS + 300, ended: 100 });
     expect(await ask("stale-sessions.sql")).toEqual([]);
     await setOutage({ began: TIMEOUT_SECONDS + 300, ended: TIMEOUT_SECONDS * 0.8 });
@@ -236,7 +135,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expect(at(next)).toMatchObject({ peak: 1, starts: 0, endings: 1 });
     expect(rows[0]?.peak).toBe(0);
 
-    // Whoever is on now, since before the period; and one who fell silent, until the timeout ran out.
+    // On since before the period; and one that fell silent, until its timeout ran out.
     await addSession({ silent: 5, started: 90_000 });
     await addSession({ silent: 12 * 3600, started: 90_000 });
     const withLive = await ask("peak-concurrency.sql");
@@ -401,7 +300,7 @@ describe.each(FILES)("scripts/monitor/%s", (file) => {
     const statement = text(file).replace(/--.*/g, "").trim();
     expect(statement.match(/;/g)).toHaveLength(1);
     expect(statement.endsWith(";")).toBe(true);
-    // A colon before a name is a variable to psql, a backslash a command of its own.
+    // In psql a colon before a name is a variable, and a backslash starts a command.
     expect(statement).not.toMatch(/\\|(?<!:):(?!:)[\w'"]/);
   });
 });

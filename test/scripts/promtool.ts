@@ -15,7 +15,7 @@ function promtool(args: string[], input?: string): void {
   execFileSync("promtool", args, { cwd: RULES, stdio: [...stdio], ...(input !== undefined && { input }) });
 }
 
-/** Some names of prom-client's own end in _total though they are gauges; only ours must please promtool. */
+/** Some of prom-client's gauges end in _total; only our names must please promtool. */
 async function readOurMetrics(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "keybeat-promtool-"));
   const env = { ...process.env, DATA_DIR: folder, PORT: "0", DATABASE_URL: "", LOG_LEVEL: "warn" };

@@ -1,4 +1,4 @@
-/** The files for nginx and Caddy, as shipped but for ports and certificate: what goes through them, and below a path. */
+/** The files for nginx and Caddy as shipped, except ports and certificate: what passes, and below a path. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
@@ -110,7 +110,7 @@ describe.each([nginx, caddy])("behind $name, as its file is shipped", (proxy) =>
   });
   afterAll(async () => {
     const gone = new Promise((resolve) => child.once("close", resolve));
-    child.kill(proxy === caddy ? "SIGKILL" : "SIGTERM"); // Caddy would wait for whoever is still connected
+    child.kill(proxy === caddy ? "SIGKILL" : "SIGTERM"); // Caddy would wait for connected clients
     await gone;
   });
 

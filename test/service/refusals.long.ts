@@ -1,4 +1,4 @@
-/** How the program refuses to start: settings that make no sense, and what stands in its way. */
+/** How the program refuses to start: invalid settings, and obstacles. */
 import type { Socket } from "node:net";
 import { describe, expect, inject, it } from "vitest";
 import { useDatabase } from "../support/database.ts";

@@ -122,7 +122,7 @@ describe("SIGTERM", () => {
     const folder = mkdtempSync(join(tmpdir(), "keybeat-hangup-"));
     const server = await startServer({ DATA_DIR: folder, WORKERS: "2" });
     const workers = childrenOf(server.child.pid as number);
-    const mark = join(folder, "postgres", "postmaster.pid"); // PostgreSQL takes it away when it is down
+    const mark = join(folder, "postgres", "postmaster.pid"); // PostgreSQL removes it on shutdown
     expect(existsSync(mark)).toBe(true);
     for (const pid of workers) signal(pid, "SIGHUP"); // it reaches all of them
     expect(await server.stop("SIGHUP")).toBe(0);

@@ -30,7 +30,7 @@ describe("WORKERS=2", () => {
     for (const connection of connections) expect((await connection.get("/health")).status).toBe(200);
 
     signal(before[0] as number, "SIGKILL");
-    // The dead one's connections are cut, those of the other live: so both had answered.
+    // The dead worker's connections are cut and the other's live on, so both had answered.
     await waitUntil(() => connections.some((connection) => connection.closed));
     const left = connections.filter((connection) => !connection.closed);
     expect(left.length).toBeGreaterThan(0);
@@ -77,7 +77,7 @@ describe("WORKERS=2", () => {
     const server = await serve({ WORKERS: "2" });
     const primary = server.child.pid as number;
     const before = workersOf(server);
-    // A file descriptor is taken from whoever is given one from now on.
+    // From now on no process can be given a file descriptor.
     limitOpenFiles(primary, 10);
     signal(before[0] as number, "SIGKILL");
     await waitUntil(

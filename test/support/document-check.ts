@@ -35,6 +35,9 @@ const STRAY: Record<number, string> = {
   503: "UnavailableError",
 };
 
+/** Before the names of the errors under these addresses. */
+const SHAPES = { "/api/v1/parallel/": "Parallel" };
+
 /** What is wrong with an answer, in a line each. */
 export function checkAnswer(answer: Answer): string[] {
   // As it was written: an address that has to be tidied first is nowhere.
@@ -76,7 +79,17 @@ function checkStray(answer: Answer, path: string, template: string | undefined):
   const faults = checkHeaders(answer, ["X-Request-Id", ...headersOfStatus(answer.status)]);
   if (answer.status === 405) faults.push(...checkAllow(answer, item));
   if (answer.method === "HEAD") return faults;
-  return [...faults, ...checkJson(answer.body, `#/components/schemas/${STRAY[answer.status]}`)];
+  return [...faults, ...checkJson(answer.body, strayBody(path, STRAY[answer.status] as string))];
+}
+
+/** Under an API whose errors have another shape, in that. */
+function strayBody(path: string, error: string): string | Json {
+  const [, shape = ""] = Object.entries(SHAPES).find(([prefix]) => path.startsWith(prefix)) ?? [];
+  const { schemas } = document.components;
+  if (schemas[`${shape}${error}`]) return `#/components/schemas/${shape}${error}`;
+  // No route of it answers so; but for the code it is as the others.
+  const like = schemas[`${shape}MethodNotAllowedError`];
+  return { ...like, properties: { ...like.properties, code: {} } };
 }
 
 const headersOfStatus = (status: number) => (status === 405 ? ["Allow"] : status === 503 ? ["Retry-After"] : []);

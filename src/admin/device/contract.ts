@@ -95,7 +95,7 @@ export const numbersReply = z.object({
   newest_takeovers: z.array(takeover),
   /** Expired of all endings, 0 to 1; null where nothing ended. */
   unclean_share: z.number().nullable(),
-  /** Keys used in these hours that had no more than so many different devices. */
+  /** Keys used in these hours by at most that many different devices. */
   limits: z.array(z.object({ limit: z.int(), keys_served: z.int() })),
 });
 
@@ -109,7 +109,7 @@ export const endedEvent = z.object({
   device,
 });
 export const takeoverEvent = takeover;
-/** So many of that second were not told. */
+/** How many of that second were left out. */
 export const leftOutEvent = z.object({ count: z.int().min(1) });
 /** `unavailable`: the database is away. `again`: the stream ends here, come again. */
 export const emptyEvent = z.object({});

@@ -16,7 +16,7 @@ import {
 import { countSessions } from "../../sessions/device/live-sql.ts";
 
 const POLL_MS = 1_000;
-/** A poll takes at most one part in so many of the time. */
+/** The inverse of the share of time that polls may take. */
 const REST_TIMES = 10;
 const NUMBERS_EVERY_POLLS = 3;
 const TOLD_MAX = 20;

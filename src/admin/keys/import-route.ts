@@ -32,7 +32,7 @@ export function importRoute({ database, hashKey }: { database: Database; hashKey
       const options = { partial: partial === "true", dryRun, charset, by: c.get("operator"), stop };
       return c.json(describe(await importKeys(database, hashKey, source, options), dryRun));
     } catch (error) {
-      // Whoever hung up hears nothing of this.
+      // A caller that hung up hears nothing of this.
       if (stop.aborted) throw new AppError("invalid_request", "The caller has left before the import was done");
       if (error instanceof UsageError) throw unsupported("The charset of the Content-Type is unknown");
       throw error;

@@ -44,14 +44,14 @@ export const roomReply = z.object({
   request_seconds: z.int(),
   /** Between two seats that are given up, of late; null: none was. */
   seconds_per_seat: z.number().nullable(),
-  /** For whoever comes now with priority 0. 0: there is a free seat; null: nobody knows. */
+  /** For a newcomer with priority 0. 0: there is a free seat; null: unknown. */
   estimated_wait_minutes: z.int().min(0).nullable(),
 });
 
 export const placeItem = z.object({
   user_id: userId,
   state: z.enum(["waiting", "seated"]),
-  /** 1 for whoever is next; null for a seat. */
+  /** 1 for the next in line; null for a seat. */
   position: z.int().min(1).nullable(),
   priority,
   ticket: z.int(),

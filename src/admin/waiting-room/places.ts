@@ -1,14 +1,6 @@
-import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
-import {
-  admitWaiterRow,
-  type PlaceRow,
-  prioritiseWaiterRow,
-  removePlaceRow,
-  selectPlaces,
-  settleRoom,
-} from "../../sessions/waiting-room/operator-sql.ts";
+import { type PlaceRow, selectPlaces, settleRoom } from "../../sessions/waiting-room/operator-sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { ListPlaces, PlaceItem } from "./contract.ts";
 
@@ -33,38 +25,8 @@ export async function readPlace(database: Database, userId: string): Promise<Pla
   return itemOf(row);
 }
 
-/** Among the new equals they stand where they came. Throws user_not_found, or not_waiting. */
-export async function prioritiseWaiter(
-  database: Database,
-  waiter: { userId: string; priority: number },
-  by: Operator,
-): Promise<PlaceItem> {
-  const waits = await prioritiseWaiterRow(database, waiter, by);
-  const place = await readPlace(database, waiter.userId);
-  if (!waits) throw notWaiting();
-  return place;
-}
-
-/** Past the line and a pause. Throws user_not_found, not_waiting, or room_full. */
-export async function admitWaiter(database: Database, userId: string, by: Operator): Promise<PlaceItem> {
-  const outcome = await admitWaiterRow(database, userId, by);
-  if (outcome === "full") throw new AppError("room_full", "Every seat is taken: remove somebody, or add a seat");
-  const place = await readPlace(database, userId);
-  if (outcome === "not_waiting") throw notWaiting();
-  return place;
-}
-
-/** Throws user_not_found. */
-export async function removePlace(
-  database: Database,
-  place: { userId: string; reason: string | null },
-  by: Operator,
-): Promise<void> {
-  if (!(await removePlaceRow(database, place, by))) throw userNotFound();
-}
-
 export const userNotFound = () => new AppError("user_not_found", "This user has neither a seat nor a place in line");
-const notWaiting = () => new AppError("not_waiting", "This user has a seat already");
+export const notWaiting = () => new AppError("not_waiting", "This user has a seat already");
 
 function itemOf({ rank, line_position, ...row }: PlaceRow): PlaceItem {
   return {

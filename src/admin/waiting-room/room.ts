@@ -4,7 +4,7 @@ import { changeRoomRow, type RoomRow, selectRoom, settleRoom } from "../../sessi
 import { waitMinutes } from "../../sessions/waiting-room/place.ts";
 import type { PatchRoom, RoomReply } from "./contract.ts";
 
-/** The room's settings and counts, after whoever was due is gone. */
+/** The room's settings and counts, once all that was due is gone. */
 export async function readRoom(database: Database): Promise<RoomReply> {
   await settleRoom(database);
   const row = await selectRoom(database);
@@ -12,7 +12,7 @@ export async function readRoom(database: Database): Promise<RoomReply> {
   return { ...row, waiting, estimated_wait_minutes: estimateWait(row, waiting) };
 }
 
-/** More seats let in exactly so many more; fewer throw nobody out. While paused nobody is let in. */
+/** More seats let in exactly as many more users; fewer evict nobody. While paused nobody is let in. */
 export async function changeRoom(database: Database, patch: PatchRoom, by: Operator): Promise<RoomReply> {
   await changeRoomRow(database, { paused: patch.paused, maxActive: patch.max_active }, by);
   return readRoom(database);

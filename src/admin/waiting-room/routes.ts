@@ -5,10 +5,14 @@ import type { AdminEnv } from "../../http/admin-auth.ts";
 import { parseShape, readJson, readOptionalJson } from "../../http/json-body.ts";
 import { readQuery } from "../../http/read-query.ts";
 import { userId } from "../../sessions/waiting-room/contract.ts";
+import { admitWaiter } from "./admit.ts";
 import { listPlacesQuery, movesQuery, patchPlaceRequest, patchRoomRequest, removePlaceRequest } from "./contract.ts";
-import { admitWaiter, listPlaces, prioritiseWaiter, readPlace, removePlace } from "./places.ts";
+import { eraseUser } from "./erase.ts";
+import { listMoves } from "./moves.ts";
+import { listPlaces, readPlace } from "./places.ts";
+import { prioritiseWaiter } from "./prioritise.ts";
+import { removePlace } from "./remove.ts";
 import { changeRoom, readRoom } from "./room.ts";
-import { eraseUser, listMoves } from "./users.ts";
 
 export function roomAdminRoutes({ database }: { database: Database }): Hono<AdminEnv> {
   const routes = new Hono<AdminEnv>();

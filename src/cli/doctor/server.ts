@@ -148,7 +148,7 @@ function checkPooler({ present, listens }: Facts["pooler"], url: string): Findin
       );
 }
 
-/** Whoever migrates and cleans up owns the tables; a user who only serves may do with less. */
+/** The user who migrates and cleans up owns the tables; one who only serves needs less. */
 function checkPermissions(server: ServerFacts, isMigrated: boolean): Finding[] {
   const user = quote(server.user);
   const findings: Finding[] = [];

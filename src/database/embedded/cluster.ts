@@ -1,4 +1,4 @@
-/** A PostgreSQL cluster on disk: made where there is none, and how to connect to it. Its server is in server.ts. */
+/** A PostgreSQL cluster on disk: creates it if there is none, and says how to connect. server.ts runs its server. */
 
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -12,7 +12,7 @@ import { findPrograms, type Programs } from "./programs.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 
 const MAJOR = "18";
-/** The cluster's own superuser, for what only one can do; the service is another, see service-role.ts. */
+/** The cluster's superuser, for what requires one; the service has its own role, see service-role.ts. */
 export const SUPERUSER = "keybeat";
 export const SERVICE_USER = "keybeat_service";
 const SAY_AGAIN_MS = 10_000;
@@ -23,14 +23,14 @@ export type Say = (line: string) => void;
 export interface Cluster {
   dir: string;
   logFile: string;
-  /** Of the superuser. */
+  /** The superuser's. */
   password: string;
   programs: Programs;
   runAs: RunAs;
   say: Say;
 }
 
-/** Makes the cluster where there is none. Throws an OperatorError that says in one line what stands in the way. */
+/** Creates the cluster if there is none. Throws an OperatorError that says in one line what stands in the way. */
 export async function prepareCluster(dataDir: string, { say, stop } = NO_PATIENCE): Promise<Cluster> {
   try {
     return await prepare(resolve(dataDir), say, stop);
@@ -75,7 +75,7 @@ async function prepare(dataDir: string, say: Say, stop: AbortSignal): Promise<Cl
   return { dir, logFile, password, programs, runAs, say };
 }
 
-/** It appears under its name only when it is complete. Another process may be faster: then its cluster stands. */
+/** Appears under its name only when complete. If another process was faster, its cluster stays. */
 async function makeCluster(
   dir: string,
   password: string,
@@ -119,7 +119,7 @@ async function describeOwner(dataDir: string): Promise<string> {
   return found ? ` (it belongs to the user ${found.uid}, this is the user ${process.geteuid?.()})` : "";
 }
 
-/** Waits as long as it takes, and says every ten seconds for what. */
+/** Waits as long as it takes, and says every ten seconds what for. */
 export async function sayWhile<T>(work: Promise<T>, say: Say, what: string): Promise<T> {
   const began = performance.now();
   const timer = setInterval(() => {
@@ -128,12 +128,12 @@ export async function sayWhile<T>(work: Promise<T>, say: Say, what: string): Pro
   return work.finally(() => clearInterval(timer));
 }
 
-/** As the superuser. */
+/** Connects as the superuser. */
 export function connectTo(cluster: Cluster, port: number, name: string, database = "postgres"): Sql {
   return openConnections(findWay(superuserUrlOf(cluster, port, database)), { name });
 }
 
-/** Made from the superuser's, which it does not give away. */
+/** Derived from the superuser's password, without revealing it. */
 export const servicePassword = (cluster: Cluster): string =>
   createHmac("sha256", cluster.password).update(SERVICE_USER).digest("hex").slice(0, 48);
 

@@ -26,20 +26,20 @@ import { answers, isMarked, isOutdated, runningPort, startServer, stopServer } f
 import { IS_READY, prepareServiceRole } from "./service-role.ts";
 
 const OWNER_LOCK = 1262834006;
-/** For one owner; where several commands come one after the other, each may take as long. */
+/** Per owner: with several commands in a row, each may take that long. */
 const WAIT_FOR_COMMAND_MS = 20_000;
-/** How often a `serve` looks whether it holds the lock, and how long a command waits for one that has lost it. */
+/** How often `serve` checks that it holds the lock, and how long a command waits for one that has lost it. */
 const LOOK_MS = 500;
 const WAIT_FOR_SERVE_MS = 4 * LOOK_MS;
 
 export type Purpose = "serve" | "command";
 
 export interface EmbeddedDatabase {
-  /** As the role of the service, which owns the database and no more. */
+  /** As the service's role, which owns the database and nothing else. */
   url: string;
-  /** For tests and benchmarks, which make databases and bend settings. */
+  /** For tests and benchmarks, which create databases and change settings. */
   superuserUrl: string;
-  /** "owner" started it or took it over, and stops it; "guest" uses the one of a running `serve`. */
+  /** "owner" started the server or took it over, and stops it; "guest" uses the server of a running `serve`. */
   role: "owner" | "guest";
   stop(): Promise<void>;
 }
@@ -67,7 +67,7 @@ export async function openEmbedded(
   }
 }
 
-/** What was begun to start is not left behind: as soon as it can be told to stop, it is. */
+/** A start that is stopped midway leaves nothing running: the server is stopped as soon as it accepts orders. */
 async function stopBegun(cluster: Cluster, starting: Promise<unknown>): Promise<void> {
   let settled = false;
   void starting
@@ -127,7 +127,7 @@ const urlsOf = (cluster: Cluster, port: number) => ({
 });
 
 interface Queue {
-  /** Whether the same one has been in the way for too long. */
+  /** Whether the same owner has been in the way for too long. */
   isOver(by: string): boolean;
 }
 
@@ -144,13 +144,13 @@ function joinQueue(): Queue {
 }
 
 /**
- * Undefined: it did not start. Others may be at it too, or have stopped theirs only now, so it is worth to look again;
- * where nobody else is seen, the fourth failure in a row is believed.
+ * Undefined: it did not start. Another process may be starting or stopping it, so look again; with nobody else in
+ * sight, the fourth failure in a row is final.
  */
 async function startUnlessOthersDo(cluster: Cluster, failures: number, queue: Queue): Promise<number | undefined> {
   try {
     const port = await startServer(cluster);
-    // Ours alone runs now; what is left over does no harm.
+    // Only ours runs now, so leftovers do no harm.
     await forgetOtherCopies(cluster).catch(() => {});
     await removeStale(dirname(cluster.dir)).catch(() => {});
     return port;
@@ -163,16 +163,16 @@ async function startUnlessOthersDo(cluster: Cluster, failures: number, queue: Qu
 
 type Claim =
   | { state: "ours"; connection: Sql }
-  /** Held by a `serve` that has made its database. */
+  /** Held by a `serve` whose database is ready. */
   | { state: "served"; by: string }
-  /** Held by a command, or by a `serve` that is not ready: worth to wait for. */
+  /** Held by a command, or by a `serve` that is not ready: worth waiting for. */
   | { state: "busy"; by: string };
 
 async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose): Promise<Claim> {
   const connection = connectTo(cluster, port, `owner, ${purpose}, process ${process.pid}`);
   try {
     const [taken] = await connection`SELECT pg_try_advisory_lock(${OWNER_LOCK}) AS ok`;
-    // A server that shuts down has let go of its owner's lock, but lets nobody in any more.
+    // A server that is shutting down has released its owner's lock, but admits nobody.
     if (taken?.ok && (await answers(cluster, port))) return { state: "ours", connection };
     if (taken?.ok) throw new Error("the server is stopping");
     const [owner] = await connection`
@@ -188,7 +188,7 @@ async function claimOwnership(cluster: Cluster, port: number, purpose: Purpose):
   }
 }
 
-/** Keeps the lock, and the server running: a postmaster that died is started again on the same port. */
+/** Keeps the lock and the server: a postmaster that died is restarted on the same port. */
 async function superviseOwned(
   cluster: Cluster,
   port: number,
@@ -222,7 +222,7 @@ async function superviseOwned(
   return {
     ...urlsOf(cluster, port),
     role: "owner",
-    /** Lets go of it, and leaves the server running. */
+    /** Releases it, and leaves the server running. */
     async leave() {
       clearInterval(timer);
       await connection.end({ timeout: 1 });
@@ -231,19 +231,19 @@ async function superviseOwned(
       stopping = true;
       clearInterval(timer);
       await look;
-      // The lock goes down with the server: nobody may take over what is about to end.
+      // The lock ends with the server, so that nobody takes over what is about to stop.
       await stopServer(cluster);
       await connection.end({ timeout: 1 });
     },
   };
 }
 
-/** Whether a `serve` that has lost the lock, as the server was reset, is there or comes within a moment. */
+/** Whether a `serve` that lost the lock in a server reset is there, or returns within a moment. */
 async function isServed(connection: Sql): Promise<boolean> {
   const giveUpAt = performance.now() + WAIT_FOR_SERVE_MS;
   for (;;) {
     const serves = connection`SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'keybeat owner, serve,')`;
-    // Reset again: whoever comes next finds it running.
+    // Reset again; the next process will find it running.
     if ((await serves.catch(() => ["unknown"])).length > 0) return true;
     if (performance.now() > giveUpAt) return false;
     await sleep(100);

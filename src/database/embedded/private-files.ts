@@ -1,6 +1,6 @@
 /**
- * The files of the data folder: readable by their owner alone from their first moment on, whatever the umask, and whole
- * or not there. Links are not followed: where another user owns the folder, root must not be led elsewhere by one.
+ * The files of the data folder: readable only by their owner from the first moment, whatever the umask, and written
+ * atomically. Links are not followed: if another user owns the folder, a link must not lead root elsewhere.
  */
 import { randomBytes } from "node:crypto";
 import { constants, existsSync } from "node:fs";
@@ -8,11 +8,11 @@ import { copyFile, type FileHandle, link, lstat, open, readdir, rename, rm } fro
 import { join } from "node:path";
 
 const { COPYFILE_EXCL, O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = constants;
-/** Undefined on Windows. A pipe in the file's place must not hold us up. */
+/** Undefined on Windows. A pipe in the file's place must not block us. */
 const NO_TRICKS = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const STALE_MS = 3_600_000;
 
-/** Throws ENOENT where there is none. */
+/** Throws ENOENT if it is missing. */
 export async function readPrivate(path: string): Promise<string> {
   const file = await openPrivate(path, O_RDONLY);
   try {
@@ -22,20 +22,20 @@ export async function readPrivate(path: string): Promise<string> {
   }
 }
 
-/** Opens it for lines to be added, and makes it where it is missing. */
+/** Opens it for appending, creating it if it is missing. */
 export const openPrivateLog = (path: string): Promise<FileHandle> => openPrivate(path, O_WRONLY | O_APPEND | O_CREAT);
 
-/** Makes the file unless it is there. Of several processes one wins, and none reads half of it. */
+/** Creates the file unless it exists. Of several processes one wins, and none reads half of it. */
 export async function createPrivate(path: string, text: string): Promise<void> {
   if (existsSync(path)) return;
   await publish(path, text, async (fresh) => {
-    // Not every file system knows hard links.
+    // Not every file system has hard links.
     await link(fresh, path).catch(unlessThere(() => copyFile(fresh, path, COPYFILE_EXCL).catch(unlessThere())));
     await rm(fresh);
   });
 }
 
-/** Writes the file anew. A reader sees the old one or the new one. */
+/** Replaces the file atomically. */
 export const replacePrivate = (path: string, text: string): Promise<void> =>
   publish(path, text, (fresh) => rename(fresh, path));
 
@@ -63,7 +63,7 @@ async function openPrivate(path: string, flags: number): Promise<FileHandle> {
   const file = await open(path, flags | NO_TRICKS, 0o600);
   try {
     const found = await file.stat();
-    // What has a second name may be somebody else's: it is neither written to nor changed.
+    // A file with a second name may be somebody else's: it is neither written nor changed.
     const isOurs = found.isFile() && found.nlink === 1;
     if (!isOurs && flags !== O_RDONLY) throw new Error(`${path} is a link, or no file`);
     if (isOurs && process.platform !== "win32" && (found.mode & 0o077) !== 0) await file.chmod(0o600);
@@ -74,7 +74,7 @@ async function openPrivate(path: string, flags: number): Promise<FileHandle> {
   }
 }
 
-/** Removes what processes that were killed while making something have left behind. */
+/** Removes what killed processes left half-made. */
 export async function removeStale(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!/\.new-\w+$/.test(name)) continue;

@@ -1,10 +1,9 @@
 /**
- * The programs of the embedded PostgreSQL: those of the installed package where they run, otherwise a copy that does.
+ * The programs of the embedded PostgreSQL: the installed package's where they run, otherwise a repaired copy.
  *
- * The package gets its links to libraries from an install step, which npm 12, pnpm, bun and --ignore-scripts leave out;
- * and it may lie where the user `postgres` cannot go, or have lost its executable bits. It may be shared with others, or
- * not ours to write in, so it is never changed: what is not right in it is made right in a copy, by the package's own
- * list of links.
+ * The package links its libraries in an install step, which npm 12, pnpm, bun and --ignore-scripts skip; and it may lie
+ * where the user `postgres` has no access, or have lost its executable bits. It may be shared or read-only, so it is
+ * never changed: repairs go into a copy, by the package's own list of links.
  */
 import { constants, existsSync } from "node:fs";
 import {
@@ -26,10 +25,10 @@ import { OperatorError } from "../../errors.ts";
 import { removeStale } from "./private-files.ts";
 import type { RunAs } from "./run-as.ts";
 
-/** For root's PostgreSQL, which runs as another user: data folders are closed to it. */
+/** For PostgreSQL started by root, which runs as another user and cannot enter data folders. */
 const FOLDER_FOR_ALL_USERS = "/var/lib/keybeat-programs";
 const COPY = "programs-";
-/** Each time another process has put a copy there that is not good. */
+/** How often another process may put a bad copy there before this one gives up. */
 const PLACING_TRIES = 5;
 
 export interface Programs {
@@ -40,7 +39,7 @@ export interface Programs {
 
 export interface Package {
   name: string;
-  /** Holds bin, lib and share. */
+  /** The folder of bin, lib and share. */
   folder: string;
   version: string;
   links: Array<{ source: string; target: string }>;
@@ -83,7 +82,7 @@ export async function findPackage(): Promise<Package> {
   return { name, folder, version, links: JSON.parse(list) };
 }
 
-/** Whether each link of the package's list is there and leads where it should. Their paths begin with `native/`. */
+/** Whether each link of the package's list exists and points where it should. Their paths begin with `native/`. */
 export async function hasLinks(folder: string, { links }: Package): Promise<boolean> {
   const ends = await Promise.all(
     links.flatMap(({ source, target }) =>
@@ -114,7 +113,7 @@ function programsIn(folder: string): Programs {
   return { initdb: program("initdb"), pgCtl: program("pg_ctl"), postgres: program("postgres") };
 }
 
-/** The copy in that place, made unless it is there and whole. It appears under its name only when it is complete. */
+/** The copy at that path, made unless it is there and complete. It appears under its name only when complete. */
 async function copyOf(installed: Package, place: string, runAs: RunAs): Promise<string> {
   const made = await mkdir(place, { recursive: true });
   if (made !== undefined) await chmod(place, 0o755);
@@ -142,7 +141,7 @@ async function copyOf(installed: Package, place: string, runAs: RunAs): Promise<
   return copy;
 }
 
-/** Another process may have been faster: its copy stands if it is good, as it may run from it already. */
+/** If another process was faster, its copy stays if it is good, because it may already run from it. */
 async function putInPlace(fresh: string, folder: string, isGood: () => Promise<boolean>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
@@ -157,7 +156,7 @@ async function putInPlace(fresh: string, folder: string, isGood: () => Promise<b
   }
 }
 
-/** Links are left out, as a part of them may have been made, and what only compilers read. */
+/** Skips links, some of which may be half-made, and what only compilers read. */
 async function filesOf(folder: string): Promise<Array<{ path: string; isFolder: boolean }>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -177,7 +176,7 @@ async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
-/** A power cut may have left files empty. */
+/** A power cut may leave files empty. */
 async function isWhole(copy: string, folder: string): Promise<boolean> {
   if (!existsSync(copy)) return false;
   for (const { path, isFolder } of await filesOf(folder)) {
@@ -191,13 +190,13 @@ async function isWhole(copy: string, folder: string): Promise<boolean> {
   return true;
 }
 
-/** What root starts, or writes, must not lie where another user can exchange it. */
+/** What root starts or writes must not be where another user can replace it. */
 async function mustBeRoots(place: string): Promise<void> {
   const { uid, mode } = await stat(place);
   if (uid !== 0 || (mode & 0o022) !== 0) throw new Error(`${place} is not root's alone`);
 }
 
-/** Removes the copies of other versions. Only for the one who knows that no server runs from them. */
+/** Removes copies of other versions. The caller must know that no server runs from them. */
 export async function forgetOtherCopies(cluster: { dir: string; programs: Programs }): Promise<void> {
   const dataDir = dirname(cluster.dir);
   const inUse = basename(dirname(dirname(cluster.programs.postgres)));

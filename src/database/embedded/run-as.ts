@@ -1,9 +1,9 @@
 /**
- * How PostgreSQL's programs are run: as whom, where, and with what of ours.
+ * How PostgreSQL's programs are run: as which user, in which folder, and with which environment.
  *
- * PostgreSQL refuses to run as root. Started as root, its programs run as the system user `postgres` (made where it is
- * missing) with no capability and no way to gain one. The data may all the same lie below a folder that only root may
- * enter: the programs are started inside of it, and name it /proc/self/cwd, a way that passes no folder above.
+ * PostgreSQL refuses to run as root. Started as root, its programs run as the system user `postgres` (created if it is
+ * missing) without any capability or a way to gain one. The data may still be below a folder that only root may enter:
+ * the programs are started inside it and call it /proc/self/cwd, a path with no parent to traverse.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
@@ -11,17 +11,17 @@ import { OperatorError } from "../../errors.ts";
 
 const run = promisify(execFile);
 const USER = "postgres";
-/** So long a program that is to end may go on. */
+/** How long a program that was told to end may take. */
 const DEAF_MS = 700;
 
 export interface RunAs {
   /** Undefined: as ourselves. */
   owner: { uid: number; gid: number } | undefined;
-  /** The name under which a program that runs in the folder reaches it. */
+  /** The name by which a program started in the folder reaches it. */
   nameOf(folder: string): string;
-  /** Runs a program in the folder to its end, to which `stop` brings it. Throws with the line in which it says why. */
+  /** Runs a program in the folder to its end, or until `stop`. Throws with the line that names the fault. */
   exec(folder: string, program: string, args: string[], stop?: AbortSignal): Promise<void>;
-  /** Starts a program in the folder that outlives us. It writes to the open file `output`. */
+  /** Starts a program in the folder that outlives this process and writes to the open file `output`. */
   launch(folder: string, program: string, args: string[], output: number): ChildProcess;
 }
 
@@ -39,8 +39,8 @@ export async function chooseRunAs(): Promise<RunAs> {
     "--inh-caps=-all",
     "--no-new-privs",
   ];
-  // The change of the user alone takes every capability away; the rest, where it can be had, keeps a setuid program from
-  // giving one back.
+  // Changing the user already drops every capability; the rest, where available, keeps a setuid program from regaining
+  // one.
   for (const more of [["--bounding-set=-all"], []]) {
     const wrapper = ["setpriv", ...become, ...more, "--"];
     if (await run("setpriv", [...wrapper.slice(1), "true"]).catch(() => false)) return runAs(owner, wrapper);
@@ -65,7 +65,7 @@ function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
     async exec(folder, program, args, stop) {
       stop?.throwIfAborted();
       const call = wrap(folder, program, args);
-      // A Ctrl-C goes to everything in the terminal's group; what is begun is finished, and then stopped in order.
+      // A Ctrl-C reaches the terminal's whole group; work in progress is finished first, then stopped in order.
       const child = spawn(call.file, call.args, {
         ...call.options,
         detached: true,
@@ -73,7 +73,7 @@ function runAs(owner: RunAs["owner"], wrapper: string[]): RunAs {
       });
       const end = () => {
         child.kill("SIGTERM");
-        setTimeout(() => child.kill("SIGKILL"), DEAF_MS).unref(); // initdb hears nothing while it syncs to the disk
+        setTimeout(() => child.kill("SIGKILL"), DEAF_MS).unref(); // initdb ignores signals while it syncs to the disk
       };
       stop?.addEventListener("abort", end);
       await readToEnd(child).finally(() => stop?.removeEventListener("abort", end));
@@ -99,7 +99,7 @@ function readToEnd(child: ChildProcess): Promise<void> {
   });
 }
 
-/** The line that names the fault; after it they tell what follows from it, and how they tidy up. */
+/** The line that names the fault; the lines after it only tell its consequences and the cleanup. */
 function lastWords(said: string): string | undefined {
   const lines = said.trim().split("\n");
   return lines.find((line) => /\b(error|ERROR|FATAL|PANIC):/.test(line)) ?? lines.at(-1);
@@ -108,7 +108,7 @@ function lastWords(said: string): string | undefined {
 const PASSED_ON = ["PATH", "TZ", "TMPDIR", "NIX_LD", "NIX_LD_LIBRARY_PATH"];
 const PASSED_ON_WINDOWS = ["SystemRoot", "SystemDrive", "ComSpec", "PATHEXT", "TEMP", "TMP", "USERNAME", "APPDATA"];
 
-/** Neither our secrets nor what a shell has set for other programs (PG…, LD_…). Their messages are in English. */
+/** Without our secrets, and without variables a shell has set for other programs (PG…, LD_…). Messages in English. */
 function programEnvironment(): Record<string, string> {
   const names = process.platform === "win32" ? [...PASSED_ON, ...PASSED_ON_WINDOWS] : PASSED_ON;
   const given = names.map((name) => [name, process.env[name]] as const).filter(([, value]) => value !== undefined);

@@ -1,4 +1,4 @@
-/** The server process of a cluster: started, found running, stopped. */
+/** The server process of a cluster: starts, finds and stops it. */
 import { readFileSync } from "node:fs";
 import { open, readFile, realpath, rename, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -17,13 +17,13 @@ const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
   max_connections: "200",
-  // After each checkpoint the first heartbeat on a page writes the whole page to the log, 8 KiB instead of 200 bytes.
-  // So checkpoints are rare, at the price of more log to read after a crash. Of what a busy time has written a gigabyte is
-  // kept to be written over: a new file of the log is filled with zeros first, and the heartbeats wait for that.
+  // After each checkpoint the first heartbeat on a page logs the whole page, 8 KiB instead of 200 bytes. So checkpoints
+  // are rare, at the price of a longer crash recovery. A gigabyte of log is kept for recycling: a new log file is first
+  // filled with zeros, and heartbeats wait for that.
   checkpoint_timeout: "15min",
   max_wal_size: "4GB",
   min_wal_size: "1GB",
-  // Session ids travel as parameters, and the details of an error quote the row.
+  // Session ids are parameters, and an error's details quote the row.
   log_parameter_max_length: "0",
   log_parameter_max_length_on_error: "0",
   log_error_verbosity: "terse",
@@ -39,8 +39,8 @@ interface Mark {
 }
 
 /**
- * The port of a server that runs in the folder and answers to our password; undefined if there is none. One that starts,
- * recovers after a crash or stops is waited for: how long that takes depends on what it has to read or write.
+ * The port of a server that runs in the folder and accepts our password; undefined if there is none. Waits for one that
+ * is starting, recovering or stopping: how long that takes depends on how much it has to read or write.
  */
 export function runningPort(cluster: Cluster): Promise<number | undefined> {
   const look = async () => {
@@ -54,7 +54,7 @@ export function runningPort(cluster: Cluster): Promise<number | undefined> {
   return sayWhile(look(), cluster.say, "the embedded PostgreSQL is starting, recovering or stopping");
 }
 
-/** Whether a server of the folder runs, starts or stops, by its mark. */
+/** Whether the folder's server runs, starts or stops, according to its pid file. */
 export async function isMarked(cluster: Cluster): Promise<boolean> {
   const { pid } = await readMark(cluster);
   return pid > 0 && isAlive(pid);
@@ -67,7 +67,7 @@ async function readMark(cluster: Cluster): Promise<Mark> {
   return { pid: Number(lines[0]) || 0, port: Number(lines[3]) || 0, isReady: lines[7]?.trim() === "ready" };
 }
 
-/** Whether the server of the folder lets us in at that port: of a copied folder it is another's. */
+/** Whether the folder's server accepts us on that port: in a copied folder the port is another server's. */
 export async function answers(cluster: Cluster, port: number): Promise<boolean> {
   const sql = connectTo(cluster, port, "probe");
   try {
@@ -81,7 +81,7 @@ export async function answers(cluster: Cluster, port: number): Promise<boolean> 
   }
 }
 
-/** Whether an earlier release has started it, with more rights and other settings. */
+/** Whether an earlier release started it, with more rights and other settings. */
 export async function isOutdated(connection: Sql): Promise<boolean> {
   if (process.platform === "win32") return false;
   const [row] = await connection`SELECT current_setting('keybeat.data_folder', true) IS NULL AS yes`;
@@ -89,14 +89,14 @@ export async function isOutdated(connection: Sql): Promise<boolean> {
 }
 
 /**
- * An eighth of the memory, up to 1 GiB: a million sessions with their index take half of that, and where they do not fit
- * every heartbeat waits for the disk. It is taken only as it is used.
+ * An eighth of the memory, up to 1 GiB: a million sessions with their index take half of that, and if they do not fit,
+ * every heartbeat waits for the disk. Memory is only taken as it is used.
  */
 function sharedBuffersMiB(): number {
   return Math.max(128, Math.min(1024, Math.floor(totalmem() / 8 / 2 ** 20)));
 }
 
-/** Starts the server on a free port and returns it. Throws an OperatorError, also if another process is just doing it. */
+/** Starts the server on a free port and returns it. Throws an OperatorError, also if another process is starting it. */
 export async function startServer(cluster: Cluster, wanted?: number): Promise<number> {
   const port = wanted ?? (await freePort());
   await forgetDead(cluster);
@@ -108,7 +108,7 @@ export async function startServer(cluster: Cluster, wanted?: number): Promise<nu
     return port;
   } catch (error) {
     const lines = (await readFrom(cluster.logFile, log.begins)).trimEnd().split("\n").filter(Boolean);
-    // Who comes meanwhile is told so by FATAL lines, too.
+    // Clients that connect meanwhile also cause FATAL lines.
     const isCause = (line: string) =>
       /FATAL|PANIC|error while loading/.test(line) && !line.includes("the database system");
     const fatal = lines.find(isCause) ?? lines.at(-1);
@@ -119,7 +119,7 @@ export async function startServer(cluster: Cluster, wanted?: number): Promise<nu
   }
 }
 
-/** It goes on when we are gone. Resolves when it lets clients in; throws if it ends before. */
+/** Outlives this process. Resolves when it accepts clients; throws if it ends before. */
 async function launch(cluster: Cluster, settings: Setting[], output: number): Promise<void> {
   const { dir, programs, runAs } = cluster;
   // As root the server's own name for the folder says nothing; this one is for people, and for `answers`.
@@ -142,7 +142,7 @@ async function launch(cluster: Cluster, settings: Setting[], output: number): Pr
   }
 }
 
-/** On Windows it gives the server a token without an administrator's rights. */
+/** On Windows pg_ctl gives the server a token without administrator rights. */
 async function startByPgCtl({ dir, logFile, programs, runAs }: Cluster, settings: Setting[]) {
   const options = settings.map(([name, value]) => `-c ${name}=${value}`).join(" ");
   await runAs.exec(dir, programs.pgCtl, [
@@ -150,7 +150,7 @@ async function startByPgCtl({ dir, logFile, programs, runAs }: Cluster, settings
   ]);
 }
 
-/** Opens the log, a new one where it has grown large; a server that runs would go on in the old one. */
+/** Opens the log, a new one if it has grown large; a running server would keep writing to the old one. */
 async function openLog(path: string): Promise<{ fd: number; begins: number; close(): Promise<void> }> {
   let file = await openPrivateLog(path);
   if ((await file.stat()).size > LOG_BYTES_MAX) {
@@ -176,8 +176,8 @@ async function readFrom(path: string, begins: number): Promise<string> {
 }
 
 /**
- * PostgreSQL takes whatever process has the id in its mark for a running server, be it a zombie or a stranger, and
- * refuses to start. The children of a server that died see it within a moment; only then is its mark removed.
+ * PostgreSQL takes any process with the id in its pid file for a running server, even a zombie or a stranger, and
+ * refuses to start. Children of a dead server notice within a moment; only then is its pid file removed.
  */
 async function forgetDead(cluster: Cluster): Promise<void> {
   const { pid } = await readMark(cluster);
@@ -187,8 +187,8 @@ async function forgetDead(cluster: Cluster): Promise<void> {
 }
 
 /**
- * Lets nobody in any more, rolls back what is under way, and waits until it is down. It waits for this very process:
- * pg_ctl waits for any server in the folder, and would in the end kill the one that somebody else has started since.
+ * Admits nobody, rolls back open transactions, and waits until the server is down. It waits for this very process:
+ * pg_ctl waits for any server in the folder, and would finally kill one that somebody else has started since.
  */
 export async function stopServer(cluster: Cluster): Promise<void> {
   const { dir, programs, runAs } = cluster;
@@ -217,7 +217,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Whether a PostgreSQL runs under that id. */
+/** Whether that id belongs to a running PostgreSQL. */
 function isAlive(pid: number): boolean {
   return exists(pid) && !isOther(pid);
 }
@@ -232,8 +232,8 @@ function exists(pid: number): boolean {
 }
 
 /**
- * A zombie (dead, but its parent, process 1 of a container and often ourselves, has not asked how it ended, and may
- * never), or another program that was given the id. Only Linux tells.
+ * Recognises a zombie (dead, but not reaped by its parent, which is process 1 of a container or often ourselves), or
+ * another program that was given the id. Only on Linux.
  */
 function isOther(pid: number): boolean {
   if (process.platform !== "linux") return false;

@@ -1,20 +1,20 @@
 /**
- * The role of the service in the embedded PostgreSQL: it owns the database, and is no superuser, so that a hole in a
- * statement, or a database-url that was read, ends at the database and reaches no file and no program of the host.
+ * The service's role in the embedded PostgreSQL: it owns the database but is no superuser, so an injection or a leaked
+ * database-url is confined to the database and reaches no file and no program of the host.
  *
- * Called by the owner of the data folder alone, at every start: data that earlier releases wrote belongs to the superuser.
+ * Only the data folder's owner calls this, at every start: data written by earlier releases belongs to the superuser.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import type { Sql } from "../connections.ts";
 import { type Cluster, connectTo, SERVICE_USER, SUPERUSER, servicePassword } from "./cluster.ts";
 
-/** Makes role and database where they are missing, and gives the one to the other. `connection` is the superuser's. */
+/** Creates role and database where missing, and makes the role the owner. `connection` is the superuser's. */
 export async function prepareServiceRole(cluster: Cluster, port: number, connection: Sql): Promise<void> {
   const [there] = await connection`
     SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = ${SERVICE_USER}) AS role,
            EXISTS (SELECT FROM pg_database WHERE datname = 'keybeat') AS database`;
   if (!there?.role) await connection.unsafe(`CREATE ROLE ${SERVICE_USER} LOGIN PASSWORD '${secretOf(cluster)}'`);
-  // The statistics that operators ask for (scripts/monitor); it opens no file.
+  // For the statistics that operators read (scripts/monitor); it opens no file.
   await connection.unsafe(`GRANT pg_monitor TO ${SERVICE_USER}`);
   if (!there?.database) {
     await connection.unsafe(`CREATE DATABASE keybeat OWNER ${SERVICE_USER}`);
@@ -26,17 +26,17 @@ export async function prepareServiceRole(cluster: Cluster, port: number, connect
   } finally {
     await inside.end({ timeout: 1 });
   }
-  // Last, as commands take it for the sign that the database is ready for them.
+  // Last, because commands take it as the sign that the database is ready for them.
   await connection.unsafe(`ALTER DATABASE keybeat OWNER TO ${SERVICE_USER}`);
 }
 
-/** True where the database is as the service needs it. */
+/** True if the database is as the service needs it. */
 export const IS_READY = `EXISTS (
   SELECT FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = 'keybeat' AND r.rolname = '${SERVICE_USER}')`;
 
 /**
- * Schemas, tables, views, functions and types of the superuser, but those of PostgreSQL itself and of extensions (REASSIGN
- * OWNED refuses for this superuser). Indexes, and sequences and types that belong to a table, follow it.
+ * The superuser's schemas, tables, views, functions and types, except those of PostgreSQL itself and of extensions
+ * (REASSIGN OWNED refuses for this superuser). Indexes, sequences and types that belong to a table follow it.
  */
 const HAND_OVER = `
 DO $$
@@ -73,7 +73,7 @@ BEGIN
   END LOOP;
 END $$`;
 
-/** What PostgreSQL would make of the password (RFC 5803): so it is in no statement, and in no log. */
+/** PostgreSQL's own form of the password (RFC 5803), so that the password appears in no statement and no log. */
 function secretOf(cluster: Cluster): string {
   const rounds = 4096;
   const salt = randomBytes(16);

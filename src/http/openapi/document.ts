@@ -1,6 +1,6 @@
 /**
- * Puts the document together from the parts of the rooms: OpenAPI 3.1, and 3.0.3 for tools that know no other. It only
- * describes; no request is checked by it, so it stands in nobody's way.
+ * Assembles the OpenAPI document from the modules' parts: 3.1, and 3.0.3 for tools that know no other. It only
+ * describes; no request is checked against it.
  */
 import type { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
@@ -46,7 +46,7 @@ export function createDocument({ parts, errors, info, version }: DocumentSource)
 
 const SERVERS = [{ url: "/", description: "The service that gives this document." }];
 
-/** In 3.0.3 a schema may have been repeated in each of its places; and not every header has come into use. */
+/** 3.0.3 may repeat a schema in place of a reference, and not every header is in use. */
 function dropUnused(components: Json & { headers: Json; schemas: Json }, paths: Json): Json {
   const text = JSON.stringify({ ...components, paths });
   const keepUsed = (kind: "headers" | "schemas") =>

@@ -1,4 +1,4 @@
-/** The headers that an answer may be relied on to have. */
+/** The headers that callers may rely on. */
 import type { HeaderName } from "./part.ts";
 
 const text = (description: string, example: string) => ({

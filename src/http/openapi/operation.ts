@@ -1,4 +1,4 @@
-/** One route as an operation of the document: what it takes, and every status with every code and an example. */
+/** One route as an OpenAPI operation: its input, and every status with every code and an example. */
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../errors.ts";
 import type {
@@ -15,11 +15,11 @@ import { type Json, refTo, type Schemas } from "./schemas.ts";
 export interface Writer {
   schemas: Schemas;
   errors: Record<ErrorCode, ErrorDescription>;
-  /** Answers that are the same wherever they come, by the name of their only error. */
+  /** Answers that are the same everywhere, by the name of their only error. */
   shared: Json;
 }
 
-/** What any request can meet, whatever it asks for. */
+/** What any request may encounter. */
 const ALWAYS: ErrorCode[] = [
   ...(["invalid_request", "forbidden", "method_not_allowed", "request_timeout", "headers_too_large"] as const),
   ...(["internal_error", "unavailable"] as const),
@@ -27,9 +27,9 @@ const ALWAYS: ErrorCode[] = [
 const WITH_BODY: ErrorCode[] = ["payload_too_large", "unsupported_media_type"];
 const OPERATOR: ErrorCode[] = ["unauthorized", "not_found", "rate_limited"];
 
-/** What changes something for a browser with the page's cookie must prove that the page wants it. */
+/** A change by a browser with the page's cookie must prove that the page wants it. */
 const BY_PAGE: ErrorCode[] = ["csrf_failed"];
-/** What a page of another site could do without a token, if it were let. */
+/** What a page of another site could do without a token, if it were allowed to. */
 const BY_ANOTHER_SITE: ErrorCode[] = ["csrf_failed"];
 const isForOwnPages = (route: RouteDescription) => route.method !== "get" && route.path.startsWith("/api/v1/");
 const isByPage = (route: RouteDescription) => route.access === "operator" && route.method !== "get";
@@ -91,7 +91,7 @@ function describeParameter({ schema, required, ...rest }: ParameterDescription, 
   return { ...rest, required: rest.in === "path" || (required ?? false), schema: write.schemas.use(schema) };
 }
 
-/** By status: first what the route says itself, then the errors that have this status. */
+/** By status: the route's own answers first, then the errors with that status. */
 function responses(route: RouteDescription, write: Writer): Json {
   const codes = codesOf(route);
   const { errorShape } = route;
@@ -141,7 +141,7 @@ function describeResponse(status: number, from: From, write: Writer): Json {
   };
 }
 
-/** Several schemas of one media type are alternatives, told apart by their code where all are errors. */
+/** Several schemas of one media type are alternatives, discriminated by code if all are errors. */
 function describeContent(contents: Array<Content | ErrorContent>, write: Writer): Json {
   const types = [...new Set(contents.map((content) => content.type ?? "application/json"))];
   return Object.fromEntries(

@@ -1,7 +1,7 @@
 /**
- * How a room describes its routes, beside its contract: a part has the schemas by name, the errors by code and the
- * routes. What every route has in common (broken requests, our own trouble, headers) is added when the document is put
- * together, so that a part says only what is special.
+ * How a module describes its routes, beside its contract: a part has named schemas, errors by code, and routes. What
+ * all routes have in common (broken requests, our own trouble, headers) is added when the document is assembled, so
+ * that a part says only what is special.
  */
 import type { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
@@ -9,48 +9,48 @@ import type { ErrorShape } from "../error-reply.ts";
 
 export interface Part {
   tag: { name: string; description: string };
-  /** Every schema that has a name in the document. A schema inside another is referred to by its name. */
+  /** Schemas with a name in the document; nested ones are referred to by name. */
   schemas: Record<string, z.ZodType>;
   routes: RouteDescription[];
-  /** Who may call them, beyond `anybody`, by the word that its routes say. */
+  /** Who may call besides `anybody`, by the word that its routes use. */
   access?: Record<string, AccessDescription>;
 }
 
-/** What a kind of session adds to the operator's part. */
+/** What a kind of session adds to the operators' part. */
 export type AdminPart = Pick<Part, "schemas" | "routes">;
 
-/** By which of these security schemes, as the document has them. */
+/** The security schemes that identify the caller, as named in the document. */
 export interface AccessDescription {
   schemes: Record<string, object>;
-  /** Whether also by none, as the settings may ask for none. */
+  /** Whether no scheme is accepted too, because the settings may require none. */
   optional?: boolean;
 }
 
 export type Errors = Partial<Record<ErrorCode, ErrorDescription>>;
 
 export interface ErrorDescription {
-  /** When it comes, as a sentence. */
+  /** When it occurs, as a sentence. */
   when: string;
-  /** What `error` says. */
+  /** The text of `error`. */
   message: string;
-  /** What the body has beyond error, code and request_id; with an example of it. */
+  /** What the body has beyond error, code and request_id, with an example. */
   data?: { schema: z.ZodObject; example: Record<string, unknown> };
 }
 
 export interface RouteDescription {
   method: "get" | "post" | "patch" | "put" | "delete";
-  /** `{name}` for a part that varies, each among the parameters. */
+  /** `{name}` for a variable part, described among the parameters. */
   path: string;
   operationId: string;
   summary: string;
   description?: string;
-  /** Who may: `anybody`, the `operator`, or a word of the part's own. */
+  /** Who may call: `anybody`, the `operator`, or a word of the part's own. */
   access: string;
   parameters?: ParameterDescription[];
   body?: BodyDescription;
-  /** What it answers when it goes well, and what else is no error of the usual shape. */
+  /** What it answers on success, and anything else that is no error of the usual shape. */
   answers: AnswerDescription[];
-  /** Codes of its own, beyond what every route can answer. */
+  /** Codes of its own, beyond those of every route. */
   errors?: ErrorCode[];
   /** Undefined: that of the service. */
   errorShape?: DescribedErrorShape;
@@ -76,10 +76,12 @@ export interface BodyDescription {
   description?: string;
   /** Default true. */
   required?: boolean;
+  /** Default 16 KiB. */
+  bytesMax?: number;
   content: Content[];
 }
 
-/** One media type; the examples by their name. */
+/** One media type; examples by name. */
 export interface Content {
   /** Default application/json. */
   type?: string;
@@ -91,7 +93,7 @@ export interface AnswerDescription {
   status: number;
   description: string;
   content?: Content[];
-  /** Of server-sent events: what the data of each is, as JSON. */
+  /** For server-sent events: the JSON data of each event. */
   events?: Record<string, z.ZodType | ErrorCode>;
   /** Beyond X-Request-Id. */
   headers?: HeaderName[];
@@ -109,7 +111,7 @@ export type HeaderName =
 
 type QueryDescription = Pick<ParameterDescription, "description" | "example"> & { schema?: z.ZodType };
 
-/** The parameters of a query from its schema: each has to be described, so that none is forgotten. */
+/** Query parameters from a schema: each must be described, so that none is forgotten. */
 export function queryOf<Query extends z.ZodObject>(
   query: Query,
   about: { [Name in keyof Query["shape"]]: QueryDescription },

@@ -1,4 +1,4 @@
-/** GET /openapi.json, /openapi-3.0.json and /docs: as committed, from memory. */
+/** GET /openapi.json, /openapi-3.0.json and /docs: served as committed, from memory. */
 import { Hono } from "hono";
 import { type Asset, serveAsset } from "../assets.ts";
 import { pagePolicy } from "../page-policy.ts";

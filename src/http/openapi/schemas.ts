@@ -1,4 +1,4 @@
-/** From zod to the schemas of a document. 3.0.3 has a dialect of its own, 3.1 is JSON Schema 2020-12. */
+/** Converts zod schemas to OpenAPI. 3.0.3 has a dialect of its own, 3.1 is JSON Schema 2020-12. */
 import { z } from "zod";
 
 export type Json = Record<string, unknown>;
@@ -7,13 +7,13 @@ export type Version = "3.1" | "3.0";
 const TARGETS = { "3.1": "draft-2020-12", "3.0": "openapi-3.0" } as const;
 
 export interface Schemas {
-  /** What stands under components/schemas. */
+  /** The contents of components/schemas. */
   components: Record<string, Json>;
-  /** The schema where it is used: a reference, if it has a name. */
+  /** A schema where it is used: a reference if it has a name. */
   use(schema: z.ZodType): Json;
 }
 
-/** Objects are left open: a client must stand fields that it does not know, or nothing could ever be added. */
+/** Objects stay open: clients must tolerate unknown fields, or nothing could ever be added. */
 export function createSchemas(named: Record<string, z.ZodType>, version: Version): Schemas {
   const registry = z.registry<{ id: string }>();
   const names = new Map<z.ZodType, string>();
@@ -53,13 +53,13 @@ function tidy(node: unknown, all: Record<string, Json>): unknown {
   return mapValues(mend(schema, all), (value) => tidy(value, all));
 }
 
-/** Generated clients read an integer as 32 bits where nothing else is said. */
+/** Generated clients assume 32-bit integers unless told otherwise. */
 const fits32Bits = ({ maximum }: Json) => typeof maximum === "number" && maximum < 2 ** 31;
 
-/** Leap years are the business of `format`; the pattern says what is ours: UTC and milliseconds. */
+/** `format` covers leap years; the pattern adds our rules: UTC and milliseconds. */
 const MOMENT = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$";
 
-/** In 3.0.3 `nullable` widens neither an enum nor what is referred to: null joins the list, the schema is repeated. */
+/** In 3.0.3 `nullable` widens neither an enum nor a reference: null joins the list, and the schema is repeated. */
 function mend(schema: Json, all: Record<string, Json>): Json {
   if (schema.nullable === true && Array.isArray(schema.enum)) return { ...schema, enum: [...schema.enum, null] };
   const [only, ...more] = Array.isArray(schema.allOf) ? (schema.allOf as Json[]) : [];

@@ -20,6 +20,8 @@ import {
   nodesReply,
   progressReply,
   progressRequest,
+  RESULT_BYTES_MAX,
+  RUN_BYTES_MAX,
   resultReply,
   resultRequest,
   sessionQuery,
@@ -145,10 +147,15 @@ const ofSession = (
 const answer = (status: number, description: string, schema: z.ZodType, examples: Record<string, unknown>) => [
   { status, description, content: [{ schema, examples }] },
 ];
-const body = (schema: z.ZodType, examples: Record<string, unknown>, required = true) => ({
-  required,
+const body = (
+  schema: z.ZodType,
+  examples: Record<string, unknown>,
+  more: { required?: boolean; bytesMax?: number } = {},
+) => ({
+  ...more,
   content: [{ schema, examples }],
 });
+const OPTIONAL = { required: false };
 const withoutResults = answer(200, "The session, without results.", batchSession, {
   running: example.runningWithoutResults,
 });
@@ -196,15 +203,19 @@ export const batchPart: Part = {
       description:
         "It is pending until a worker claims it, and cancelled if nobody reports for `BATCH_SILENCE_SECONDS`.",
       parameters: [IDEMPOTENCY_KEY],
-      body: body(createRequest, {
-        small: { canvas_path: "courses/algebra.canvas", node_count: 40 },
-        limited: {
-          canvas_path: "courses/algebra.canvas",
-          node_count: 40,
-          timeout_seconds: 3600,
-          metadata: { course: 7 },
+      body: body(
+        createRequest,
+        {
+          small: { canvas_path: "courses/algebra.canvas", node_count: 40 },
+          limited: {
+            canvas_path: "courses/algebra.canvas",
+            node_count: 40,
+            timeout_seconds: 3600,
+            metadata: { course: 7 },
+          },
         },
-      }),
+        { bytesMax: RUN_BYTES_MAX },
+      ),
       answers: answer(201, "The session.", batchSession, { pending: example.pending }),
       errors: [...TOKEN, "idempotency_conflict"],
     },
@@ -308,7 +319,7 @@ export const batchPart: Part = {
       body: body(
         claimRequest,
         { named: { worker: "worker-a" }, over: { worker: "worker-b", on_conflict: "replace" } },
-        false,
+        OPTIONAL,
       ),
       answers: withoutResults,
       errors: [...TOKEN, ...OF_SESSION, "session_over", "claimed"],
@@ -328,7 +339,7 @@ export const batchPart: Part = {
       summary: "End a session as its results say",
       description:
         "All in and no failure, or none reported at all: `completed`. No success: `failed`. Else `partial_failure`.",
-      body: body(completeRequest, { fenced: { attempt: 1 } }, false),
+      body: body(completeRequest, { fenced: { attempt: 1 } }, OPTIONAL),
       answers: withoutResults,
       errors: [...OF_WORKER, "session_over", "invalid_transition"],
     }),
@@ -339,7 +350,7 @@ export const batchPart: Part = {
       body: body(
         progressRequest,
         { beat: { attempt: 1 }, words: { progress_percent: 42, message: "translating", attempt: 1 } },
-        false,
+        OPTIONAL,
       ),
       answers: answer(200, "It is heard.", progressReply, { progress: example.progress }),
       errors: [...OF_WORKER, "session_over"],
@@ -349,10 +360,14 @@ export const batchPart: Part = {
       summary: "Report a node's result",
       description: "The same again changes nothing, another one takes its place. It is a sign of life too.",
       parameters: [NODE],
-      body: body(resultRequest, {
-        success: { status: "success", result: example.node.result, attempt: 1 },
-        failed: { status: "failed", error: "no such page", attempt: 1 },
-      }),
+      body: body(
+        resultRequest,
+        {
+          success: { status: "success", result: example.node.result, attempt: 1 },
+          failed: { status: "failed", error: "no such page", attempt: 1 },
+        },
+        { bytesMax: RESULT_BYTES_MAX },
+      ),
       answers: answer(200, "It is kept.", resultReply, { stored: { ...example.node, duplicate: false } }),
       errors: [...OF_WORKER, "session_over", "too_many_nodes", "unknown_node", "run_full"],
     }),
@@ -360,7 +375,7 @@ export const batchPart: Part = {
       operationId: "cancelBatchSession",
       summary: "End a session early",
       description: "Its worker learns it with its next call, and at once by the events.",
-      body: body(cancelRequest, { why: { reason: "wrong course" } }, false),
+      body: body(cancelRequest, { why: { reason: "wrong course" } }, OPTIONAL),
       answers: answer(200, "It is cancelled.", cancelReply, {
         cancelled: { success: true, message: "The session is cancelled", completed_count: 17 },
       }),

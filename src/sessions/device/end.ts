@@ -1,4 +1,4 @@
-import type { DeviceSessions } from "./service.ts";
+import type { DeviceSessions } from "./deps.ts";
 import { endSessionRow } from "./sql.ts";
 
 /** Ends that session if it is live. A late end from a replaced device does nothing to its successor. */

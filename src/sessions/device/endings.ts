@@ -1,4 +1,4 @@
-/** How a session can end. Whoever must know all the endings takes them from here. */
+/** How a session can end. The only list of endings. */
 export const ENDINGS = {
   replaced: {
     by: "takeover",

@@ -39,7 +39,7 @@ export interface StartedRow {
   device: Device | null;
 }
 
-/** Sessions that began in the last so many seconds and are still there, at most `limit`, the newest first. */
+/** Sessions that began within that many seconds and still exist, at most `limit`, newest first. */
 export async function selectStartedLately(database: Database, seconds: number, limit: number): Promise<StartedRow[]> {
   return database.operators.query(
     (sql) => sql<StartedRow[]>`

@@ -3,7 +3,7 @@ import { deviceAdminRoutes } from "../../admin/device/routes.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createEndings } from "../../events/endings.ts";
 import type { Kind } from "../kind.ts";
-import { cleanUpSessions } from "./clean-up.ts";
+import { cleanUpSessions } from "./cleanup.ts";
 import { openCounters } from "./counters.ts";
 import { createDeviceCounts } from "./counts.ts";
 import { deviceErrors, devicePart } from "./description.ts";

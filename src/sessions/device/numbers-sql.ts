@@ -14,7 +14,7 @@ export interface HourRow {
   peak_at: Date | null;
 }
 
-/** The last so many hours, the oldest first, the present one last. A silent session counts as expired, cleaned up or not. */
+/** That many hours, oldest first, the current one last. A silent session counts as expired, cleaned up or not. */
 export async function selectHours(database: Database, hours: number): Promise<HourRow[]> {
   return database.background.query(
     (sql) => sql<HourRow[]>`
@@ -59,7 +59,7 @@ export interface TakeoverRow {
   to_device: Device | null;
 }
 
-/** The newest takeovers of the last so many hours, the newest first. */
+/** The newest takeovers of that many hours, newest first. */
 export async function selectNewestTakeovers(database: Database, hours: number, limit: number): Promise<TakeoverRow[]> {
   return database.background.query(
     (sql) => sql<TakeoverRow[]>`
@@ -73,7 +73,7 @@ export async function selectNewestTakeovers(database: Database, hours: number, l
 }
 
 export interface SharingRow {
-  /** How many keys were used by so many different devices; eleven stands for more than ten. */
+  /** How many keys were used by that many different devices; eleven means more than ten. */
   keys_by_devices: Array<{ devices: number; keys: number }>;
   takeovers: Array<{ key_id: number; access_key: string; label: string | null; takeovers: number; devices: number }>;
 }
@@ -115,7 +115,7 @@ export async function selectSharing(database: Database, hours: number, keysMax: 
   return row as SharingRow;
 }
 
-/** Keeps so many as the peak of the present hour, if none were more. */
+/** Raises the peak of the current hour, if it was lower. */
 export async function keepLivePeak(database: Database, live: number): Promise<void> {
   await database.background.query((sql, waits) => sql`SELECT keep_live_peak(caller_waits(${waits}, ${live}::int))`);
 }

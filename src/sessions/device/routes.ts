@@ -19,11 +19,11 @@ import {
   statusRequest,
 } from "./contract.ts";
 import type { DeviceCounts } from "./counts.ts";
+import type { DeviceSessions } from "./deps.ts";
 import { endSession } from "./end.ts";
 import type { Ending } from "./ending.ts";
 import { ENDINGS } from "./endings.ts";
 import { beatSession } from "./heartbeat.ts";
-import type { DeviceSessions } from "./service.ts";
 import { startSession } from "./start.ts";
 import { readStatus } from "./status.ts";
 import { watchSession } from "./watch.ts";

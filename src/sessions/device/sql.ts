@@ -172,7 +172,7 @@ export interface ExpiredRow {
   expired_at: Date;
 }
 
-/** Moves at most so many silent sessions into the history; never one that is live. */
+/** Moves at most that many silent sessions to the history; never a live one. */
 export async function expireSessionRows(
   database: Database,
   { first, past }: PageRange,

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { formsOf, maskKey } from "../../keys/index.ts";
 import type { StartReply, StartRequest } from "./contract.ts";
-import { type DeviceSessions, heartbeatIn } from "./service.ts";
+import type { DeviceSessions } from "./deps.ts";
+import { heartbeatIn } from "./heartbeat.ts";
 import { type StartOutcome, startSessionRow } from "./sql.ts";
 
 type Refusal = Exclude<StartOutcome, "started" | "resumed" | "rate_limited">;

@@ -1,7 +1,7 @@
 import { unavailable } from "../../errors.ts";
 import { formsOf } from "../../keys/index.ts";
 import type { StatusReply, StatusRequest } from "./contract.ts";
-import type { DeviceSessions } from "./service.ts";
+import type { DeviceSessions } from "./deps.ts";
 import { lookAtSessionOfKey, selectStatus } from "./sql.ts";
 
 /** Who holds the key now. The session's id is whole only for the caller who already knows it. */

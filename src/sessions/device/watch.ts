@@ -2,8 +2,9 @@ import type { Database } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { HeartbeatReply } from "./contract.ts";
+import type { DeviceSessions } from "./deps.ts";
 import { type Ending, endingOf } from "./ending.ts";
-import { type DeviceSessions, heartbeatIn } from "./service.ts";
+import { heartbeatIn } from "./heartbeat.ts";
 import { type LookRow, lookAtSessions } from "./sql.ts";
 
 export type WatchOutcome =

@@ -1,4 +1,4 @@
-import type { WaitingRoom } from "./service.ts";
+import type { WaitingRoom } from "./deps.ts";
 import { leavePlaceRow, leavePlaceRowSoon } from "./sql.ts";
 
 /** Leaves the seat or the line; the next in line is seated before this resolves. Returns whether there was a place. */

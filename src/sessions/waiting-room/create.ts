@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { CreateReply, CreateRequest } from "./contract.ts";
+import type { WaitingRoom } from "./deps.ts";
 import { waitMinutes } from "./place.ts";
-import type { WaitingRoom } from "./service.ts";
 import { takePlaceRow } from "./sql.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Database } from "../../database/database.ts";
-import { forgetMoves, settleRoom } from "./sql.ts";
+import { settleRoom } from "./sql.ts";
 
 const BATCH_SIZE = 1000;
 
@@ -15,14 +15,4 @@ export async function expirePlaces(database: Database, untilMs: number): Promise
     removed += batch;
     if (batch < BATCH_SIZE || performance.now() > untilMs) return removed;
   }
-}
-
-/** The waiting room's part of the cleanup. Returns how many places were removed. */
-export async function cleanUpRoom(
-  database: Database,
-  options: { retentionDays: number; untilMs: number },
-): Promise<number> {
-  const removed = await expirePlaces(database, options.untilMs);
-  await forgetMoves(database, options.retentionDays);
-  return removed;
 }

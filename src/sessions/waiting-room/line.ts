@@ -82,7 +82,7 @@ export function openLine(deps: { database: Database; listener: Listener; log: Lo
 
 async function tellChanges(database: Database, watchers: Map<string, Set<Watcher>>): Promise<void> {
   if (watchers.size === 0) return;
-  // Whoever begins to watch meanwhile is told by the next look.
+  // A watch that begins meanwhile is served by the next look.
   const present = new Map([...watchers].map(([userId, same]) => [userId, [...same]]));
   const line = await selectLine(database);
   for (const userId of line.seated) {

@@ -20,7 +20,7 @@ export interface RoomRow {
   seconds_per_seat: number | null;
 }
 
-/** Takes away whoever is due, so that nobody is shown whose time is over. */
+/** Removes what is due, so that nobody is shown whose time is over. */
 export async function settleRoom(database: Database): Promise<void> {
   await database.operators.query((sql) => sql`SELECT settle_room()`);
 }
@@ -109,7 +109,7 @@ export async function selectMoves(
   );
 }
 
-/** Whoever gets a seat by it is in when it resolves. What is as asked for already is no change, and no entry. */
+/** Users who get a seat by it are in when it resolves. Values that are set already are no change, and no entry. */
 export async function changeRoomRow(
   database: Database,
   patch: { paused: boolean | undefined; maxActive: number | undefined },
@@ -156,7 +156,7 @@ export async function admitWaiterRow(
   return row?.outcome;
 }
 
-/** Takes a seat or a place in line away; whoever is next is in when it resolves. Returns whether there was one. */
+/** Removes a seat or a place in line; the next user is in when it resolves. Returns whether there was one. */
 export async function removePlaceRow(
   database: Database,
   place: { userId: string; reason: string | null },

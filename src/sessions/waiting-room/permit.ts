@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { AppError } from "../../errors.ts";
 import type { PermitReply, PermitRequest } from "./contract.ts";
-import type { WaitingRoom } from "./service.ts";
+import type { WaitingRoom } from "./deps.ts";
 import { dropPermitRow, type PermitRow, requestPermitRow, takePermitRow } from "./sql.ts";
 
 /** How often a waiter looks for itself, as an offer may have been sent to a dead connection. */

@@ -1,7 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { PositionReply } from "./contract.ts";
+import type { WaitingRoom } from "./deps.ts";
 import { describeWaiter } from "./place.ts";
-import type { WaitingRoom } from "./service.ts";
 import { askPlaceRow } from "./sql.ts";
 
 /** Where the user stands. Asking keeps the place and claims the seat. Throws user_not_found, or unavailable. */

@@ -12,11 +12,11 @@ import type { Limit } from "../../limits/limit.ts";
 import { closePlace, closePlaceSoon } from "./close.ts";
 import { createRequest, graceSeconds, permitRequest, tokenClaims, userId } from "./contract.ts";
 import { createPlace } from "./create.ts";
+import type { WaitingRoom } from "./deps.ts";
 import { expirePlaces } from "./expire.ts";
 import type { PlaceEvent } from "./line.ts";
 import { requestPermit, returnPermit } from "./permit.ts";
 import { readPosition } from "./position.ts";
-import type { WaitingRoom } from "./service.ts";
 import { readRoomStatus } from "./status.ts";
 import { watchPlace } from "./watch.ts";
 

@@ -1,7 +1,7 @@
 /** Every statement of the waiting room. What each guarantees stands with its function in migrations/. */
 import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 
-/** The calls that hold the room's lock go one after the other here, or they would take every connection to wait for it. */
+/** Serialises the calls that take the room's lock; otherwise they would occupy every connection waiting for it. */
 const ROOM = "waiting room";
 
 export interface PlaceRow {
@@ -14,7 +14,7 @@ export interface PlaceRow {
   max_active: number;
 }
 
-/** A seat, a place in line, or the place that is the user's already. */
+/** Takes a seat or a place in line, or returns the user's present place. */
 export async function takePlaceRow(
   database: Database,
   place: { userId: string; sessionId: string; priority: number },
@@ -27,7 +27,7 @@ export async function takePlaceRow(
   return row as PlaceRow;
 }
 
-/** Where the user stands; the place is kept by it. */
+/** Where the user stands; asking keeps the place. */
 export async function askPlaceRow(database: Database, userId: string): Promise<PlaceRow> {
   const until = performance.now() + REQUEST_DEADLINE_MS;
   const [row] = await database.requests.query((sql) => sql<PlaceRow[]>`SELECT * FROM ask_place(${userId})`);
@@ -70,13 +70,13 @@ export interface RoomRow {
   paused: boolean;
 }
 
-/** The counts, after whoever was due is gone. */
+/** The counts, once all that was due is gone. */
 export async function selectRoom(database: Database): Promise<RoomRow> {
   const [row] = await database.requests.query((sql) => sql<RoomRow[]>`SELECT * FROM room_status()`);
   return row as RoomRow;
 }
 
-/** Removes at most 1,000 places that are due and lets in whoever is next, unless somebody is at it. Returns how many. */
+/** Removes at most 1,000 due places and lets in the next users, unless another call is at it. Returns how many. */
 export async function settleRoom(database: Database): Promise<number> {
   const [row] = await database.background.query((sql) => sql`SELECT settle_free_room() AS removed`);
   return row?.removed;
@@ -108,7 +108,7 @@ export async function takePermitRow(database: Database, permitId: string, until:
   return row as PermitRow;
 }
 
-/** Gives it back, or stops waiting for it; the next request has it when it resolves. */
+/** Returns it, or stops waiting for it; the next request has it when this resolves. */
 export async function dropPermitRow(
   database: Database,
   permitId: string,
@@ -149,7 +149,7 @@ export interface DepartureRow {
   at: Date;
 }
 
-/** The last move of each of these users: how those without a place lost it. Whoever is erased has none, and was removed. */
+/** The last move of each of these users: how they lost their place. An erased user has none, and was removed. */
 export async function selectDepartures(database: Database, userIds: string[]): Promise<DepartureRow[]> {
   return database.requests.query(
     (sql) => sql<DepartureRow[]>`

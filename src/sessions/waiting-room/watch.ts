@@ -1,6 +1,6 @@
+import type { WaitingRoom } from "./deps.ts";
 import type { PlaceEvent } from "./line.ts";
 import { readPosition } from "./position.ts";
-import type { WaitingRoom } from "./service.ts";
 
 /**
  * Watches a user's place: `tell` gets its state, then every change. An open watch keeps a place in line, but neither

@@ -1,4 +1,4 @@
-/** For who uses the keyboard, a screen reader, a phone, or dark colours. */
+/** Keyboard, screen reader, phone and dark colours. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";

@@ -26,7 +26,7 @@ describe("the page while devices come and go", () => {
     await row(page, "Order 1").filter({ hasText: "Laptop" }).waitFor();
     expect(await page.locator("#news").textContent()).toBe("Takeover of Order 1 by Laptop");
     expect(await page.evaluate("window.notReloaded")).toBe(true);
-    // Whoever comes later is shown the last ten of the day, each once.
+    // A newcomer sees the last ten of the day, each once.
     for (let n = 1; n <= 11; n++) await start(key, { name: `Newer ${n}` });
     await page.reload();
     const told = page.getByRole("region", { name: "Newest takeovers" }).getByRole("listitem");

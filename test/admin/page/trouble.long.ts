@@ -42,7 +42,7 @@ describe("the page in trouble", () => {
     await page.getByRole("dialog").getByRole("alert").filter({ hasText: /./ }).waitFor();
     await page.keyboard.press("Escape");
 
-    // Who comes now may sign in, and is told as well.
+    // An operator may still sign in, and is told as well.
     const other = await operators.open(keybeat.url);
     await other.page.getByLabel("Admin token").fill(ADMIN_TOKEN);
     await other.page.keyboard.press("Enter");

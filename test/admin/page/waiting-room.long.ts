@@ -1,4 +1,4 @@
-/** The waiting room at the page: what it shows, what can be done there, for whom. */
+/** The waiting room on the page: what it shows, and what can be done there. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { agePlaces, callRoom, resetRoom } from "../../sessions/waiting-room/support/room.ts";
@@ -277,7 +277,7 @@ describe("the waiting room while the database is away", () => {
     await room.create("bob");
     await proxy.set("pass");
     await expectUsers(line(page), ["ada", "bob"]);
-    // Silent long before the database went away: whoever was waiting then has a full minute from its return.
+    // Silent long before the database went away: a waiter has a full minute from its return.
     await agePlaces(db, 600);
     await page.getByText("Nobody is waiting").waitFor();
   });

@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { z } from "zod";
-import { ADMIN_TOKEN, type Reply, readReply, type TestApp } from "../../support/app.ts";
-import { findSecrets } from "../../support/secrets.ts";
+import { auditItem } from "../../../src/admin/audit/contract.ts";
+import { ADMIN_TOKEN, type Reply, readReply, type TestApp, useApp } from "../../support/app.ts";
+import { useDatabase } from "../../support/database.ts";
+import { findSecrets, newSessionId } from "../../support/secrets.ts";
 
 export interface Caller {
   get(path: string): Promise<Reply>;
@@ -29,6 +31,21 @@ export function callerWith(app: TestApp, headers: Record<string, string>): Calle
 
 const BEARER = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 export const byToken = (app: TestApp) => callerWith(app, BEARER);
+
+/** The service on a database of the test's own, and its admin API by the token. */
+export function useAdmin() {
+  const db = useDatabase();
+  const app = useApp(db);
+  const token = () => byToken(app);
+  return {
+    db,
+    app,
+    token,
+    start: (access_key: string, session_id = newSessionId(), device?: object) =>
+      app.post("/api/session/start", { access_key, session_id, device }),
+    newestEntry: async () => exactly(auditItem, (await token().get("/audit?limit=1")).body.items[0]),
+  };
+}
 
 /** Signs in as the page does; `cookie` is the whole Set-Cookie, `pair` what a browser sends back. */
 export async function signIn(app: TestApp, token = ADMIN_TOKEN) {
@@ -64,7 +81,7 @@ export interface Events {
   stop(): void;
 }
 
-/** Looks on, as the page does. */
+/** Opens the event stream, as the page does. */
 export async function lookOn(app: { url: string }, headers: Record<string, string> = BEARER): Promise<Events> {
   const abort = new AbortController();
   const response = await fetch(`${app.url}/api/admin/events`, { headers, signal: abort.signal });

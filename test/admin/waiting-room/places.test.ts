@@ -1,23 +1,11 @@
 /** Single places in an operator's hands: found, moved up, let in, taken away. */
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { placeItem, placesPage } from "../../../src/admin/waiting-room/contract.ts";
-import {
-  callRoom,
-  comeIn,
-  expectTrueCounts,
-  newUser,
-  replayMoves,
-  resetRoom,
-} from "../../sessions/waiting-room/support/room.ts";
-import { useApp } from "../../support/app.ts";
-import { useDatabase } from "../../support/database.ts";
+import { comeIn, expectTrueCounts, newUser, replayMoves, resetRoom } from "../../sessions/waiting-room/support/room.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";
-import { newEntries, seatedOf } from "./support/rows.ts";
+import { newEntries, seatedOf, useRoom } from "./support/room-admin.ts";
 
-const db = useDatabase();
-const app = useApp(db);
-const room = callRoom(app);
-beforeEach(() => resetRoom(db, { maxActive: 2 }));
+const { db, app, room } = useRoom({ maxActive: 2 });
 
 const at = (user: string, more = "") => `/waiting-room/places/${encodeURIComponent(user)}${more}`;
 const list = async (query = "") => {

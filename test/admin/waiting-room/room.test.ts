@@ -1,25 +1,18 @@
-/** The room as a whole, in an operator's hands: pause, seats, and who gets in by it. */
-import { beforeEach, describe, expect, it } from "vitest";
+/** The room as a whole, as operators change it: pause, seats, and who gets in by it. */
+import { describe, expect, it } from "vitest";
 import { roomReply } from "../../../src/admin/waiting-room/contract.ts";
 import { configureRoom } from "../../../src/sessions/waiting-room/sql.ts";
 import {
   agePlaces,
-  callRoom,
   comeIn,
   expectTrueCounts,
   replayMoves,
-  resetRoom,
   SETTINGS,
 } from "../../sessions/waiting-room/support/room.ts";
-import { useApp } from "../../support/app.ts";
-import { useDatabase } from "../../support/database.ts";
 import { byToken, exactly } from "../support/admin.ts";
-import { newEntries, seatedOf } from "./support/rows.ts";
+import { newEntries, seatedOf, useRoom } from "./support/room-admin.ts";
 
-const db = useDatabase();
-const app = useApp(db);
-const room = callRoom(app);
-beforeEach(() => resetRoom(db, { maxActive: 2 }));
+const { db, app, room } = useRoom({ maxActive: 2 });
 
 const patch = (body: unknown) => byToken(app).send("PATCH", "/waiting-room", body);
 const read = async () => exactly(roomReply, (await byToken(app).get("/waiting-room")).body);
@@ -178,7 +171,7 @@ describe("a change of the room", () => {
   });
 });
 
-/** Holds the room's lock, as a call does that takes long. */
+/** Holds the room's lock, as a slow call does. */
 async function holdRoom(): Promise<() => Promise<void>> {
   const client = await db.sql.reserve();
   await client`BEGIN`;

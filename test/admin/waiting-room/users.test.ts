@@ -1,23 +1,11 @@
 /** What is known of a user: the moves, and how to be rid of them. */
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { movesPage } from "../../../src/admin/waiting-room/contract.ts";
-import {
-  agePlaces,
-  callRoom,
-  comeIn,
-  expectTrueCounts,
-  newUser,
-  resetRoom,
-} from "../../sessions/waiting-room/support/room.ts";
-import { useApp } from "../../support/app.ts";
-import { useDatabase } from "../../support/database.ts";
+import { agePlaces, comeIn, expectTrueCounts, newUser } from "../../sessions/waiting-room/support/room.ts";
 import { byToken, exactly, readAll } from "../support/admin.ts";
-import { newEntries, seatedOf } from "./support/rows.ts";
+import { newEntries, seatedOf, useRoom } from "./support/room-admin.ts";
 
-const db = useDatabase();
-const app = useApp(db);
-const room = callRoom(app);
-beforeEach(() => resetRoom(db, { maxActive: 1 }));
+const { db, app, room } = useRoom({ maxActive: 1 });
 
 const at = (user: string, more = "") => `/waiting-room/users/${encodeURIComponent(user)}${more}`;
 const erase = (user: string) => byToken(app).send("DELETE", at(user));

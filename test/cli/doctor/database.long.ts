@@ -1,5 +1,3 @@
-/** `keybeat doctor` in a database with one thing wrong at a time: it names that thing and how to mend it. */
-import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { checkServer } from "../../../src/cli/doctor/server.ts";
@@ -9,6 +7,7 @@ import { openDatabase } from "../../../src/database/database.ts";
 import { startServer } from "../../support/process.ts";
 import { newSessionId } from "../../support/secrets.ts";
 import { of, useDoctor } from "./support/doctor.ts";
+import { makePooler } from "./support/pooler.ts";
 
 const { db, undo, doctor, spoil, listen } = useDoctor();
 
@@ -269,36 +268,10 @@ describe("keybeat doctor in the database", () => {
   });
 });
 
-/** What a pooler does to be told by: it names another process at the start; and in transaction mode tells nothing. */
 async function startPooler(swallows: boolean): Promise<string> {
-  const target = new URL(db.url);
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port || 5432), target.hostname);
-    client.pipe(upstream);
-    upstream.on("data", (chunk) => client.write(swallows ? withoutNotifications(renamed(chunk)) : renamed(chunk)));
-    for (const socket of [client, upstream])
-      socket.on("error", () => {}).on("close", () => [client, upstream].map((one) => one.destroy()));
-  });
   const url = new URL(db.url);
+  const port = await listen(makePooler(new URL(db.url), swallows));
   url.hostname = "127.0.0.1";
-  url.port = String(await listen(server));
+  url.port = String(port);
   return url.href;
-}
-
-/** BackendKeyData is K, a length of 12, the process, its secret. */
-function renamed(chunk: Buffer): Buffer {
-  const at = chunk.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
-  if (at >= 0) chunk.writeUInt32BE(1, at + 5);
-  return chunk;
-}
-
-/** NotificationResponse is A and a length; the messages of this protocol stand whole in a chunk here. */
-function withoutNotifications(chunk: Buffer): Buffer {
-  const kept: Buffer[] = [];
-  for (let at = 0; at < chunk.length; ) {
-    const end = at + 1 + chunk.readUInt32BE(at + 1);
-    if (chunk[at] !== 0x41) kept.push(chunk.subarray(at, end));
-    at = end;
-  }
-  return Buffer.concat(kept);
 }

@@ -23,7 +23,7 @@ export class FakeLocks implements TabLocks {
 export interface FakeTab {
   options: Pick<SharedOptions, "page" | "locks" | "openChannel">;
   page: FakePage;
-  /** Says nothing to the others any more, as if it were frozen. */
+  /** Sends nothing more to the others, as if it were frozen. */
   mute(muted: boolean): void;
   closeChannels(): void;
 }

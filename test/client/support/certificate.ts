@@ -1,4 +1,4 @@
-/** Of 127.0.0.1, for a hundred years, and nobody vouches for it. Good for nothing but these tests. */
+/** For 127.0.0.1, valid for a hundred years, trusted by nobody. Good for nothing but these tests. */
 export const SELF_SIGNED = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgUyLg1kwvk78UuPzF

@@ -1,4 +1,4 @@
-/** The conformance table as data; what its fields mean stands in src/client/conformance/README.md. */
+/** The conformance table as data; src/client/conformance/README.md describes its fields. */
 import { readFileSync } from "node:fs";
 
 export type Window = [min: number, max: number];

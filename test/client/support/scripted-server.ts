@@ -49,7 +49,7 @@ export class ScriptedServer {
     return String.fromCharCode(65 + this.#sessions.indexOf(sessionId));
   }
 
-  /** The device sleeps or is killed: what is under way gets no answer any more, and no error either. */
+  /** The device sleeps or is killed: calls in flight get neither an answer nor an error. */
   loseConnections(): void {
     for (const connection of this.#connections) connection.dead = true;
     this.#connections.clear();
@@ -153,7 +153,7 @@ export class ScriptedServer {
     return new Date(Date.UTC(2030, 0, 1) + this.#time.now + inMs).toISOString();
   }
 
-  /** An answer that never ends: as fast as the client takes it, or a byte a second. */
+  /** An answer without end: as fast as the client reads, or a byte a second. */
   #pour({ request, at }: NotedRequest, connection: Connection, { flood }: Rule): Response {
     const piece = new TextEncoder().encode(flood ? ": ".repeat(8_192) : " ");
     let taken = 0;

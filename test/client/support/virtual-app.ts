@@ -35,7 +35,7 @@ export function virtualApp(
     ...more,
   } as StartOptions;
   const settled = async <T>(promise: Promise<T>, withinMs = 0): Promise<T> => {
-    // Whoever waits for it learns of it; until then a rejection must not count as unheard.
+    // The waiting test handles it; until then a rejection must not count as unhandled.
     promise.catch(() => {});
     await time.runUntil(time.now + withinMs);
     return promise;

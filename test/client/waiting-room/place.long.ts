@@ -36,7 +36,7 @@ function watch(
 }
 const expectTold = (told: string[], expected: string[], timeout = 8_000) =>
   expect.poll(() => told, { timeout }).toEqual(expected);
-/** The network lets everything through but the event stream. */
+/** The network blocks only the event stream. */
 const withoutStream = (url: string, init: RequestInit) =>
   url.includes("/events/") ? Promise.reject(new TypeError("the stream is blocked")) : fetch(url, init);
 

@@ -4,18 +4,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { keybeat } from "../../support/process.ts";
-import {
-  emptyFolder,
-  expectRefused,
-  importKeys,
-  newDataDir,
-  printed,
-  serve,
-  start,
-  useDataFolders,
-} from "./support/data-folder.ts";
+import { useDataFolders } from "./support/data-folder.ts";
 
-useDataFolders();
+const { emptyFolder, expectRefused, importKeys, newDataDir, printed, serve, start } = useDataFolders();
 
 describe("the folder", () => {
   it("may lie below one that only its owner may enter, which for root's PostgreSQL is another user", async () => {

@@ -7,7 +7,11 @@ import { describe, expect, it } from "vitest";
 import { childrenOf, signal } from "../../support/children.ts";
 import { keybeat } from "../../support/process.ts";
 import { waitUntil } from "../../support/wait-until.ts";
-import {
+import { useDataFolders } from "./support/data-folder.ts";
+
+const run = promisify(execFile);
+
+const {
   begin,
   expectLive,
   expectLiveSoon,
@@ -22,12 +26,7 @@ import {
   serve,
   start,
   superuser,
-  useDataFolders,
-} from "./support/data-folder.ts";
-
-const run = promisify(execFile);
-
-useDataFolders();
+} = useDataFolders();
 
 describe("an orderly end", () => {
   it.each(["SIGINT", "SIGTERM"] as const)(

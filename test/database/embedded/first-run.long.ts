@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { RunningServer } from "../../support/process.ts";
-import { newDataDir, printed, readIn, serve, useDataFolders } from "./support/data-folder.ts";
+import { useDataFolders } from "./support/data-folder.ts";
 
 const run = promisify(execFile);
 
-useDataFolders();
+const { newDataDir, printed, readIn, serve } = useDataFolders();
 
 describe("the first run", () => {
   it("prints where the database is, an admin token, a demo key and a curl that works when pasted; the second finds them", async () => {

@@ -3,18 +3,9 @@ import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { keybeat } from "../../support/process.ts";
 import { newAccessKey } from "../../support/secrets.ts";
-import {
-  expectRefused,
-  importKeys,
-  markOf,
-  newDataDir,
-  printed,
-  serve,
-  start,
-  useDataFolders,
-} from "./support/data-folder.ts";
+import { useDataFolders } from "./support/data-folder.ts";
 
-useDataFolders();
+const { expectRefused, importKeys, markOf, newDataDir, printed, serve, start } = useDataFolders();
 
 describe("one folder, several programs", () => {
   it("a second serve is refused with one line and exit 1, and the first goes on", async () => {

@@ -9,20 +9,9 @@ import { startServer as startPostgres, stopServer as stopPostgres } from "../../
 import { migrateDatabase } from "../../../src/database/migrate.ts";
 import { keybeat } from "../../support/process.ts";
 import { waitUntil } from "../../support/wait-until.ts";
-import {
-  emptyFolder,
-  markOf,
-  newDataDir,
-  postmasterOf,
-  printed,
-  readIn,
-  serve,
-  start,
-  superuser,
-  useDataFolders,
-} from "./support/data-folder.ts";
+import { useDataFolders } from "./support/data-folder.ts";
 
-useDataFolders();
+const { emptyFolder, markOf, newDataDir, postmasterOf, printed, readIn, serve, start, superuser } = useDataFolders();
 
 describe("what the database may do", () => {
   it("the service, and psql by its address, reach no file, no program and no other role", async () => {

@@ -9,7 +9,7 @@ import { type Scene, underLoad } from "../scene/scene.ts";
 import { PROGRAM } from "../scene/server.ts";
 
 const P99_MS_MAX = 1_000;
-/** Silent ones of other keys: so many batches that a cleanup can be caught in the middle. */
+/** Silent sessions of other keys, in enough batches to catch a cleanup midway. */
 const SILENT_SESSIONS = 20_000;
 /** In the first batch of 5000, which has begun with whatever else is silent. */
 const STUCK_AT = 2_500;

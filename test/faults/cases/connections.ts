@@ -1,4 +1,4 @@
-/** What stands between the servers and PostgreSQL fails. */
+/** Trouble between the servers and PostgreSQL. */
 import { type DatabaseProxy, startProxy } from "../../support/proxy.ts";
 import type { Fault } from "../fault.ts";
 import { inSeconds } from "../scene/measure.ts";
@@ -38,7 +38,7 @@ const hangUp: Fault = {
   },
 };
 
-/** All that a firewall had in its table. Each lane of each server may find it out once. */
+/** The firewall's whole connection table. Each lane of each server may find out once. */
 const DARK_ANSWERS_MAX = 10;
 
 const goDark: Fault = {

@@ -14,7 +14,7 @@ interface Jump {
   name: string;
   seconds: number;
   outage: boolean;
-  /** Then the clock is set right again after so many seconds. */
+  /** The clock is set right again after that many seconds. */
   undoneAfter?: number;
 }
 
@@ -25,7 +25,7 @@ function jumpFault(name: string, breaks: string, jumps: (short: boolean) => Jump
     needs: ["faketime", "postgresql server programs"],
     run: (room: FaultRoom) => {
       return underLoad(room, { database: startJumpingPostgres }, async (scene) => {
-        // Moments in the rows are of several clocks; the calls are judged by ours.
+        // Times in the rows come from several clocks; the calls are judged by ours.
         scene.circumstances.clock.errorMs = Number.POSITIVE_INFINITY;
         const audience = await gather(scene);
         const told: Record<string, number> = {};

@@ -1,4 +1,4 @@
-/** What a process may open is used up: by strangers who hold connections, or as the limit itself falls. */
+/** Descriptors run out: strangers hold connections, or the limit itself falls. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -46,7 +46,7 @@ const strangers: Fault = {
     }),
 };
 
-/** Each sends one plain heartbeat, and stays. Who is closed does not come again. */
+/** Each sends one plain heartbeat and stays. A closed one does not return. */
 async function comeAsStrangers(url: string): Promise<Socket[]> {
   const body = '{"session_id":"nobody-of-yours-00000"}';
   const beat = `POST /api/session/heartbeat HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -85,7 +85,7 @@ const usedUp = (name: string, how: string, host: string): Fault => ({
         });
         return {
           figure: `${tell(callsBetween(scene, from, performance.now() - backMs))}; both answer ${inSeconds(backMs)} after it is over`,
-          // Whom nobody can accept waits in the kernel, which tries again after 1 and 3 s.
+          // The kernel queues connections that nobody can accept, and retries after 1 and 3 s.
           slowWay: true,
           violations: [...sameProcesses(scene, pids), ...saidOnce(scene.servers)],
         };

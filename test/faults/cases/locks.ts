@@ -12,7 +12,7 @@ import { countUnknown, p99Ms } from "../scene/measure.ts";
 import { type Scene, underLoad } from "../scene/scene.ts";
 
 const P99_MS_MAX = 1_000;
-/** On a machine that does other things too: so many times what it was before. */
+/** For a busy machine: as a multiple of what it was before. */
 const P99_TIMES_MAX = 3;
 
 const lockRow: Fault = {
@@ -87,7 +87,7 @@ const holdState: Fault = {
       const expired = countExpiries(scene.load.calls);
       const { before, during } = await whileHeld(scene, room.short ? 12 : 60, async (other) => {
         await other`SELECT FROM service_state FOR UPDATE`;
-        // Whoever starts meanwhile waits for nothing.
+        // A start meanwhile waits for nothing.
         await scene.servers[1]?.stop("SIGTERM");
         await scene.servers[1]?.start();
       });

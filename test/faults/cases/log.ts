@@ -20,12 +20,12 @@ const logUnread: Fault = {
     const pipe = join(room.folder, "output");
     execFileSync("mkfifo", [pipe]);
     fill(pipe);
-    // Opened for reading too, so that opening waits for nobody; writing to it waits for ever.
+    // Opened for reading as well, so that opening does not block; writing to it blocks for ever.
     return serveWithOutput(room, openSync(pipe, "r+"));
   },
 };
 
-/** The servers have enough to say: what expired, what is unavailable while the database is stopped. */
+/** Gives the servers enough to log: expired sessions, and 503s while the database is stopped. */
 async function serveWithOutput(room: FaultRoom, output: number): Promise<Finding> {
   try {
     return await underLoad(room, { output, env: () => ({ LOG_LEVEL: "trace" }) }, async (scene) => {
@@ -47,7 +47,7 @@ function fill(pipe: string): void {
   try {
     for (const size of [4096, 1]) while (writes(end, size));
   } finally {
-    // Kept open: a pipe that nobody holds forgets what is in it.
+    // Kept open: a pipe without a holder loses its contents.
     setTimeout(() => closeSync(end), 60_000).unref();
   }
 }

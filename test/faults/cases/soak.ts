@@ -4,7 +4,7 @@ import { openHandles, residentMib } from "../scene/process-figures.ts";
 import { type Scene, underLoad } from "../scene/scene.ts";
 import { afterWarmUp, type Sample, surelyGrows } from "../scene/slope.ts";
 
-/** What the judged time may add beyond doubt: a heap settles for minutes, whatever leaks goes on. */
+/** Growth that is not yet proof: a heap settles for minutes, a leak does not. */
 const GROWTH_MAX = { mib: 40, handles: 10, tableKib: 1024 };
 const WARM_UP_SHARE = 0.4;
 const SECONDS = { short: 20, whole: 150 };

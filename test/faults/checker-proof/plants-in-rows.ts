@@ -4,7 +4,7 @@ import { answered, callsOf, endedRow, endOf, firstAnswered, must, type Plant } f
 
 const isRowOf = (sessionId: string) => (row: ActiveRow) => row.sessionId === sessionId;
 
-/** Two sessions of one key, of which the first had begun before the second was asked for. */
+/** Two sessions of one key, the first begun before the second was requested. */
 function inTurn(history: History): [EndedRow, EndedRow] {
   for (const later of history.rows.history) {
     const asked = Math.min(...callsOf(history, later.sessionId).map((call) => call.sentAt));

@@ -22,7 +22,7 @@ function longAfter(history: History, changes: Pick<Call, "key" | "sessionId" | "
   return { operation: "heartbeat", server: 0, status: 200, sentAt, answeredAt: sentAt + 10, ...changes };
 }
 
-/** A session that was replaced by one whose start was answered; nobody said to it that it ended. */
+/** A session replaced by an answered start, and never told that it ended. */
 function untold(history: History): { row: EndedRow; takeover: Call } {
   const row = endedRow(history, "replaced", (ended) =>
     answered(history, "started").some(
@@ -48,7 +48,7 @@ const toldRow = (history: History, reason: EndingReason): EndedRow =>
 const firstTold = (history: History, sessionId: string): number =>
   Math.min(...answered(history, "ended", (call) => call.sessionId === sessionId).map((call) => call.answeredAt));
 
-/** The answered start; one that was never sent where there is none. */
+/** The answered start, or one that was never sent if there is none. */
 const startOf = (history: History, sessionId: string): Pick<Call, "answeredAt"> =>
   answered(history, "started", (call) => call.sessionId === sessionId)[0] ?? { answeredAt: Number.POSITIVE_INFINITY };
 

@@ -1,4 +1,4 @@
-/** Takeovers: each start names exactly the one that it replaced, and the rows say the same. */
+/** Takeovers: each start names exactly the session that it replaced, and the rows agree. */
 import { type Call, maskSessionId } from "../load/call.ts";
 import { describeCall, type EndedRow, type Violation } from "./history.ts";
 import type { KeyStory, SessionStory } from "./story.ts";
@@ -64,7 +64,7 @@ function checkNamedOnce(story: KeyStory): Violation[] {
   return violations;
 }
 
-/** Whoever was replaced has a successor that exists: the very next generation, and nobody else's. */
+/** A replaced session has a successor that exists: the very next generation, of the same key. */
 function checkReplaced(story: KeyStory, replaced: EndedRow[]): Violation[] {
   const generations = story.sessions.flatMap((session) => session.generation ?? []);
   return replaced.flatMap((row) => {

@@ -1,4 +1,4 @@
-/** Endings are final, the same whoever tells them, and each has a cause. */
+/** Endings are final, the same whichever call reports them, and each has a cause. */
 import { type Call, deviceName, type EndingReason } from "../load/call.ts";
 import { describeCall, mayHaveActed, type Violation } from "./history.ts";
 import type { KeyStory, SessionStory } from "./story.ts";
@@ -82,7 +82,7 @@ function checkCause(session: SessionStory, tellings: Telling[]): Violation[] {
   });
 }
 
-/** Whoever is told that it was replaced is told by which device. */
+/** A device that was replaced is told by which device. */
 function checkSuccessorNamed(story: KeyStory, session: SessionStory): Violation[] {
   const by = story.byGeneration.get(session.ended[0]?.replacedByGeneration ?? Number.NaN);
   if (!by) return [];

@@ -81,7 +81,7 @@ export function mayBeLost(
   return crashes.some(({ from, to }) => sentAt < to && answeredAt > from - LOST_MS);
 }
 
-/** Until when whoever was heard of then must not be taken for silent. */
+/** Until when a session heard of then must not count as silent. */
 export function earliestDeadline(beatAt: number, timeoutMs: number, { outages }: Circumstances): number {
   let deadline = beatAt + timeoutMs;
   for (const { from, to } of outages.toSorted((a, b) => a.from - b.from)) {

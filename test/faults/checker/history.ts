@@ -1,4 +1,4 @@
-/** What the checker is given: the recorded calls, what is known of the circumstances, and the rows as they are afterwards. */
+/** The checker's input: the recorded calls, the known circumstances, and the rows afterwards. */
 import type { Move } from "../../sessions/waiting-room/support/replay.ts";
 import type { Call, EndingReason, Stream } from "../load/call.ts";
 import type { RoomCall } from "../load/room-call.ts";
@@ -17,7 +17,7 @@ export interface Circumstances {
   timeoutMs: number;
   /** After so long a silence a place of the waiting room is lost, by the move with which it is; and a permit in any case. */
   roomTimeoutMs: Record<"abandoned" | "expired" | "unclaimed" | "permit", number>;
-  /** Times in which surely nobody was served: from after it was broken to before it was mended. */
+  /** Times in which certainly nobody was served: from after the break to before the repair. */
   outages: Array<{ from: number; to: number }>;
   /** When the database was killed, until the last of it was gone: the last second of heartbeats before may be lost (G7). */
   crashes: Array<{ from: number; to: number }>;
@@ -40,7 +40,7 @@ export type RoomMove = Move & { at: number };
 export interface RoomRows {
   /** In the order of their ids. */
   moves: RoomMove[];
-  /** Who waits, the next one first, and who has a seat. */
+  /** The line, next user first, and the seated. */
   line: string[];
   seated: string[];
   /** What the room's own row counts. */
@@ -96,7 +96,7 @@ export function mayActAt({ sentAt, answeredAt, answer }: Timed, at: number, circ
 
 type Timed = Pick<Call | RoomCall, "sentAt" | "answeredAt" | "answer">;
 
-/** A call in one line, as it stands in a violation. */
+/** A call in one line, as violations show it. */
 export function describeCall(call: Call | RoomCall): string {
   const { operation, server, sentAt, answeredAt, answer } = call;
   const who = "user" in call ? call.user || "(nobody)" : call.sessionId.slice(0, 8) || "(no id)";

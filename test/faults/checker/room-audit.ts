@@ -1,8 +1,8 @@
-/** The audit by itself: who came in when, past whom, and whether the tables say the same at the end. */
+/** The audit by itself: who came in when and past whom, and whether the final tables agree. */
 import { type Room, replay } from "../../sessions/waiting-room/support/replay.ts";
 import { type History, mayActAt, type RoomMove, type Violation } from "./history.ts";
 
-/** A call that is over sooner has held nobody's place for long enough to be passed over. */
+/** A shorter call held nobody's place long enough for it to be skipped. */
 const HELD_MS = 20;
 
 export function checkAudit(history: History): Violation[] {
@@ -48,7 +48,7 @@ function leavesIdle({ waiting, seated, capacity, paused }: Room<RoomMove>, last:
   return freed && [...waiting.values()].some((who) => !mayBePassedOver(who, last.at, history));
 }
 
-/** Whoever has stopped asking, and loses the place next; and whoever's place a call of their own holds just then. */
+/** Users who have stopped asking and lose their place next, and users whose own call holds their place. */
 function mayBePassedOver(who: RoomMove, at: number, { rows, roomCalls, circumstances }: History): boolean {
   const next = rows.room.moves.find(({ id, user_id }) => id > who.id && user_id === who.user_id);
   if (next?.move === "abandoned") return true;

@@ -1,4 +1,4 @@
-/** Each user's places: whoever was told of one has it by the audit, until the user closes or falls silent. */
+/** Each user's places: a place that was granted is in the audit until the user closes it or falls silent. */
 import type { RoomCall, RoomOperation } from "../load/room-call.ts";
 import { earliestDeadline, mayBeLost } from "./expiry.ts";
 import { describeCall, type History, mayActAt, type RoomMove, type Violation } from "./history.ts";
@@ -63,7 +63,7 @@ function checkSilence(move: RoomMove, { calls, moves }: UserStory, { circumstanc
       call.answeredAt + clock.errorMs < at &&
       !(call.operation === "position" && mayBeLost(call, crashes)),
   );
-  // A seat that has come up waits for its user as if the user had just been heard of.
+  // A seat that has come up waits for its user as after a sign of life.
   const cameUp = moves.filter((before) => before.id < move.id && before.move === "promoted").at(-1);
   const promotedAt = move.move === "unclaimed" && cameUp ? cameUp.at - clock.offsetMs : Number.NEGATIVE_INFINITY;
   const heardAt = Math.max(...heard.map((call) => call.sentAt), promotedAt);

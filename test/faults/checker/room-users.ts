@@ -9,7 +9,7 @@ export interface UserStory {
   periods: Period[];
 }
 
-/** Where the user stands: from when at the earliest, until when at the latest, on the clock of the calls. */
+/** The user's state: from when at the earliest until when at the latest, on the calls' clock. */
 export interface Period {
   state: "nowhere" | "queued" | "seated";
   from: number;

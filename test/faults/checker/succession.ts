@@ -1,4 +1,4 @@
-/** One live holder at a time: who is live after its successor had begun, or after its own end was known, must not be. */
+/** One live holder at a time: no session is live after its successor began, or after its own end was known. */
 import { describeCall, type Violation } from "./history.ts";
 import type { KeyStory, SessionStory, Sighting } from "./story.ts";
 
@@ -11,7 +11,7 @@ export function checkSuccession(story: KeyStory): Violation[] {
   ];
 }
 
-/** The earliest sighting by which a session of a higher generation had begun; by then this one was over. */
+/** The earliest sighting of a session with a higher generation; by then this one was over. */
 export function findSuccessor(story: KeyStory, session: SessionStory): Sighting | undefined {
   return inOrder(story)
     .filter((other) => session.generation !== undefined && (other.generation as number) > session.generation)
@@ -44,7 +44,7 @@ function checkOrder(story: KeyStory): Violation[] {
       const who = `${before?.id.slice(0, 8)} and ${session.id.slice(0, 8)}`;
       violations.push({ rule: "shared-generation", sentence: `${who} both have generation ${session.generation}` });
     }
-    // Of all with a lower generation, the one that was asked for last: it began after that.
+    // Of all lower generations the one requested last: it began after that.
     if (latest && session.born && session.born.at < latest.asked) {
       const lower = latest.session;
       const sentence =

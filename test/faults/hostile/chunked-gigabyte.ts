@@ -87,7 +87,7 @@ async function tryUpload(
   return { wrong, takenMib };
 }
 
-/** Writes as fast as the other side takes it, until that closes, all is sent, or the time is over. */
+/** Writes as fast as the other side reads, until it closes, all is sent, or time is up. */
 async function pour(raw: RawConnection, head: string, bytes: number): Promise<void> {
   const over = sleep(OVER_MS_MAX);
   const piece = head.includes("chunked") ? CHUNK : PIECE;
@@ -99,7 +99,7 @@ async function pour(raw: RawConnection, head: string, bytes: number): Promise<vo
   await Promise.race([raw.closed, over]);
 }
 
-/** Whoever goes on writing after the refusal may lose it to the reset that ends the connection; that is no violation. */
+/** A sender that goes on after the refusal may lose it to the reset that ends the connection; that is no violation. */
 function judgeUpload(raw: RawConnection, { right }: Upload): string[] {
   const wrong: string[] = [];
   const { answers } = readAnswers(raw.received());

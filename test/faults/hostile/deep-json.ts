@@ -55,7 +55,7 @@ async function tryBody(url: string, verb: string, { name, bytes, right }: HardBo
   return wrong.map((each) => `${verb}, ${name}: ${each}`);
 }
 
-/** What was sent must have changed nothing for those who come after: no prototype, no default, no row. */
+/** Nothing sent may affect later requests: no prototype, no default, no row. */
 async function checkUnharmed({ servers }: Scene, accessKey: string): Promise<string[]> {
   const violations: string[] = [];
   for (const { url } of servers) {

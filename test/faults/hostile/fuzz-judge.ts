@@ -1,4 +1,4 @@
-/** What is wrong with the answer to a fuzzed request: the schemas and the OpenAPI document say what it had to be. */
+/** Judges the answer to a fuzzed request by the schemas and the OpenAPI document. */
 import { dropNulls } from "../../../src/http/absent.ts";
 import { BODY_BYTES_MAX } from "../../../src/http/json-body.ts";
 import { checkAnswer } from "../../support/document-check.ts";
@@ -25,7 +25,7 @@ function describe({ method, path }: Fuzzed, { status, headers, text }: HttpAnswe
 function judgeBody({ route, body }: Fuzzed, { status, text }: HttpAnswer): string[] {
   if (body === undefined || route.request === undefined) return [];
   if (Buffer.byteLength(body) > BODY_BYTES_MAX) return status === 413 ? [] : ["not answered 413"];
-  // Where a body may be left out, one that is empty or null is none.
+  // An optional body that is empty or null counts as absent.
   if (/^\s*(null\s*)?$/.test(body) && route.request.safeParse({}).success && status < 400) return [];
   const value = parseJson(body);
   dropNulls(value, route.request);

@@ -12,7 +12,7 @@ import { firstFew, underAttack } from "./under-attack.ts";
 const ADMIN_TOKEN = newAccessKey();
 const AT_ONCE = 32;
 const SAMPLES = 60;
-/** Half a kilobyte kept of each request would be a leak; what a heap wanders by itself is less over so many. */
+/** Half a kilobyte kept per request would be a leak; a heap's own drift over so many is less. */
 const GROWTH_MIB_MAX = { of: 1_000, short: 2, whole: 0.5 };
 
 export const fuzz: Fault = {

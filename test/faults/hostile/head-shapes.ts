@@ -6,7 +6,7 @@ export interface HeadShape {
   bytes: string;
   /** The statuses that must come back, in their order: "200 400". Several where each is right. */
   right: string[];
-  /** The server must end the connection: what comes next on it could be taken for a request that nobody sent. */
+  /** The server must close the connection: what follows could be taken for a request that nobody sent. */
   ends: boolean;
 }
 
@@ -40,7 +40,7 @@ const tooLarge: HeadShape[] = [
   answered("a URL of 15 KiB", get("", `/${"y".repeat(15_000)}`), "404"),
 ];
 
-/** Two readers who disagree on where this request ends let an attacker smuggle a second one past the first reader. */
+/** If two parsers disagree on the end of this request, an attacker can smuggle a second one past the first. */
 const ambiguous: HeadShape[] = [
   refused(
     "Content-Length and Transfer-Encoding, with a request behind",
@@ -72,7 +72,7 @@ const noHttp: HeadShape[] = [
   refused("a method in lower case", `get ${LIVE} HTTP/1.1\r\nHost: a\r\n\r\n`),
   refused("no slash before the path", "GET health HTTP/1.1\r\nHost: a\r\n\r\n"),
   refused("bytes above 127 in the path", "GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n"),
-  // The parser refuses before the request in front of it is answered, and what is refused is the connection.
+  // The parser refuses before the request in front is answered, and it refuses the connection.
   refused("garbage behind a request", `${get("")}GARBAGE GARBAGE\r\n\r\n`, "200 400", "400"),
   refused("NULs behind a request", `${get("")}\0\0\0\0\r\n\r\n`, "200 400", "400"),
   answered("three requests at once", get("").repeat(3), "200 200 200"),

@@ -1,4 +1,4 @@
-/** Reads what a server wrote on a connection, byte by byte as it came: the whole answers, and what is left over. */
+/** Parses what a server wrote on a connection, byte by byte: the complete answers, and the rest. */
 export interface HttpAnswer {
   status: number;
   headers: Headers;

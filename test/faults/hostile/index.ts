@@ -1,4 +1,4 @@
-/** The faults that a sender brings about: nothing of ours is broken, somebody sends what no honest device sends. */
+/** Faults caused by a sender: nothing of ours is broken, but somebody sends what no honest device sends. */
 import type { Fault } from "../fault.ts";
 import { chunkedGigabyte } from "./chunked-gigabyte.ts";
 import { deepJson } from "./deep-json.ts";

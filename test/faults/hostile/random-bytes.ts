@@ -1,4 +1,4 @@
-/** Whoever found the port and speaks something else: noise, TLS, HTTP/2, WebSocket, a proxy's CONNECT. */
+/** Strangers who found the port and speak something else: noise, TLS, HTTP/2, WebSocket, a proxy's CONNECT. */
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTls } from "node:tls";
 import type { Fault } from "../fault.ts";
@@ -66,7 +66,7 @@ function judgeNoise({ answers, rest, closed }: Exchange): string[] {
 async function tryProtocols(url: string): Promise<string[]> {
   const socket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
   const spoken: Array<[name: string, text: string, statuses: number[]]> = [
-    // Whoever offers to change the protocol and is not taken up on it gets the answer that all get.
+    // An ignored offer to upgrade the protocol gets the ordinary answer.
     [
       "a WebSocket's upgrade",
       `GET /health/live HTTP/1.1\r\nHost: a\r\n${socket}Sec-WebSocket-Version: 13\r\n\r\n`,

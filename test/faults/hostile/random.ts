@@ -1,6 +1,6 @@
-/** Chance that can be had again: the same seed gives the same attack. */
+/** Reproducible chance: the same seed gives the same attack. */
 
-/** Given by FUZZ_SEED, or made up; whoever attacks says which it was. */
+/** FUZZ_SEED, or a random one that each attack reports. */
 export function chooseSeed(env: Record<string, string | undefined> = process.env): number {
   const given = Number(env.FUZZ_SEED);
   return env.FUZZ_SEED !== undefined && Number.isInteger(given) ? given | 0 : Math.floor(Math.random() * 2 ** 31);

@@ -1,4 +1,4 @@
-/** A connection on which an attacker writes whatever it likes, and what the server had to say to it. */
+/** A connection on which an attacker writes anything, and what the server answered. */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type HttpAnswer, readAnswers } from "./http-answers.ts";
@@ -9,7 +9,7 @@ export interface RawConnection {
   /** Undefined: the server still keeps it. */
   closedAt(): number | undefined;
   received(): Buffer;
-  /** Resolves when it is closed, by whomever. */
+  /** Resolves when either side has closed it. */
   closed: Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export function openRaw(url: string): RawConnection {
   const parts: Buffer[] = [];
   let closedAt: number | undefined;
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-  socket.on("error", () => {}); // cut off, which is what is looked for
+  socket.on("error", () => {}); // cut off, as expected
   socket.on("data", (part: Buffer) => parts.push(part));
   socket.on("end", () => socket.end());
   const closed = new Promise<void>((resolve) => {

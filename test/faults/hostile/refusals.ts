@@ -1,4 +1,4 @@
-/** What every error of Keybeat looks like, whoever in it has refused: the application, or what stands before it. */
+/** The shape of every error, whichever part refuses: the application, or what is in front of it. */
 import { STATUS } from "../../../src/errors.ts";
 import { parseJson } from "../load/call.ts";
 

@@ -1,4 +1,4 @@
-/** Every route of the application, as whoever attacks it must know it: from its description, so that none is left out. */
+/** Every route of the application for attacks, from its description, so that none is left out. */
 import type { z } from "zod";
 import { ROUTES as DESCRIBED, jsonOf } from "../../support/routes.ts";
 

@@ -1,4 +1,4 @@
-/** Connections that cost their owner nothing: slow heads, slow bodies, silence, answers that nobody reads. */
+/** Connections that cost their sender nothing: slow heads, slow bodies, silence, unread answers. */
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fault } from "../fault.ts";
@@ -27,7 +27,7 @@ interface Kind {
 const HEAD_CUT_MS_MAX = 10_000;
 const BODY_CUT_MS_MAX = 15_000;
 const FOR_EVER_MS = 2 ** 31 - 1;
-/** Connections are opened so many at a time, or the attack would be one on the kernel's queue of them. */
+/** Connections opened at a time; more would attack the kernel's queue instead. */
 const OPENED_AT_ONCE = 20;
 const OPENING_PAUSE_MS = 20;
 
@@ -62,7 +62,7 @@ const KINDS: Kind[] = [
     againMs: 1_000,
     cutMsMax: BODY_CUT_MS_MAX,
   },
-  // Answers that fill every buffer on the way; what is not taken must not pile up in the server.
+  // Answers that fill every buffer on the way; unread ones must not pile up in the server.
   {
     name: "asks 2,000 times at once and reads no answer",
     crowd: 16,
@@ -97,7 +97,7 @@ export const slowLoris: Fault = {
     }),
 };
 
-/** Keeps so many connections of a kind to each server: for one that is cut another is opened. */
+/** Keeps that many connections of a kind to each server, replacing those that are cut. */
 async function keepCrowd(scene: Scene, kind: Kind, count: number) {
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);

@@ -11,11 +11,11 @@ const KEPT = 8;
 
 export interface UnreadWatches {
   count: number;
-  /** Has the session taken over, begins to read, and says who was not told. */
+  /** Takes the session over, starts reading, and names the watchers that were not told. */
   judge(): Promise<string[]>;
 }
 
-/** Opens so many streams at each server, all on one session, which is kept live meanwhile. */
+/** Opens that many streams at each server, all on one session, which is kept live meanwhile. */
 export async function watchUnread(scene: Scene, count: number): Promise<UnreadWatches> {
   const sessionId = newSessionId();
   await start(scene, sessionId);

@@ -30,7 +30,7 @@ export type Answer =
   /** 503, no answer in time, a cut connection: it may have happened, or not. */
   | { is: "unknown"; why: "503" | "timeout" | "cut" }
   | { is: "started"; generation: number; resumed: boolean; previous: string | null; startedAt: number }
-  /** A start's 4xx. `holderGeneration`: whose session it says stands in the way. */
+  /** A start's 4xx. `holderGeneration`: of the session that it says is in the way. */
   | { is: "refused"; code: string; holderGeneration?: number }
   /** A heartbeat's 200, a watch's first event. */
   | { is: "live"; generation: number }

@@ -1,4 +1,4 @@
-/** Plain HTTP to one of several servers, with connections that are kept and a deadline of one's own, as devices do it. */
+/** Plain HTTP to one of several servers, with kept connections and its own deadline, as devices do it. */
 import { Agent, request } from "node:http";
 import { type Answer, type Asked, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
 import type { Recorder } from "./recorder.ts";

@@ -18,7 +18,7 @@ export interface Temper {
   beatMs: number;
   /** How long silence lasts when a device falls silent. */
   silenceMs: number;
-  /** Of the starts, how many leave a live holder alone, and how many replace only the one that they know of. */
+  /** The shares of starts that spare a live holder, and that replace only the one they know of. */
   refuses: number;
   expects: number;
   /** In each beat: the chance to end, to fall silent, to ask for the status. */
@@ -70,7 +70,7 @@ function createSession(
   const about = { key: key.id, sessionId };
   const chance = (share: number) => Math.random() < share;
   let server = Math.floor(Math.random() * client.servers);
-  /** Mostly the one that answered before. */
+  /** Usually the one that answered before. */
   const anyServer = () => (chance(0.6) ? server : Math.floor(Math.random() * client.servers));
 
   /** Asks again until the answer is known; undefined: given up. */
@@ -133,7 +133,7 @@ function createSession(
     }
   };
 
-  /** Resolves when the session is over, as far as its device knows. */
+  /** Resolves when the session is over as far as its device knows. */
   const hold = async () => {
     const told = new AbortController();
     const left = new AbortController();
@@ -145,7 +145,7 @@ function createSession(
       if (chance(temper.looks)) await look();
       if (chance(temper.fallsSilent)) {
         await pause(temper.silenceMs * (0.8 + 0.4 * Math.random()));
-        // An app that wakes up may well begin with a start of what it had.
+        // An app that wakes up may well start what it had again.
         if (chance(0.5) && (await start(undefined))?.is !== "started") break;
       }
       if (chance(temper.ends)) {

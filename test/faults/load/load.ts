@@ -34,7 +34,7 @@ export interface LoadOptions {
   timeoutMs: number;
   /** Kicks one live session by its first characters and returns whether this call ended it; rejects if unknown. */
   kick?(sessionIdPrefix: string): Promise<boolean>;
-  /** Ends the load, as `stop` does. */
+  /** Ends the load like `stop`. */
   signal: AbortSignal;
 }
 
@@ -100,7 +100,7 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
-/** Three tempers in turn: rivals who cannot wait, quiet sessions that sometimes fall silent, polite ones who ask first. */
+/** Three tempers in turn: impatient rivals, quiet sessions that sometimes fall silent, polite ones that ask first. */
 function temperOf(at: number, timeoutMs: number): Temper {
   const usual = {
     beatMs: 500,
@@ -120,7 +120,7 @@ function temperOf(at: number, timeoutMs: number): Temper {
   return tempers[at % tempers.length] as Temper;
 }
 
-/** An operator kicks somebody who was just seen live, once a second. */
+/** Once a second an operator kicks a session that was just seen live. */
 async function operate(kick: (prefix: string) => Promise<boolean>, calls: Call[], signal: AbortSignal): Promise<void> {
   for (;;) {
     await sleep(OPERATOR_MS, undefined, { signal }).catch(() => {});

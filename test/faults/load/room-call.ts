@@ -1,4 +1,4 @@
-/** What is recorded of the waiting room's users: every call as its caller saw it, as with devices (call.ts). */
+/** The recorded calls of the waiting room's users, as each caller saw them; compare call.ts for devices. */
 import type { Answer } from "./call.ts";
 
 export type RoomOperation = "create" | "position" | "close" | "status" | "request" | "give-back";
@@ -6,13 +6,13 @@ export type RoomOperation = "create" | "position" | "close" | "status" | "reques
 /** What a call is about, before it is sent. */
 export interface AskedOfRoom {
   operation: RoomOperation;
-  /** "" where it is about nobody. */
+  /** "" if it concerns no user. */
   user: string;
   server: number;
   /** Of a create. */
   sessionId?: string;
   priority?: number;
-  /** Of what is given back. */
+  /** Of a returned permit. */
   permitId?: string;
 }
 
@@ -30,7 +30,7 @@ export type RoomAnswer =
   /** A create says whose session has the seat. */
   | { is: "seated"; sessionId?: string }
   | { is: "queued"; position: number; active?: number; seats?: number }
-  /** No seat and no place in line: a position's 404, and whoever has closed. */
+  /** Neither a seat nor a place in line: a position's 404, or after a close. */
   | { is: "nowhere" }
   | { is: "granted"; permitId: string }
   /** 429: as many requests as there may be. */

@@ -6,7 +6,7 @@ import { type PatroniCluster, startPatroni, TTL_SECONDS } from "./patroni.ts";
 
 const needs: Need[] = ["patroni", "etcd", "haproxy", "postgresql server programs"];
 
-/** Until both servers write again. Whoever was served in between is no matter: the outage begins with the loss. */
+/** Until both servers write again. Service in between does not matter: the outage begins with the loss. */
 async function losePrimary(
   room: FaultRoom,
   lose: (cluster: PatroniCluster) => Promise<void>,

@@ -12,9 +12,9 @@ export interface Namespace {
   /** The two ends of the wire. */
   here: string;
   there: string;
-  /** An address of this host that the one there reaches by a route of its own. */
+  /** An address of this host that the namespace reaches by a separate route. */
   beyond: string;
-  /** What becomes of that route: it is right, there is none, or one of these kinds, which refuse each in their way. */
+  /** The state of that route: working, missing, or of one of these kinds, which refuse in different ways. */
   route(kind: "right" | "none" | "unreachable" | "prohibit" | "blackhole"): void;
   /** Drops this share (0 to 100) of the packets, both ways, of connections with these TCP ports; no reset is sent. */
   lose(ports: number[], percent: number): void;

@@ -7,7 +7,7 @@ import type { Outcome } from "../scene/verdict.ts";
 import { type Namespace, openNamespace } from "./namespace.ts";
 import { type Relay, startRelay } from "./relay.ts";
 
-/** A round trip takes twice as long. */
+/** One way; a round trip takes twice as long. */
 const ONE_WAY_MS = 150;
 const LOST_PERCENT = 5;
 

@@ -16,7 +16,7 @@ import { listening, type Program, startProgram } from "./program.ts";
 
 export const POSTGRES_PROGRAMS = "/usr/lib/postgresql/15/bin";
 const PASSWORD = "of-a-fault";
-/** The least that Patroni takes: who does not renew the lock for so long has lost it. */
+/** Patroni's minimum: a leader that does not renew the lock for that long has lost it. */
 export const TTL_SECONDS = 20;
 
 export interface PatroniCluster extends DatabaseServer {
@@ -24,7 +24,7 @@ export interface PatroniCluster extends DatabaseServer {
   primary(): Promise<string>;
   /** Kills a whole host with -9: Patroni and every process of its PostgreSQL. */
   killHost(name: string): Promise<void>;
-  /** Asks for another primary, as an operator does before maintenance. */
+  /** Requests a switchover, as an operator does before maintenance. */
   switchOver(): Promise<void>;
 }
 
@@ -199,7 +199,7 @@ async function startBalancer(room: FaultRoom, members: Member[]): Promise<{ prog
   writeFileSync(file, `${lines.join("\n")}\n`);
   const program = startProgram(room.folder, "haproxy", ["haproxy", "-db", "-f", file]);
   await listening(port, "HAProxy");
-  // It takes both for the primary until it has asked them.
+  // HAProxy takes both for the primary until it has asked them.
   for (let tries = 0, right = 0; right < 6; tries++) {
     if (tries === 200) throw new Error("HAProxy does not find the primary");
     const sql = connect(`postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`, 1);

@@ -1,4 +1,4 @@
-/** A program of the system's (a pooler, a balancer, a cluster's member) that a fault runs as a child of its own. */
+/** A system program (a pooler, a balancer, a cluster's member) that a fault runs as a child process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { connect } from "node:net";
@@ -23,7 +23,7 @@ export function startProgram(
   const child: ChildProcess = spawn(command[0] as string, command.slice(1), {
     ...owner,
     stdio: ["ignore", log, log],
-    // In a group of its own: a Ctrl-C is for the runner, which then ends it.
+    // In a separate process group: a Ctrl-C is for the runner, which then ends it.
     detached: true,
     env: { PATH: process.env.PATH, ...env },
   });

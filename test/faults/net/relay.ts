@@ -1,4 +1,4 @@
-/** A TCP relay that hands everything on late, each way, as a long line does. */
+/** A TCP relay with latency, like a long line. */
 import { connect, createServer, type Socket } from "node:net";
 
 export interface Relay {
@@ -20,7 +20,7 @@ export async function startRelay(
   const pass = (from: Socket, to: Socket) => {
     open.add(from);
     from.setNoDelay(true);
-    // Timers of one length fire in the order in which they were set, so nothing overtakes.
+    // Timers of equal length fire in order, so nothing overtakes.
     from.on("data", (chunk) => setTimeout(() => to.writable && to.write(chunk), ms));
     from.on("end", () => setTimeout(() => to.end(), ms));
     from.on("error", () => to.destroy());

@@ -22,15 +22,15 @@ const LAST = 0;
 export interface Audience {
   /** What the devices were answered since it was last asked: how often each status. */
   take(): Record<string, number>;
-  /** Takes the one key over. */
+  /** Takes over the one key. */
   takeOver(): Promise<StartReply>;
   /** From now on the silent device and the silent user are not heard of; new ones, if they are gone. */
   fallSilent(): Promise<void>;
-  /** Who of all is not live any more. */
+  /** Those of all that are no longer live. */
   gone(): Promise<string[]>;
-  /** Who of the silent ones is. */
+  /** Those of the silent ones that are. */
   stillThere(): Promise<string[]>;
-  /** What those who are heard of all the time were told and must not be. */
+  /** Answers to the steadily heard that must not be. */
   troubles(): string[];
 }
 
@@ -72,7 +72,7 @@ export async function gather<D extends DatabaseServer>(scene: Scene<D>): Promise
   const told: Record<string, number> = {};
   const troubles: string[] = [];
   const stopped = new AbortController();
-  /** A machine that is too slow to beat in time proves nothing against the service: then it comes anew. */
+  /** A machine too slow to beat in time proves nothing against the service: the device then starts again. */
   const keepOn = async (what: string, come: () => Promise<unknown>, beat: () => Promise<{ status: number }>) => {
     let heardAt = Number.NEGATIVE_INFINITY; // it came a while ago
     while (!stopped.signal.aborted) {

@@ -11,7 +11,7 @@ import { listening, startProgram } from "../net/program.ts";
 import { connect, type DatabaseServer } from "./postgres.ts";
 
 export interface JumpingPostgres extends DatabaseServer {
-  /** Its clock is so far before ours, or behind it, from now on. */
+  /** Sets its clock that far ahead of ours, or behind, from now on. */
   setClock(offSeconds: number): void;
 }
 
@@ -61,7 +61,7 @@ export async function startJumpingPostgres(room: FaultRoom): Promise<JumpingPost
   };
 }
 
-/** The monotonic clock is left alone, as a wall clock that is set leaves it. */
+/** The monotonic clock is left alone, as when a wall clock is set. */
 export function fakedTime(file: string): Record<string, string> {
   const library = execFileSync("faketime", ["-m", "-f", "+0", "printenv", "LD_PRELOAD"], { encoding: "utf8" }).trim();
   return {

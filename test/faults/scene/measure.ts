@@ -46,7 +46,7 @@ export function answeredAgainAt(calls: readonly Call[], server: number, from: nu
   return first?.answeredAt;
 }
 
-/** The longest time that any start, end or heartbeat had to be asked again until it had a definite answer. */
+/** The longest time that a start, end or heartbeat needed, retries included, for a definite answer. */
 export function longestTroubleMs(calls: readonly Call[]): number {
   const troubles = new Map<string, { from: number; lastAt: number }>();
   let longest = 0;

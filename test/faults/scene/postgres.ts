@@ -26,7 +26,7 @@ export interface StandAlonePostgres extends DatabaseServer {
   stop(): Promise<void>;
   /** On the same port; first recovers what a kill left behind. */
   start(): Promise<void>;
-  /** Stops every one of its processes where it stands (SIGSTOP). */
+  /** Freezes all its processes (SIGSTOP). */
   freeze(): Promise<void>;
   thaw(): void;
 }
@@ -57,7 +57,7 @@ export async function startPostgres(folder: string): Promise<StandAlonePostgres>
     async kill() {
       const children = await others();
       signal(postmaster(), "SIGKILL");
-      // Bounded, as one that nobody asks how it ended stays for ever, and in nobody's way.
+      // Bounded, because a zombie that nobody reaps stays for ever and does no harm.
       for (let tries = 0; tries < 300 && children.some(isRunning); tries++) await sleep(10);
     },
     stop: () => stopServer(cluster),

@@ -1,7 +1,7 @@
 /** What Linux knows of a process that we started, without asking it: it may be in no state to answer. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Its memory in MiB. Undefined: there is no such process any more. */
+/** Its memory in MiB. Undefined: the process is gone. */
 export function residentMib(pid: number): number | undefined {
   const kib = readNumber(pid, "status", /^VmRSS:\s+(\d+) kB/m);
   return kib === undefined ? undefined : kib / 1024;

@@ -1,4 +1,4 @@
-/** The waiting room of a fault: fewer seats and permits than users who want them, and one timeout for all sorts of silence. */
+/** The waiting room of a fault: fewer seats and permits than users, and one timeout for every sort of silence. */
 import type { Circumstances } from "../checker/history.ts";
 
 const SEATS = 5;

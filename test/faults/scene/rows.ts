@@ -41,7 +41,7 @@ async function readRoom(sql: postgres.Sql): Promise<RoomRows> {
 
 const millis = (sql: postgres.Sql, column: string) => sql`(extract(epoch FROM ${sql(column)}) * 1000)::float8`;
 
-/** The database's clock beside ours. Of several tries the one with the shortest way tells most. */
+/** The database's clock relative to ours. Of several tries the quickest is the most accurate. */
 export async function compareClocks(sql: postgres.Sql): Promise<Circumstances["clock"]> {
   let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
   for (let tries = 0; tries < 10; tries++) {

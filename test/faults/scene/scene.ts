@@ -15,7 +15,7 @@ const BACK_MS_MAX = 30_000;
 
 export interface Scene<D extends DatabaseServer = StandAlonePostgres> extends FaultRoom, SetUp<D> {
   wait(seconds: number): Promise<void>;
-  /** Breaks something so that nobody is served, and mends it. Returns how long after that the last server answered. */
+  /** Breaks something so that nobody is served, and repairs it. Returns how long the last server took to answer. */
   outage(what: Outage): Promise<{ backMs: number }>;
   /** Resolves when every server has given a definite answer to a call sent after `from`; with how long that took. */
   backAfter(from: number, msMax?: number): Promise<number>;
@@ -41,7 +41,7 @@ export async function underLoad<D extends DatabaseServer = StandAlonePostgres>(
     const scene = createScene(room, await setUp(room, options, undo));
     await scene.wait(room.short ? 2 : 4);
     const outcome = await fault(scene);
-    // Whoever was expired by mistake has long been told so by then, as all devices beat.
+    // A session expired by mistake has been told by then, because all devices beat.
     await scene.wait(room.short ? 2.5 : scene.circumstances.timeoutMs / 1000 + 2);
     return await reachVerdict(scene, outcome);
   } finally {

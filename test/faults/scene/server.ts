@@ -57,7 +57,7 @@ export async function createServer(options: ServerOptions): Promise<ServerProces
     async start() {
       const log = openSync(options.logFile, "a", 0o600);
       const to = options.output ?? log;
-      // In a group of its own: a Ctrl-C is for the runner, which then ends it.
+      // In a separate process group: a Ctrl-C is for the runner, which then ends it.
       const command = [...(options.away?.command ?? []), process.execPath, PROGRAM, "serve"];
       const started = spawn(command[0] as string, command.slice(1), { env, stdio: ["ignore", to, to], detached: true });
       closeSync(log);

@@ -25,7 +25,7 @@ export interface SetUpOptions<D extends DatabaseServer = StandAlonePostgres> {
   env?(server: number): Record<string, string>;
   /** A file descriptor for the servers' output, where it does not go to their files. */
   output?: number;
-  /** What stands between the servers and the database: it is given the database's URL and gives them theirs. */
+  /** Sits between the servers and the database: gets the database's URL and returns the servers'. */
   between?(databaseUrl: string): Promise<{ url: string; close(): Promise<void> }>;
 }
 

@@ -1,4 +1,4 @@
-/** /openapi.json, /openapi-3.0.json and /docs as they are served: what is committed, from memory, compressed. */
+/** /openapi.json, /openapi-3.0.json and /docs as served: as committed, from memory, compressed. */
 import { readFileSync } from "node:fs";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";

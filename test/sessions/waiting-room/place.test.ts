@@ -183,16 +183,20 @@ describe("time", () => {
     };
     const seated = (user: string) => db.sql`
       SELECT FROM waiting_room_places WHERE user_id = ${user} AND seated_at IS NOT NULL`;
-    let next = await silent();
-    await runCleanup(db.database, createLog("silent"), { historyRetentionDays: 90, budgetMs: 1000, asked: true });
-    expect(await seated(next)).toHaveLength(1);
-    next = await silent();
-    expect((await room.call("POST", "/cleanup")).body).toEqual({
-      message: expect.any(String),
-      current_status: (await room.status()).body,
+    /** The room's own clock goes on beside, and may be the first: again, then. */
+    const untilIt = async (removes: () => Promise<boolean>) => {
+      let next = await silent();
+      while (!(await removes())) next = await silent();
+      expect(await seated(next)).toHaveLength(1);
+    };
+    const options = { historyRetentionDays: 90, budgetMs: 1000, asked: true };
+    await untilIt(async () => (await runCleanup(db.database, createLog("silent"), options)).places === 1);
+    await untilIt(async () => {
+      const { body } = await room.call("POST", "/cleanup");
+      expect(body).toEqual({ message: expect.any(String), current_status: (await room.status()).body });
+      return /\b1 place/.test(body.message);
     });
-    expect(await seated(next)).toHaveLength(1);
-    next = await silent();
+    const next = await silent();
     await expect.poll(() => seated(next)).toHaveLength(1);
   });
 

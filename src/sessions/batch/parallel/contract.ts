@@ -43,7 +43,8 @@ export const executeReply = z.object({
   created_at: moment,
   /** Nobody knows before a node is done. */
   estimated_completion: moment.nullable(),
-  websocket_url: z.null(),
+  /** There is none: see the events. */
+  websocket_url: z.string().nullable(),
 });
 
 export const groupStatus = z.enum(["pending", "running", "completed", "failed"]);

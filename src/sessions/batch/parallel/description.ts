@@ -1,7 +1,7 @@
 /** The published view in the OpenAPI document. */
 import { z } from "zod";
 import type { ParameterDescription, Part, RouteDescription } from "../../../http/openapi/part.ts";
-import { cancelReply, cancelRequest, idempotencyKey } from "../contract.ts";
+import { cancelReply, cancelRequest, idempotencyKey, RUN_BYTES_MAX } from "../contract.ts";
 import * as example from "../description-examples.ts";
 import { executeReply, executeRequest, statusReply } from "./contract.ts";
 import { parallelErrors } from "./errors.ts";
@@ -56,7 +56,7 @@ export const parallelPart: Pick<Part, "schemas" | "routes"> = {
           schema: idempotencyKey,
         },
       ],
-      body: { content: [{ schema: executeRequest, examples: { groups: example.execute } }] },
+      body: { bytesMax: RUN_BYTES_MAX, content: [{ schema: executeRequest, examples: { groups: example.execute } }] },
       answers: [
         {
           status: 202,

@@ -1,21 +1,16 @@
-/** What the tests of `keybeat doctor` need: an installation with one thing wrong at a time, and what is found. */
+/** For the tests of `keybeat doctor`: an installation with one thing wrong at a time, and its findings. */
 import type { Server } from "node:net";
-import { afterEach, beforeAll, expect } from "vitest";
+import { afterEach, expect } from "vitest";
 import type { Finding } from "../../../../src/cli/doctor/finding.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { keybeat } from "../../../support/process.ts";
-import { waitUntil } from "../../../support/wait-until.ts";
+import { useSoundServer } from "../../../support/sound-server.ts";
 
 /** For a test file: a database to examine, the doctor, and how to spoil something that is whole again after the test. */
 export function useDoctor() {
   const db = useDatabase();
   const undo: Array<() => unknown> = [];
-  // The tests' own server does not wait for the disk (global-setup.ts). A sound one does; it stays so for the other tests.
-  beforeAll(async () => {
-    await db.sql`ALTER SYSTEM RESET fsync`;
-    await db.sql`SELECT pg_reload_conf()`;
-    await waitUntil(async () => (await db.sql`SHOW fsync`)[0]?.fsync === "on");
-  });
+  useSoundServer();
   afterEach(async () => {
     for (const step of undo.splice(0).reverse()) await step();
   });

@@ -108,7 +108,7 @@ export function python(script: string, args: string[] = [], env: Record<string, 
   };
 }
 
-/** A main loop as Tk and Qt have one: calls what is handed to it, ticks, and tells its longest pause. */
+/** A main loop like Tk's and Qt's: runs what it is handed, ticks, and reports its longest pause. */
 export const MAIN_LOOP = `
 handed = queue.SimpleQueue()
 longest = 0.0

@@ -23,7 +23,7 @@ beforeEach(async () => {
   await clientOf(app).createSession(seated);
 });
 
-/** Writes down what the page is told from now on, as "position 1". */
+/** Records what the page is told from now on, as "position 1". */
 async function listen(page: Page): Promise<() => Promise<string[]>> {
   await page.evaluate(`{
     window.told = [];

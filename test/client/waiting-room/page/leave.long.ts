@@ -224,7 +224,7 @@ describe("a page whose stream is cut", () => {
   });
 });
 
-/** A browser without a screen hides no tab: it is told so, as it would be. */
+/** A headless browser hides no tab, so the page is told as it would be. */
 async function setHidden(page: Page, hidden: boolean): Promise<void> {
   await page.evaluate(`{
     Object.defineProperty(document, "hidden", { configurable: true, value: ${hidden} });

@@ -14,7 +14,7 @@ const visitors = useVisitors(app);
 let ahead: string[];
 let user: string;
 
-/** One is in, two wait; a seat was given up of late, so that there is an estimate. */
+/** One user is seated, two wait; a seat was vacated recently, so there is an estimate. */
 beforeEach(async () => {
   await resetRoom(db, { maxActive: 1 });
   const client = clientOf(app);

@@ -27,7 +27,7 @@ export function listen() {
   return { told, on };
 }
 
-/** The users who have a place, seated ones first, then as they wait. */
+/** The users with a place: seated ones first, then the line in order. */
 export const placesOf = async (db: TestDatabase) =>
   (await db.sql`SELECT user_id FROM waiting_room_places ORDER BY seated_at IS NULL, priority DESC, ticket`).map(
     (row) => row.user_id as string,

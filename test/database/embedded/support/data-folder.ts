@@ -14,27 +14,8 @@ import { waitUntil } from "../../../support/wait-until.ts";
 
 const folders: string[] = [];
 
-/** An empty folder that everybody may walk into. */
-export async function emptyFolder(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "keybeat-embedded-"));
-  await chmod(folder, 0o755);
-  folders.push(folder);
-  return folder;
-}
-
-export const newDataDir = async () => join(await emptyFolder(), "data");
-export const serve = (dataDir: string, env: Record<string, string> = {}) => startServer({ DATA_DIR: dataDir, ...env });
-export const readIn = (dataDir: string, file: string) => readFileSync(join(dataDir, file), "utf8");
-export const markOf = (dataDir: string) => join(dataDir, "postgres", "postmaster.pid");
-export const superuser = (dataDir: string, database: string) => {
-  const url = new URL(readIn(dataDir, "database-url").trim());
-  Object.assign(url, { username: "keybeat", password: readIn(dataDir, "postgres-password"), pathname: `/${database}` });
-  return postgres(url.href, { max: 1, fetch_types: false });
-};
-export const postmasterOf = (dataDir: string) => Number(readFileSync(markOf(dataDir), "utf8").split("\n")[0]);
-
-/** Ends after each test what it has started and left: the processes that are children of this one, and servers in its folders. */
-export function useDataFolders(): void {
+/** For a test file: these tools. After each test, child processes of this one and servers in its folders are killed. */
+export function useDataFolders() {
   afterEach(async () => {
     for (const pid of childrenOf(process.pid)) signal(pid, "SIGKILL");
     for (const folder of folders.splice(0)) {
@@ -46,19 +27,56 @@ export function useDataFolders(): void {
       rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     }
   });
+  return {
+    beat,
+    begin,
+    emptyFolder,
+    expectLive,
+    expectLiveSoon,
+    expectRefused,
+    importKeys,
+    killHard,
+    markOf,
+    newDataDir,
+    postmasterOf,
+    printed,
+    readIn,
+    serve,
+    start,
+    superuser,
+  };
 }
 
-export async function killHard(server: RunningServer): Promise<void> {
+/** An empty folder that everybody may walk into. */
+async function emptyFolder(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "keybeat-embedded-"));
+  await chmod(folder, 0o755);
+  folders.push(folder);
+  return folder;
+}
+
+const newDataDir = async () => join(await emptyFolder(), "data");
+const serve = (dataDir: string, env: Record<string, string> = {}) => startServer({ DATA_DIR: dataDir, ...env });
+const readIn = (dataDir: string, file: string) => readFileSync(join(dataDir, file), "utf8");
+const markOf = (dataDir: string) => join(dataDir, "postgres", "postmaster.pid");
+const superuser = (dataDir: string, database: string) => {
+  const url = new URL(readIn(dataDir, "database-url").trim());
+  Object.assign(url, { username: "keybeat", password: readIn(dataDir, "postgres-password"), pathname: `/${database}` });
+  return postgres(url.href, { max: 1, fetch_types: false });
+};
+const postmasterOf = (dataDir: string) => Number(readFileSync(markOf(dataDir), "utf8").split("\n")[0]);
+
+async function killHard(server: RunningServer): Promise<void> {
   const gone = new Promise((resolve) => server.child.once("close", resolve));
   server.child.kill("SIGKILL");
   await gone;
 }
 
-export const printed = (server: RunningServer, what: string) =>
+const printed = (server: RunningServer, what: string) =>
   new RegExp(`^${what} +(\\S+)`, "m").exec(server.output())?.[1] as string;
 
 /** Takes in keys of which the tests know that they appear in no log. */
-export async function importKeys(dataDir: string, count: number): Promise<string[]> {
+async function importKeys(dataDir: string, count: number): Promise<string[]> {
   const keys = Array.from({ length: count }, newAccessKey);
   const file = join(dataDir, "..", "keys.txt");
   writeFileSync(file, keys.join("\n"));
@@ -66,7 +84,7 @@ export async function importKeys(dataDir: string, count: number): Promise<string
   return keys;
 }
 
-export async function start(server: RunningServer, access_key: string) {
+async function start(server: RunningServer, access_key: string) {
   const session_id = newSessionId();
   const { status, body } = await server.post("/api/session/start", { access_key, session_id });
   return { status, session_id, generation: body.generation };
@@ -74,17 +92,17 @@ export async function start(server: RunningServer, access_key: string) {
 
 export type Started = Pick<Awaited<ReturnType<typeof start>>, "session_id" | "generation">;
 
-export async function beat(server: RunningServer, { session_id }: Started) {
+async function beat(server: RunningServer, { session_id }: Started) {
   const { status, body } = await server.post("/api/session/heartbeat", { session_id });
   return [status, body.generation];
 }
 
-export async function expectLive(server: RunningServer, session: Started) {
+async function expectLive(server: RunningServer, session: Started) {
   expect(await beat(server, session)).toEqual([200, session.generation]);
 }
 
 /** As a device asks: "not now" (503) is asked again, any other answer is the answer. */
-export async function expectLiveSoon(server: RunningServer, session: Started) {
+async function expectLiveSoon(server: RunningServer, session: Started) {
   let answer: unknown[] = [];
   await waitUntil(async () => {
     answer = await beat(server, session);
@@ -94,7 +112,7 @@ export async function expectLiveSoon(server: RunningServer, session: Started) {
 }
 
 /** Starts `keybeat …` and leaves it to itself. */
-export function begin(args: string[], dataDir: string) {
+function begin(args: string[], dataDir: string) {
   const env = { PATH: process.env.PATH, PORT: "0", DATA_DIR: dataDir };
   const child = spawn(process.execPath, ["dist/src/cli/keybeat.js", ...args], { env });
   let [stdout, stderr] = ["", ""];
@@ -109,7 +127,7 @@ export function begin(args: string[], dataDir: string) {
 }
 
 /** A refusal is one line for a person, and nothing else. */
-export function expectRefused(result: { code: number | null; stdout: string; stderr: string }, why: RegExp) {
+function expectRefused(result: { code: number | null; stdout: string; stderr: string }, why: RegExp) {
   expect(result).toMatchObject({ code: 1, stdout: "" });
   expect(result.stderr).toMatch(/^keybeat: [^\n]+\n$/);
   expect(result.stderr).toMatch(why);

@@ -1,8 +1,8 @@
 /** The program under the model's eyes: calls its verbs, moves its time, reads its rows. */
 import assert from "node:assert/strict";
 import { revokeKey } from "../../../../src/keys/index.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { beatSession, endSession, expireSessions, readStatus } from "../../../../src/sessions/device/index.ts";
-import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { BY, kickByPrefix } from "../../../support/operator.ts";
 import type { Answer, Call, Reference } from "./model-reference.ts";

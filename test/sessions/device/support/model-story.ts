@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { AppError } from "../../../../src/errors.ts";
-import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { newSessionId } from "../../../support/secrets.ts";
 import { maskSessionId } from "./chain.ts";

@@ -6,8 +6,8 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../../../../src/errors.ts";
 import type { StartRequest } from "../../../../src/sessions/device/contract.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { beatSession, endSession, readStatus } from "../../../../src/sessions/device/index.ts";
-import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { type StartAnswer, tryStart } from "./subject.ts";
 

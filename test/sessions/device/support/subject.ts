@@ -2,8 +2,8 @@
 import { type Database, openDatabase } from "../../../../src/database/database.ts";
 import { AppError, type ErrorCode } from "../../../../src/errors.ts";
 import type { Holder, StartReply, StartRequest } from "../../../../src/sessions/device/contract.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { createHeartbeats, startSession } from "../../../../src/sessions/device/index.ts";
-import type { DeviceSessions } from "../../../../src/sessions/device/service.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 
 export function deviceSessions(db: TestDatabase, database: Database = db.database): DeviceSessions {

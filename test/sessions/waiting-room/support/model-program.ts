@@ -2,6 +2,7 @@
 import { openListener } from "../../../../src/database/listener.ts";
 import { AppError } from "../../../../src/errors.ts";
 import { createLog } from "../../../../src/log.ts";
+import type { WaitingRoom } from "../../../../src/sessions/waiting-room/deps.ts";
 import { expirePlaces } from "../../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
@@ -13,7 +14,6 @@ import {
 } from "../../../../src/sessions/waiting-room/index.ts";
 import { type Line, openLine } from "../../../../src/sessions/waiting-room/line.ts";
 import { openPermitOffers, type PermitOffers } from "../../../../src/sessions/waiting-room/permit-offers.ts";
-import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
 import { configureRoom } from "../../../../src/sessions/waiting-room/sql.ts";
 import { cloneDatabase, type TestDatabase } from "../../../support/database.ts";
 import { type Answer, type Call, type Reference, SMALL_ROOM } from "./model-reference.ts";

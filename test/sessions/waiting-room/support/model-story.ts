@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { AppError } from "../../../../src/errors.ts";
-import type { WaitingRoom } from "../../../../src/sessions/waiting-room/service.ts";
+import type { WaitingRoom } from "../../../../src/sessions/waiting-room/deps.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import type { Command } from "./model-commands.ts";
 import { ask, describeScene, empty, pin, readScene } from "./model-program.ts";

@@ -21,7 +21,7 @@ export interface Visit {
 
 export interface Visitors {
   context(options?: BrowserContextOptions): Promise<BrowserContext>;
-  /** A page in a context of its own, unless it is another tab of one. */
+  /** A page in a new context, unless it is another tab of one. */
   open(visit: Visit, options?: BrowserContextOptions | BrowserContext): Promise<Page>;
   /** Where the page is. */
   address(visit: Visit): string;
@@ -92,7 +92,7 @@ ${user === undefined ? "" : `<keybeat-waiting-room user-id="${user}" ${attribute
 export const notice = (page: Page, text: string | RegExp) =>
   page.locator("keybeat-notices section").filter({ hasText: text });
 
-/** The rules of WCAG 2.2 A and AA, and axe's own advice; it looks into shadow roots too. */
+/** The rules of WCAG 2.2 A and AA and axe's best practices, shadow roots included. */
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   // To look into another origin's style sheet it would have to write one into the page, which the page forbids.

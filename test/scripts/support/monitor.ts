@@ -1,0 +1,126 @@
+/** Rows whose answers to the queries in scripts/monitor are known. */
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import type postgres from "postgres";
+import { beforeEach, expect } from "vitest";
+import { useDatabase } from "../../support/database.ts";
+import { findSecrets, newSessionId } from "../../support/secrets.ts";
+
+const FOLDER = "scripts/monitor";
+export const FILES = readdirSync(FOLDER).filter((file) => file.endsWith(".sql"));
+/** Long, so that a slow machine cannot let a seeded session expire. */
+export const TIMEOUT_SECONDS = 1000;
+
+export type Rows = Array<Record<string, unknown>>;
+type Device = postgres.JSONValue;
+
+export const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
+
+/** "01:02:03" in seconds. */
+export function seconds(interval: unknown): number {
+  expect(interval).toMatch(/^\d+:\d\d:\d\d$/);
+  return String(interval)
+    .split(":")
+    .reduce((sum, part) => sum * 60 + Number(part), 0);
+}
+
+export function expectAbout(interval: unknown, expected: number) {
+  expect(Math.abs(seconds(interval) - expected)).toBeLessThan(60);
+}
+
+export const same = (a: unknown, b: unknown) => (a as Date).getTime() === (b as Date).getTime();
+
+/** For a test file: a database without sessions before each test, what fills it, and what asks it. */
+export function useMonitored() {
+  const db = useDatabase();
+  let generation = 0;
+
+  beforeEach(async () => {
+    await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions CASCADE`;
+    await db.sql`
+      UPDATE service_state SET session_timeout_seconds = ${TIMEOUT_SECONDS}, last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
+  });
+
+  /** Runs a file as psql does: as one string, without parameters. */
+  async function ask(file: string): Promise<Rows> {
+    const rows = await db.sql.unsafe(text(file)).simple();
+    expect(findSecrets(JSON.stringify(rows))).toEqual([]);
+    return [...rows];
+  }
+
+  async function addKey(label: string | null = null): Promise<number> {
+    const [row] = await db.sql`
+      INSERT INTO keys (key_hash, key_prefix, label) VALUES (${randomBytes(32)}, 'abcd1234', ${label}) RETURNING id`;
+    return row?.id;
+  }
+
+  async function addSession(of: { silent: number; started?: number; device?: Device; label?: string; name?: string }) {
+    const key = await addKey(of.label);
+    await db.sql`
+      INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device)
+      VALUES (${key}, ${of.name ?? "abcd1234…"}, ${newSessionId()}, ${key}, now() - make_interval(secs => ${of.started ?? of.silent}),
+              now() - make_interval(secs => ${of.silent}), ${of.device ? db.sql.json(of.device) : null})`;
+    return key;
+  }
+
+  /** Times are minutes before `until`, which is now unless said otherwise. */
+  async function addEnding(of: {
+    key?: number;
+    reason: "replaced" | "expired" | "ended" | "revoked";
+    started?: number;
+    ended: number;
+    until?: Date;
+    device?: Device;
+    by?: Device;
+  }) {
+    const key = of.key ?? (await addKey());
+    const [until] = of.until ? [{ at: of.until }] : await db.sql`SELECT now() AS at`;
+    const moment = (minutes: number) => new Date(until?.at.getTime() - minutes * 60_000);
+    generation++;
+    await db.sql`
+      INSERT INTO session_history (key_id, access_key, session_id, generation, started_at, last_heartbeat, ended_at, reason,
+                                   device, replaced_by_generation, replaced_by_device)
+      VALUES (${key}, 'abcd1234…', ${newSessionId()}, ${generation}, ${moment(of.started ?? of.ended + 1)}, ${moment(of.ended)},
+              ${moment(of.ended)}, ${of.reason}, ${of.device ? db.sql.json(of.device) : null},
+              ${of.reason === "replaced" ? generation + 1 : null}, ${of.by ? db.sql.json(of.by) : null})`;
+  }
+
+  /** The beginning of the hour that many hours ago, and how the queries print it. */
+  async function hourAgo(hours: number): Promise<{ at: Date; printed: unknown }> {
+    const [row] = await db.sql`
+      SELECT h.at, h.at AT TIME ZONE 'UTC' AS printed
+      FROM (SELECT date_trunc('hour', now(), 'UTC') - make_interval(hours => ${hours}) AS at) h`;
+    return { at: row?.at, printed: row?.printed };
+  }
+
+  /** An outage of ours from … to … seconds ago, over since. */
+  async function setOutage(ago: { began: number; ended: number }): Promise<void> {
+    await db.sql`
+      UPDATE service_state SET last_tick = now(), gap_began = now() - make_interval(secs => ${ago.began}),
+                               gap_ended = now() - make_interval(secs => ${ago.ended})`;
+  }
+
+  /** Heard of so many seconds ago; results by their outcome, of five nodes. */
+  async function addRun(of: {
+    path: string;
+    silent: number;
+    worker?: string;
+    deadlineIn?: number;
+    results?: string[];
+  }) {
+    const [run] = await db.sql`SELECT (v.run).run AS number, (v.run).session_id AS id FROM create_batch(
+      gen_random_uuid(), ${of.path}, 5, '{}', ${of.deadlineIn === undefined ? null : of.silent + of.deadlineIn}, NULL, NULL) v`;
+    if (of.worker) await db.sql`SELECT claim_batch(${run?.id}, ${of.worker}, false)`;
+    for (const [n, outcome] of (of.results ?? []).entries()) {
+      await db.sql`SELECT put_node(${run?.id}, ${`node ${n}`}, ${outcome}, NULL, NULL, NULL, NULL, NULL, 1000)`;
+    }
+    await db.sql`
+      UPDATE batch_sessions SET last_report = last_report - ${of.silent} * interval '1 second',
+        created_at = created_at - ${of.silent} * interval '1 second', started_at = started_at - ${of.silent} * interval '1 second',
+        worker_seen = worker_seen - ${of.silent} * interval '1 second',
+        not_over_before = not_over_before - ${of.silent} * interval '1 second' WHERE run = ${run?.number}`;
+    return run?.id as string;
+  }
+
+  return { db, ask, addKey, addSession, addEnding, addRun, hourAgo, setOutage };
+}
