@@ -8,6 +8,7 @@ import { KINDS } from "../src/sessions/kinds.ts";
 const OWNED: Record<string, string[]> = {
   "src/sessions/device/": ["active_sessions", "session_history", "live_peaks", "refusal_counts"],
   "src/sessions/waiting-room/": ["waiting_room", "waiting_room_places", "waiting_room_moves", "waiting_room_permits"],
+  "src/sessions/batch/": ["batch_settings", "batch_sessions", "batch_nodes", "batch_events", "batch_idempotency_keys"],
   "src/audit/": ["audit_log"],
   "src/admin/sign-in/": ["ended_sign_ins"],
   "src/limits/": ["limit_counts"],

@@ -4,8 +4,8 @@
  *
  *   npm run bench:waiting-room [-- --waiting 10000 --seconds 10 --connections 20 --json]
  */
-import { Agent, request } from "node:http";
 import { parseArgs } from "node:util";
+import { type Answer, type Call, describeCalls, type Load, load, openCalls } from "./calls.ts";
 import { clear, round, show } from "./progress.ts";
 import { buildProgram, openBenchDatabase, startService } from "./service.ts";
 import { runBenchmark } from "./teardown.ts";
@@ -27,8 +27,8 @@ const [waiting, seconds, connections] = [values.waiting, values.seconds, values.
 ];
 const SEATS = 20;
 const DAY = "86400";
-const agent = new Agent({ keepAlive: true, maxSockets: connections });
-let room = "";
+const run = { seconds, connections };
+let call: Call;
 
 await runBenchmark(async (teardown) => {
   // Otherwise the next user to close might still be in line, and no promotion would follow.
@@ -47,20 +47,19 @@ await runBenchmark(async (teardown) => {
     },
     teardown,
   );
-  teardown.add(async () => agent.destroy());
-  room = `${service.url}/api/v1/session`;
+  call = openCalls(`${service.url}/api/v1/session`, connections, teardown);
 
   show(`${SEATS} seated, ${waiting} waiting …`);
   await database.sql`SELECT count(take_place('u' || n, 's', 0)) FROM generate_series(0, ${SEATS + waiting - 1}::int) n`;
   await database.sql`VACUUM ANALYZE waiting_room_places, waiting_room`;
 
   show(`position calls, ${seconds} s …`);
-  const polls = await load(() => call("GET", `/position/u${SEATS + Math.floor(Math.random() * waiting)}`));
+  const polls = await load(run, () => call("GET", `/position/u${SEATS + Math.floor(Math.random() * waiting)}`));
   show(`creates at the end of the line, and leaving again, ${seconds} s …`);
   const { creates, leaves } = await createAndLeave();
   show(`closes, each of which promotes the next, ${seconds} s …`);
   let next = 0;
-  const closes = await load(() => call("DELETE", `/close/u${next++}`));
+  const closes = await load(run, () => call("DELETE", `/close/u${next++}`));
   const [moved] =
     await database.sql`SELECT count(*)::int AS promotions FROM waiting_room_moves WHERE move = 'promoted'`;
   clear();
@@ -90,68 +89,20 @@ async function createAndLeave(): Promise<{ creates: Load; leaves: Load }> {
   const spent = { creating: 0, leaving: 0 };
   for (let round = 0; spent.creating < seconds; round++) {
     const users = Array.from({ length: size }, (_, n) => `new-${round}-${n}`);
-    const body = (user: string) => JSON.stringify({ user_id: user, session_id: "s" });
-    spent.creating += await each(users, creates, (user) => call("POST", "/create", body(user)));
+    spent.creating += await each(users, creates, (user) => call("POST", "/create", { user_id: user, session_id: "s" }));
     spent.leaving += await each(users, leaves, (user) => call("DELETE", `/close/${user}`));
   }
-  return { creates: describe(creates, spent.creating), leaves: describe(leaves, spent.leaving) };
+  return { creates: describeCalls(creates, spent.creating), leaves: describeCalls(leaves, spent.leaving) };
 }
 
 /** Makes one call for each, over all connections. Returns the seconds taken; adds each call's milliseconds. */
-async function each(users: string[], took: number[], send: (user: string) => Promise<number>): Promise<number> {
+async function each(users: string[], took: number[], send: (user: string) => Promise<Answer>): Promise<number> {
   const rest = [...users];
   const began = performance.now();
   await Promise.all(
     Array.from({ length: connections }, async () => {
-      for (let user = rest.pop(); user !== undefined; user = rest.pop()) took.push(await send(user));
+      for (let user = rest.pop(); user !== undefined; user = rest.pop()) took.push((await send(user)).ms);
     }),
   );
   return (performance.now() - began) / 1000;
-}
-
-interface Load {
-  calls: number;
-  seconds: number;
-  perSecond: number;
-  p99Ms: number;
-}
-
-/** Every connection calls again as soon as it is answered, until time is up. */
-async function load(send: () => Promise<number>): Promise<Load> {
-  const took: number[] = [];
-  const began = performance.now();
-  const over = began + seconds * 1000;
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      while (performance.now() < over) took.push(await send());
-    }),
-  );
-  return describe(took, (performance.now() - began) / 1000);
-}
-
-function describe(took: number[], seconds: number): Load {
-  const sorted = took.sort((a, b) => a - b);
-  const p99Ms = round(sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN);
-  return { calls: sorted.length, seconds, perSecond: Math.round(sorted.length / seconds), p99Ms };
-}
-
-/** Resolves with the milliseconds to the whole answer; rejects unless it is a 200. */
-function call(method: string, path: string, body?: string): Promise<number> {
-  const began = performance.now();
-  return new Promise((resolve, reject) => {
-    const sent = request(`${room}${path}`, {
-      method,
-      agent,
-      ...(body !== undefined && { headers: { "Content-Type": "application/json" } }),
-    });
-    sent.once("error", reject);
-    sent.once("response", (response) => {
-      response.resume();
-      response.once("end", () => {
-        if (response.statusCode === 200) resolve(performance.now() - began);
-        else reject(new Error(`${method} ${path} got ${response.statusCode}`));
-      });
-    });
-    sent.end(body);
-  });
 }

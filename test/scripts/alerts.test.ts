@@ -34,6 +34,9 @@ beforeAll(async () => {
   await server.post("/api/session/start", { access_key: newAccessKey() });
   const { body } = await server.post("/api/session/start", { access_key: key });
   await server.post("/api/session/heartbeat", { session_id: body.session_id });
+  const run = await server.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
+  const node = `${server.url}/api/v1/batch/sessions/${run.body.session_id}/nodes/one`;
+  await fetch(node, { method: "PUT", headers: { "Content-Type": "application/json" }, body: '{"status":"success"}' });
   await server.post("/api/admin/cleanup-sessions", {}, { Authorization: `Bearer ${ADMIN_TOKEN}` });
   await server.get("/nowhere");
   await scrape(server.url);

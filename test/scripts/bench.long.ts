@@ -74,3 +74,22 @@ describe("npm run bench:scale", () => {
     expect(progress).toContain("interrupted, cleaning up");
   }, 30_000);
 });
+
+describe("npm run bench:batch", () => {
+  it("measures small runs as large ones, and every watcher is told of each node", async () => {
+    const small = ["--runs", "5", "--nodes", "100", "--watchers", "10", "--live", "200", "--seconds", "1"];
+    const { code, output, progress } = await run("batch", [...small, "--json"]);
+    expect(code, progress).toBe(0);
+    const result = JSON.parse(output);
+    expect(result.told).toBe(10 * 20);
+    expect(result.results_per_second).toBeGreaterThan(0);
+    expect(result.view_bytes).toBeLessThan(2_000);
+    expect(result.bytes_a_result_beyond_content).toBeGreaterThan(0);
+  }, 120_000);
+
+  it("says so where the nodes do not divide into the groups", async () => {
+    const { code, progress } = await run("batch", ["--nodes", "101"]);
+    expect(code).toBe(1);
+    expect(progress).toContain("--nodes is a multiple of 50");
+  });
+});

@@ -12,7 +12,7 @@ import {
   useMonitored,
 } from "./support/monitor.ts";
 
-const { db, ask, addKey, addSession, addEnding, hourAgo, setOutage } = useMonitored();
+const { db, ask, addKey, addSession, addEnding, addRun, hourAgo, setOutage } = useMonitored();
 
 const EXPECTATIONS: Record<string, () => Promise<void>> = {
   async "overview.sql"() {
@@ -210,6 +210,26 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
       },
       { app_version: null, platform: null, live: 1, endings_24h: 0, expired: 0, replaced: 0, expired_percent: null },
     ]);
+  },
+
+  async "batch-runs.sql"() {
+    const id = await addRun({ path: "a.canvas", silent: 100, worker: "w1", results: ["success", "failed", "skipped"] });
+    await addRun({ path: "b.canvas", silent: 200 });
+    await addRun({ path: "late.canvas", silent: 300, worker: "w2", deadlineIn: 600 });
+    await addRun({ path: "silent.canvas", silent: 1801, worker: "w3" });
+    await db.sql`SELECT cancel_batch(${await addRun({ path: "over.canvas", silent: 5 })}, NULL)`;
+    const rows = await ask("batch-runs.sql");
+    expect(rows).toMatchObject([
+      { state: "overdue", canvas_path: "silent.canvas", worker: "w3", ends_in: "00:00:00", runs: 3 },
+      { state: "running", canvas_path: "late.canvas", worker: "w2", attempt: 1, completed: 0, nodes: 5 },
+      { state: "pending", canvas_path: "b.canvas", worker: null, worker_seen: null, attempt: 0, runs: 1 },
+      { state: "running", canvas_path: "a.canvas", completed: 1, failed: 1, skipped: 1, progress_percent: 60, runs: 3 },
+    ]);
+    expect(rows.at(-1)?.session).toBe(`${id.slice(0, 8)}…`);
+    const [, late, pending, working] = rows;
+    expectAbout(late?.ends_in, 600);
+    expectAbout(pending?.ends_in, 1600);
+    for (const column of ["worker_seen", "silent_for", "age"]) expectAbout(working?.[column], 100);
   },
 
   async "table-health.sql"() {

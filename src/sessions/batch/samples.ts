@@ -9,9 +9,15 @@ export function describeBatches(numbers: BatchNumbers): Samples {
       [{ status: "pending" }, numbers.pending],
       [{ status: "running" }, numbers.running],
     ]),
-    gauge("keybeat_batch_sessions_without_worker", "Of them, those whose worker was not heard of for a minute", "max", [
-      [{}, numbers.without_worker],
-    ]),
+    gauge(
+      "keybeat_batch_sessions_without_worker",
+      "Of them, those that nobody has claimed for a minute, or whose worker was not heard of for as long",
+      "max",
+      [
+        [{ status: "pending" }, numbers.pending_alone],
+        [{ status: "running" }, numbers.running_alone],
+      ],
+    ),
     gauge(
       "keybeat_batch_sessions_ended_last_hour",
       "Batch sessions that ended within the last hour, by why",

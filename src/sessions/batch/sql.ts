@@ -447,25 +447,39 @@ export async function selectGroups(database: Database, number: number): Promise<
 export interface BatchNumbers {
   pending: number;
   running: number;
-  /** Not over, and no worker was heard of in the last minute: claimed and left, or still waiting for one. */
-  without_worker: number;
+  /** Of them, those that were claimed and whose worker was not heard of for a minute, and those that nobody claims for as long. */
+  pending_alone: number;
+  running_alone: number;
   /** Within the last hour, by why. */
   ended: Record<string, number>;
 }
 
-/** For the metrics; takes no lock. */
+/** For the metrics, whether or not somebody has tidied; takes no lock. Only of a run that may be over the rules are asked. */
 export async function selectBatchNumbers(database: Database): Promise<BatchNumbers> {
   const [row] = await database.background.query(
     (sql) => sql<BatchNumbers[]>`
-      WITH cut AS (SELECT silence_cutoff(clock_timestamp(), batch_claim_lasts()) AS off)
-      SELECT count(*) FILTER (WHERE s.status = 'pending')::int AS pending,
-             count(*) FILTER (WHERE s.status = 'running')::int AS running,
-             count(*) FILTER (WHERE CASE WHEN s.status = 'pending' THEN s.created_at ELSE s.worker_seen END <= cut.off)::int
-               AS without_worker,
-             (SELECT coalesce(json_object_agg(e.ended_reason, e.n), '{}') FROM (
-                SELECT h.ended_reason, count(*) AS n FROM batch_sessions h
-                WHERE h.completed_at > clock_timestamp() - interval '1 hour' GROUP BY 1) e) AS ended
-      FROM batch_sessions s, cut WHERE s.completed_at IS NULL`,
+      WITH present AS MATERIALIZED (
+        SELECT c.at, silence_cutoff(c.at, batch_claim_lasts()) AS cutoff, c.at - interval '1 hour' AS hour_ago, c.clock_steps
+        FROM (SELECT clock_timestamp() AS at, s.clock_steps FROM present_state() s) c
+      ), unended AS MATERIALIZED (
+        SELECT s.status = 'pending' AS pending,
+          CASE WHEN s.status = 'pending' THEN s.created_at
+               WHEN s.clock_steps = p.clock_steps THEN s.worker_seen
+               ELSE by_present_clock(s.worker_seen, s.clock_steps) END <= p.cutoff AS alone,
+          CASE WHEN s.not_over_before <= p.at OR s.clock_steps < p.clock_steps THEN (batch_overdue(s, p.at)).reason END AS reason,
+          CASE WHEN s.not_over_before <= p.at OR s.clock_steps < p.clock_steps THEN (batch_overdue(s, p.at)).since END AS since
+        FROM batch_sessions s, present p WHERE s.completed_at IS NULL
+      ), endings AS (
+        SELECT s.ended_reason AS reason FROM batch_sessions s WHERE s.completed_at > (SELECT p.hour_ago FROM present p)
+        UNION ALL
+        SELECT u.reason FROM unended u WHERE u.since > (SELECT p.hour_ago FROM present p)
+      )
+      SELECT count(*) FILTER (WHERE u.pending)::int AS pending, count(*) FILTER (WHERE NOT u.pending)::int AS running,
+             count(*) FILTER (WHERE u.pending AND u.alone)::int AS pending_alone,
+             count(*) FILTER (WHERE NOT u.pending AND u.alone)::int AS running_alone,
+             (SELECT coalesce(json_object_agg(e.reason, e.n), '{}')
+              FROM (SELECT reason, count(*) AS n FROM endings GROUP BY reason) e) AS ended
+      FROM unended u WHERE u.reason IS NULL`,
   );
   return row as BatchNumbers;
 }

@@ -36,7 +36,7 @@ export function useMonitored() {
   let generation = 0;
 
   beforeEach(async () => {
-    await db.sql`TRUNCATE active_sessions, keys, session_history`;
+    await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions CASCADE`;
     await db.sql`
       UPDATE service_state SET session_timeout_seconds = ${TIMEOUT_SECONDS}, last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
   });
@@ -100,5 +100,27 @@ export function useMonitored() {
                                gap_ended = now() - make_interval(secs => ${ago.ended})`;
   }
 
-  return { db, ask, addKey, addSession, addEnding, hourAgo, setOutage };
+  /** Heard of so many seconds ago; results by their outcome, of five nodes. */
+  async function addRun(of: {
+    path: string;
+    silent: number;
+    worker?: string;
+    deadlineIn?: number;
+    results?: string[];
+  }) {
+    const [run] = await db.sql`SELECT (v.run).run AS number, (v.run).session_id AS id FROM create_batch(
+      gen_random_uuid(), ${of.path}, 5, '{}', ${of.deadlineIn === undefined ? null : of.silent + of.deadlineIn}, NULL, NULL) v`;
+    if (of.worker) await db.sql`SELECT claim_batch(${run?.id}, ${of.worker}, false)`;
+    for (const [n, outcome] of (of.results ?? []).entries()) {
+      await db.sql`SELECT put_node(${run?.id}, ${`node ${n}`}, ${outcome}, NULL, NULL, NULL, NULL, NULL, 1000)`;
+    }
+    await db.sql`
+      UPDATE batch_sessions SET last_report = last_report - ${of.silent} * interval '1 second',
+        created_at = created_at - ${of.silent} * interval '1 second', started_at = started_at - ${of.silent} * interval '1 second',
+        worker_seen = worker_seen - ${of.silent} * interval '1 second',
+        not_over_before = not_over_before - ${of.silent} * interval '1 second' WHERE run = ${run?.number}`;
+    return run?.id as string;
+  }
+
+  return { db, ask, addKey, addSession, addEnding, addRun, hourAgo, setOutage };
 }
