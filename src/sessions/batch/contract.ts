@@ -28,7 +28,7 @@ const metadata = z
   .superRefine((value, context) => {
     const fault = findFault(value);
     if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
-    else if (Buffer.byteLength(JSON.stringify(value)) > METADATA_BYTES_MAX) {
+    else if (new TextEncoder().encode(JSON.stringify(value)).length > METADATA_BYTES_MAX) {
       context.addIssue({ code: "custom", message: `must have at most ${METADATA_BYTES_MAX} bytes` });
     }
   })
