@@ -70,7 +70,7 @@ module.exports = {
         "The client imports only contracts, how texts are cut, and nothing of Node. Its fake server for tests runs on Node.",
       severity: "error",
       from: { path: "^src/client/", pathNot: "^src/client/testing/" },
-      to: { pathNot: "^src/client/|/contract\\.ts$|^src/text\\.ts$" },
+      to: { pathNot: "^src/client/|[/-]contract\\.ts$|^src/text\\.ts$" },
     },
     {
       name: "the-page-stands-alone",

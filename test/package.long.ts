@@ -64,12 +64,27 @@ describe("the packed package in an empty project", () => {
     expect(run(process.execPath, "room.mjs")).toBe("KeybeatError unreachable\n");
   });
 
+  it("gives a worker and a follower of batch sessions, which say so where there is no service", () => {
+    writeFileSync(
+      join(folder, "batch.mjs"),
+      `import { followBatch, runBatch } from "keybeat/batch";
+       const url = "http://127.0.0.1:1";
+       await runBatch({ url, canvasPath: "a", nodes: ["a"], run() {} }).catch((error) => console.log(error.name, error.code));
+       const signal = AbortSignal.timeout(50);
+       await followBatch("a", { url, signal }).catch((error) => console.log(error.name));`,
+    );
+    expect(run(process.execPath, "batch.mjs")).toBe("KeybeatError unreachable\nTimeoutError\n");
+  });
+
   it("gives types that an app compiles with", () => {
     writeFileSync(
       join(folder, "app.ts"),
       `import { type LostEvent, startSession } from "keybeat/client";
        import { startFakeServer } from "keybeat/testing";
        import { createWaitingRoom, type PlaceEvent } from "keybeat/waiting-room";
+       import { type BatchOutcome, followBatch, runBatch } from "keybeat/batch";
+       export const batch: Promise<BatchOutcome> = runBatch({ url: "u", canvasPath: "a", nodes: [{ id: "a", page: 1 }], run: ({ page }) => page });
+       export const ended: Promise<string> = followBatch("id", { url: "u" }).then(({ status }) => status);
        export const room = createWaitingRoom({ baseUrl: "u" });
        export const type = ({ type }: PlaceEvent) => type;
        export async function main(url: string): Promise<number> {

@@ -4,17 +4,22 @@
  */
 const BYTES_MAX = 65_536;
 
+interface Bound {
+  /** Read so far. */
+  bytes: number;
+  bytesMax: number;
+}
+
 /** The body piece by piece. Throws when it gets too long, even in many short pieces; a stream is then reopened. */
-async function* readPieces(response: Response): AsyncGenerator<string> {
+async function* readPieces(response: Response, bound: Bound): AsyncGenerator<string> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const decoder = new TextDecoder();
-  let bytes = 0;
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      bytes += value.length;
-      if (bytes > BYTES_MAX) throw new Error("too long an answer");
+      bound.bytes += value.length;
+      if (bound.bytes > bound.bytesMax) throw new Error("too long an answer");
       yield decoder.decode(value, { stream: true });
     }
   } finally {
@@ -25,11 +30,11 @@ async function* readPieces(response: Response): AsyncGenerator<string> {
 
 /** The body as an object; empty if it is not one. Throws if it cannot be read. */
 // biome-ignore lint/suspicious/noExplicitAny: any answer of the service; the caller checks it
-export async function readJson(response: Response): Promise<Record<string, any>> {
+export async function readJson(response: Response, bytesMax = BYTES_MAX): Promise<Record<string, any>> {
   let text = "";
   // React Native has no other way.
   if (!response.body) text = await response.text();
-  else for await (const piece of readPieces(response)) text += piece;
+  else for await (const piece of readPieces(response, { bytes: 0, bytesMax })) text += piece;
   try {
     return Object(JSON.parse(text));
   } catch {
@@ -38,6 +43,8 @@ export async function readJson(response: Response): Promise<Record<string, any>>
 }
 
 export interface StreamEvent {
+  /** What a reader that comes back names, to hear what came after it. */
+  id?: string | undefined;
   event: string;
   // biome-ignore lint/suspicious/noExplicitAny: any event of the service; the reader checks its name first
   data: any;
@@ -45,12 +52,14 @@ export interface StreamEvent {
 
 /**
  * Yields server-sent events as they come, and undefined with each piece that arrives, even a comment. Reads each
- * character once, however small the pieces are. Throws on malformed events.
+ * character once, however small the pieces are. Throws on malformed events. `eventBytesMax`: how long one event may be, of a
+ * stream that has no end; without it the whole stream is bounded.
  */
-export async function* readEvents(response: Response): AsyncGenerator<StreamEvent | undefined> {
+export async function* readEvents(response: Response, eventBytesMax?: number): AsyncGenerator<StreamEvent | undefined> {
+  const bound = { bytes: 0, bytesMax: eventBytesMax ?? BYTES_MAX };
   let block: string[] = [];
   let begun = "";
-  for await (const piece of readPieces(response)) {
+  for await (const piece of readPieces(response, bound)) {
     yield undefined;
     const lines = piece.split("\n");
     const last = lines.pop() as string;
@@ -61,9 +70,10 @@ export async function* readEvents(response: Response): AsyncGenerator<StreamEven
         block.push(line);
         continue;
       }
-      const [event, data] = [readField(block, "event:"), readField(block, "data:")];
+      const [event, data, id] = ["event:", "data:", "id:"].map((name) => readField(block, name));
       block = [];
-      if (event && data) yield { event, data: Object(JSON.parse(data)) };
+      if (eventBytesMax) bound.bytes = 0;
+      if (event && data) yield { id, event, data: Object(JSON.parse(data)) };
     }
     begun += last;
   }

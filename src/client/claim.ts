@@ -3,10 +3,11 @@
  * lost is found again (`resumed`) instead of made twice.
  */
 import type { Holder, StartReply, StartRequest } from "../sessions/device/contract.ts";
+import { failed, type Refused, retryDelayMs, tellUnreachable } from "./answer.ts";
 import { KeybeatError, type KeybeatErrorCode } from "./error.ts";
 import type { StartOptions } from "./options.ts";
 import { type Link, newSessionId, sleep } from "./platform.ts";
-import { type Failed, failed, post, type Refused, retryDelayMs } from "./request.ts";
+import { post } from "./request.ts";
 import type { StoredId } from "./storage.ts";
 
 /** The answer to a start, and when (by the monotonic clock) its request was sent. */
@@ -65,12 +66,7 @@ async function insist(
     if (answer.kind === "ok") return { reply: answer.body, sentAt };
     if (answer.kind === "refused") return answer;
     const delayMs = retryDelayMs(link, answer);
-    if (answer.lasting || link.clock.now() + delayMs >= giveUpAt) throw tellUnreachable(link, answer);
+    if (answer.lasting || link.clock.now() + delayMs >= giveUpAt) throw tellUnreachable(`${link.url}start`, answer);
     await sleep(link, delayMs);
   }
-}
-
-function tellUnreachable({ url }: Link, { cause, detail, error }: Failed): KeybeatError {
-  const more = detail ? `: ${detail}` : "";
-  return new KeybeatError("unreachable", `${error} (${url}start${more})`, {}, { cause });
 }

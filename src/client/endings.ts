@@ -1,6 +1,7 @@
 /** What the service's refusals mean for a session that was live. */
+
+import type { Refusal } from "./answer.ts";
 import type { LostEvent, LostReason } from "./events.ts";
-import type { Refusal } from "./request.ts";
 
 const REASONS: { [code: string]: LostReason } = {
   key_in_use: "replaced",

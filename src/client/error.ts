@@ -1,3 +1,4 @@
+import type { Holder as BatchHolder } from "../sessions/batch/contract.ts";
 import type { Holder } from "../sessions/device/contract.ts";
 import type { LostReason } from "./events.ts";
 
@@ -9,7 +10,7 @@ import type { LostReason } from "./events.ts";
  * - `unreachable`: no answer within `startTimeoutMs`, or none possible (a bad certificate, a redirect to https). The
  *   message tells the last try's trouble, and `cause` is what fetch threw.
  * - The others are the `session.signal.reason` of a session that is over.
- * - Those of `keybeat/waiting-room` are RoomErrorCode.
+ * - Those of `keybeat/waiting-room` are RoomErrorCode, those of `keybeat/batch` BatchErrorCode.
  */
 export type KeybeatErrorCode =
   | "invalid_key"
@@ -19,7 +20,8 @@ export type KeybeatErrorCode =
   | "session_id_used"
   | "invalid_request"
   | LostReason
-  | RoomErrorCode;
+  | RoomErrorCode
+  | BatchErrorCode;
 
 /**
  * - `queue_full`: too many are waiting. `user_not_found`: the user has no place, or has lost it.
@@ -39,9 +41,34 @@ export type RoomErrorCode =
   | "unavailable"
   | "unreachable";
 
+/**
+ * - `claimed`: another worker has the run, and was heard of just now. `attempt_replaced`: another has taken it over. Both
+ *   with `data.holder`.
+ * - `session_not_found`: there is no such run (any more).
+ * - `too_many_nodes`, `unknown_node`: the nodes given are not those of the run. `run_full`: it holds as many results as it may.
+ * - `unauthorized`, `forbidden`: the token is missing or bad.
+ * - `unreachable`: no answer for too long.
+ * - Of a node's signal also `session_over`: the run is over, see `data.status` and `data.ended_reason`; and `stopped`: the
+ *   worker itself was stopped.
+ */
+export type BatchErrorCode =
+  | "claimed"
+  | "attempt_replaced"
+  | "session_not_found"
+  | "too_many_nodes"
+  | "unknown_node"
+  | "run_full"
+  | "unauthorized"
+  | "forbidden"
+  | "invalid_request"
+  | "unreachable"
+  | "session_over"
+  | "stopped";
+
 /** The service's answer beyond code and message; empty for trouble on the way. */
 export interface KeybeatErrorData {
-  holder?: Holder;
+  /** The device that holds the key; with `keybeat/batch` the worker that has the run. */
+  holder?: Holder & Partial<BatchHolder>;
   request_id?: string;
   issues?: { path: string; message: string }[];
   [more: string]: unknown;

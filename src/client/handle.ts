@@ -1,6 +1,7 @@
 /** The session as the app sees it: its state follows the last event. */
 import { KeybeatError } from "./error.ts";
 import type { LostEvent, SessionEvent } from "./events.ts";
+import { tellApp } from "./tell-app.ts";
 
 /** `ended` only after the app's own end(); any other ending is `lost`. */
 export type SessionState = "live" | "degraded" | "lost" | "ended";
@@ -88,14 +89,7 @@ export function createHandle(onEvent: ((event: SessionEvent) => void) | undefine
         abort.abort(new KeybeatError(event.reason, `The session is lost: ${event.reason}`, { ...event }));
       }
       for (const listener of [onEvent, ...(listeners.get(event.type) ?? [])]) {
-        try {
-          listener?.(event as never);
-        } catch (error) {
-          // The app's error is reported like any other, and stops no heartbeat.
-          queueMicrotask(() => {
-            throw error;
-          });
-        }
+        tellApp(() => listener?.(event as never));
       }
     },
     close() {

@@ -11,7 +11,9 @@
  * call it. So late timers and throttled tabs need no rules of their own: in a hidden tab, where browsers let timers fire
  * once a minute, the stream's comments keep the session live.
  */
+
 import type { HeartbeatReply, StartReply } from "../sessions/device/contract.ts";
+import { type Failed, failed, type Refusal, retryDelayMs } from "./answer.ts";
 import type { Claimed } from "./claim.ts";
 import { readLoss, UNREACHABLE } from "./endings.ts";
 import type { LostEvent } from "./events.ts";
@@ -19,7 +21,7 @@ import { giveBack } from "./give-back.ts";
 import type { Handle } from "./handle.ts";
 import type { StartOptions } from "./options.ts";
 import { type Link, newSessionId } from "./platform.ts";
-import { type Failed, failed, post, type Refusal, retryDelayMs } from "./request.ts";
+import { post } from "./request.ts";
 import type { StoredId } from "./storage.ts";
 import { StreamTurn } from "./stream-turn.ts";
 import { Wakefulness } from "./wakefulness.ts";

@@ -47,10 +47,10 @@ export interface LinkOptions {
 /** The way to the service on this platform. */
 export type Link = Required<LinkOptions>;
 
-export function openLink(options: LinkOptions): Link {
+export function openLink(options: LinkOptions, path = "/api/session/"): Link {
   checkMs("requestTimeoutMs", options.requestTimeoutMs);
   return {
-    url: `${checkUrl(options.url, "url")}/api/session/`,
+    url: `${checkUrl(options.url, "url")}${path}`,
     // Wrapped: browsers refuse fetch and timers that are called as methods of another object.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     clock: options.clock ?? { now: () => performance.now(), wall: () => Date.now() },

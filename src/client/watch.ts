@@ -5,9 +5,6 @@
  * Uses fetch, as EventSource cannot send the session id in a header, and a URL is no place for a secret.
  */
 
-import { readEvents } from "./body.ts";
-import { readLoss } from "./endings.ts";
-import type { Link } from "./platform.ts";
 import {
   type Failed,
   failed,
@@ -17,7 +14,11 @@ import {
   readAnswer,
   readTrouble,
   retryDelayMs,
-} from "./request.ts";
+} from "./answer.ts";
+import { readEvents } from "./body.ts";
+import { readLoss } from "./endings.ts";
+import type { Link } from "./platform.ts";
+import { DEVICE_ANSWER } from "./request.ts";
 
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
@@ -99,7 +100,7 @@ async function readStream(
     } as RequestInit);
     const type = response.headers.get("content-type") ?? "text/event-stream";
     if (response.status !== 200 || !type.startsWith("text/event-stream")) {
-      const answer = await readAnswer(response, url);
+      const answer = await readAnswer(response, url, DEVICE_ANSWER);
       return answer.kind === "ok" ? failed("HTTP 200") : answer;
     }
     for await (const event of readEvents(response)) {

@@ -62,6 +62,36 @@ export async function wait(show: (text: string) => void): Promise<number> {
 }
 `;
 
+const BATCH = `
+import { followBatch, KeybeatError, runBatch, type BatchState } from "keybeat/batch";
+export async function work(show: (text: string) => void): Promise<string> {
+  try {
+    const { sessionId, status, endedReason, completed } = await runBatch({
+      url: "u", token: "t", canvasPath: "a.canvas", nodes: [{ id: "a", page: 1 }], concurrency: 3, timeoutSeconds: 600,
+      run: async ({ page }, { signal, attempt, skip }) => (page > 1 ? skip("later") : { page, attempt, aborted: signal.aborted }),
+      onProgress: ({ completed, total, undelivered }) => show(String(completed / total + undelivered)),
+    });
+    if (status === "partial_failure" && endedReason === "reported") show(String(completed));
+    return sessionId;
+  } catch (error) {
+    if (error instanceof KeybeatError && error.code === "claimed") show(error.data.holder?.worker ?? "?");
+    throw error;
+  }
+}
+export const seen = followBatch("id", {
+  url: "", onChange: ({ counts, groups, nodes }: BatchState) => [counts.failed, groups[0]?.groupId, nodes?.get("a")?.error],
+});
+export async function misuse(): Promise<void> {
+  // @ts-expect-error a new run needs a path
+  await runBatch({ url: "u", nodes: ["a"], run: () => {} });
+  await runBatch({ url: "u", resume: "id", nodes: ["a"], run: () => {} });
+  // @ts-expect-error a node is an id, or has one
+  await runBatch({ url: "u", canvasPath: "a", nodes: [{ name: "a" }], run: () => {} });
+  // @ts-expect-error the node is what was given
+  await runBatch({ url: "u", canvasPath: "a", nodes: ["a"], run: (node) => node.id });
+}
+`;
+
 const TABS = `
 import { startSharedSession, type Session } from "keybeat/client/tabs";
 export const shared: Promise<Session> = startSharedSession({ url: "u", accessKey: "k", shareTabs: true });
@@ -97,7 +127,7 @@ declare module "undici" {
 function compile(
   client: (name: string) => string,
   options: object,
-  files: Record<string, string> = { "app.ts": APP, "tabs.ts": TABS, "room.ts": ROOM },
+  files: Record<string, string> = { "app.ts": APP, "tabs.ts": TABS, "room.ts": ROOM, "batch.ts": BATCH },
 ): string {
   const config = {
     compilerOptions: {
@@ -110,6 +140,7 @@ function compile(
         "keybeat/client": [client("index")],
         "keybeat/client/tabs": [client("tabs/index")],
         "keybeat/waiting-room": [client("waiting-room/index")],
+        "keybeat/batch": [client("batch/index")],
         "keybeat/testing": [client("testing/index")],
       },
       ...options,

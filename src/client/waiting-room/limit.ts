@@ -1,6 +1,7 @@
 /** Permits: work that runs only while the user holds one of the room's permits for requests at once. */
 import type { PermitReply, PositionReply } from "../../sessions/waiting-room/contract.ts";
 import { KeybeatError } from "../error.ts";
+import { onAbort } from "../on-abort.ts";
 import type { RoomLink } from "./call.ts";
 
 export interface LimitOptions {
@@ -28,7 +29,7 @@ export async function processWithLimit<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const abort = new AbortController();
-  const stopFollowing = signal && follow(signal, abort);
+  const stopFollowing = signal && onAbort(signal, () => abort.abort(signal.reason));
   const calledOff = new Promise<never>((_, reject) => {
     abort.signal.addEventListener("abort", () => reject(abort.signal.reason));
   });
@@ -50,20 +51,6 @@ export async function processWithLimit<T>(
   } finally {
     stopFollowing?.();
   }
-}
-
-const followers = new WeakMap<AbortSignal, Set<AbortController>>();
-
-/** One listener a signal, however much work shares it: Node warns of a leak at more than ten. */
-function follow(signal: AbortSignal, abort: AbortController): () => void {
-  const known = followers.get(signal);
-  const all = known ?? new Set();
-  all.add(abort);
-  if (!known) {
-    followers.set(signal, all);
-    signal.addEventListener("abort", () => all.forEach((one) => void one.abort(signal.reason)));
-  }
-  return () => all.delete(abort);
 }
 
 async function requestPermit(

@@ -12,6 +12,7 @@ import type { DepartureEvent, PositionReply } from "../../sessions/waiting-room/
 import type { StreamEvent } from "../body.ts";
 import type { KeybeatError } from "../error.ts";
 import { StreamTurn } from "../stream-turn.ts";
+import { tellApp } from "../tell-app.ts";
 import { asKeybeatError, type RoomLink } from "./call.ts";
 import { askPosition, isPlace } from "./position.ts";
 import { readPlaceStream } from "./stream.ts";
@@ -227,14 +228,7 @@ export class PlaceWatch {
   }
 
   #tell(event: PlaceEvent): void {
-    try {
-      this.#on(event);
-    } catch (error) {
-      // The app's error is reported like any other, and does not stop the watch.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    tellApp(() => this.#on(event));
   }
 
   #cut(now: number, retryAfterSeconds = 0): void {

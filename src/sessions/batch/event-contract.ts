@@ -69,3 +69,5 @@ export const batchEvents = {
   /** Instead of what was missed, where that is not kept any more. */
   reset: told("reset", batchSession),
 };
+
+export type Told<Name extends keyof typeof batchEvents> = z.infer<(typeof batchEvents)[Name]>["data"];
