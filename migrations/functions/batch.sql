@@ -674,6 +674,7 @@ AS $$
 DECLARE
   state service_state := present_state();
   run batch_sessions;
+  until timestamptz;
 BEGIN
   looked_at := 0;
   ended := 0;
@@ -687,10 +688,10 @@ BEGIN
     IF run.completed_at IS NOT NULL THEN
       ended := ended + 1;
     ELSE
+      -- At least a second away, or a run that lives by an outage of ours would be looked at again and again.
+      until := greatest(least(batch_silent_until(run), batch_deadline(run)), clock_timestamp() + interval '1 second');
       UPDATE batch_sessions s
-      SET last_report = run.last_report, worker_seen = run.worker_seen, clock_steps = run.clock_steps,
-          -- At least a second away, or a run that lives by an outage of ours would be looked at again and again.
-          not_over_before = greatest(least(batch_silent_until(run), batch_deadline(run)), clock_timestamp() + interval '1 second')
+      SET last_report = run.last_report, worker_seen = run.worker_seen, clock_steps = run.clock_steps, not_over_before = until
       WHERE s.run = run.run;
     END IF;
   END LOOP;
