@@ -252,7 +252,7 @@ DECLARE
   until timestamptz := least(at + batch_silence(), batch_deadline(run));
 BEGIN
   run.last_report := at;
-  IF with_attempt = run.attempt THEN
+  IF with_attempt = run.attempt AND run.claimed_at IS NOT NULL THEN
     run.worker_seen := at;
   END IF;
   -- An index has it: once in a twentieth of the time is enough.
