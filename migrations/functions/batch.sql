@@ -593,8 +593,8 @@ BEGIN
   IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
-  SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = old.resumed_as;
-  IF FOUND THEN
+  run := read_batch(old.resumed_as);
+  IF run.run IS NOT NULL THEN
     outcome := 'repeated';
     RETURN;
   END IF;
