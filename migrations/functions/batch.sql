@@ -288,16 +288,19 @@ DECLARE
 BEGIN
   PERFORM limit_waiting();
   IF request_key IS NOT NULL THEN
-    INSERT INTO batch_idempotency_keys AS k (key, request_hash, session_id, created_at)
-    VALUES (request_key, hash, id, clock_timestamp())
-    ON CONFLICT (key) DO UPDATE SET request_hash = excluded.request_hash, session_id = excluded.session_id, created_at = excluded.created_at
-    WHERE k.created_at <= clock_timestamp() - interval '24 hours' OR NOT EXISTS (SELECT FROM batch_sessions s WHERE s.session_id = k.session_id);
-    IF NOT FOUND THEN
-      SELECT k.* INTO known FROM batch_idempotency_keys k WHERE k.key = request_key;
-      outcome := CASE WHEN known.request_hash = hash THEN 'repeated' ELSE 'idempotency_conflict' END;
+    LOOP
+      INSERT INTO batch_idempotency_keys (key, request_hash, session_id, created_at)
+      VALUES (request_key, hash, id, clock_timestamp()) ON CONFLICT DO NOTHING;
+      EXIT WHEN FOUND;
+      -- A statement of its own sees what it has waited for: the run of the one that was first.
+      SELECT k.* INTO known FROM batch_idempotency_keys k WHERE k.key = request_key FOR UPDATE;
       SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = known.session_id;
-      RETURN;
-    END IF;
+      IF FOUND AND known.created_at > clock_timestamp() - interval '24 hours' THEN
+        outcome := CASE WHEN known.request_hash = hash THEN 'repeated' ELSE 'idempotency_conflict' END;
+        RETURN;
+      END IF;
+      DELETE FROM batch_idempotency_keys k WHERE k.key = request_key;
+    END LOOP;
   END IF;
   at := clock_timestamp();
   INSERT INTO batch_sessions (session_id, canvas_path, node_count, metadata, plan, timeout_seconds, created_at, updated_at,
