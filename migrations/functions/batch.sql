@@ -111,8 +111,18 @@ AS $$
     WHEN run.status = 'completed' THEN 100 ELSE 0 END)
 $$;
 
--- A run as its reader sees it, but for its results.
-CREATE OR REPLACE FUNCTION view_batch(run batch_sessions)
+-- completed, failed and skipped at this moment, for a statement that has waited for the run since it began: by itself it
+-- would count what was there before.
+CREATE OR REPLACE FUNCTION count_nodes_now(of_run bigint) RETURNS integer[]
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  RETURN (SELECT ARRAY[c.completed, c.failed, c.skipped] FROM count_nodes(of_run) c);
+END
+$$;
+
+-- A run as its reader sees it, but for its results. counted: as count_nodes_now; null: the caller reads all of one moment.
+CREATE OR REPLACE FUNCTION view_batch(run batch_sessions, counted integer[] DEFAULT NULL)
 RETURNS TABLE (
   number bigint, session_id uuid, canvas_path text, node_count integer, status text, created_at timestamptz, updated_at timestamptz,
   started_at timestamptz, completed_at timestamptz, progress_percent double precision, completed_nodes integer,
@@ -123,14 +133,14 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-  counted record := count_nodes(run.run);
-  processed integer := counted.completed + counted.failed + counted.skipped;
+  counts integer[] := coalesce(counted, (SELECT ARRAY[c.completed, c.failed, c.skipped] FROM count_nodes(run.run) c));
+  processed integer := counts[1] + counts[2] + counts[3];
   done integer := processed - run.carried_nodes;
   at timestamptz := clock_timestamp();
 BEGIN
   RETURN QUERY SELECT
     run.run, run.session_id, run.canvas_path, run.node_count, run.status, run.created_at, run.updated_at, run.started_at,
-    run.completed_at, batch_progress(run, processed), counted.completed, counted.failed, counted.skipped,
+    run.completed_at, batch_progress(run, processed), counts[1], counts[2], counts[3],
     run.error_message, run.metadata, run.attempt, run.worker, run.message, run.ended_reason, batch_silent_until(run),
     batch_deadline(run), run.resumed_from, run.resumed_as,
     CASE WHEN run.status = 'running' AND done > 0
