@@ -149,13 +149,17 @@ BEGIN
 END
 $$;
 
--- Adds an event. The caller holds the run, and keeps it (keep_batch).
+-- Adds an event, and takes away those beyond the last 200,000, a thousand at a time. The caller holds the run, and keeps it
+-- (keep_batch).
 CREATE OR REPLACE FUNCTION write_batch_event(run batch_sessions, at timestamptz, event text, data jsonb) RETURNS batch_sessions
 LANGUAGE plpgsql
 AS $$
 BEGIN
   run.last_event := run.last_event + 1;
   INSERT INTO batch_events (run, id, at, event, data) VALUES (run.run, run.last_event, at, event, data);
+  IF run.last_event % 1000 = 0 THEN
+    DELETE FROM batch_events e WHERE e.run = write_batch_event.run.run AND e.id <= write_batch_event.run.last_event - 200000;
+  END IF;
   RETURN run;
 END
 $$;
