@@ -87,7 +87,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       do: is("claim"),
       run,
-      worker: weighted<string | null>([1, null], [2, "ann"], [2, "bob"]),
+      worker: weighted<string | null>([2, null], [2, "ann"], [2, "bob"]),
       replace: weighted([3, false], [1, true]),
     }),
   },
