@@ -128,8 +128,18 @@ AS $$
     WHEN run.status = 'completed' THEN 100 ELSE 0 END)
 $$;
 
--- A run as its reader sees it, but for its results.
-CREATE OR REPLACE FUNCTION view_batch(run batch_sessions)
+-- completed, failed and skipped at this moment, for a statement that has waited for the run since it began: by itself it
+-- would count what was there before.
+CREATE OR REPLACE FUNCTION count_nodes_now(of_run bigint) RETURNS integer[]
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  RETURN (SELECT ARRAY[c.completed, c.failed, c.skipped] FROM count_nodes(of_run) c);
+END
+$$;
+
+-- A run as its reader sees it, but for its results. counted: as count_nodes_now; null: the caller reads all of one moment.
+CREATE OR REPLACE FUNCTION view_batch(run batch_sessions, counted integer[] DEFAULT NULL)
 RETURNS TABLE (
   number bigint, session_id uuid, canvas_path text, node_count integer, status text, created_at timestamptz, updated_at timestamptz,
   started_at timestamptz, completed_at timestamptz, progress_percent double precision, completed_nodes integer,
@@ -140,14 +150,14 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-  counted record := count_nodes(run.run);
-  processed integer := counted.completed + counted.failed + counted.skipped;
+  counts integer[] := coalesce(counted, (SELECT ARRAY[c.completed, c.failed, c.skipped] FROM count_nodes(run.run) c));
+  processed integer := counts[1] + counts[2] + counts[3];
   done integer := processed - run.carried_nodes;
   at timestamptz := clock_timestamp();
 BEGIN
   RETURN QUERY SELECT
     run.run, run.session_id, run.canvas_path, run.node_count, run.status, run.created_at, run.updated_at, run.started_at,
-    run.completed_at, batch_progress(run, processed), counted.completed, counted.failed, counted.skipped,
+    run.completed_at, batch_progress(run, processed), counts[1], counts[2], counts[3],
     run.error_message, run.metadata, run.attempt, run.worker, run.message, run.ended_reason, batch_silent_until(run),
     batch_deadline(run), run.resumed_from, run.resumed_as,
     CASE WHEN run.status = 'running' AND done > 0
@@ -156,13 +166,17 @@ BEGIN
 END
 $$;
 
--- Adds an event. The caller holds the run, and keeps it (keep_batch).
+-- Adds an event, and takes away those beyond the last 200,000, a thousand at a time. The caller holds the run, and keeps it
+-- (keep_batch).
 CREATE OR REPLACE FUNCTION write_batch_event(run batch_sessions, at timestamptz, event text, data jsonb) RETURNS batch_sessions
 LANGUAGE plpgsql
 AS $$
 BEGIN
   run.last_event := run.last_event + 1;
   INSERT INTO batch_events (run, id, at, event, data) VALUES (run.run, run.last_event, at, event, data);
+  IF run.last_event % 1000 = 0 THEN
+    DELETE FROM batch_events e WHERE e.run = write_batch_event.run.run AND e.id <= write_batch_event.run.last_event - 200000;
+  END IF;
   RETURN run;
 END
 $$;
@@ -273,7 +287,7 @@ DECLARE
   until timestamptz := least(at + batch_silence(), batch_deadline(run));
 BEGIN
   run.last_report := at;
-  IF with_attempt = run.attempt THEN
+  IF with_attempt = run.attempt AND run.claimed_at IS NOT NULL THEN
     run.worker_seen := at;
   END IF;
   -- An index has it: once in a twentieth of the time is enough.
@@ -311,16 +325,19 @@ DECLARE
 BEGIN
   PERFORM limit_waiting();
   IF request_key IS NOT NULL THEN
-    INSERT INTO batch_idempotency_keys AS k (key, request_hash, session_id, created_at)
-    VALUES (request_key, hash, id, clock_timestamp())
-    ON CONFLICT (key) DO UPDATE SET request_hash = excluded.request_hash, session_id = excluded.session_id, created_at = excluded.created_at
-    WHERE k.created_at <= clock_timestamp() - interval '24 hours' OR NOT EXISTS (SELECT FROM batch_sessions s WHERE s.session_id = k.session_id);
-    IF NOT FOUND THEN
-      SELECT k.* INTO known FROM batch_idempotency_keys k WHERE k.key = request_key;
-      outcome := CASE WHEN known.request_hash = hash THEN 'repeated' ELSE 'idempotency_conflict' END;
+    LOOP
+      INSERT INTO batch_idempotency_keys (key, request_hash, session_id, created_at)
+      VALUES (request_key, hash, id, clock_timestamp()) ON CONFLICT DO NOTHING;
+      EXIT WHEN FOUND;
+      -- A statement of its own sees what it has waited for: the run of the one that was first.
+      SELECT k.* INTO known FROM batch_idempotency_keys k WHERE k.key = request_key FOR UPDATE;
       SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = known.session_id;
-      RETURN;
-    END IF;
+      IF FOUND AND known.created_at > clock_timestamp() - interval '24 hours' THEN
+        outcome := CASE WHEN known.request_hash = hash THEN 'repeated' ELSE 'idempotency_conflict' END;
+        RETURN;
+      END IF;
+      DELETE FROM batch_idempotency_keys k WHERE k.key = request_key;
+    END LOOP;
   END IF;
   at := clock_timestamp();
   INSERT INTO batch_sessions (session_id, canvas_path, node_count, metadata, plan, timeout_seconds, created_at, updated_at,
@@ -619,8 +636,8 @@ BEGIN
   IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
-  SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = old.resumed_as;
-  IF FOUND THEN
+  run := read_batch(old.resumed_as);
+  IF run.run IS NOT NULL THEN
     outcome := 'repeated';
     RETURN;
   END IF;

@@ -119,6 +119,11 @@ export function createReplay(deps: {
         behind = true;
         continue;
       }
+      // What it has missed is not kept any more. Coming back it begins with how things stand.
+      if ((written[0]?.id ?? 0) > reader.after + 1) {
+        reader.stream.end();
+        continue;
+      }
       const { rest, last } = writtenAfter(reader.after, over && complete);
       if (rest.length > 0) reader.stream.sendWritten(rest);
       if (complete && reader.state !== stateText && stateWaitMs <= 0) {

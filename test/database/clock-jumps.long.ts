@@ -1,9 +1,11 @@
 /**
  * The database's clock jumps: back and ahead, by a minute, an hour and a year, with and without an outage before, for
- * devices and for the waiting room. Nobody who is live is expired by it, nobody who is silent stays for longer than a timeout.
+ * devices, for the waiting room and for batch runs. Nobody who is live is expired by it, nobody who is silent stays for longer than a timeout.
  */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { cleanUpBatches } from "../../src/sessions/batch/expire.ts";
+import { configureBatches } from "../../src/sessions/batch/sql.ts";
 import {
   askPlaceRow,
   leavePlaceRow,
@@ -11,6 +13,7 @@ import {
   settleRoom,
   takePlaceRow,
 } from "../../src/sessions/waiting-room/sql.ts";
+import { batchApi, outcome } from "../sessions/batch/support/batch.ts";
 import { resetRoom } from "../sessions/waiting-room/support/room.ts";
 import { JUMPS, jumpClock, serveFor, tick } from "../support/clock.ts";
 import { useJumps } from "./support/jumps.ts";
@@ -112,6 +115,38 @@ describe.each(JUMPED)("the clock goes $way by $size $before", ({ seconds, outage
       }
     }
     expect(generations).toEqual([...new Set(generations)].sort((a, b) => a - b));
+  });
+
+  it("and no run falls silent by it or is lost to another worker, and none that is silent stays", async () => {
+    await configureBatches(db.database, 60);
+    const api = batchApi(app);
+    const [silent, pending, reporting] = [await api.make(), await api.make(), await api.make()];
+    for (const id of [silent, reporting]) await api.claim(id, { worker: "ann" });
+    const report = async () => outcome(await api.progress(reporting, { attempt: 1 }));
+    const stand = () => Promise.all([silent, pending, reporting].map(async (id) => (await api.read(id)).status));
+    const cleanUp = () => cleanUpBatches(db.database, { retentionDays: 7, untilMs: Number.POSITIVE_INFINITY });
+    await grow(silentBefore, outage);
+    expect(await report()).toBe("200");
+
+    await jumpClock(db, seconds);
+    expect(await stand()).toEqual(["running", "pending", "running"]);
+    expect(outcome(await api.claim(reporting, { worker: "bob" }))).toBe("409 claimed");
+    expect((await tick(db, seconds)).unsettled).toBe(false);
+    expect(await cleanUp()).toEqual({ ended: 0, forgotten: 0 });
+    expect(await stand()).toEqual(["running", "pending", "running"]);
+    expect(outcome(await api.claim(reporting, { worker: "bob" }))).toBe("409 claimed");
+    await serveFor(db, 30);
+    expect(await report()).toBe("200");
+    await serveFor(db, 28);
+    expect(await stand()).toEqual(["running", "pending", "running"]);
+    await serveFor(db, 3);
+    expect(await cleanUp()).toEqual({ ended: 2, forgotten: 0 });
+    expect(await stand()).toEqual(["failed", "cancelled", "running"]);
+    const [row] = await db.sql`
+      SELECT bool_and(completed_at <= clock_timestamp() AND ended_reason = 'silence') AS past FROM batch_sessions
+      WHERE session_id IN (${silent}, ${pending})`;
+    expect(row?.past).toBe(true);
+    await api.cancel(reporting);
   });
 
   it("and no seat, no place in line and no permit is lost by it, and none kept for longer than its time", async () => {

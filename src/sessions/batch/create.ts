@@ -62,6 +62,7 @@ function asCreated(row: BatchRow): BatchRow {
     worker: null,
     message: null,
     ended_reason: null,
+    silent_until: new Date(row.created_at.getTime() + row.silence_seconds * 1000),
     deadline_at: null,
     resumed_as: null,
     estimated_completion: null,

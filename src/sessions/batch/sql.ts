@@ -192,7 +192,7 @@ async function change<Done extends string>(
   const [row] = await lane.query(
     (sql, waits) => sql`
       SELECT v.outcome, b.*, (v.run).claimed_at, (v.run).worker_seen ${audit ? sql`, ${entryOf(sql, sessionId, audit)}` : sql``}
-      FROM ${call(sql, sql`caller_waits(${waits}, ${sessionId}::uuid)`)} v, view_batch(v.run) b`,
+      FROM ${call(sql, sql`caller_waits(${waits}, ${sessionId}::uuid)`)} v, view_batch(v.run, count_nodes_now((v.run).run)) b`,
     turnOf(sessionId),
   );
   return row as unknown as BatchOutcome<Done>;
@@ -250,40 +250,66 @@ export async function putNodeRow(
   if (outcome === "stored" || outcome === "duplicate") return { outcome, node: stored };
   const [run] = await database.requests.query(
     (sql) => sql`
-      SELECT b.*, r.claimed_at, r.worker_seen FROM read_batch(${node.sessionId}::uuid) r, view_batch(r) b`,
+      SELECT b.*, s.claimed_at, s.worker_seen FROM batch_sessions s, view_batch(s) b WHERE s.session_id = ${node.sessionId}`,
     undefined,
     until,
   );
   return { ...(run as unknown as BatchRow & HolderRow), outcome: outcome as Refusal };
 }
 
-/** Undefined: there is no such run. One whose time is over has ended with it. */
-export async function selectBatch(database: Database, sessionId: string): Promise<BatchRow | undefined> {
-  const [row] = await database.requests.query(
-    (sql, waits) => sql`
-      SELECT b.* FROM read_batch(caller_waits(${waits}, ${sessionId}::uuid)) r, view_batch(r) b WHERE r.run IS NOT NULL`,
-  );
-  return row as unknown as BatchRow | undefined;
+/** Undefined: there is no such run. */
+export function selectBatch(database: Database, sessionId: string): Promise<BatchRow | undefined> {
+  return selectSettled(database, sessionId, (sql) => sql`SELECT b.*, ${overdue(sql)} FROM ${viewOf(sql, sessionId)}`);
 }
 
-/** The run with the nodes that are in, of one moment; without them where they are more, or larger, than may be shown. */
-export async function selectBatchWithResults(
+/** The run with the nodes that are in; without them where they are more, or larger, than may be shown. */
+export function selectBatchWithResults(
   database: Database,
   sessionId: string,
   max: { results: number; bytes: number },
 ): Promise<(BatchRow & { nodes: Array<Omit<NodeRow, keyof WireTimes | "group_no"> & WireTimes> | null }) | undefined> {
-  const [row] = await database.requests.query(
-    (sql, waits) => sql`
-      SELECT b.*, CASE
+  return selectSettled(
+    database,
+    sessionId,
+    (sql) => sql`
+      SELECT b.*, ${overdue(sql)}, CASE
         WHEN b.completed_nodes + b.failed_nodes + b.skipped_nodes > ${max.results} OR b.result_bytes > ${max.bytes} THEN NULL
         ELSE coalesce((
           SELECT json_agg(json_build_object('node_id', n.node_id, 'status', n.status, 'result', n.result, 'error', n.error,
                           'started_at', n.started_at, 'completed_at', n.completed_at, 'carried', n.carried) ORDER BY n.node_id)
           FROM batch_nodes n WHERE n.run = b.number AND n.status IS NOT NULL), '[]') END AS nodes
-      FROM read_batch(caller_waits(${waits}, ${sessionId}::uuid)) r, view_batch(r) b WHERE r.run IS NOT NULL`,
+      FROM ${viewOf(sql, sessionId)}`,
   );
-  return row as never;
 }
+
+/**
+ * A run by a statement that reads all of it at one moment, and says whether it is overdue; one whose time is over is ended
+ * first. Undefined: there is no such run.
+ */
+export async function selectSettled<Row>(
+  database: Database,
+  sessionId: string,
+  select: (sql: Sql) => ReturnType<Sql>,
+): Promise<Row | undefined> {
+  const until = performance.now() + REQUEST_DEADLINE_MS;
+  const look = async () =>
+    (await database.requests.query(select, undefined, until))[0] as (Row & { overdue: boolean }) | undefined;
+  const row = await look();
+  if (!row?.overdue) return row;
+  await database.requests.query(
+    (sql, waits) => sql`SELECT FROM read_batch(caller_waits(${waits}, ${sessionId}::uuid))`,
+    undefined,
+    until,
+  );
+  return look();
+}
+
+/** The run `s`, and how it stands, `b`. */
+const viewOf = (sql: Sql, sessionId: string) =>
+  sql`batch_sessions s, view_batch(s) b WHERE s.session_id = ${sessionId}`;
+
+export const overdue = (sql: Sql) =>
+  sql`(SELECT o.reason IS NOT NULL FROM batch_overdue(s, clock_timestamp()) o) AS overdue`;
 
 interface WireTimes {
   started_at: string | null;
@@ -404,7 +430,8 @@ export async function selectTidings(
 ): Promise<TidingsRow[]> {
   return database.requests.query(
     (sql) => sql<TidingsRow[]>`
-      SELECT b.*, extract(epoch FROM least(b.silent_until, b.deadline_at) - clock_timestamp())::float8 * 1000 AS due_in_ms,
+      SELECT b.*, CASE WHEN b.completed_at IS NULL THEN
+          extract(epoch FROM least(b.silent_until, b.deadline_at) - clock_timestamp())::float8 * 1000 END AS due_in_ms,
         (SELECT json_agg(json_build_object('id', e.id, 'event', e.event, 'at', e.at, 'data', e.data) ORDER BY e.id)
          FROM (SELECT e.* FROM batch_events e WHERE e.run = s.run AND e.id > asked.after ORDER BY e.id LIMIT ${eventsMax}) e) AS events
       FROM jsonb_to_recordset(${sql.json(asked)}) AS asked (session_id uuid, after bigint)

@@ -18,7 +18,7 @@ export function useJumps() {
   const app = useApp(db, { adminToken: ADMIN_TOKEN, env: { LIMIT_STARTS: "10" } });
 
   beforeEach(async () => {
-    await db.sql`TRUNCATE active_sessions, session_history`;
+    await db.sql`TRUNCATE active_sessions, session_history, batch_sessions, batch_nodes, batch_events`;
     await resetRoom(db, { maxActive: 1, seatSeconds: 60 });
     await resetClock(db);
   });

@@ -1,6 +1,6 @@
 /** The statements of the published view. */
 import type { Database } from "../../../database/database.ts";
-import type { BatchRow } from "../sql.ts";
+import { type BatchRow, overdue, selectSettled } from "../sql.ts";
 
 export interface GroupRow {
   group_no: number;
@@ -18,13 +18,15 @@ export interface TimesRow {
 }
 
 /** The run with its groups, in the order of the plan, of one moment. Undefined: there is no such run. */
-export async function selectGroupedRun(
+export function selectGroupedRun(
   database: Database,
   sessionId: string,
 ): Promise<(BatchRow & { grouped: GroupRow[] } & TimesRow) | undefined> {
-  const [row] = await database.requests.query(
-    (sql, waits) => sql`
-      SELECT b.*, times.*, coalesce((
+  return selectSettled(
+    database,
+    sessionId,
+    (sql) => sql`
+      SELECT b.*, ${overdue(sql)}, times.*, coalesce((
         SELECT json_agg(g ORDER BY g.group_no) FROM (
           SELECT n.group_no, count(*) FILTER (WHERE n.status = 'success') AS completed,
             batch_group_status(
@@ -36,9 +38,8 @@ export async function selectGroupedRun(
             coalesce(json_agg(json_build_object('node_id', n.node_id, 'error_message', n.error)
               ORDER BY n.node_id) FILTER (WHERE n.status = 'failed'), '[]') AS errors
           FROM batch_nodes n WHERE n.run = b.number AND n.group_no IS NOT NULL GROUP BY n.group_no) g), '[]') AS grouped
-      FROM read_batch(caller_waits(${waits}, ${sessionId}::uuid)) r, view_batch(r) b
+      FROM batch_sessions s, view_batch(s) b
       LEFT JOIN LATERAL batch_node_times(b.number) times ON b.completed_at IS NOT NULL
-      WHERE r.run IS NOT NULL`,
+      WHERE s.session_id = ${sessionId}`,
   );
-  return row as never;
 }

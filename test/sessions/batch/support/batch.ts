@@ -2,10 +2,11 @@
 import { expect } from "vitest";
 import { postInit, type Reply, readReply, type TestApp } from "../../../support/app.ts";
 
-export function batchApi(app: TestApp) {
+/** `at`: where a server listens; else the application is called without a network. */
+export function batchApi(app: Pick<TestApp, "fetch">, at = () => "http://localhost") {
   const send = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const init = body === undefined ? { headers } : postInit(body, headers);
-    return readReply(await app.fetch(new Request(`http://localhost/api/v1${path}`, { ...init, method })));
+    return readReply(await app.fetch(new Request(`${at()}/api/v1${path}`, { ...init, method })));
   };
   const session = (id: string) => `/batch/sessions/${id}`;
   const create = (body: object = {}, headers = {}) =>

@@ -16,7 +16,11 @@ export interface Following {
   stop(): void;
 }
 
-export async function follow(app: TestApp, sessionId: string, lastEventId?: string | number): Promise<Following> {
+export async function follow(
+  app: Pick<TestApp, "url">,
+  sessionId: string,
+  lastEventId?: string | number,
+): Promise<Following> {
   const abort = new AbortController();
   const response = await fetch(`${app.url}/api/v1/batch/sessions/${sessionId}/events`, {
     headers: lastEventId === undefined ? {} : { "Last-Event-ID": String(lastEventId) },
