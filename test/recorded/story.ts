@@ -121,6 +121,7 @@ export const STORY: Step[] = [
 
   ...administration(),
   ...waitingRoom(),
+  ...batchRuns(),
 
   { name: "F starts before the outage", request: start({ access_key: three, session_id: f }) },
   { name: "the database goes away", database: "away" },
@@ -206,5 +207,49 @@ function waitingRoom(): Step[] {
       name: "Ada is forgotten",
       request: { method: "DELETE", path: `/api/admin/waiting-room/users/${ada}`, headers: admin },
     },
+  ];
+}
+
+function batchRuns(): Step[] {
+  const batch = (method: string, path: string, body?: Json) =>
+    ({ method, path: `/api/v1/batch/${path}`, ...(body !== undefined && { body }) }) as const;
+  const view = (method: string, path: string, body?: Json) =>
+    ({ method, path: `/api/v1/parallel/${path}`, ...(body !== undefined && { body }) }) as const;
+  const run = "sessions/{{run}}";
+  const groups = [{ group_id: "g", agent_type: "summary", node_ids: ["one", "two"] }];
+  return [
+    {
+      name: "a run",
+      request: batch("POST", "sessions", { canvas_path: "a.canvas", node_count: 2 }),
+      keep: { run: "session_id" },
+    },
+    { name: "a run of nothing", request: batch("POST", "sessions", {}) },
+    { name: "a worker takes it", request: batch("POST", `${run}/claim`, { worker: "w1" }) },
+    { name: "another would", request: batch("POST", `${run}/claim`, { worker: "w2" }) },
+    { name: "a node is done", request: batch("PUT", `${run}/nodes/one`, { status: "success", attempt: 1 }) },
+    { name: "and again", request: batch("PUT", `${run}/nodes/one`, { status: "success", attempt: 1 }) },
+    { name: "a node fails", request: batch("PUT", `${run}/nodes/two`, { status: "failed", error: "no page" }) },
+    { name: "one too many", request: batch("PUT", `${run}/nodes/three`, { status: "success" }) },
+    { name: "a sign of life", request: batch("POST", `${run}/progress`, { message: "nearly" }) },
+    { name: "it is not complete", request: batch("POST", `${run}/transition`, { status: "completed" }) },
+    { name: "another takes it", request: batch("POST", `${run}/claim`, { worker: "w2", on_conflict: "replace" }) },
+    { name: "the first reports", request: batch("POST", `${run}/progress`, { attempt: 1 }) },
+    { name: "the run", request: batch("GET", run) },
+    { name: "its nodes", request: batch("GET", `${run}/nodes`) },
+    { name: "it ends", request: batch("POST", `${run}/complete`) },
+    { name: "it ends twice", request: batch("POST", `${run}/cancel`) },
+    { name: "it is resumed", request: batch("POST", `${run}/resume`), keep: { resumed: "session_id" } },
+    { name: "a run that there is not", request: batch("GET", "sessions/00000000-0000-4000-8000-000000000000") },
+    { name: "runs of a state that there is not", request: batch("GET", "sessions?status=lost") },
+    { name: "the rest is cancelled", request: view("DELETE", "cancel/{{resumed}}") },
+    {
+      name: "groups",
+      request: view("POST", "execute", { canvas_path: "b.canvas", groups }),
+      keep: { task: "task_id" },
+    },
+    { name: "how far they are", request: view("GET", "status/{{task}}") },
+    { name: "groups of nothing", request: view("POST", "execute", {}) },
+    { name: "they are cancelled", request: view("POST", "cancel/{{task}}", {}) },
+    { name: "they are cancelled twice", request: view("DELETE", "cancel/{{task}}") },
   ];
 }
