@@ -44,6 +44,6 @@ export async function listBatchNodes(
 ): Promise<BatchNodesPage> {
   const run = await readRun(database, sessionId);
   const { rows, next_cursor } = await readNodes(database, run, { ...page, brief: results === "false" });
-  const groupOf = (no: number | null) => (no === null ? null : (run.plan?.groups[no]?.group_id ?? null));
+  const groupOf = (no: number | null) => (no === null ? undefined : run.plan?.groups[no]?.group_id);
   return { nodes: rows.map((row) => ({ ...describeNode(row), group_id: groupOf(row.group_no) })), next_cursor };
 }

@@ -36,9 +36,8 @@ export const batchReply = z.object({ session: batchSession, groups: z.array(grou
 
 export const listNodesQuery = nodesQuery.extend(sessionQuery.shape);
 
-/** Null: the session has no groups. */
-const group_id = groupItem.shape.group_id.nullable();
-export const batchNodeItem = nodeItem.extend({ group_id });
+/** Without a group where the session has none. */
+export const batchNodeItem = nodeItem.extend({ group_id: groupItem.shape.group_id.optional() });
 export const batchNodesPage = z.object({ nodes: z.array(batchNodeItem), next_cursor: z.string().nullable() });
 
 export type ListBatches = z.infer<typeof listBatchesQuery>;
