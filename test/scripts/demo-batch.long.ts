@@ -33,8 +33,8 @@ it("shows a run that outlives its worker, a node that fails, and a resume of tha
     expect(at, `${line} in order in:\n${output}`).toBeGreaterThanOrEqual(0);
     from += at;
   }
-  const stored = Number(/\b(\d+) results are in/.exec(output)?.[1]);
-  expect(Number(/\b(\d+) nodes still to do/.exec(output)?.[1])).toBe(40 - stored);
+  const stored = Number(/\b(\d{1,3}) results are in/.exec(output)?.[1]);
+  expect(Number(/\b(\d{1,3}) nodes still to do/.exec(output)?.[1])).toBe(40 - stored);
   expect(output).toMatch(/sees page-31 fail/);
   expect([...output.matchAll(/is told of the end: (\w+)/g)].map(([, status]) => status)).toEqual([
     "partial_failure",

@@ -52,13 +52,17 @@ export function printSessions(sessions: BatchSession[]): void {
       session.node_count,
       session.completed_nodes,
       session.failed_nodes,
-      `${session.progress_percent} %`,
+      percentOf(session),
       session.worker,
       ago(session.created_at),
       session.canvas_path,
     ]),
   );
 }
+
+/** In hundredths at most: a worker may send any number. */
+export const percentOf = ({ progress_percent }: { progress_percent: number }): string =>
+  `${Math.round(progress_percent * 100) / 100} %`;
 
 const STYLES: Partial<Record<string, Style>> = {
   success: "green",

@@ -5,11 +5,12 @@ import type { Database } from "../../database/database.ts";
 import type { BatchSession, NodeItem } from "../../sessions/batch/contract.ts";
 import { listNodes } from "../../sessions/batch/read.ts";
 import { ago, clean, type OutputOptions, printJson, printTable, shorten, span } from "../output.ts";
-import { statusCell } from "./list.ts";
+import { percentOf, statusCell } from "./list.ts";
 import { withSession } from "./which.ts";
 
 const NODES_SHOWN = 20;
 const METADATA_PLACES = 200;
+const ERROR_PLACES = 1000;
 
 export function addShowCommand(batch: Command): void {
   batch
@@ -54,7 +55,7 @@ function fieldsOf(session: BatchSession): Array<[name: string, value: string | n
     ["works on", session.canvas_path],
     ["status", session.ended_reason === null ? session.status : `${session.status} (${session.ended_reason})`],
     ["error", session.error_message],
-    ["progress", `${session.progress_percent} %`],
+    ["progress", percentOf(session)],
     ["nodes", `${session.node_count}: ${countsOf(session).join(", ")}`],
     ["message", session.message],
     ["worker", attempt === 0 ? "none yet" : `${worker ?? "without a name"}, attempt ${attempt}`],
@@ -119,7 +120,7 @@ function printNodes(nodes: NodeItem[], { failed_nodes }: BatchSession, more: num
       node_id,
       statusCell(status ?? "to do"),
       carried ? "carried over" : execution_time_ms === null ? null : `${execution_time_ms} ms`,
-      error && oneLine(error),
+      error && shorten(oneLine(error), ERROR_PLACES),
     ]),
   );
   const failedMore = failed_nodes - nodes.filter(({ status }) => status === "failed").length;

@@ -103,10 +103,14 @@ describe("keybeat batch show", () => {
     expect(shown.nodes[0]).toMatchObject({ node_id: "figure-3", status: "failed", error: "no ink\n  at line 3" });
   });
 
-  it("says how many more have failed", async () => {
+  it("says how many more have failed, and rounds what the worker says of its progress", async () => {
     const id = await api.make({ node_count: 30 });
     await Promise.all(Array.from({ length: 25 }, (_, at) => api.put(id, `n-${at}`, "failed")));
-    expect((await batch("show", id)).stdout).toMatch(/^and 5 more, 5 of them failed$/m);
+    await api.claim(id);
+    await api.progress(id, { progress_percent: 100 / 3 });
+    const { stdout } = await batch("show", id);
+    expect(stdout).toMatch(/^and 5 more, 5 of them failed$/m);
+    expect(stdout).toMatch(/^progress +33.33 %$/m);
   });
 
   it("tells of an ended one why, how long it took, and what became of it", async () => {

@@ -1,6 +1,7 @@
 /** Draws a session as lines of text that fit the terminal. */
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
 import { ago, clean, paint, shorten, wrap } from "../../output.ts";
+import { percentOf } from "../list.ts";
 import { countsOf, oneLine } from "../show.ts";
 import { processedOf, sayPace, sayWho } from "./words.ts";
 
@@ -41,9 +42,8 @@ function drawOutage({ unavailable, seenAt }: View, columns: number): string[] {
   return wrap(words, columns, " ").map((line) => paint("red", line));
 }
 
-/** Full only when every node is in. */
 function drawBar(run: BatchRow, columns: number): string {
-  const percent = `${run.progress_percent} %`;
+  const percent = percentOf(run);
   const places = Math.min(BAR_PLACES_MAX, columns - PERCENT_PLACES);
   if (places < 4) return shorten(percent, columns);
   const filled = Math.floor((places * run.progress_percent) / 100);

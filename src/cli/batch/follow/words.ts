@@ -2,6 +2,7 @@
 import type { KeptEvent } from "../../../events/replay.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
 import { span } from "../../output.ts";
+import { percentOf } from "../list.ts";
 import { countsOf, oneLine } from "../show.ts";
 
 export const processedOf = (run: BatchRow): number => run.completed_nodes + run.failed_nodes + run.skipped_nodes;
@@ -25,7 +26,7 @@ export function sayPace(run: BatchRow, pace: number | undefined): string[] {
 
 export function sayProgress(run: BatchRow, pace: number | undefined): string[] {
   const message = run.message === null ? [] : [oneLine(run.message)];
-  return [`${run.progress_percent} %`, ...countsOf(run), ...sayPace(run, pace), ...message];
+  return [percentOf(run), ...countsOf(run), ...sayPace(run, pace), ...message];
 }
 
 export function sayEnd(run: BatchRow): string {
