@@ -124,6 +124,7 @@ describe("the packed package in an empty project", () => {
       "README.md",
       "CHANGELOG.md",
       "src/client/python/keybeat.py",
+      "src/client/python/keybeat_batch.py",
       "scripts/monitor/",
       "migrations/0000",
     ]) {

@@ -9,7 +9,7 @@ import { describeWithPython, FOLDER, newFolder, python, usePython } from "./supp
 usePython();
 
 describeWithPython("the files", () => {
-  it.each(["keybeat.py", "conformance.py", "virtual_world.py"])(
+  it.each(["keybeat.py", "keybeat_batch.py", "conformance.py", "virtual_world.py"])(
     "%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know",
     (name) => {
       const check = `
@@ -26,14 +26,22 @@ ast.parse(source, feature_version=(3, 8))`;
   it("does nothing when it is imported", async () => {
     const app = python(
       `
-import atexit, importlib, keybeat
+import atexit, importlib, keybeat, keybeat_batch
 before = atexit._ncallbacks()
-importlib.reload(keybeat)
+for file in (keybeat, keybeat_batch):
+    importlib.reload(file)
 say("again", threads=threading.active_count(), exit_calls=atexit._ncallbacks() - before)`,
       ["", ""],
     );
     expect(await app.next("again")).toMatchObject({ threads: 1, exit_calls: 0 });
     await app.ended();
+  });
+
+  it("connect in the same way", () => {
+    const read = (name: string) => readFileSync(join(FOLDER, name), "utf8");
+    const shared =
+      /^# RFC 8305[\s\S]*?(?=^def _prepare_connection|^class _Line)|^class _Line:[\s\S]*?self\._handle = None$(?=\n+(?:_sessions|$(?![\s\S])))/gm;
+    expect(read("keybeat_batch.py").match(shared)).toEqual(read("keybeat.py").match(shared));
   });
 });
 
