@@ -93,6 +93,11 @@ AS $$
   WHERE seconds % u.size = 0 AND u.n > 0 LIMIT 1
 $$;
 
+-- What a node's result weighs.
+CREATE OR REPLACE FUNCTION node_bytes(result jsonb, error text) RETURNS integer
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT coalesce(octet_length(result::text), 0) + coalesce(octet_length(error), 0) $$;
+
 -- The nodes that are in, by their outcome: each a count in the index, as of 10,000 rows the heap costs twice as much.
 CREATE OR REPLACE FUNCTION count_nodes(of_run bigint, OUT completed integer, OUT failed integer, OUT skipped integer)
 LANGUAGE plpgsql STABLE
@@ -561,7 +566,7 @@ BEGIN
   stored.error := with_error;
   stored.started_at := began;
   stored.completed_at := ended;
-  grown := coalesce(octet_length(with_result::text), 0) - coalesce(octet_length(before.result::text), 0);
+  grown := node_bytes(with_result, with_error) - node_bytes(before.result, before.error);
   IF outcome IS NULL AND grown > 0 AND run.result_bytes + grown > bytes_max THEN
     outcome := 'run_full';
   END IF;
@@ -658,7 +663,7 @@ BEGIN
   run := tell_carried(run, at);
   UPDATE batch_sessions s
   SET carried_nodes = resume_batch.run.carried_nodes, last_event = resume_batch.run.last_event,
-      result_bytes = (SELECT coalesce(sum(octet_length(n.result::text)), 0) FROM batch_nodes n WHERE n.run = s.run)
+      result_bytes = (SELECT coalesce(sum(node_bytes(n.result, n.error)), 0) FROM batch_nodes n WHERE n.run = s.run)
   WHERE s.run = resume_batch.run.run RETURNING s.* INTO run;
   UPDATE batch_sessions s SET resumed_as = new_id WHERE s.run = old.run;
   PERFORM pg_notify('keybeat_batch', id::text);

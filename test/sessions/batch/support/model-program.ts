@@ -235,7 +235,7 @@ export async function readScene(db: TestDatabase): Promise<Standing[]> {
       floor(extract(epoch FROM at - created_at))::int AS created, floor(extract(epoch FROM at - updated_at))::int AS updated,
       floor(extract(epoch FROM at - started_at))::int AS started, floor(extract(epoch FROM at - completed_at))::int AS ended,
       floor(extract(epoch FROM at - last_report))::int AS reported, floor(extract(epoch FROM at - worker_seen))::int AS seen,
-      (s.result_bytes = (SELECT coalesce(sum(octet_length(n.result::text)), 0) FROM batch_nodes n WHERE n.run = s.run)) AS weighed,
+      (s.result_bytes = (SELECT coalesce(sum(node_bytes(n.result, n.error)), 0) FROM batch_nodes n WHERE n.run = s.run)) AS weighed,
       (SELECT coalesce(json_agg(json_build_array(n.node_id, n.group_no, n.status, n.result, n.error, n.carried)
               ORDER BY n.node_id), '[]') FROM batch_nodes n WHERE n.run = s.run) AS nodes,
       (SELECT coalesce(json_agg(json_build_array(e.id, e.event, e.data) ORDER BY e.id), '[]')
