@@ -23,13 +23,14 @@ const isOver = (page: Page, words: string) => page.getByRole("status").getByText
 
 /** Of 5 nodes in two groups: one done, one failed, one skipped, two still to do. */
 async function makeHalfDone(path: string, error = "the model was overloaded"): Promise<string> {
-  const { body } = await batch.execute({
+  const { status, body } = await batch.execute({
     canvas_path: path,
     groups: [
       { group_id: "texts", agent_type: "writer", node_ids: ["t1", "t2", "t3"] },
       { group_id: "figures", agent_type: "painter", node_ids: ["f1", "f2"] },
     ],
   });
+  expect(status).toBe(202);
   const id: string = body.session_id;
   await batch.claim(id, { worker: "worker-7" });
   await batch.put(id, "t1");
@@ -248,7 +249,7 @@ describe("a batch run at the page", () => {
 
 describe("the batches by keyboard alone", () => {
   it("are reached, opened and cancelled", async () => {
-    await makeHalfDone("by keyboard");
+    await makeHalfDone("keyboard.canvas");
     const { page } = await operators.signIn(app.url);
     const focused = () => page.evaluate("document.activeElement.textContent");
     const tabTo = async (name: string) => {
@@ -257,12 +258,12 @@ describe("the batches by keyboard alone", () => {
     };
     await page.getByRole("link", { name: "Batches" }).focus();
     await page.keyboard.press("Enter");
-    await page.getByRole("link", { name: "by keyboard" }).waitFor();
-    await tabTo("by keyboard");
+    await page.getByRole("link", { name: "keyboard.canvas" }).waitFor();
+    await tabTo("keyboard.canvas");
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "by keyboard" }).waitFor();
+    await page.getByRole("heading", { name: "keyboard.canvas" }).waitFor();
     await page.getByRole("button", { name: "Cancel" }).waitFor();
-    expect(await focused()).toBe("by keyboard");
+    expect(await focused()).toBe("keyboard.canvas");
     await tabTo("Cancel");
     await page.keyboard.press("Enter");
     await page.keyboard.press("Escape");
@@ -272,7 +273,7 @@ describe("the batches by keyboard alone", () => {
     await page.keyboard.type("enough");
     await page.keyboard.press("Enter");
     await isOver(page, "cancelled");
-    expect(await focused()).toBe("by keyboard");
+    expect(await focused()).toBe("keyboard.canvas");
   });
 });
 
