@@ -96,7 +96,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({ do: is("move"), run, to: fc.constantFrom(...BATCH_STATUSES), message, attempt }),
   },
   { weight: 4, arbitrary: fc.record({ do: is("complete"), run, message, percent, attempt }) },
-  { weight: 4, arbitrary: fc.record({ do: is("progress"), run, percent, message, attempt }) },
+  { weight: 7, arbitrary: fc.record({ do: is("progress"), run, percent, message, attempt }) },
   {
     weight: 20,
     arbitrary: fc.record({
@@ -113,7 +113,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: is("force end"), run, reason: message }) },
   { weight: 6, arbitrary: fc.record({ do: is("resume"), run }) },
   { weight: 3, arbitrary: fc.record({ do: is("read"), run }) },
-  { weight: 2, arbitrary: fc.record({ do: is("status"), run }) },
+  { weight: 5, arbitrary: fc.record({ do: is("status"), run }) },
   { weight: 1, arbitrary: fc.record({ do: is("erase"), run }) },
   { weight: 1, arbitrary: fc.record({ do: is("stats") }) },
   { weight: 3, arbitrary: fc.record({ do: is("cleanup") }) },

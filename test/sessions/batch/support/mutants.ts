@@ -368,23 +368,13 @@ export const MUTANTS: FunctionMutant[] = [
     fn: "create_batch",
     swaps: [["known.request_hash = hash", "true"]],
   },
-  // What goes.
+  // What goes; that nothing goes before its time is for silence.test.ts, as no story keeps a run alive for a week.
   {
     name: "an operator's end cancels",
     fn: "force_batch_end",
     swaps: [["CASE run.status WHEN 'running' THEN 'failed' ELSE 'cancelled' END", "'cancelled'"]],
   },
-  {
-    name: "retention counts from the creation",
-    fn: "forget_batches",
-    swaps: [["o.completed_at <", "o.created_at <"]],
-  },
-  {
-    name: "retention takes what has not ended",
-    fn: "forget_batches",
-    swaps: [["WHERE o.completed_at <", "WHERE coalesce(o.completed_at, o.created_at) <"]],
-  },
-  { name: "nothing is ever forgotten", fn: "forget_batches", swaps: [["LIMIT 1000", "LIMIT 0"]] },
+  { name: "nothing is ever forgotten", fn: "forget_batches", swaps: [["LIMIT 1000 FOR", "LIMIT 0 FOR"]] },
   {
     name: "an erased run is still there",
     fn: "erase_batch",
