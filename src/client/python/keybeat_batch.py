@@ -43,6 +43,7 @@ import threading
 import time
 import traceback
 import types
+import urllib.error
 import urllib.request
 import uuid
 from dataclasses import dataclass
@@ -292,7 +293,7 @@ class _Batch:
                 threads = [self._thread(self._beat), self._thread(self._watch)]
                 self._work_through()
         except Exception as error:
-            self._stop(error, None if isinstance(error, BatchError) else "failed")
+            self._fail(error)
         try:
             self._end()
         except Exception as error:
@@ -367,13 +368,14 @@ class _Batch:
         while not self._cancelled.is_set():
             with self._lock:
                 node = next(self._nodes, None)
-            report = None if node is None else self._run_node(node, context)
-            if node is None or report is None:
+            if node is None:
                 return
             try:
-                self._report(node, report)
-            except BatchError as error:
-                return self._refused(error)
+                report = self._run_node(node, context)
+                if report:
+                    self._report(node, report)
+            except Exception as error:
+                self._fail(error)
 
     def _run_node(self, node: str, context: BatchContext) -> Optional[Json]:
         """The node's report; None if the run was over for this worker before the node was."""
@@ -411,7 +413,7 @@ class _Batch:
             try:
                 if self._options.on_progress:
                     self._options.on_progress(self._about(about))
-            except Exception:
+            except BaseException:
                 log.exception("on_progress has failed")
 
     def _beat(self) -> None:
@@ -424,8 +426,8 @@ class _Batch:
                 return
             try:
                 delay = self._send("POST", self._path("/progress"), {"attempt": self._attempt}).get("report_in")
-            except BatchError as error:
-                return self._refused(error)
+            except Exception as error:
+                return self._fail(error)
             delay = max(0.1, min(delay, 60.0)) if isinstance(delay, (int, float)) else 10.0
 
     def _watch(self) -> None:
@@ -442,8 +444,8 @@ class _Batch:
             # A beat tells that too, and whether it counts.
             self._beat_now.set()
 
-    def _refused(self, error: BatchError) -> None:
-        self._stop(error, None if error.code in _LOST else "failed")
+    def _fail(self, error: Exception) -> None:
+        self._stop(error, None if getattr(error, "code", "") in _LOST else "failed")
 
     def _stop(self, error: BaseException, ending: Optional[str] = None) -> None:
         """The run goes no further. Only the first reason counts, and none once it is being completed."""
@@ -628,7 +630,7 @@ class _Link:
         self._url = url + "/api/v1/batch/sessions"
         self._headers = {"User-Agent": "keybeat-python"}
         if token:
-            self._headers["Authorization"] = "Bearer " + token
+            self._headers["Authorization"] = "Bearer " + token.strip()
         self._ssl_context = ssl_context
         self._lock = threading.Lock()
         # What is under way, and when it is cut.
@@ -701,7 +703,8 @@ class _Link:
             cause: Any = getattr(trouble, "reason", trouble) if isinstance(trouble, urllib.error.URLError) else trouble
             what = f"no answer within {timeout:.3g} s" if line.is_cut else f"{type(cause).__name__}: {cause}"
             address = urlsplit(self._url)
-            lasting = getattr(cause, "reason", "") in _LASTING
+            # A ValueError: a token, say, that no header can hold.
+            lasting = getattr(cause, "reason", "") in _LASTING or (isinstance(cause, ValueError) and not line.is_cut)
             raise _Failed(f"{what} ({address.scheme}://{address.netloc})", is_lasting=lasting) from cause
         finally:
             with self._lock:
