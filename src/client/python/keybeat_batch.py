@@ -66,7 +66,7 @@ class BatchError(Exception):
 
     - session_over: somebody or something ended the run; data["status"] and data["ended_reason"] say how.
     - attempt_replaced: another worker has taken the run; data["holder"] says which.
-    - session_not_found: there is no such run (any more). claimed: another worker took it before it began.
+    - session_not_found: there is no such run (any more). claimed: another worker has it, and on_conflict was "refuse".
     - too_many_nodes, unknown_node: the run to resume has other nodes than these.
     - unauthorized: the token is wrong. invalid_request: see data["issues"].
     - unreachable: no answer for five minutes at the beginning, or none possible, such as with a bad certificate.
@@ -96,7 +96,8 @@ def run_batch(
     *, url: str, nodes: Iterable[str], run: Callable[[str, BatchContext], Any], canvas_path: Optional[str] = None,
     concurrency: int = 12, resume: Optional[str] = None, on_progress: Optional[Callable[[Json], Any]] = None,
     token: Optional[str] = None, worker: Optional[str] = None, metadata: Optional[Json] = None,
-    timeout_seconds: Optional[int] = None, ssl_context: Optional[ssl.SSLContext] = None,
+    timeout_seconds: Optional[int] = None, on_conflict: str = "replace",
+    ssl_context: Optional[ssl.SSLContext] = None,
 ) -> Json:
     """
     Works through the nodes, each in a thread, and ends the run as its results say. Returns the session, without results:
@@ -116,6 +117,8 @@ def run_batch(
     worker           a name to show; whoever has the same name may take the run. Default: one that nobody else has
     metadata         an object that the session keeps
     timeout_seconds  a limit for the whole run, 60 to 86,400; then it fails
+    on_conflict      the run to resume is live, and its worker was heard of in the last minute: "replace" or "refuse"
+                     (raise `claimed`)
     ssl_context      for a certificate authority of your own; default: the system's
 
     Raises BatchError (see there for the codes) when the run was lost, or never began; a wrong argument is a ValueError. At
@@ -140,7 +143,7 @@ async def run_batch_async(
     *, url: str, nodes: Iterable[str], run: Callable[[str, BatchContext], Awaitable[Any]],
     canvas_path: Optional[str] = None, concurrency: int = 12, resume: Optional[str] = None,
     on_progress: Optional[Callable[[Json], Any]] = None, token: Optional[str] = None, worker: Optional[str] = None,
-    metadata: Optional[Json] = None, timeout_seconds: Optional[int] = None,
+    metadata: Optional[Json] = None, timeout_seconds: Optional[int] = None, on_conflict: str = "replace",
     ssl_context: Optional[ssl.SSLContext] = None,
 ) -> Json:
     """
@@ -186,7 +189,8 @@ def follow_batch(url: str, session_id: str, *, ssl_context: Optional[ssl.SSLCont
     """
     How a run stands, now and after every change, until it is over; no gap when the connection breaks, however long. Each is
     the session as the service shows it, but that events bring no results: what became of a node since is in `node_results`
-    (one and the same dict in all states) without its `result`. Raises BatchError, such as session_not_found.
+    (one dict that the states share, empty beyond 1,000 nodes) without its `result`. Raises BatchError, such as
+    session_not_found.
     """
     state: Json = {}
     with contextlib.closing(_Link(_check_url(url), None, ssl_context)) as link:
@@ -310,17 +314,26 @@ class _Batch:
         """Makes the run, or finds the one to go on with, and claims it."""
         options = self._options
         start = functools.partial(self._send, give_up_at=time.monotonic() + _START_TIMEOUT)
-        if options.resume:
-            self._session = self._resume(options.resume, start)
-        else:
+        if not options.resume:
             request = {"canvas_path": options.canvas_path, "node_count": len(options.nodes)}
             request.update(metadata=options.metadata, timeout_seconds=options.timeout_seconds)
             self._session = start("POST", "", request, headers={"Idempotency-Key": str(uuid.uuid4())})
-        if self._session["status"] == "completed" or self._cancelled.is_set():
-            return
         worker = options.worker or f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        claim = {"worker": worker, "on_conflict": "replace" if options.resume else "refuse"}
-        self._session = session = start("POST", self._path("/claim"), claim)
+        claim = {"worker": worker, "on_conflict": options.on_conflict if options.resume else "refuse"}
+        session: Json = {}
+        while not session:
+            if options.resume:
+                self._session = self._resume(options.resume, start)
+            if self._session["status"] == "completed" or self._cancelled.is_set():
+                return
+            if len(options.nodes) > self._session["node_count"]:
+                raise BatchError("too_many_nodes", f"the run has {self._session['node_count']} nodes", self._about({}))
+            try:
+                self._session = session = start("POST", self._path("/claim"), claim)
+            except BatchError as error:
+                # It has ended meanwhile, so it is to be resumed.
+                if error.code != "session_over" or not options.resume:
+                    raise
         self._attempt = session["attempt"]
         if session["deadline_at"]:
             # The service's own word usually comes first.
@@ -520,6 +533,8 @@ def _check(options: Any) -> None:
         raise ValueError("nodes must hold each id once")
     if not isinstance(options.concurrency, int) or options.concurrency < 1:
         raise ValueError("concurrency must be a whole number from 1")
+    if options.on_conflict not in ("replace", "refuse"):
+        raise ValueError('on_conflict must be "replace" or "refuse"')
     if not options.resume and not options.canvas_path:
         raise ValueError("canvas_path must name what is worked on")
 
@@ -581,6 +596,8 @@ def _sigterm_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+# More the service does not show at once either.
+_SHOWN_RESULTS_MAX = 1_000
 _COUNTS = ("completed_nodes", "failed_nodes", "skipped_nodes", "progress_percent")
 _OF_END = ("status", "ended_reason", "error_message", "resumed_as")
 
@@ -600,6 +617,8 @@ def _fold(state: Json, event: str, told: Json) -> Json:
         node = {"node_id": data.get("node_id"), "status": data.get("status"), "error": data.get("error"), "result": None}
         node.update(started_at=None, completed_at=None, execution_time_ms=None, carried=data.get("carried", False))
         state["node_results"][node["node_id"]] = node
+        if len(state["node_results"]) > _SHOWN_RESULTS_MAX:
+            state.update(node_results={}, node_results_truncated=True)
     elif event == "complete":
         state.update({name: data[name] for name in _OF_END if name in data}, completed_at=at)
         state.update(silent_until=None, estimated_completion=None)
