@@ -43,6 +43,7 @@ import threading
 import time
 import traceback
 import types
+import urllib.error
 import urllib.request
 import uuid
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class BatchError(Exception):
 
     - session_over: somebody or something ended the run; data["status"] and data["ended_reason"] say how.
     - attempt_replaced: another worker has taken the run; data["holder"] says which.
-    - session_not_found: there is no such run (any more). claimed: another worker took it before it began.
+    - session_not_found: there is no such run (any more). claimed: another worker has it, and on_conflict was "refuse".
     - too_many_nodes, unknown_node: the run to resume has other nodes than these.
     - unauthorized: the token is wrong. invalid_request: see data["issues"].
     - unreachable: no answer for five minutes at the beginning, or none possible, such as with a bad certificate.
@@ -95,7 +96,8 @@ def run_batch(
     *, url: str, nodes: Iterable[str], run: Callable[[str, BatchContext], Any], canvas_path: Optional[str] = None,
     concurrency: int = 12, resume: Optional[str] = None, on_progress: Optional[Callable[[Json], Any]] = None,
     token: Optional[str] = None, worker: Optional[str] = None, metadata: Optional[Json] = None,
-    timeout_seconds: Optional[int] = None, ssl_context: Optional[ssl.SSLContext] = None,
+    timeout_seconds: Optional[int] = None, on_conflict: str = "replace",
+    ssl_context: Optional[ssl.SSLContext] = None,
 ) -> Json:
     """
     Works through the nodes, each in a thread, and ends the run as its results say. Returns the session, without results:
@@ -115,6 +117,8 @@ def run_batch(
     worker           a name to show; whoever has the same name may take the run. Default: one that nobody else has
     metadata         an object that the session keeps
     timeout_seconds  a limit for the whole run, 60 to 86,400; then it fails
+    on_conflict      the run to resume is live, and its worker was heard of in the last minute: "replace" or "refuse"
+                     (raise `claimed`)
     ssl_context      for a certificate authority of your own; default: the system's
 
     Raises BatchError (see there for the codes) when the run was lost, or never began; a wrong argument is a ValueError. At
@@ -139,7 +143,7 @@ async def run_batch_async(
     *, url: str, nodes: Iterable[str], run: Callable[[str, BatchContext], Awaitable[Any]],
     canvas_path: Optional[str] = None, concurrency: int = 12, resume: Optional[str] = None,
     on_progress: Optional[Callable[[Json], Any]] = None, token: Optional[str] = None, worker: Optional[str] = None,
-    metadata: Optional[Json] = None, timeout_seconds: Optional[int] = None,
+    metadata: Optional[Json] = None, timeout_seconds: Optional[int] = None, on_conflict: str = "replace",
     ssl_context: Optional[ssl.SSLContext] = None,
 ) -> Json:
     """
@@ -185,7 +189,8 @@ def follow_batch(url: str, session_id: str, *, ssl_context: Optional[ssl.SSLCont
     """
     How a run stands, now and after every change, until it is over; no gap when the connection breaks, however long. Each is
     the session as the service shows it, but that events bring no results: what became of a node since is in `node_results`
-    (one and the same dict in all states) without its `result`. Raises BatchError, such as session_not_found.
+    (one dict that the states share, empty beyond 1,000 nodes) without its `result`. Raises BatchError, such as
+    session_not_found.
     """
     state: Json = {}
     with contextlib.closing(_Link(_check_url(url), None, ssl_context)) as link:
@@ -292,7 +297,7 @@ class _Batch:
                 threads = [self._thread(self._beat), self._thread(self._watch)]
                 self._work_through()
         except Exception as error:
-            self._stop(error, None if isinstance(error, BatchError) else "failed")
+            self._fail(error)
         try:
             self._end()
         except Exception as error:
@@ -309,17 +314,26 @@ class _Batch:
         """Makes the run, or finds the one to go on with, and claims it."""
         options = self._options
         start = functools.partial(self._send, give_up_at=time.monotonic() + _START_TIMEOUT)
-        if options.resume:
-            self._session = self._resume(options.resume, start)
-        else:
+        if not options.resume:
             request = {"canvas_path": options.canvas_path, "node_count": len(options.nodes)}
             request.update(metadata=options.metadata, timeout_seconds=options.timeout_seconds)
             self._session = start("POST", "", request, headers={"Idempotency-Key": str(uuid.uuid4())})
-        if self._session["status"] == "completed" or self._cancelled.is_set():
-            return
         worker = options.worker or f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        claim = {"worker": worker, "on_conflict": "replace" if options.resume else "refuse"}
-        self._session = session = start("POST", self._path("/claim"), claim)
+        claim = {"worker": worker, "on_conflict": options.on_conflict if options.resume else "refuse"}
+        session: Json = {}
+        while not session:
+            if options.resume:
+                self._session = self._resume(options.resume, start)
+            if self._session["status"] == "completed" or self._cancelled.is_set():
+                return
+            if len(options.nodes) > self._session["node_count"]:
+                raise BatchError("too_many_nodes", f"the run has {self._session['node_count']} nodes", self._about({}))
+            try:
+                self._session = session = start("POST", self._path("/claim"), claim)
+            except BatchError as error:
+                # It has ended meanwhile, so it is to be resumed.
+                if error.code != "session_over" or not options.resume:
+                    raise
         self._attempt = session["attempt"]
         if session["deadline_at"]:
             # The service's own word usually comes first.
@@ -367,13 +381,14 @@ class _Batch:
         while not self._cancelled.is_set():
             with self._lock:
                 node = next(self._nodes, None)
-            report = None if node is None else self._run_node(node, context)
-            if node is None or report is None:
+            if node is None:
                 return
             try:
-                self._report(node, report)
-            except BatchError as error:
-                return self._refused(error)
+                report = self._run_node(node, context)
+                if report:
+                    self._report(node, report)
+            except Exception as error:
+                self._fail(error)
 
     def _run_node(self, node: str, context: BatchContext) -> Optional[Json]:
         """The node's report; None if the run was over for this worker before the node was."""
@@ -411,7 +426,7 @@ class _Batch:
             try:
                 if self._options.on_progress:
                     self._options.on_progress(self._about(about))
-            except Exception:
+            except BaseException:
                 log.exception("on_progress has failed")
 
     def _beat(self) -> None:
@@ -424,8 +439,8 @@ class _Batch:
                 return
             try:
                 delay = self._send("POST", self._path("/progress"), {"attempt": self._attempt}).get("report_in")
-            except BatchError as error:
-                return self._refused(error)
+            except Exception as error:
+                return self._fail(error)
             delay = max(0.1, min(delay, 60.0)) if isinstance(delay, (int, float)) else 10.0
 
     def _watch(self) -> None:
@@ -442,8 +457,8 @@ class _Batch:
             # A beat tells that too, and whether it counts.
             self._beat_now.set()
 
-    def _refused(self, error: BatchError) -> None:
-        self._stop(error, None if error.code in _LOST else "failed")
+    def _fail(self, error: Exception) -> None:
+        self._stop(error, None if getattr(error, "code", "") in _LOST else "failed")
 
     def _stop(self, error: BaseException, ending: Optional[str] = None) -> None:
         """The run goes no further. Only the first reason counts, and none once it is being completed."""
@@ -518,6 +533,8 @@ def _check(options: Any) -> None:
         raise ValueError("nodes must hold each id once")
     if not isinstance(options.concurrency, int) or options.concurrency < 1:
         raise ValueError("concurrency must be a whole number from 1")
+    if options.on_conflict not in ("replace", "refuse"):
+        raise ValueError('on_conflict must be "replace" or "refuse"')
     if not options.resume and not options.canvas_path:
         raise ValueError("canvas_path must name what is worked on")
 
@@ -579,6 +596,8 @@ def _sigterm_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+# More the service does not show at once either.
+_SHOWN_RESULTS_MAX = 1_000
 _COUNTS = ("completed_nodes", "failed_nodes", "skipped_nodes", "progress_percent")
 _OF_END = ("status", "ended_reason", "error_message", "resumed_as")
 
@@ -598,6 +617,8 @@ def _fold(state: Json, event: str, told: Json) -> Json:
         node = {"node_id": data.get("node_id"), "status": data.get("status"), "error": data.get("error"), "result": None}
         node.update(started_at=None, completed_at=None, execution_time_ms=None, carried=data.get("carried", False))
         state["node_results"][node["node_id"]] = node
+        if len(state["node_results"]) > _SHOWN_RESULTS_MAX:
+            state.update(node_results={}, node_results_truncated=True)
     elif event == "complete":
         state.update({name: data[name] for name in _OF_END if name in data}, completed_at=at)
         state.update(silent_until=None, estimated_completion=None)
@@ -628,7 +649,7 @@ class _Link:
         self._url = url + "/api/v1/batch/sessions"
         self._headers = {"User-Agent": "keybeat-python"}
         if token:
-            self._headers["Authorization"] = "Bearer " + token
+            self._headers["Authorization"] = "Bearer " + token.strip()
         self._ssl_context = ssl_context
         self._lock = threading.Lock()
         # What is under way, and when it is cut.
@@ -701,7 +722,8 @@ class _Link:
             cause: Any = getattr(trouble, "reason", trouble) if isinstance(trouble, urllib.error.URLError) else trouble
             what = f"no answer within {timeout:.3g} s" if line.is_cut else f"{type(cause).__name__}: {cause}"
             address = urlsplit(self._url)
-            lasting = getattr(cause, "reason", "") in _LASTING
+            # A ValueError: a token, say, that no header can hold.
+            lasting = getattr(cause, "reason", "") in _LASTING or (isinstance(cause, ValueError) and not line.is_cut)
             raise _Failed(f"{what} ({address.scheme}://{address.netloc})", is_lasting=lasting) from cause
         finally:
             with self._lock:

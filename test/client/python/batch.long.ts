@@ -16,11 +16,13 @@ describeWithPython("a batch run of a Python app", () => {
     const app = start(
       `
 lock, running, peak, seen = threading.Lock(), 0, 0, []
+eight = threading.Barrier(8)
 def node(name, context):
     global running, peak
     with lock:
         running += 1
         peak = max(peak, running)
+    eight.wait(60)
     time.sleep(0.05)
     with lock:
         running -= 1
@@ -60,7 +62,8 @@ async def node(name, context):
     global running, peak
     running += 1
     peak = max(peak, running)
-    await asyncio.sleep(0.1)
+    while peak < 10:
+        await asyncio.sleep(0.01)
     running -= 1
     if name == "n7":
         raise ValueError("no such page")
@@ -194,6 +197,13 @@ def run(how, **more):
       const app = start(`${STOPS}\nrun(more[0])`, "", how);
       const { session_id } = await app.next("begun");
       await expect.poll(async () => (await service.read(session_id)).completed_nodes).toBe(1);
+      const refused = start(
+        'attempt(run_batch, url=url, nodes=["one"], run=print, resume=key, on_conflict="refuse")',
+        session_id,
+      );
+      expect(await refused.next("lost")).toMatchObject({ code: "claimed", data: { holder: { attempt: 1 } } });
+      const large = start("attempt(run_batch, url=url, nodes=list('abcdef'), run=print, resume=key)", session_id);
+      expect(await large.next("lost")).toMatchObject({ code: "too_many_nodes" });
       const at = performance.now();
       const second = start(
         `
@@ -271,9 +281,8 @@ for fixed in ({"n002", "n249"}, {"n249"}, set(), set()):
     await app.next("begun");
     await app.next("begun");
     app.child.kill(name);
-    const interrupted = app.next("interrupted");
     await app.next("stopped");
-    await interrupted;
+    await app.next("interrupted");
     const { status, ended_reason, node_results } = await service.read(session_id);
     expect([status, ended_reason, Object.keys(node_results)]).toEqual(["cancelled", "cancelled", ["quick"]]);
     await app.next("exits");

@@ -7,12 +7,13 @@ import { type RunningServer, startServer } from "../../../support/process.ts";
 /** Every app begins with this. Its arguments are the url, a session's id or "", and what the test adds. */
 export const BATCH = `
 import asyncio
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # dev mode warns of a slow machine
 from keybeat_batch import BatchError, follow_batch, run_batch, run_batch_async
 def show(session):
     say("over", **{name: session[name] for name in ("session_id", "status", "completed_nodes", "failed_nodes", "resumed_from")})
-def attempt(run, *arguments, **options):
+def attempt(call, *arguments, **options):
     try:
-        show(run(*arguments, **options))
+        show(call(*arguments, **options))
     except BatchError as error:
         say("lost", code=error.code, message=str(error), data=error.data)
     except KeyboardInterrupt:
