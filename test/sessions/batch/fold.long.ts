@@ -46,7 +46,7 @@ async function readWhole(id: string): Promise<Folded> {
   return {
     status: session.status,
     ended_reason: session.ended_reason,
-    error_message: session.error_message,
+    error_message: session.ended_reason && session.error_message, // before the end it is no event's
     attempt: session.attempt,
     worker: session.worker,
     counts: [session.completed_nodes, session.failed_nodes, session.skipped_nodes],

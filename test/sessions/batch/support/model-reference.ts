@@ -303,6 +303,10 @@ export function createReference(): Reference {
 
   function erase(run: ModelRun | undefined): Answer {
     if (run) runs.splice(runs.indexOf(run), 1);
+    for (const other of runs) {
+      if (other.resumedFrom === run?.id) other.resumedFrom = null;
+      if (other.resumedAs === run?.id) other.resumedAs = null;
+    }
     return { is: run ? "erased" : "nothing" };
   }
 
