@@ -63,7 +63,7 @@ describeWithPython("a batch run of a Python app in trouble", () => {
     },
   );
 
-  it("waits, with as many results as it has places, while PostgreSQL is away for 20 s, and cannot be made to begin faster", async () => {
+  it("waits, with as many results as it has places, while PostgreSQL is away for 20 s, and one that begins then waits too", async () => {
     const proxy: DatabaseProxy = await startProxy(service.db.url);
     const server = await startServer({ DATABASE_URL: proxy.url, CLEANUP_CRON: "" });
     const app = python(`${BATCH}${RUN}\nrun("threads", 60)`, [server.url, ""]);
