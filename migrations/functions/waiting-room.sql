@@ -161,6 +161,7 @@ BEGIN
       SELECT p FROM waiting_room_places p
       WHERE p.seated_at IS NULL AND p.last_seen > room_cutoff(at, room.waiter_seconds)
       ORDER BY p.priority DESC, p.ticket LIMIT room.max_active - room.active FOR NO KEY UPDATE SKIP LOCKED);
+    PERFORM fall_due(at + interval '1 s'); -- a seat may be left for a place that was held
   END;
   FOREACH next_one IN ARRAY next_ones LOOP
     PERFORM seat_waiter(next_one, 'promoted', at);

@@ -101,7 +101,7 @@ const forms: Array<[string, () => string]> = [
   [
     "everything a provider adds",
     () => {
-      const added = "channel_binding=require&sslmode=disable&pgbouncer=true&connection_limit=5&gssencmode=disable";
+      const added = "channel_binding=prefer&sslmode=disable&pgbouncer=true&connection_limit=5&gssencmode=disable";
       return `postgres://nasty:${encoded}@localhost:${port}/nasty?${added}&target_session_attrs=read-write&connect_timeout=15`;
     },
   ],

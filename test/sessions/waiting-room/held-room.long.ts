@@ -93,6 +93,18 @@ describe("while somebody holds one place", () => {
     expect(await place("ben")).toMatchObject({ seated: true });
   });
 
+  it("no newcomer takes the seat that is its user's next, who gets it as soon as the place is free", async () => {
+    for (const user of ["anna", "ben"]) await create(user);
+    const release = await hold("SELECT FROM waiting_room_places WHERE user_id = 'ben' FOR UPDATE");
+    expect((await close("anna")).status).toBe(200);
+    expect((await create("carl")).body).toMatchObject({ status: "queued" });
+    await release();
+    await expect
+      .poll(async () => (await ask("ben")).body, { timeout: 10_000, interval: 200 })
+      .toMatchObject({ status: "active" });
+    expect((await ask("carl")).body).toMatchObject({ status: "queued", position: 1 });
+  });
+
   it("and its user has fallen silent: the others' calls do not wait for it", async () => {
     await create("anna");
     await create("ben");

@@ -12,7 +12,6 @@ export const MUTANTS: FunctionMutant[] = [
     fn: "take_place",
     swaps: [["room.active < room.max_active", "room.active <= room.max_active"]],
   },
-  { name: "a newcomer passes the line", fn: "take_place", swaps: [["AND queue_length = 0", ""]] },
   { name: "a newcomer comes in while the room is paused", fn: "take_place", swaps: [["AND NOT room.paused", ""]] },
   {
     name: "the line is one longer than it may be",
