@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { afterReading } from "./after-reading.ts";
 import { answerBrokenRequest, brokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connection, Connections } from "./connections.ts";
 
@@ -114,6 +115,19 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
     return true;
   };
 
+  const refuseBroken = (error: NodeJS.ErrnoException, socket: Known) => {
+    const { asking } = socket;
+    if (asking?.newest === undefined) return answerBrokenRequest(error, socket);
+    if (asking.ending) return;
+    asking.ending = true;
+    if (!asking.newest.request.complete) {
+      asking.broken = error;
+      return answerBroken(asking);
+    }
+    asking.newest.response.shouldKeepAlive = true;
+    asking.newest.response.on("close", () => answerBrokenRequest(error, socket));
+  };
+
   return {
     drain() {
       draining = true;
@@ -123,16 +137,11 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
       for (const { newest } of all) if (newest && !newest.request.complete) newest.request.destroy();
     },
     refuseBroken(error, socket: Known) {
-      const { asking } = socket;
-      if (asking?.newest === undefined) return answerBrokenRequest(error, socket);
-      if (asking.ending) return;
-      asking.ending = true;
-      if (!asking.newest.request.complete) {
-        asking.broken = error;
-        return answerBroken(asking);
-      }
-      asking.newest.response.shouldKeepAlive = true;
-      asking.newest.response.on("close", () => answerBrokenRequest(error, socket));
+      if (error.code !== TOO_SLOW.code) return refuseBroken(error, socket);
+      const seen = socket.asking?.since;
+      afterReading(() => {
+        if (socket.asking?.since === seen) refuseBroken(error, socket);
+      });
     },
     cutLate() {
       for (const asking of all) {
@@ -142,7 +151,7 @@ export function createAdmission(connections: Connections, { waits, bodyBytesMax 
     },
     admit(request, response) {
       const socket = request.socket as Known;
-      if (socket.destroyed) return false;
+      if (socket.destroyed || socket.writableEnded) return false;
       const asking = socket.asking ?? follow(socket);
       if (asking.ending) return false;
       response.on("error", ignore);

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { STATUS } from "../errors.ts";
+import { afterReading } from "./after-reading.ts";
 import { type Answer, errorBody, writeAnswer } from "./answer.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 
@@ -29,7 +30,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
         ? "request_timeout"
         : "invalid_request";
   socket.end(writeUnparsed(code));
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  setTimeout(() => afterReading(() => socket.destroy()), LINGER_MS).unref();
 }
 
 /** An answer to unparsed input, and the last one on its connection. */

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Logger } from "../log.ts";
+import { afterReading } from "./after-reading.ts";
 import { writeUnparsed } from "./broken-request.ts";
 
 /** Refusals in progress at once; past this, connections are cut. */
@@ -43,7 +44,7 @@ export interface Connections {
   isFull(): boolean;
   /**
    * Closes connections without a request in flight that have been quiet for that long; longer if one is arriving, or
-   * the first is awaited. Call it when all input has been read, so not from a timer.
+   * the first is awaited. Call it afterReading.
    */
   closeQuiet(ms: { atRest: number; arriving: number }): void;
   close(): void;
@@ -91,7 +92,7 @@ export function createConnections(max: number, log: Logger): Connections {
     socket.on("error", () => socket.destroy());
     if (refused.size >= REFUSALS_MAX) return socket.destroy();
     refused.add(socket);
-    const late = setTimeout(() => socket.destroy(), REFUSAL_MS_MAX);
+    const late = setTimeout(() => afterReading(() => socket.destroy()), REFUSAL_MS_MAX);
     socket.once("close", () => {
       clearTimeout(late);
       refused.delete(socket);

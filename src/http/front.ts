@@ -5,8 +5,9 @@
  */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { afterReading } from "./after-reading.ts";
 import { writeAnswer } from "./answer.ts";
-import { answerBrokenRequest } from "./broken-request.ts";
+import { answerBrokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connections } from "./connections.ts";
 import type { DirectRoute } from "./direct.ts";
 import { readPlainPost } from "./plain-post.ts";
@@ -69,9 +70,13 @@ export function placeFront(server: Server, route: DirectRoute, connections: Conn
       if (!isBusy()) socket.end();
     };
     const onTimeout = () => {
-      if (isBusy()) return;
-      if (fresh) answerBrokenRequest(Object.assign(new Error(), { code: "ERR_HTTP_REQUEST_TIMEOUT" }), socket);
-      else socket.destroy();
+      const { bytesRead } = socket;
+      afterReading(() => {
+        if (isBusy() || socket.bytesRead !== bytesRead) return;
+        if (!fresh) return socket.destroy();
+        socket.off("data", onData).resume(); // nothing is carried out after a refusal
+        answerBrokenRequest(TOO_SLOW, socket);
+      });
     };
     const listeners: ReadonlyArray<[string, (chunk: Buffer) => void]> = [
       ["data", onData],

@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import { type Counts, countsOfRoute } from "../metrics/counts.ts";
 import { boundConnections } from "../open-files.ts";
 import { type AdmissionRules, createAdmission } from "./admission.ts";
+import { afterReading } from "./after-reading.ts";
 import { brokenRequest } from "./broken-request.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { answerDirectly, type DirectPost, directRoute } from "./direct.ts";
@@ -83,7 +84,7 @@ export async function listen(
   server.on("clientError", admission.refuseBroken);
   const front = route && placeFront(server, route, connections);
   boundServer(server, connections);
-  const checking = setInterval(admission.cutLate, CHECK_MS).unref();
+  const checking = setInterval(() => afterReading(admission.cutLate), CHECK_MS).unref();
 
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => reject(explain(error, address));
@@ -109,7 +110,7 @@ export async function listen(
       await onClosed?.();
       const closedAt = performance.now();
       while (connections.size() > 0 && performance.now() < began + deadlineMs) {
-        await new Promise((resolve) => setImmediate(resolve)); // all input has been read
+        await new Promise<void>(afterReading);
         connections.closeQuiet({ atRest: QUIET_MS, arriving: ARRIVAL_MS });
         if (performance.now() > closedAt + ARRIVAL_MS) admission.cutUnfinished();
         await sleep(20);

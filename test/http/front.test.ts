@@ -8,6 +8,7 @@ import { type Connections, createConnections } from "../../src/http/connections.
 import type { DirectRoute } from "../../src/http/direct.ts";
 import { type Front, placeFront } from "../../src/http/front.ts";
 import { createLog } from "../../src/log.ts";
+import { stall } from "./support/stall.ts";
 import { type Talk, useTalks } from "./support/talks.ts";
 
 const PATH = "/api/session/heartbeat";
@@ -244,6 +245,26 @@ describe("a connection", () => {
     await waitForAnswers(used, "HTTP/1.1 200", '{"success":true}', "HTTP/1.1 200", '{"success":true}');
     await used.closed;
     expect(answers(used).length).toBe(4);
+  });
+
+  it("that brings its first request in time is answered, though this process comes to read it late", async () => {
+    const accepted = new Promise((resolve) => server.once("connection", resolve));
+    const talk = open();
+    await accepted;
+    await sleep(100);
+    talk.socket.write(plain("{}"));
+    stall(500);
+    await answer();
+    await waitForAnswers(talk, "HTTP/1.1 200", '{"success":true}');
+  });
+
+  it("that was refused has nothing carried out any more", async () => {
+    const talk = open({ allowHalfOpen: true });
+    await expect.poll(talk.received).toMatch(/^HTTP\/1\.1 408 /);
+    talk.socket.write(plain("{}"));
+    talk.socket.end(GET);
+    await talk.closed;
+    expect([asked, parsed]).toEqual([[], []]);
   });
 
   it("with half of a request has the time for headers that any has", async () => {

@@ -1,9 +1,11 @@
-/** A body has ten seconds to come; only the operator's import, once the token was read, has as long as it comes on. */
+/** A head has five seconds to come, a body ten to come; only the operator's import, once the token was read, has as long as it comes on. */
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { stall } from "./support/stall.ts";
+import { useTalks } from "./support/talks.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -83,5 +85,24 @@ describe("an import that comes by drops is cut", { timeout: 60_000 }, () => {
     const { statuses, seconds } = await send({ pieces: DROPS, chunked });
     expect(statuses[0]).toBe("HTTP/1.1 408");
     expect(seconds).toBeLessThan(15);
+  });
+});
+
+/** The limits are looked at once a second. */
+describe("what came in time is answered, though this process comes to read it late", { timeout: 60_000 }, () => {
+  const connectTo = useTalks();
+  const HEAD = "POST /api/session/end HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+
+  it.each([
+    ["the end of a head", 4_500, [HEAD, "Content-Length: 2\r\n\r\n{}"]],
+    ["the end of a body", 9_500, [`${HEAD}Content-Length: 2\r\n\r\n{`, "}"]],
+  ])("%s", async (_what, afterMs, [begin = "", end = ""]) => {
+    const { socket, received } = connectTo(Number(new URL(app.url).port));
+    socket.write(begin);
+    await sleep(afterMs);
+    expect(received()).toBe("");
+    socket.write(end);
+    stall(2_500);
+    await expect.poll(received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
   });
 });
