@@ -5,6 +5,7 @@
  *
  * Calls of different temper have lanes of their own, so that a slow report never delays a heartbeat.
  */
+import { afterReading } from "../after-reading.ts";
 import { AppError, unavailable } from "../errors.ts";
 import { createSecondsHistogram } from "../metrics/counts.ts";
 import { type Histogram, observe } from "../metrics/histogram.ts";
@@ -127,13 +128,16 @@ export function openLane(
             },
           )
           .finally(() => {
+            over = true;
             clearTimeout(deadline);
             clearInterval(overdue);
             gate.leave(turn);
           });
       };
+      let over = false;
       // A late call keeps its place until its connection is free again, or cut.
-      const deadline = setTimeout(() => {
+      const giveUpLate = () => {
+        if (over) return;
         giveUp?.();
         defuse(call);
         if (call) {
@@ -142,7 +146,8 @@ export function openLane(
           overdue = setInterval(() => sockets.dropQuiet(options.deadlineMs), OVERDUE_MS).unref();
         }
         refuse("late", `no answer within ${Math.round(deadlineMs)} ms`);
-      }, deadlineMs);
+      };
+      const deadline = setTimeout(() => afterReading(giveUpLate), deadlineMs);
       const giveUp = gate.enter(begin, turn);
       if (!giveUp) {
         clearTimeout(deadline);

@@ -5,6 +5,7 @@
  * subscribers must look for themselves.
  */
 import { randomBytes } from "node:crypto";
+import { afterReading } from "../after-reading.ts";
 import type { Logger } from "../log.ts";
 import { findWay, openConnections, type Sql } from "./connections.ts";
 
@@ -124,7 +125,7 @@ export function openListener(url: string, log: Logger): Listener {
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    timer = setTimeout(() => afterReading(() => reject(new Error(`no answer within ${ms} ms`))), ms);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

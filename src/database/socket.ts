@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterReading } from "../after-reading.ts";
 import type { Server } from "./destination.ts";
 
 /** The precision with which a silence is measured. */
@@ -67,7 +68,9 @@ export function createSocketFactory(silenceMsMax: number, servers: Server[]): So
       closed = true;
     },
     dropQuiet(ms: number) {
-      for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
+      afterReading(() => {
+        for (const [socket, seen] of watched) if (!socket.connecting && seen.quietMs() >= ms) cut(socket);
+      });
     },
     heardSince: (moment: number) =>
       [...watched.values()].some(({ openedAt, readAt }) => openedAt < moment && readAt() > moment + SOCKET_TICK_MS),
@@ -116,7 +119,7 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onE
     } else if (socket.bytesWritten === writtenAtRead && !socket.connecting) {
       waitingSince = performance.now();
     } else if (performance.now() - waitingSince > silenceMsMax) {
-      cut(socket);
+      afterReading(() => socket.bytesRead === read && cut(socket));
     }
   }, SOCKET_TICK_MS).unref();
   return {

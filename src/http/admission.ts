@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { afterReading } from "./after-reading.ts";
+import { afterReading } from "../after-reading.ts";
 import { answerBrokenRequest, brokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connection, Connections } from "./connections.ts";
 

@@ -1,8 +1,8 @@
 /** Answers what Node's parser refuses and no application could answer. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import { afterReading } from "../after-reading.ts";
 import { STATUS } from "../errors.ts";
-import { afterReading } from "./after-reading.ts";
 import { type Answer, errorBody, writeAnswer } from "./answer.ts";
 import { retryAfterSeconds } from "./error-reply.ts";
 

@@ -3,8 +3,8 @@
  * longest idle are closed to make room; if none is idle, a new one gets 503 unread.
  */
 import type { Socket } from "node:net";
+import { afterReading } from "../after-reading.ts";
 import type { Logger } from "../log.ts";
-import { afterReading } from "./after-reading.ts";
 import { writeUnparsed } from "./broken-request.ts";
 
 /** Refusals in progress at once; past this, connections are cut. */

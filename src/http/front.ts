@@ -5,7 +5,7 @@
  */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { afterReading } from "./after-reading.ts";
+import { afterReading } from "../after-reading.ts";
 import { writeAnswer } from "./answer.ts";
 import { answerBrokenRequest, TOO_SLOW } from "./broken-request.ts";
 import type { Connections } from "./connections.ts";

@@ -8,7 +8,7 @@ import { type Connections, createConnections } from "../../src/http/connections.
 import type { DirectRoute } from "../../src/http/direct.ts";
 import { type Front, placeFront } from "../../src/http/front.ts";
 import { createLog } from "../../src/log.ts";
-import { stall } from "./support/stall.ts";
+import { stall } from "../support/stall.ts";
 import { type Talk, useTalks } from "./support/talks.ts";
 
 const PATH = "/api/session/heartbeat";
@@ -252,8 +252,7 @@ describe("a connection", () => {
     const talk = open();
     await accepted;
     await sleep(100);
-    talk.socket.write(plain("{}"));
-    stall(500);
+    await stall(500, () => talk.socket.write(plain("{}")));
     await answer();
     await waitForAnswers(talk, "HTTP/1.1 200", '{"success":true}');
   });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
-import { stall } from "./support/stall.ts";
+import { stall } from "../support/stall.ts";
 import { useTalks } from "./support/talks.ts";
 
 const db = useDatabase();
@@ -101,8 +101,7 @@ describe("what came in time is answered, though this process comes to read it la
     socket.write(begin);
     await sleep(afterMs);
     expect(received()).toBe("");
-    socket.write(end);
-    stall(2_500);
+    await stall(2_500, () => socket.write(end));
     await expect.poll(received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
   });
 });
