@@ -249,13 +249,13 @@ describe("runBatch", () => {
       nodes: nodeNames(60),
       random: () => 0,
       fetch: async (url, init) => {
-        const response = await fetch(url, init);
         const kind = `${init.method} ${new URL(url).pathname.split("/")[6] ?? "sessions"}`;
         // The first answer of each kind, and one of eight of all.
         const drop = !url.endsWith("/events") && (!lost.has(kind) || calls++ % 8 === 0);
+        if (drop) lost.set(kind, (lost.get(kind) ?? 0) + 1);
+        const response = await fetch(url, init);
         if (!drop) return response;
         await response.text();
-        lost.set(kind, (lost.get(kind) ?? 0) + 1);
         throw new TypeError("the connection was cut");
       },
       run: (node) => node,
