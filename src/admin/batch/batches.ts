@@ -2,8 +2,8 @@ import { z } from "zod";
 import type { Database } from "../../database/database.ts";
 import { settleDue } from "../../sessions/batch/expire.ts";
 import { readNodes, readRun } from "../../sessions/batch/read.ts";
+import { selectBatches, selectGroups } from "../../sessions/batch/reading-sql.ts";
 import { describeNode, describeSession } from "../../sessions/batch/session.ts";
-import { selectBatches, selectGroups } from "../../sessions/batch/sql.ts";
 import { pageOf } from "../page-of.ts";
 import type { BatchNodesPage, BatchReply, ListBatches, ListNodes } from "./contract.ts";
 

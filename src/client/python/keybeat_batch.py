@@ -66,7 +66,7 @@ class BatchError(Exception):
 
     - session_over: somebody or something ended the run; data["status"] and data["ended_reason"] say how.
     - attempt_replaced: another worker has taken the run; data["holder"] says which.
-    - session_not_found: there is no such run (any more). claimed: another worker has it, and on_conflict was "refuse".
+    - session_not_found: there is no such run (any more). claimed: another worker has it, and on_conflict is "refuse".
     - too_many_nodes, unknown_node: the run to resume has other nodes than these.
     - unauthorized: the token is wrong. invalid_request: see data["issues"].
     - unreachable: no answer for five minutes at the beginning, or none possible, such as with a bad certificate.
@@ -96,7 +96,7 @@ def run_batch(
     *, url: str, nodes: Iterable[str], run: Callable[[str, BatchContext], Any], canvas_path: Optional[str] = None,
     concurrency: int = 12, resume: Optional[str] = None, on_progress: Optional[Callable[[Json], Any]] = None,
     token: Optional[str] = None, worker: Optional[str] = None, metadata: Optional[Json] = None,
-    timeout_seconds: Optional[int] = None, on_conflict: str = "replace",
+    timeout_seconds: Optional[int] = None, on_conflict: str = "refuse",
     ssl_context: Optional[ssl.SSLContext] = None,
 ) -> Json:
     """
@@ -109,16 +109,16 @@ def run_batch(
                      node has failed, and the others go on. Long work should look at `context.cancelled`.
     canvas_path      names what is worked on; not needed with `resume`
     concurrency      how many nodes at once
-    resume           the id of a run to go on with: one that ended is resumed, one that is live is taken over from its
-                     worker. Only nodes without success are run.
+    resume           the id of a run to go on with: one that ended is resumed, one that is live is claimed. Only nodes
+                     without success are run.
     on_progress      called at the beginning and after each result, one call at a time, with {"session_id", "node_id",
                      "status", "completed_nodes", "failed_nodes", "total_nodes", "progress_percent"}
     token            the service's BATCH_TOKEN, if it wants one
     worker           a name to show; whoever has the same name may take the run. Default: one that nobody else has
     metadata         an object that the session keeps
     timeout_seconds  a limit for the whole run, 60 to 86,400; then it fails
-    on_conflict      the run to resume is live, and its worker was heard of in the last minute: "replace" or "refuse"
-                     (raise `claimed`)
+    on_conflict      the run to resume is live, and its worker was heard of in the last minute: "refuse" (raise `claimed`)
+                     or "replace" (take it over)
     ssl_context      for a certificate authority of your own; default: the system's
 
     Raises BatchError (see there for the codes) when the run was lost, or never began; a wrong argument is a ValueError. At
@@ -143,7 +143,7 @@ async def run_batch_async(
     *, url: str, nodes: Iterable[str], run: Callable[[str, BatchContext], Awaitable[Any]],
     canvas_path: Optional[str] = None, concurrency: int = 12, resume: Optional[str] = None,
     on_progress: Optional[Callable[[Json], Any]] = None, token: Optional[str] = None, worker: Optional[str] = None,
-    metadata: Optional[Json] = None, timeout_seconds: Optional[int] = None, on_conflict: str = "replace",
+    metadata: Optional[Json] = None, timeout_seconds: Optional[int] = None, on_conflict: str = "refuse",
     ssl_context: Optional[ssl.SSLContext] = None,
 ) -> Json:
     """

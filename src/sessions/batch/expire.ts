@@ -1,5 +1,5 @@
 import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
-import { forgetBatches, settleBatchRows } from "./sql.ts";
+import { forgetBatches, settleBatchRows } from "./upkeep-sql.ts";
 
 const BATCH_SIZE = 500;
 

@@ -1,7 +1,7 @@
 import type { Database } from "../../database/database.ts";
 import type { BatchSession } from "./contract.ts";
+import { selectMeantBatches } from "./reading-sql.ts";
 import { describeSession } from "./session.ts";
-import { selectMeantBatches } from "./sql.ts";
 
 /** A shorter beginning of an id may mean another session tomorrow. */
 export const PREFIX_MIN = 8;

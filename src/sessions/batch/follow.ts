@@ -3,7 +3,9 @@ import type { Database } from "../../database/database.ts";
 import type { Listener } from "../../database/listener.ts";
 import { createReplay, type Replay, type Tidings } from "../../events/replay.ts";
 import type { Logger } from "../../log.ts";
-import { type BatchRow, selectBatch, selectFirstEvent, selectTidings, type TidingsRow } from "./sql.ts";
+import { selectFirstEvent, selectTidings, type TidingsRow } from "./event-sql.ts";
+import { selectBatch } from "./reading-sql.ts";
+import type { BatchRow } from "./sql.ts";
 
 const EVENTS_MAX = 500;
 

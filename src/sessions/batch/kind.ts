@@ -10,7 +10,7 @@ import { parallelRoutes } from "./parallel/routes.ts";
 import { batchBodyBytesMax, batchRoutes, createTokenGate } from "./routes.ts";
 import { describeBatches } from "./samples.ts";
 import { type BatchSettings, batchSettings } from "./settings.ts";
-import { configureBatches, selectBatchNumbers } from "./sql.ts";
+import { configureBatches, selectBatchNumbers } from "./upkeep-sql.ts";
 
 /** Long runs over many nodes (see index.ts). */
 export const batch = {

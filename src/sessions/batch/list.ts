@@ -1,8 +1,8 @@
 import type { Database } from "../../database/database.ts";
 import type { BatchStatus, ListQuery } from "./contract.ts";
 import { settleDue } from "./expire.ts";
+import { countBatches, selectBatches } from "./reading-sql.ts";
 import { describeSession } from "./session.ts";
-import { countBatches, selectBatches } from "./sql.ts";
 import { BATCH_STATUSES } from "./states.ts";
 
 /** A page of the sessions, newest first. Throws `unavailable`. */

@@ -1,8 +1,9 @@
 import type { Database } from "../../database/database.ts";
 import { type BatchSession, type NodesQuery, SHOWN_BYTES_MAX, SHOWN_RESULTS_MAX } from "./contract.ts";
+import { selectBatch, selectBatchWithResults, selectNodes } from "./reading-sql.ts";
 import { noSuchSession } from "./refusal.ts";
 import { describeNode, describeSession } from "./session.ts";
-import { type BatchRow, type NodeRow, selectBatch, selectBatchWithResults, selectNodes } from "./sql.ts";
+import type { BatchRow, NodeRow } from "./sql.ts";
 
 /** The session as it is now, with its results where they are few and small enough. Throws session_not_found, or unavailable. */
 export async function readSession(database: Database, sessionId: string, withResults: boolean): Promise<BatchSession> {

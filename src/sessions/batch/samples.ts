@@ -1,7 +1,7 @@
 /** Batch sessions as Prometheus sees them. */
 import { gauge, type Samples } from "../../metrics/samples.ts";
-import type { BatchNumbers } from "./sql.ts";
 import { ENDED_REASONS } from "./states.ts";
+import type { BatchNumbers } from "./upkeep-sql.ts";
 
 export function describeBatches(numbers: BatchNumbers): Samples {
   return [

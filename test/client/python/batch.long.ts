@@ -197,12 +197,12 @@ def run(how, **more):
       const app = start(`${STOPS}\nrun(more[0])`, "", how);
       const { session_id } = await app.next("begun");
       await expect.poll(async () => (await service.read(session_id)).completed_nodes).toBe(1);
-      const refused = start(
-        'attempt(run_batch, url=url, nodes=["one"], run=print, resume=key, on_conflict="refuse")',
+      const refused = start('attempt(run_batch, url=url, nodes=["one"], run=print, resume=key)', session_id);
+      expect(await refused.next("lost")).toMatchObject({ code: "claimed", data: { holder: { attempt: 1 } } });
+      const large = start(
+        "attempt(run_batch, url=url, nodes=list('abcdef'), run=print, resume=key, on_conflict='replace')",
         session_id,
       );
-      expect(await refused.next("lost")).toMatchObject({ code: "claimed", data: { holder: { attempt: 1 } } });
-      const large = start("attempt(run_batch, url=url, nodes=list('abcdef'), run=print, resume=key)", session_id);
       expect(await large.next("lost")).toMatchObject({ code: "too_many_nodes" });
       const at = performance.now();
       const second = start(
@@ -210,7 +210,8 @@ def run(how, **more):
 def node(name, context):
     say("did", name=name, attempt=context.attempt)
     return "by the second"
-attempt(run_batch, url=url, nodes=["quick", "one", "two", "three", "four"], run=node, resume=key, worker="worker-b")`,
+nodes = ["quick", "one", "two", "three", "four"]
+attempt(run_batch, url=url, nodes=nodes, run=node, resume=key, worker="worker-b", on_conflict="replace")`,
         session_id,
       );
       const stopped = await app.next("stopped");

@@ -4,7 +4,7 @@ import { createLog } from "../../../src/log.ts";
 import { createCounts } from "../../../src/metrics/counts.ts";
 import { writeText } from "../../../src/metrics/metrics.ts";
 import { batch } from "../../../src/sessions/batch/kind.ts";
-import { selectBatchNumbers } from "../../../src/sessions/batch/sql.ts";
+import { selectBatchNumbers } from "../../../src/sessions/batch/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { parseSamples } from "../../support/metrics.ts";

@@ -1,6 +1,6 @@
 /** Ending what is over, before each list and in the cleanup: what is due is found by an index, and what still lives is kept. */
 import { describe, expect, it } from "vitest";
-import { settleBatchRows } from "../../../src/sessions/batch/sql.ts";
+import { settleBatchRows } from "../../../src/sessions/batch/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { batchApi } from "./support/batch.ts";

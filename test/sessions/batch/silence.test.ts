@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from "vitest";
 import { cleanUpBatches } from "../../../src/sessions/batch/expire.ts";
-import { configureBatches } from "../../../src/sessions/batch/sql.ts";
+import { configureBatches } from "../../../src/sessions/batch/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { batchApi, outcome } from "./support/batch.ts";

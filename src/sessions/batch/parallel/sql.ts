@@ -1,6 +1,7 @@
 /** The statements of the published view. */
 import type { Database } from "../../../database/database.ts";
-import { type BatchRow, overdue, selectSettled } from "../sql.ts";
+import { overdue, selectSettled } from "../reading-sql.ts";
+import type { BatchRow } from "../sql.ts";
 
 export interface GroupRow {
   group_no: number;

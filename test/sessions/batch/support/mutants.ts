@@ -1,4 +1,4 @@
-/** Faults of batch sessions that the random stories must find: of every rule above migrations/functions/batch.sql one or more. */
+/** Faults of batch sessions that the random stories must find: of every rule of migrations/functions/batch.sql one or more. */
 import type { Mutant } from "../../device/support/mutants.ts";
 
 type FunctionMutant = Extract<Mutant, { fn: string }>;
