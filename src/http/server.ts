@@ -32,6 +32,9 @@ const IDLE_MS = 90_000;
 
 const CHECK_MS = 1_000;
 
+/** As long as the system lets it be (Linux: net.core.somaxconn): after a restart everybody connects at once. */
+const BACKLOG = 65_535;
+
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 5_000,
@@ -89,7 +92,7 @@ export async function listen(
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => reject(explain(error, address));
     server.once("error", fail);
-    server.listen(address.port, address.host, () => {
+    server.listen({ port: address.port, host: address.host, backlog: BACKLOG }, () => {
       server.off("error", fail);
       resolve();
     });

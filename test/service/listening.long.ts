@@ -1,4 +1,5 @@
 /** How the program listens, and the limits of its HTTP. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { startServer } from "../support/process.ts";
@@ -8,6 +9,13 @@ import { Connection, post, useProcesses } from "./support/sockets.ts";
 
 const db = useDatabase();
 useProcesses();
+
+/** The connections that the kernel has made and nobody has accepted yet: the receive queue of the socket that listens (0A). */
+function countWaiting(port: number): number {
+  const at = port.toString(16).toUpperCase().padStart(4, "0");
+  const listening = new RegExp(`: \\w+:${at} \\w+:\\w+ 0A \\w+:(\\w+)`).exec(readFileSync("/proc/net/tcp", "latin1"));
+  return Number.parseInt(listening?.[1] as string, 16);
+}
 
 const serve = (env: Record<string, string> = {}) => startServer({ DATABASE_URL: db.url, ...env });
 
@@ -24,6 +32,21 @@ describe("listening", () => {
     }
     expect(await Promise.all(servers.map((server) => server.stop()))).toEqual([0, 0]);
   });
+
+  it.runIf(process.platform === "linux")(
+    "a crowd that comes at once waits in line, as long as the host lets it be",
+    async () => {
+      const crowd = Math.min(1500, Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8")));
+      const server = await serve();
+      const port = Number(new URL(server.url).port);
+      server.child.kill("SIGSTOP");
+      const answers = Promise.all(Array.from({ length: crowd }, () => server.get("/health/live")));
+      await waitUntil(() => countWaiting(port) === crowd);
+      server.child.kill("SIGCONT");
+      for (const { status } of await answers) expect(status).toBe(200);
+      expect(await server.stop()).toBe(0);
+    },
+  );
 
   it("10,000 bytes of headers are fine; 20,000 get 431 with a code, and only that connection ends", async () => {
     const server = await serve();

@@ -9,8 +9,8 @@ import { type Finding, ok, warn } from "./finding.ts";
 const CONNECTIONS_WANTED = 500;
 /** Node.js has some threads beside its first, and each counts. */
 const THREADS = 12;
-/** What Node.js asks for. */
-const BACKLOG = 511;
+/** What Linux has given by itself since 5.4. */
+const BACKLOG = 4096;
 
 /** What the host says, where it is Linux; what it does not say is undefined. */
 export interface HostLimits {
