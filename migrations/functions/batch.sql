@@ -43,11 +43,6 @@ CREATE OR REPLACE FUNCTION batch_silence() RETURNS interval
 LANGUAGE sql STABLE
 AS $$ SELECT make_interval(secs => s.silence_seconds) FROM batch_settings s $$;
 
--- A worker that claimed a run and was not heard of for so long may be followed by another.
-CREATE OR REPLACE FUNCTION batch_claim_lasts() RETURNS interval
-LANGUAGE sql IMMUTABLE
-AS $$ SELECT interval '60 seconds' $$;
-
 -- What was dated under so many jumps of the clock, by the clock as it is now.
 CREATE OR REPLACE FUNCTION by_present_clock(moment timestamptz, steps bigint) RETURNS timestamptz
 LANGUAGE sql STABLE
@@ -270,15 +265,6 @@ BEGIN
 END
 $$;
 
--- Why a report does not count: session_over | attempt_replaced | attempt_unknown; null: it does.
-CREATE OR REPLACE FUNCTION fence_batch(run batch_sessions, with_attempt integer) RETURNS text
-LANGUAGE sql IMMUTABLE
-AS $$
-  SELECT CASE WHEN run.run IS NULL THEN 'session_not_found' WHEN run.completed_at IS NOT NULL THEN 'session_over'
-              WHEN with_attempt < run.attempt THEN 'attempt_replaced'
-              WHEN with_attempt > run.attempt THEN 'attempt_unknown' END
-$$;
-
 -- A sign of life, with the present attempt of its worker too.
 CREATE OR REPLACE FUNCTION hear_batch(run batch_sessions, with_attempt integer, at timestamptz) RETURNS batch_sessions
 LANGUAGE plpgsql
@@ -348,38 +334,6 @@ BEGIN
   SELECT run.run, n.node_id, n.group_no FROM jsonb_to_recordset(named) AS n (node_id text, group_no smallint);
   outcome := 'created';
   PERFORM limit_waiting();
-END
-$$;
-
--- A worker takes the run. While the one before it is heard of it keeps the run, unless the new one may replace it or has its
--- name. outcome: claimed | held | session_not_found | session_over
-CREATE OR REPLACE FUNCTION claim_batch(id uuid, by_worker text, may_replace boolean, OUT outcome text, OUT run batch_sessions)
-LANGUAGE plpgsql
-AS $$
-DECLARE
-  at timestamptz;
-BEGIN
-  run := enter_batch(id);
-  at := clock_timestamp();
-  outcome := fence_batch(run, NULL);
-  IF outcome IS NOT NULL THEN
-    RETURN;
-  END IF;
-  IF NOT may_replace AND run.worker_seen > silence_cutoff(at, batch_claim_lasts()) AND (run.worker = by_worker) IS NOT TRUE THEN
-    outcome := 'held';
-    RETURN;
-  END IF;
-  outcome := 'claimed';
-  IF run.status = 'pending' THEN
-    run := start_batch(run, at);
-  END IF;
-  run.attempt := run.attempt + 1;
-  run.worker := by_worker;
-  run.claimed_at := at;
-  run.updated_at := at;
-  run := hear_batch(run, run.attempt, at);
-  run := write_batch_event(run, at, 'attempt', jsonb_build_object('attempt', run.attempt, 'worker', run.worker));
-  PERFORM keep_batch(run);
 END
 $$;
 

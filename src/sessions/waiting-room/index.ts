@@ -13,6 +13,6 @@
  */
 export { closePlace } from "./close.ts";
 export { createPlace } from "./create.ts";
-export { requestPermit, returnPermit } from "./permit.ts";
+export { requestPermit, returnPermit } from "./permits.ts";
 export { readPosition } from "./position.ts";
 export { readRoomStatus } from "./status.ts";

@@ -15,7 +15,7 @@ import { createPlace } from "./create.ts";
 import type { WaitingRoom } from "./deps.ts";
 import { expirePlaces } from "./expire.ts";
 import type { PlaceEvent } from "./line.ts";
-import { requestPermit, returnPermit } from "./permit.ts";
+import { requestPermit, returnPermit } from "./permits.ts";
 import { readPosition } from "./position.ts";
 import { readRoomStatus } from "./status.ts";
 import { watchPlace } from "./watch.ts";

@@ -236,3 +236,98 @@ describe("creates at once with one Idempotency-Key", () => {
     }
   });
 });
+
+describe("20 claims at once", () => {
+  it("give the run to one of 20 workers", async () => {
+    await play({ count: 20, atOnce: 2 }, async () => {
+      const id = await next().make();
+      const replies = await times(20, (nth) => next().claim(id, { worker: `worker ${nth}` }));
+      const [won, ...others] = replies.filter(({ status }) => status === 200);
+      expect(others).toEqual([]);
+      expect(won?.body.attempt).toBe(1);
+      for (const { status, body } of replies.filter((reply) => reply !== won)) {
+        expect([status, body.code, body.holder]).toMatchObject([
+          409,
+          "claimed",
+          { worker: won?.body.worker, attempt: 1 },
+        ]);
+      }
+    });
+  });
+
+  it("that replace each other have an attempt each, and only the last one's results count", async () => {
+    await play({ count: 20, atOnce: 2 }, async () => {
+      const id = await next().make({ node_count: 20 });
+      const replies = await times(20, (nth) => next().claim(id, { worker: `worker ${nth}`, on_conflict: "replace" }));
+      const attempts = replies.map(({ body }) => body.attempt).sort((a, b) => a - b);
+      expect(attempts).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
+      const puts = await Promise.all(attempts.map((attempt) => next().put(id, `by ${attempt}`, { attempt })));
+      expect(puts.map(outcome)).toEqual(attempts.map((at) => (at === 20 ? "200" : "409 attempt_replaced")));
+      const told = (await eventsOf(id)).filter(({ event }) => event === "attempt").map(({ data }) => data.attempt);
+      expect(told).toEqual(attempts);
+      expect(Object.keys((await next().read(id)).node_results)).toEqual(["by 20"]);
+    });
+  });
+});
+
+describe("whoever waits for a run", () => {
+  const waits = () =>
+    vi.waitUntil(
+      async () =>
+        (await db.sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+          .length > 0,
+      { timeout: 20_000, interval: 5 },
+    );
+
+  it.each(["complete", "cancel", "claim", "progress", "resume"] as const)(
+    "counts in its answer what came in meanwhile: %s",
+    async (call) => {
+      const id = await running();
+      if (call === "resume") await next().cancel(id);
+      const [{ run } = {}] = await db.sql`SELECT run FROM batch_sessions WHERE session_id = ${id}`;
+      const letGo = await db.hold(`SELECT FROM batch_sessions WHERE run = ${run} FOR NO KEY UPDATE`); // lets the row of a node refer to it
+      const answer = call === "claim" ? here.claim(id, { worker: "ann" }) : here[call](id);
+      await waits();
+      await db.sql`INSERT INTO batch_nodes (run, node_id, status) VALUES (${run}, 'meanwhile', 'success')`;
+      await letGo();
+      const { status, body } = await answer;
+      expect(status).toBe(call === "resume" ? 201 : 200);
+      if (call === "cancel") expect(body.completed_count).toBe(1);
+      else if (call === "progress") expect(body.progress_percent).toBe(33.33);
+      else expect(countsOf(body)).toMatchObject({ completed_nodes: 1, progress_percent: 33.33 });
+    },
+  );
+});
+
+describe("readers beside a worker", () => {
+  it("see each run at one moment: as many results as are counted, and all of them once it is completed", async () => {
+    let reads = 0;
+    await play({ count: Math.ceil(RACES / 4), atOnce: 3 }, async () => {
+      const id = (
+        await next().execute({
+          canvas_path: "x.canvas",
+          groups: [{ group_id: 1, agent_type: "writer", node_ids: ["a", "b", "c"] }],
+        })
+      ).body.task_id;
+      await here.claim(id);
+      let over = false;
+      const read = async () => {
+        while (!over) {
+          const session = await there.read(id);
+          expect(Object.keys(session.node_results)).toHaveLength(session.completed_nodes);
+          if (session.status === "completed") expect(session.completed_nodes).toBe(3);
+          const { body } = await there.status(id);
+          expect(body.groups[0].completed_nodes).toBe(body.completed_nodes);
+          if (body.status === "completed") expect(body.groups[0].status).toBe("completed");
+          reads++;
+        }
+      };
+      const readers = [read(), read()];
+      for (const node of ["a", "b", "c"]) await here.put(id, node);
+      await here.complete(id);
+      over = true;
+      await Promise.all(readers);
+    });
+    console.log(`readers: ${reads} looks`);
+  });
+});

@@ -57,6 +57,27 @@ describe("a follower", () => {
     expect((await follow(server(1), id, NODES + 2)).status).toBe(204);
   });
 
+  it("of either process hears all of it, though both lose their LISTEN connection again and again", async () => {
+    const NODES = 300;
+    const id = await next().make({ node_count: NODES });
+    await next().claim(id);
+    const following = await Promise.all([0, 1, 0, 1].map((nth) => follow(server(nth), id, 0)));
+    let killed = 0;
+    await play({ count: NODES, atOnce: 2 }, async (nth) => {
+      if (nth % 60 === 30) {
+        const [row] = await db.sql`
+          SELECT count(pg_terminate_backend(pid))::int AS n FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'keybeat listen'`;
+        killed += row?.n;
+      }
+      await next().put(id, `node ${nth}`);
+    });
+    await next().cancel(id);
+    await Promise.all(following.map(({ ended }) => ended));
+    for (const { told } of following) expect(idsOf(told)).toEqual(upTo(NODES + 2));
+    expect(killed).toBeGreaterThanOrEqual(4);
+  });
+
   it("that takes nothing costs none of 50 others anything, and gets all of it when it does", async () => {
     const NODES = 1500;
     const id = await here.make({ node_count: NODES });
