@@ -62,6 +62,7 @@ function judge(
     calls,
     streams: [],
     roomCalls: [],
+    batchCalls: [],
     circumstances: {
       timeoutMs: TIMEOUT_MS,
       roomTimeoutMs: SAMPLE_TIMEOUTS,
@@ -76,6 +77,7 @@ function judge(
       history: rows.filter((one): one is EndedRow => "endedAt" in one),
       gap,
       room: emptyRoom(),
+      batch: [],
     },
   });
   return violations.map((violation) => violation.rule);

@@ -15,6 +15,7 @@ import { compareClocks, readRows } from "./scene/rows.ts";
 const TIMEOUT_SECONDS = 4;
 const KEYS = 30;
 const USERS = 16;
+const WORKERS = 5;
 const LOAD_MS_MAX = 45_000;
 
 const db = useDatabase();
@@ -34,6 +35,7 @@ beforeAll(async () => {
   const load = startLoad({
     servers: servers.map((server) => server.url),
     users: roomUsers(USERS),
+    workers: WORKERS,
     keys: made.map(({ key, id }) => ({ id, accessKey: key })),
     timeoutMs: TIMEOUT_SECONDS * 1000,
     kick: async (prefix) => (await kickByPrefix(db.database, prefix)) === "kicked",
@@ -49,11 +51,12 @@ beforeAll(async () => {
     const timeoutMs = TIMEOUT_SECONDS * 1000;
     const roomTimeoutMs = roomTimeouts(TIMEOUT_SECONDS);
     const circumstances = { timeoutMs, roomTimeoutMs, outages: [], crashes: [], clock };
-    const { calls, streams, roomCalls } = load;
+    const { calls, streams, roomCalls, batchCalls } = load;
     return structuredClone({
       calls: [...calls],
       streams: [...streams],
       roomCalls: [...roomCalls],
+      batchCalls: [...batchCalls],
       circumstances,
       rows,
     });
@@ -82,7 +85,7 @@ function takes(history: History, plant: (history: History) => void): boolean {
 describe("a recorded history of two servers under load", () => {
   it("passes", () => {
     console.log(
-      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room`,
+      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch`,
     );
     expect(checkHistory(recorded)).toEqual([]);
   });

@@ -4,8 +4,15 @@
  */
 import type { Plant } from "./plant.ts";
 import { plantsInAnswers } from "./plants-in-answers.ts";
+import { plantsInBatch } from "./plants-in-batch.ts";
 import { plantsInRoom } from "./plants-in-room.ts";
 import { plantsInRows } from "./plants-in-rows.ts";
 import { plantsOfLiveness } from "./plants-of-liveness.ts";
 
-export const PLANTS: Plant[] = [...plantsOfLiveness, ...plantsInAnswers, ...plantsInRows, ...plantsInRoom];
+export const PLANTS: Plant[] = [
+  ...plantsOfLiveness,
+  ...plantsInAnswers,
+  ...plantsInRows,
+  ...plantsInRoom,
+  ...plantsInBatch,
+];

@@ -1,5 +1,5 @@
 /**
- * Judges a recorded history: is it explainable by the guarantees, key by key, and the waiting room (room.ts)? It knows
+ * Judges a recorded history: is it explainable by the guarantees, key by key, the waiting room (room.ts), and batch sessions (batch.ts)? It knows
  * nothing of how the load came about and nothing of the service's inside, only calls, rows and circumstances.
  *
  * An answer is taken to be true of one moment, which may be any between the sending of its call and the answer. An
@@ -16,6 +16,7 @@
  * before does not count (G7); nothing else is forgiven.
  */
 import { checkAnswers } from "./answers.ts";
+import { checkBatch } from "./batch.ts";
 import { checkChain } from "./chain.ts";
 import { checkEndings } from "./endings.ts";
 import { checkExpiry } from "./expiry.ts";
@@ -37,5 +38,5 @@ const RULES: Rule[] = [
 
 export function checkHistory(history: History): Violation[] {
   const ofKeys = tellStories(history).flatMap((story) => RULES.flatMap((rule) => rule(story, history)));
-  return [...ofKeys, ...checkRoom(history)];
+  return [...ofKeys, ...checkRoom(history), ...checkBatch(history)];
 }

@@ -1,5 +1,6 @@
 /** The checker's input: the recorded calls, the known circumstances, and the rows afterwards. */
 import type { Move } from "../../sessions/waiting-room/support/replay.ts";
+import type { BatchCall, Ending, NodeValue } from "../load/batch-call.ts";
 import type { Call, EndingReason, Stream } from "../load/call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 
@@ -7,6 +8,7 @@ export interface History {
   calls: Call[];
   streams: Stream[];
   roomCalls: RoomCall[];
+  batchCalls: BatchCall[];
   circumstances: Circumstances;
   rows: Rows;
 }
@@ -33,6 +35,20 @@ export interface Rows {
   /** The last gap in service that the database knows of. */
   gap: { beganAt: number; endedAt: number } | null;
   room: RoomRows;
+  batch: BatchRun[];
+}
+
+export interface BatchRun extends Ending {
+  path: string;
+  sessionId: string;
+  attempt: number;
+  /** Successes, failures, skipped ones, as the service counts. */
+  counts: number[];
+  /** Those that are in. */
+  nodes: Record<string, NodeValue>;
+  /** In the order of their ids. */
+  // biome-ignore lint/suspicious/noExplicitAny: what an event says depends on what it is
+  events: Array<{ id: number; event: string; data: any }>;
 }
 
 export type RoomMove = Move & { at: number };
@@ -82,8 +98,13 @@ export function mayHaveActed({ answer }: Call): boolean {
  * Whether what happened then, on the clock of the calls, can be the effect of this one. What had an unknown outcome may be
  * carried out later.
  */
-export function mayActAt({ sentAt, answeredAt, answer }: Timed, at: number, circumstances: Circumstances): boolean {
-  const { clock, outages } = circumstances;
+export function mayActAt(call: Timed, at: number, circumstances: Circumstances): boolean {
+  const { errorMs } = circumstances.clock;
+  return at >= call.sentAt - errorMs && at <= lastEffect(call, circumstances) + errorMs;
+}
+
+/** When at the latest it has its effect, if any. */
+export function lastEffect({ sentAt, answeredAt, answer }: Timed, { outages }: Circumstances): number {
   let until = answeredAt;
   if (answer.is === "unknown") {
     until += LATE_MS;
@@ -91,17 +112,24 @@ export function mayActAt({ sentAt, answeredAt, answer }: Timed, at: number, circ
       if (outage.from <= until && outage.to >= sentAt) until = Math.max(until, outage.to + LATE_MS);
     }
   }
-  return at >= sentAt - clock.errorMs && at <= until + clock.errorMs;
+  return until;
 }
 
-type Timed = Pick<Call | RoomCall, "sentAt" | "answeredAt" | "answer">;
+type Timed = Pick<Call | RoomCall | BatchCall, "sentAt" | "answeredAt" | "answer">;
 
 /** A call in one line, as violations show it. */
-export function describeCall(call: Call | RoomCall): string {
+export function describeCall(call: Call | RoomCall | BatchCall): string {
   const { operation, server, sentAt, answeredAt, answer } = call;
-  const who = "user" in call ? call.user || "(nobody)" : call.sessionId.slice(0, 8) || "(no id)";
+  const who =
+    "user" in call
+      ? call.user || "(nobody)"
+      : "path" in call
+        ? [call.path, call.node, call.attempt].join(" ")
+        : call.sessionId.slice(0, 8) || "(no id)";
   const { is, ...rest } = answer;
-  const said = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
+  const said = Object.entries(rest).map(
+    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`,
+  );
   const seconds = (ms: number) => (ms / 1000).toFixed(3);
   return (
     `[${seconds(sentAt)}–${seconds(answeredAt)} s, ${server < 0 ? "operator" : `server ${server}`}] ` +

@@ -6,6 +6,7 @@
 
 import { describeCall } from "../checker/history.ts";
 import type { FaultRoom, Finding } from "../fault.ts";
+import type { BatchCall } from "../load/batch-call.ts";
 import type { Call } from "../load/call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 import { p99Ms } from "../scene/measure.ts";
@@ -32,13 +33,13 @@ export function underAttack(
     const memory = watchMemory(scene);
     const from = performance.now();
     const outcome = await attack(scene).finally(memory.stop);
-    const { calls, roomCalls } = scene.load;
+    const { calls, roomCalls, batchCalls } = scene.load;
     const meanwhile = calls.filter((call) => call.sentAt >= from);
     const before = calls.filter((call) => call.sentAt < from);
     return {
       violations: [
         ...(outcome.violations ?? []),
-        ...judgeHonest([...meanwhile, ...roomCalls.filter((call) => call.sentAt >= from)]),
+        ...judgeHonest([...meanwhile, ...[...roomCalls, ...batchCalls].filter((call) => call.sentAt >= from)]),
         ...memory.judge(grownMibMax),
         ...scene.servers.flatMap((server) => judgeLog(server.output())),
       ],
@@ -55,7 +56,7 @@ export function firstFew(violations: readonly string[]): string[] {
   return more > 0 ? [...violations.slice(0, SHOWN_MAX), `and ${more} more of this kind`] : [...violations];
 }
 
-function judgeHonest(calls: ReadonlyArray<Call | RoomCall>): string[] {
+function judgeHonest(calls: ReadonlyArray<Call | RoomCall | BatchCall>): string[] {
   const failed = calls.filter((call) => call.answer.is === "unknown");
   return firstFew(failed.map((call) => `an honest call came to nothing: ${describeCall(call)}`));
 }

@@ -1,5 +1,6 @@
 /** Plain HTTP to one of several servers, with kept connections and its own deadline, as devices do it. */
 import { Agent, request } from "node:http";
+import { type AskedOfBatch, type BatchAnswer, readBatchAnswer, writeBatchRequest } from "./batch-call.ts";
 import { type Answer, type Asked, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
 import type { Recorder } from "./recorder.ts";
 import { type AskedOfRoom, type RoomAnswer, readRoomAnswer, writeRequest } from "./room-call.ts";
@@ -13,6 +14,8 @@ export interface Client {
   watch(what: Omit<Asked, "operation">, signal: AbortSignal): Promise<Answer>;
   /** The same for a call of a user of the waiting room. */
   askRoom(what: AskedOfRoom): Promise<RoomAnswer>;
+  /** And of a worker of batch sessions. */
+  askBatch(what: AskedOfBatch): Promise<BatchAnswer>;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -42,6 +45,22 @@ export function createClient(servers: string[], record: Recorder): Client {
       record.roomCall({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
       return answer;
     },
+    async askBatch(what) {
+      const { method, path, body, headers } = writeBatchRequest(what);
+      const sentAt = performance.now();
+      const reply = await send(
+        method,
+        `${servers[what.server]}/api/v1/batch${path}`,
+        agents[what.server],
+        body,
+        headers,
+      );
+      const answeredAt = performance.now();
+      const known = "status" in reply;
+      const answer = known ? readBatchAnswer(what.operation, reply.status, reply.body) : reply;
+      record.batchCall({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
+      return answer;
+    },
     close: () => {
       for (const agent of agents) agent.destroy();
     },
@@ -50,10 +69,18 @@ export function createClient(servers: string[], record: Recorder): Client {
 
 type Reply = { status: number; body: unknown } | Extract<Answer, { is: "unknown" }>;
 
-function send(method: string, url: string, agent: Agent | undefined, body: unknown): Promise<Reply> {
+function send(
+  method: string,
+  url: string,
+  agent: Agent | undefined,
+  body: unknown,
+  more: Record<string, string> = {},
+): Promise<Reply> {
   const text = body === undefined ? "" : JSON.stringify(body);
   const headers =
-    body === undefined ? {} : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) };
+    body === undefined
+      ? {}
+      : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text), ...more };
   return new Promise((resolve) => {
     const sent = request(url, { method, agent, headers });
     const settle = (reply: Reply) => {

@@ -1,6 +1,6 @@
 /**
- * Load for the faults: simulated devices, a few rivals to each key, and users of the waiting room, calling any of the
- * servers, every call recorded. It makes no connection to the database, and is bounded in devices, users and calls.
+ * Load for the faults: simulated devices, a few rivals to each key, users of the waiting room, and workers of batch sessions,
+ * calling any of the servers, every call recorded. It makes no connection to the database, and is bounded in all of them.
  *
  * Keys differ in temper, so that everything happens somewhere: takeovers every second, long quiet sessions, silence
  * that ends in an expiry, refusals.
@@ -8,11 +8,13 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sessionIdBeginning } from "../../support/secrets.ts";
+import type { BatchCall } from "./batch-call.ts";
 import type { Answer, Call, Stream } from "./call.ts";
 import { createClient } from "./client.ts";
 import { liveAsDevice, type Temper } from "./device.ts";
 import type { RoomCall } from "./room-call.ts";
 import { liveAsUser } from "./user.ts";
+import { liveAsWorker } from "./worker.ts";
 
 /** About ten minutes of it; past this the load ends, and says so. */
 const CALLS_MAX = 200_000;
@@ -30,6 +32,8 @@ export interface LoadOptions {
   keys: LoadKey[];
   /** Of the waiting room. */
   users: string[];
+  /** How many, of batch sessions. */
+  workers: number;
   /** Of the service, for devices and users who fall silent for longer. */
   timeoutMs: number;
   /** Kicks one live session by its first characters and returns whether this call ended it; rejects if unknown. */
@@ -43,6 +47,7 @@ export interface Load {
   calls: readonly Call[];
   streams: readonly Stream[];
   roomCalls: readonly RoomCall[];
+  batchCalls: readonly BatchCall[];
   /** Lets every call that is under way come to its end, and resolves when nothing runs any more. */
   stop(): Promise<void>;
   /** Whether it ended by itself, having recorded as much as it may. */
@@ -53,7 +58,8 @@ export function startLoad(options: LoadOptions): Load {
   const calls: Call[] = [];
   const streams: Stream[] = [];
   const roomCalls: RoomCall[] = [];
-  const isFull = () => calls.length + roomCalls.length >= CALLS_MAX;
+  const batchCalls: BatchCall[] = [];
+  const isFull = () => calls.length + roomCalls.length + batchCalls.length >= CALLS_MAX;
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   setMaxListeners(0, signal); // every device and user waits on it
@@ -64,6 +70,10 @@ export function startLoad(options: LoadOptions): Load {
     },
     roomCall(call) {
       roomCalls.push(call);
+      if (isFull()) stopping.abort();
+    },
+    batchCall(call) {
+      batchCalls.push(call);
       if (isFull()) stopping.abort();
     },
     stream: (stream) => streams.push(stream),
@@ -85,12 +95,18 @@ export function startLoad(options: LoadOptions): Load {
     const { timeoutMs: silenceMs } = options;
     living.push(liveAsUser({ client, user, silenceMs, firstWaitMs: FIRST_WAIT_MS, signal }));
   }
+  let runs = 0;
+  const newPath = () => `run-${runs++}.canvas`;
+  for (let n = 0; n < options.workers; n++) {
+    living.push(liveAsWorker({ client, newPath, firstWaitMs: FIRST_WAIT_MS, signal }));
+  }
   if (options.kick) living.push(operate(options.kick, calls, signal));
 
   return {
     calls,
     streams,
     roomCalls,
+    batchCalls,
     full: isFull,
     async stop() {
       stopping.abort();

@@ -1,3 +1,4 @@
+import type { BatchCall } from "./batch-call.ts";
 import type { Call, Stream } from "./call.ts";
 import type { RoomCall } from "./room-call.ts";
 
@@ -5,5 +6,6 @@ import type { RoomCall } from "./room-call.ts";
 export interface Recorder {
   call(call: Call): void;
   roomCall(call: RoomCall): void;
+  batchCall(call: BatchCall): void;
   stream(stream: Stream): void;
 }

@@ -1,10 +1,11 @@
 /** Figures of a fault, all taken from the recorded calls. */
-import type { RoomRows } from "../checker/history.ts";
+import type { BatchRun, RoomRows } from "../checker/history.ts";
+import type { BatchCall } from "../load/batch-call.ts";
 import type { Call } from "../load/call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 
-/** Of a device or of a user of the waiting room. */
-type AnyCall = Call | RoomCall;
+/** Of a device, a user of the waiting room, or a worker of batch sessions. */
+type AnyCall = Call | RoomCall | BatchCall;
 
 const ASKS_AGAIN_MS_MAX = 1_000;
 
@@ -81,6 +82,16 @@ export function tallyRoom(calls: readonly RoomCall[], { moves }: RoomRows): stri
   return (
     `${calls.length} calls, ${count("queued", "seated")} places, ${count("promoted")} promotions, ${count("closed", "left")} closed, ` +
     `${count("expired", "abandoned", "unclaimed")} lost by silence, ${permits} permits, ${countUnknown(calls)} unknown outcomes`
+  );
+}
+
+/** What the workers of batch sessions did and met. */
+export function tallyBatch(calls: readonly BatchCall[], runs: readonly BatchRun[]): string {
+  const count = (is: BatchCall["answer"]["is"]) => calls.filter(({ answer }) => answer.is === is).length;
+  const ended = runs.filter(({ reason }) => reason !== null).length;
+  return (
+    `${calls.length} calls, ${runs.length} runs, ${ended} ended, ${count("stored")} results stored, ${count("claimed")} claims, ` +
+    `${count("outdated")} reports too late, ${countUnknown(calls)} unknown outcomes`
   );
 }
 

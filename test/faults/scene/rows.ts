@@ -1,7 +1,7 @@
-/** What the database says of the load's keys, and of the waiting room, when all is over. */
+/** What the database says of the load's keys, of the waiting room, and of batch sessions, when all is over. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
-import type { Circumstances, RoomMove, RoomRows, Rows } from "../checker/history.ts";
+import type { BatchRun, Circumstances, RoomMove, RoomRows, Rows } from "../checker/history.ts";
 
 export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Rows> {
   const keys = await sql`SELECT id AS key, generation FROM keys WHERE id IN ${sql(keyIds)}`;
@@ -17,8 +17,27 @@ export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Row
   const [gap] = await sql`
     SELECT ${millis(sql, "gap_began")} AS "beganAt", ${millis(sql, "gap_ended")} AS "endedAt"
     FROM service_state WHERE gap_ended IS NOT NULL`;
-  const room = await readRoom(sql);
-  return { keys: [...keys], active: [...active], history: [...history], gap: gap ?? null, room } as unknown as Rows;
+  const [room, batch] = [await readRoom(sql), await readBatch(sql)];
+  return {
+    keys: [...keys],
+    active: [...active],
+    history: [...history],
+    gap: gap ?? null,
+    room,
+    batch,
+  } as unknown as Rows;
+}
+
+async function readBatch(sql: postgres.Sql): Promise<BatchRun[]> {
+  const runs = await sql`
+    SELECT b.canvas_path AS path, b.session_id AS "sessionId", b.attempt, b.status AS state, b.ended_reason AS reason,
+           json_build_array(b.completed_nodes, b.failed_nodes, b.skipped_nodes) AS counts,
+           (SELECT coalesce(json_object_agg(n.node_id, json_build_object('status', n.status, 'result', n.result)), '{}')
+            FROM batch_nodes n WHERE n.run = s.run AND n.status IS NOT NULL) AS nodes,
+           (SELECT coalesce(json_agg(json_build_object('id', e.id, 'event', e.event, 'data', e.data) ORDER BY e.id), '[]')
+            FROM batch_events e WHERE e.run = s.run) AS events
+    FROM batch_sessions s, view_batch(s) b`;
+  return [...runs] as unknown as BatchRun[];
 }
 
 async function readRoom(sql: postgres.Sql): Promise<RoomRows> {

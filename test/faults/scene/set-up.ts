@@ -89,6 +89,7 @@ export async function setUp<D extends DatabaseServer>(
     servers: await reach(servers.map((server) => server.url)),
     keys,
     users: roomUsers(Math.ceil(keys.length / 2)),
+    workers: Math.ceil(keys.length / 9),
     timeoutMs,
     signal: room.signal,
     kick: async (prefix) => (await kickByPrefix(operator, prefix)) === "kicked",

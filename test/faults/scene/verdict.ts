@@ -7,7 +7,7 @@ import { findSecrets } from "../../support/secrets.ts";
 import { checkHistory } from "../checker/check.ts";
 import { type Circumstances, describeCall, type History, type Rows } from "../checker/history.ts";
 import type { FaultRoom, Finding } from "../fault.ts";
-import { inSeconds, slowestCall, slowestMs, tally, tallyRoom } from "./measure.ts";
+import { inSeconds, slowestCall, slowestMs, tally, tallyBatch, tallyRoom } from "./measure.ts";
 import type { DatabaseServer } from "./postgres.ts";
 import { compareClocks, readRows } from "./rows.ts";
 import type { SetUp } from "./set-up.ts";
@@ -38,6 +38,7 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
     calls: [...load.calls],
     streams: [...load.streams],
     roomCalls: [...load.roomCalls],
+    batchCalls: [...load.batchCalls],
     circumstances,
     rows,
   };
@@ -55,9 +56,9 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
     ],
     held:
       `${scene.keys.length} keys explained: ${tally(load.calls)}; ` +
-      `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}`,
+      `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}; batch sessions too: ${tallyBatch(load.batchCalls, rows.batch)}`,
     figure:
-      `${outcome.figure}; slowest answer ${inSeconds(slowestMs([...load.calls, ...load.roomCalls]))}, ` +
+      `${outcome.figure}; slowest answer ${inSeconds(slowestMs([...load.calls, ...load.roomCalls, ...load.batchCalls]))}, ` +
       `${falseExpiries} false expiries`,
     evidence: {
       "history.json": JSON.stringify(history),
@@ -89,20 +90,23 @@ function betweenClocks(before: Circumstances["clock"], after: Circumstances["clo
   return { offsetMs: (before.offsetMs + after.offsetMs) / 2, errorMs };
 }
 
-function checkAnswerTimes({ calls, roomCalls }: Pick<History, "calls" | "roomCalls">): string[] {
-  const slowest = [slowestCall(calls), slowestCall(roomCalls)].flatMap((call) => call ?? []);
+type Recorded = Pick<History, "calls" | "roomCalls" | "batchCalls">;
+
+function checkAnswerTimes({ calls, roomCalls, batchCalls }: Recorded): string[] {
+  const slowest = [slowestCall(calls), slowestCall(roomCalls), slowestCall(batchCalls)].flatMap((call) => call ?? []);
   return slowest
     .filter((call) => call.answeredAt - call.sentAt > ANSWERED_WITHIN_MS)
     .map((call) => `late-answer: not answered within ${ANSWERED_WITHIN_MS / 1000} s: ${describeCall(call)}`);
 }
 
 /** What proves nothing must not count as held. */
-function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room }: Rows): string[] {
+function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room, batch }: Rows): string[] {
   const promoted = room.moves.filter(({ move }) => move === "promoted").length;
   const started = new Set(load.calls.filter((call) => call.answer.is === "started").map((call) => call.key)).size;
   if (load.full()) return ["the load ended before the fault did, as it had recorded as much as it may"];
   return [
     ...(started === keys.length ? [] : [`the load proves little: only ${started} of ${keys.length} keys were started`]),
+    ...(batch.some(({ state }) => state !== "running") ? [] : ["the load proves little: no batch session has ended"]),
     ...(promoted > 0 ? [] : ["the load proves little: nobody in the waiting room was promoted"]),
   ];
 }
