@@ -7,14 +7,16 @@ const gather = (send: (ids: string[]) => Promise<(id: string) => string>) => cre
 describe("natural batching", () => {
   it("what comes while a batch is under way is the next one, each id once in it, and everybody gets an answer", async () => {
     const sizes: string[][] = [];
+    let letGo = () => {};
     const ask = gather(async (ids) => {
       sizes.push(ids);
-      await sleep(20);
+      if (sizes.length === 1) await new Promise<void>((resolve) => (letGo = resolve));
       return (id) => `${id}!`;
     });
     const first = ask("a");
-    await sleep(5);
-    const rest = Promise.all(["b", "c", "b", "d"].map(ask));
+    await expect.poll(() => sizes).toEqual([["a"]]);
+    const rest = Promise.all(["b", "c", "b", "d"].map((id) => ask(id)));
+    letGo();
     expect([await first, ...(await rest)]).toEqual(["a!", "b!", "c!", "b!", "d!"]);
     expect(sizes).toEqual([["a"], ["b", "c", "d"]]);
   });
