@@ -15,9 +15,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { BATCH_STATUSES, ENDED_REASONS, NODE_STATUSES } from "../src/sessions/batch/states.ts";
-import { bytea, moment } from "./columns.ts";
-
-const oneOf = (words: readonly string[]) => sql.raw(words.map((word) => `'${word}'`).join(", "));
+import { bytea, moment, oneOf } from "./columns.ts";
 
 /** What holds for all runs, in one row, so that every process, a host's cron and an operator's SQL answer by the same rule. */
 export const batchSettings = pgTable(

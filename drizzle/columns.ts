@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { customType, timestamp } from "drizzle-orm/pg-core";
 
 /** Raw bytes, as the driver returns them. */
@@ -14,3 +15,6 @@ export const transaction = customType<{ data: string }>({ dataType: () => "xid8"
 
 /** Disjoint stretches of time, in order. */
 export const stretches = customType<{ data: string }>({ dataType: () => "tstzmultirange" });
+
+/** The words that a constraint allows. */
+export const oneOf = (words: readonly string[]) => sql.raw(words.map((word) => `'${word}'`).join(", "));

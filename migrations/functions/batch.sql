@@ -43,11 +43,6 @@ CREATE OR REPLACE FUNCTION batch_silence() RETURNS interval
 LANGUAGE sql STABLE
 AS $$ SELECT make_interval(secs => s.silence_seconds) FROM batch_settings s $$;
 
--- What was dated under so many jumps of the clock, by the clock as it is now.
-CREATE OR REPLACE FUNCTION by_present_clock(moment timestamptz, steps bigint) RETURNS timestamptz
-LANGUAGE sql STABLE
-AS $$ SELECT CASE WHEN s.clock_steps = steps THEN moment ELSE least(moment, s.clock_stepped_at) END FROM present_state() s $$;
-
 -- Until when a run lives without a further report.
 CREATE OR REPLACE FUNCTION batch_silent_until(run batch_sessions) RETURNS timestamptz
 LANGUAGE sql STABLE
@@ -77,15 +72,6 @@ BEGIN
     since := deadline;
   END IF;
 END
-$$;
-
--- 90 -> "90 seconds", 1800 -> "30 minutes".
-CREATE OR REPLACE FUNCTION duration_in_words(seconds integer) RETURNS text
-LANGUAGE sql IMMUTABLE
-AS $$
-  SELECT u.n || ' ' || u.unit || CASE WHEN u.n = 1 THEN '' ELSE 's' END
-  FROM (VALUES (seconds / 3600, 3600, 'hour'), (seconds / 60, 60, 'minute'), (seconds, 1, 'second')) AS u (n, size, unit)
-  WHERE seconds % u.size = 0 AND u.n > 0 LIMIT 1
 $$;
 
 -- The nodes that are in, by their outcome: each a count in the index, as of 10,000 rows the heap costs twice as much.

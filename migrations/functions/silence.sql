@@ -134,3 +134,17 @@ BEGIN
   RETURN least(last_heard, clock_timestamp()) + timeout;
 END
 $$;
+
+-- What was dated under so many jumps of the clock, by the clock as it is now.
+CREATE OR REPLACE FUNCTION by_present_clock(moment timestamptz, steps bigint) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN s.clock_steps = steps THEN moment ELSE least(moment, s.clock_stepped_at) END FROM present_state() s $$;
+
+-- 90 -> "90 seconds", 1800 -> "30 minutes".
+CREATE OR REPLACE FUNCTION duration_in_words(seconds integer) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT u.n || ' ' || u.unit || CASE WHEN u.n = 1 THEN '' ELSE 's' END
+  FROM (VALUES (seconds / 3600, 3600, 'hour'), (seconds / 60, 60, 'minute'), (seconds, 1, 'second')) AS u (n, size, unit)
+  WHERE seconds % u.size = 0 AND u.n > 0 LIMIT 1
+$$;
