@@ -7,7 +7,7 @@ import { wholeNumber } from "./environment.ts";
 import { UsageError } from "./errors.ts";
 import { isHostName, isLoopback } from "./http/allowed-hosts.ts";
 import { isNetwork, type TrustProxy } from "./http/client-address.ts";
-import type { TokenOptions } from "./http/user-auth.ts";
+import type { TokenOptions, TokenRules } from "./http/user-auth.ts";
 import { type FindFault, type ReadSecrets, readSecrets, SECRETS } from "./secrets.ts";
 import type { Kind } from "./sessions/kind.ts";
 import { KINDS, type KindSettings } from "./sessions/kinds.ts";
@@ -95,8 +95,10 @@ export type Config = Readonly<{
   signInsPerMinute: number;
   /** Host names to answer to; undefined: all. */
   allowedHosts: readonly string[] | undefined;
-  /** User tokens; undefined: no kind of session requires them. */
+  /** By what users' tokens are checked; undefined: nothing is set, and they cannot be. */
   userTokens: TokenOptions | undefined;
+  /** What they must say besides. */
+  userTokenRules: TokenRules;
   kinds: KindSettings;
   /** As read, for the workers. */
   secrets: Readonly<ReadSecrets["values"]>;
@@ -128,7 +130,8 @@ export function readConfig(env: Environment = process.env, kinds: readonly Kind[
     trustProxy: read.TRUST_PROXY,
     allowedHosts: chooseAllowedHosts(host, read),
     signInsPerMinute: read.LIMIT_SIGN_INS,
-    userTokens: findTokenWish(read, kinds) && chooseTokenOptions(read),
+    userTokens: chooseTokenOptions(read),
+    userTokenRules: tokenRules(read),
     kinds: Object.freeze(Object.fromEntries(kinds.map(({ name, settings }) => [name, settings.read(read)]))),
     secrets,
     logLevel: read.LOG_LEVEL,
@@ -183,12 +186,12 @@ function findConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSettin
 }
 
 function findTokenConflicts(read: Read, kinds: readonly Kind[], badSecrets: BadSetting[]): BadSetting[] {
+  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
+    return [{ name: "JWT_SECRET", reason: "and JWKS_URL are both set: users' tokens are checked by one of them" }];
+  }
   const wish = findTokenWish(read, kinds);
   if (wish === undefined) return [];
   const { name, value } = wish;
-  if (read.JWKS_URL !== undefined && read.JWT_SECRET !== undefined) {
-    return [{ name: "JWT_SECRET", reason: `and JWKS_URL are both set: ${name}=${value} takes one of them` }];
-  }
   const isSet = read.JWKS_URL ?? read.JWT_SECRET ?? badSecrets.find((bad) => bad.name.startsWith("JWT_SECRET"));
   return isSet === undefined ? [{ name, reason: `${value} needs JWT_SECRET or JWKS_URL` }] : [];
 }
@@ -213,10 +216,11 @@ function chooseTraceExporter(read: Read): TraceExporter | undefined {
   return exporter === "none" ? undefined : exporter;
 }
 
-function chooseTokenOptions(read: Read): TokenOptions {
-  const expected = { audience: read.JWT_AUDIENCE, issuer: read.JWT_ISSUER };
-  if (read.JWKS_URL !== undefined) return { jwksUrl: read.JWKS_URL, ...expected };
-  return { secret: read.JWT_SECRET as string, ...expected };
+const tokenRules = (read: Read): TokenRules => ({ audience: read.JWT_AUDIENCE, issuer: read.JWT_ISSUER });
+
+function chooseTokenOptions(read: Read): TokenOptions | undefined {
+  if (read.JWKS_URL !== undefined) return { jwksUrl: read.JWKS_URL, ...tokenRules(read) };
+  return read.JWT_SECRET === undefined ? undefined : { secret: read.JWT_SECRET, ...tokenRules(read) };
 }
 
 /** Guards a service on loopback against DNS rebinding: a page that points its own name at this address. */

@@ -10,7 +10,7 @@ export interface Settings<Meaning, Shape extends z.ZodRawShape = z.ZodRawShape> 
   read(values: z.output<z.ZodObject<Shape>>): Meaning;
   /** Values that are valid by themselves but not together. */
   findConflict?(values: z.output<z.ZodObject<Shape>>): { name: string; reason: string } | undefined;
-  /** The setting that requires user tokens (JWT_SECRET or JWKS_URL); undefined: none are needed. */
+  /** The setting that requires user tokens (JWT_SECRET or JWKS_URL); undefined: they are taken where they can be checked. */
   wantsUserTokens?(values: z.output<z.ZodObject<Shape>>): { name: string; value: string } | undefined;
 }
 

@@ -1,9 +1,11 @@
 /**
  * The one error for what cannot go on, with a closed set of codes: clients rely on them, so a code is never renamed
- * and never given another meaning. STATUS is complete by type: a new code without a status does not compile.
+ * and never given another meaning. STATUS is complete by type: a new code without a status does not compile. (An API
+ * whose errors have a shape of their own may answer a code with another status: see ErrorShape.)
  */
 export const STATUS = {
   invalid_request: 400,
+  unknown_target: 400,
   unauthorized: 401,
   forbidden: 403,
   invalid_key: 403,
@@ -11,6 +13,7 @@ export const STATUS = {
   key_revoked: 403,
   csrf_failed: 403,
   not_active: 403,
+  not_participant: 403,
   not_found: 404,
   session_not_found: 404,
   key_not_found: 404,
@@ -33,10 +36,17 @@ export const STATUS = {
   unknown_node: 409,
   run_full: 409,
   not_resumable: 409,
+  version_conflict: 409,
+  action_conflict: 409,
+  cooldown: 409,
+  paused: 409,
+  full: 409,
+  not_open: 409,
   session_replaced: 410,
   session_expired: 410,
   session_ended: 410,
   session_revoked: 410,
+  precondition_failed: 412,
   payload_too_large: 413,
   unsupported_media_type: 415,
   rate_limited: 429,

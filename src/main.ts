@@ -68,6 +68,9 @@ export async function serve(
     const hashKey = createHashKey(config.keyPepper);
     const greeting = worker ? undefined : await welcome(config, chosen, database, hashKey);
     const adminToken = config.adminToken ?? greeting?.adminToken;
+    const jwtSecret = greeting?.jwtSecret;
+    const made = jwtSecret === undefined ? undefined : { secret: jwtSecret, ...config.userTokenRules };
+    const userTokens = config.userTokens ?? made;
     const { historyRetentionDays } = config;
     const cleanUp = (asked: boolean) =>
       countCleanup(counts, () =>
@@ -87,7 +90,9 @@ export async function serve(
     if (config.workers > 1 && !worker) {
       const stopAnswering = answerScrapes(collect, log);
       undo.push(async () => stopAnswering());
-      const secrets = passSecrets({ ...config.secrets, DATABASE_URL: chosen.url, ADMIN_TOKEN: adminToken });
+      const { JWT_SECRET = jwtSecret } = config.secrets;
+      const own = { DATABASE_URL: chosen.url, ADMIN_TOKEN: adminToken, JWT_SECRET };
+      const secrets = passSecrets({ ...config.secrets, ...own });
       server = await startWorkers(config.workers, { ...secrets, HOST: config.host }, log);
     } else {
       let isFull = () => false;
@@ -95,19 +100,22 @@ export async function serve(
       const reportShortage = createShortageReport(log);
       const ticking = await startTicking(database, log, () => reportShortage(findFileShortage()) || isFull());
       undo.push(async () => ticking.stop());
-      const composition = compose(config, {
-        kinds,
-        database,
-        url: chosen.url,
-        hashKey,
-        adminToken,
-        counts,
-        cleanUp: () => cleanUp(true),
-        isDraining: () => draining,
-        scrape: worker ? scrapeThroughPrimary(collect, log) : async () => writeText([await collect()]),
-        tracing,
-        log,
-      });
+      const composition = compose(
+        { ...config, userTokens },
+        {
+          kinds,
+          database,
+          url: chosen.url,
+          hashKey,
+          adminToken,
+          counts,
+          cleanUp: () => cleanUp(true),
+          isDraining: () => draining,
+          scrape: worker ? scrapeThroughPrimary(collect, log) : async () => writeText([await collect()]),
+          tracing,
+          log,
+        },
+      );
       undo.push(composition.close);
       const { app, streams } = composition;
       watchers = streams.size;

@@ -28,7 +28,7 @@ const FAULTS: Record<SecretName, FindFault> = {
   DATABASE_URL: (text) => (/^\s|\s$/.test(text) ? "must not begin or end with a blank" : undefined),
   ADMIN_TOKEN: findTokenFault,
   KEY_PEPPER: findTextFault,
-  JWT_SECRET: (text) => findTextFault(text) ?? findTooShort(text, JWT_SECRET_BYTES_MIN),
+  JWT_SECRET: findJwtSecretFault,
 };
 
 /**
@@ -74,6 +74,10 @@ export function passSecrets(values: ReadSecrets["values"]): Record<string, strin
 
 export function findTokenFault(text: string): string | undefined {
   return findTextFault(text) ?? findTooShort(text, TOKEN_LENGTH_MIN);
+}
+
+export function findJwtSecretFault(text: string): string | undefined {
+  return findTextFault(text) ?? findTooShort(text, JWT_SECRET_BYTES_MIN);
 }
 
 function findTextFault(text: string): string | undefined {

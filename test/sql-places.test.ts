@@ -9,6 +9,11 @@ const OWNED: Record<string, string[]> = {
   "src/sessions/device/": ["active_sessions", "session_history", "live_peaks", "refusal_counts"],
   "src/sessions/waiting-room/": ["waiting_room", "waiting_room_places", "waiting_room_moves", "waiting_room_permits"],
   "src/sessions/batch/": ["batch_settings", "batch_sessions", "batch_nodes", "batch_events", "batch_idempotency_keys"],
+  "src/sessions/game/": [
+    ...["game_settings", "game_sessions", "game_log_entries", "game_combats", "game_participants", "game_events"],
+    "game_idempotency_keys",
+  ],
+  "src/analytics/": ["game_rollups", "game_performance"],
   "src/audit/": ["audit_log"],
   "src/admin/sign-in/": ["ended_sign_ins"],
   "src/limits/": ["limit_counts"],

@@ -279,12 +279,15 @@ LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
 AS $$
+DECLARE
+  taken record := take_game_key(by_caller, request_key, hash, id);
 BEGIN
-  PERFORM limit_waiting();
-  SELECT t.outcome, (t.game).* INTO outcome, game FROM take_game_key(by_caller, request_key, hash, id) t;
+  outcome := taken.outcome;
+  game := taken.game;
   IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
+  PERFORM limit_waiting();
   game := insert_game(id, player, of_type, with_metadata, with_settings, NULL, clock_timestamp());
   outcome := 'created';
   PERFORM limit_waiting();

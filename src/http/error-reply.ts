@@ -32,6 +32,8 @@ const SOON: ReadonlySet<ErrorCode> = new Set(["unavailable", "too_many_requests"
 export interface ErrorShape {
   /** Of the paths. */
   prefix: string;
+  /** Of codes that have another one there. */
+  statuses?: Partial<Record<ErrorCode, (typeof STATUS)[ErrorCode]>>;
   write(body: ErrorBody, status: number): object;
 }
 
@@ -40,7 +42,8 @@ export function errorReply(log: Logger, shapes: ErrorShape[] = []): ErrorHandler
     const { status, body, headers } = answerError(thrown, c.get("requestId"), log);
     const path = writtenPath(c);
     const shape = shapes.find(({ prefix }) => path.startsWith(prefix));
-    return c.json(shape?.write(body, status) ?? body, status, headers);
+    const there = shape?.statuses?.[body.code] ?? status;
+    return c.json(shape?.write(body, there) ?? body, there, headers);
   };
 }
 

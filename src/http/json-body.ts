@@ -29,10 +29,14 @@ export function isJson(contentType: string | undefined): boolean {
 }
 
 /** As readJson, for a body that may be left out, or be null; clients that send none may say that it is JSON. */
-export async function readOptionalJson<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
+export async function readOptionalJson<T extends z.ZodType>(
+  c: Context,
+  schema: T,
+  { bytesMax = BODY_BYTES_MAX }: { bytesMax?: number } = {},
+): Promise<z.infer<T>> {
   const type = c.req.header("content-type");
   if (type !== undefined && !isJson(type)) return readJson(c, schema);
-  const text = await readWhole(c, BODY_BYTES_MAX);
+  const text = await readWhole(c, bytesMax);
   if (text === "" || (isJson(type) && text.trim() === "null")) return parseShape({}, schema);
   return readJson(c, schema, { read: text });
 }

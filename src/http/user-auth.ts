@@ -10,11 +10,13 @@ import { readBearer, unauthorized } from "./bearer.ts";
 import { fetchKeys } from "./published-keys.ts";
 import type { HttpEnv } from "./request-id.ts";
 
-export type TokenOptions = ({ secret: string } | { jwksUrl: string }) & {
+export type TokenOptions = ({ secret: string } | { jwksUrl: string }) & TokenRules;
+
+export interface TokenRules {
   /** One of them must be the token's `aud`; undefined: not checked. */
   audience?: readonly string[] | undefined;
   issuer?: string | undefined;
-};
+}
 
 /** The contents of a valid token. */
 export interface UserToken {
@@ -62,14 +64,17 @@ export function createUserAuth(verify: VerifyToken | undefined, realm: string): 
 }
 
 /** Reads a request's token. Throws unauthorized for any that is not valid, unavailable if the keys cannot be had. */
-function createTokenReader(verify: VerifyToken, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
+export function createTokenReader(verify: VerifyToken, realm: string): (c: Context<HttpEnv>) => Promise<UserToken> {
   return async (c) => {
     const sent = readBearer(c);
     const token = sent === undefined ? undefined : await verify(sent);
     if (token !== undefined) return token;
-    throw unauthorized(c, realm, "Please send a valid token, as Authorization: Bearer <token>");
+    throw badToken(c, realm);
   };
 }
+
+export const badToken = (c: Context, realm: string) =>
+  unauthorized(c, realm, "Please send a valid token, as Authorization: Bearer <token>");
 
 export function createVerifyToken(options: TokenOptions): VerifyToken {
   const shared = "secret" in options;

@@ -69,7 +69,7 @@ export interface Serving {
   streams: EventStreams;
   readAddress: ReadAddress;
   createLimit: CreateLimit;
-  /** Of users; undefined: no kind wants tokens of them. */
+  /** Of users; undefined: nothing is set by which their tokens could be checked. */
   verifyToken: VerifyToken | undefined;
 }
 

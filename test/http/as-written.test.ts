@@ -3,12 +3,13 @@ import { request } from "node:http";
 import { describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { codeOf } from "../support/error-words.ts";
 
 const db = useDatabase();
 const app = useApp(db);
 
 /** As the bytes stand, which fetch would tidy. */
-function ask(method: string, path: string): Promise<{ status: number; code?: string }> {
+function ask(method: string, path: string): Promise<{ status: number; code: string | undefined }> {
   const { port } = new URL(app.url);
   const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
   return new Promise((resolve, reject) => {
@@ -17,7 +18,7 @@ function ask(method: string, path: string): Promise<{ status: number; code?: str
       for await (const part of response) text += part;
       resolve({
         status: response.statusCode as number,
-        code: text.startsWith("{") ? JSON.parse(text).code : undefined,
+        code: text.startsWith("{") ? codeOf(JSON.parse(text)) : undefined,
       });
     });
     sent.on("error", reject).end();

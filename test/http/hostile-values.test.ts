@@ -7,6 +7,8 @@ import { z } from "zod";
 import type { RouteDescription } from "../../src/http/openapi/part.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { codeOf } from "../support/error-words.ts";
+import { serviceToken } from "../support/player-token.ts";
 import { ROUTES as DESCRIBED, fieldsOf, jsonOf } from "../support/routes.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 
@@ -27,6 +29,7 @@ async function ask(route: RouteDescription, { path = route.path, body }: { path?
   const names = path.replace(/\{id\}/g, "1").replace(/\{\w+\}/g, "jun");
   const headers: Record<string, string> = { "Content-Type": "application/json" };
   if (route.access === "operator") headers.Authorization = `Bearer ${ADMIN_TOKEN}`;
+  if (route.access === "player") headers.Authorization = `Bearer ${serviceToken()}`;
   const text = body === undefined ? null : JSON.stringify(body);
   const init = { method: route.method.toUpperCase(), headers, ...(text !== null && { body: text }) };
   const response = await app.fetch(new Request(`http://localhost${names}`, init));
@@ -131,8 +134,8 @@ function withNulls(example: Record<string, unknown>, schema: z.ZodType): Array<[
 /** All but what differs from one call to the next. */
 function shapeOf({ status, body }: { status: number; body: unknown }) {
   const keys = typeof body === "object" && body !== null ? Object.keys(body).sort() : [];
-  const { code, issues } = (body ?? {}) as { code?: string; issues?: unknown };
-  return { status, keys, code, issues };
+  const { issues, details } = (body ?? {}) as { issues?: unknown; details?: { issues?: unknown } };
+  return { status, keys, code: codeOf(body), issues: issues ?? details?.issues };
 }
 
 describe("what is made under a name", () => {

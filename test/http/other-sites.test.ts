@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { codeOf } from "../support/error-words.ts";
 import { addressOf, ROUTES } from "../support/routes.ts";
 
 const PAGE = "https://app.example";
@@ -57,7 +58,7 @@ describe("a page of another site", () => {
 
   it("is told so, with a code", async () => {
     const response = await fetch(`${app.url}/api/v1/session/close/jun`, { method: "POST", headers: { Origin: PAGE } });
-    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([403, "csrf_failed"]);
+    expect([response.status, codeOf(await response.json())]).toEqual([403, "csrf_failed"]);
   });
 });
 

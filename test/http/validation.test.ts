@@ -6,6 +6,8 @@ import { parseShape } from "../../src/http/json-body.ts";
 import type { RouteDescription } from "../../src/http/openapi/part.ts";
 import { ADMIN_TOKEN, postInit, type Reply, readReply, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { codeOf, sentenceOf } from "../support/error-words.ts";
+import { serviceToken } from "../support/player-token.ts";
 import { addressOf, fieldsOf, jsonOf, nameOf, ROUTES } from "../support/routes.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 
@@ -107,6 +109,10 @@ function validBody({ examples: [example = {}] }: Json): Body {
 const without = (body: Body, field: string): Body =>
   Object.fromEntries(Object.entries(body).filter(([name]) => name !== field));
 
+/** Of whoever may do everything there. */
+const tokenFor = ({ access }: RouteDescription) =>
+  access === "operator" ? ADMIN_TOKEN : access === "player" ? serviceToken() : undefined;
+
 async function ask(
   route: RouteDescription,
   body?: unknown,
@@ -115,7 +121,8 @@ async function ask(
   const query = new URLSearchParams(more.query as Record<string, string>);
   const init = body === undefined ? {} : postInit(body);
   const headers = { ...init.headers, ...more.headers } as Record<string, string>;
-  if (route.access === "operator") headers.Authorization = `Bearer ${ADMIN_TOKEN}`;
+  const token = tokenFor(route);
+  if (token !== undefined) headers.Authorization = `Bearer ${token}`;
   const url = `http://test${addressOf(route, { id })}${more.query ? `?${query}` : ""}`;
   const method = route.method.toUpperCase();
   return readReply(await app.fetch(new Request(url, { ...init, method, headers })));
@@ -136,14 +143,14 @@ async function state(): Promise<string> {
 
 async function expectRefused(route: RouteDescription, faults: string[], sent: unknown, reply: Reply) {
   const { status, body, headers } = reply;
-  expect({ route: nameOf(route), sent, status, code: body?.code }).toEqual({
+  expect({ route: nameOf(route), sent, status, code: codeOf(body) }).toEqual({
     route: nameOf(route),
     sent,
     status: 400,
     code: "invalid_request",
   });
   expect(namedIn(body)).toEqual(expect.arrayContaining(faults));
-  expect(body.error).toBeTypeOf("string");
+  expect(sentenceOf(body)).toBeTypeOf("string");
   expect(body.request_id).toBe(headers.get("x-request-id"));
 }
 
@@ -192,7 +199,7 @@ describe.each(READING_JSON)("$name", ({ name, route, json, optional }) => {
   it("refuses broken JSON with 400", async () => {
     for (const text of ["{", '{"a":}', "\0", "{'a':1}", '{"a":1}x', "[".repeat(8000), ...(optional ? [] : [""])]) {
       const { status, body } = await ask(route, text);
-      expect([text.slice(0, 9), status, body.code, issuesOf(body).length]).toEqual([
+      expect([text.slice(0, 9), status, codeOf(body), issuesOf(body).length]).toEqual([
         text.slice(0, 9),
         400,
         "invalid_request",
@@ -210,11 +217,11 @@ describe.each(READING_JSON)("$name", ({ name, route, json, optional }) => {
     expect((await ask(route, padded(bytesMax))).status).not.toBe(413);
     const over = padded(bytesMax + 1);
     const declared = await ask(route, over, { headers: { "Content-Length": String(Buffer.byteLength(over)) } });
-    expect([declared.status, declared.body.code]).toEqual([413, "payload_too_large"]);
+    expect([declared.status, codeOf(declared.body)]).toEqual([413, "payload_too_large"]);
     const chunked = await app.fetch(
       new Request(`http://test${addressOf(route, { id })}`, {
         method: route.method.toUpperCase(),
-        headers: { "Content-Type": "application/json", Authorization: `Bearer ${ADMIN_TOKEN}` },
+        headers: { "Content-Type": "application/json", Authorization: `Bearer ${tokenFor(route) ?? ADMIN_TOKEN}` },
         body: new Blob([over]).stream(),
         duplex: "half",
       } as RequestInit),
@@ -239,7 +246,7 @@ describe.each(ROUTES.filter(({ body }) => body).map((route) => ({ name: nameOf(r
       const own = route.body?.content.map(({ type = "application/json" }) => type) ?? [];
       for (const type of [...TYPES, "application/json"].filter((one) => !own.includes(one))) {
         const { status, body } = await ask(route, "{}", { headers: { "Content-Type": type } });
-        expect([type, status, body.code]).toEqual([type, 415, "unsupported_media_type"]);
+        expect([type, status, codeOf(body)]).toEqual([type, 415, "unsupported_media_type"]);
       }
       for (const type of own.flatMap((one) => [`${one}; charset=utf-8`, one.toUpperCase(), `${one} ;x=y`])) {
         expect([type, (await ask(route, "{}", { headers: { "Content-Type": type } })).status]).not.toEqual([type, 415]);
@@ -277,6 +284,6 @@ it.each(ADDRESSES)("%s answers other methods with 405 and what it allows", async
       405,
       allowed.sort(),
     ]);
-    expect(((await reply.json()) as { code: string }).code).toBe("method_not_allowed");
+    expect(codeOf(await reply.json())).toBe("method_not_allowed");
   }
 });

@@ -155,8 +155,9 @@ describe("tokens of users", () => {
     expect(() => readConfig({ TOY_AUTH: "jwt" }, WITH_TOY)).toThrow("TOY_AUTH jwt needs JWT_SECRET or JWKS_URL");
     expect(() =>
       readConfig({ TOY_AUTH: "jwt", JWT_SECRET: SECRET, JWKS_URL: "https://example.com/keys" }, WITH_TOY),
-    ).toThrow("TOY_AUTH=jwt takes one of them");
-    expect(readConfig({ JWT_SECRET: SECRET }, WITH_TOY).userTokens).toBeUndefined();
+    ).toThrow("JWT_SECRET and JWKS_URL are both set");
+    expect(readConfig({ JWT_SECRET: SECRET }, WITH_TOY).userTokens).toMatchObject({ secret: SECRET });
+    expect(readConfig({}, WITH_TOY).userTokens).toBeUndefined();
   });
 });
 

@@ -15,6 +15,7 @@ import { KINDS, openKinds } from "../../src/sessions/kinds.ts";
 import { watchPort, watchResponse } from "./answers.ts";
 import type { TestDatabase } from "./database.ts";
 import { holdAgainst } from "./document-check.ts";
+import { JWT_SECRET } from "./player-token.ts";
 import { findSecrets } from "./secrets.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a reply's body is whatever the server says; the tests look at it
@@ -59,7 +60,7 @@ export function useApp(
     const counts = createCounts();
     const { env, kinds = KINDS, ...set } = options;
     if (options.kinds) holdAgainst(JSON.parse(JSON.stringify(describeApi("3.1", "0", kinds))));
-    const config = readConfig({ ...NO_LIMITS, ...env }, kinds);
+    const config = readConfig({ ...NO_LIMITS, JWT_SECRET, ...env }, kinds);
     const opened = openKinds(kinds, config.kinds, { database: db.database, counts, log });
     let watchers = () => 0;
     const collect = createMetrics({

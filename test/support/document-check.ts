@@ -36,7 +36,7 @@ const STRAY: Record<number, string> = {
 };
 
 /** Before the names of the errors under these addresses. */
-const SHAPES = { "/api/v1/parallel/": "Parallel" };
+const SHAPES = { "/api/v1/parallel/": "Parallel", "/api/v1/game/": "Game" };
 
 /** What is wrong with an answer, in a line each. */
 export function checkAnswer(answer: Answer): string[] {
@@ -87,9 +87,11 @@ function strayBody(path: string, error: string): string | Json {
   const [, shape = ""] = Object.entries(SHAPES).find(([prefix]) => path.startsWith(prefix)) ?? [];
   const { schemas } = document.components;
   if (schemas[`${shape}${error}`]) return `#/components/schemas/${shape}${error}`;
-  // No route of it answers so; but for the code it is as the others.
-  const like = schemas[`${shape}MethodNotAllowedError`];
-  return { ...like, properties: { ...like.properties, code: {} } };
+  // No route of it answers so; but for the code, wherever it has it, it is as the others.
+  const { properties, ...like } = schemas[`${shape}MethodNotAllowedError`];
+  const { details } = properties;
+  const anyCode = details.properties.code && { ...details, properties: { ...details.properties, code: {} } };
+  return { ...like, properties: { ...properties, code: {}, ...(anyCode && { details: anyCode }) } };
 }
 
 const headersOfStatus = (status: number) => (status === 405 ? ["Allow"] : status === 503 ? ["Retry-After"] : []);

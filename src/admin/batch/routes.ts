@@ -4,11 +4,11 @@ import type { Database } from "../../database/database.ts";
 import type { AdminEnv } from "../../http/admin-auth.ts";
 import { readOptionalJson } from "../../http/json-body.ts";
 import { readQuery } from "../../http/read-query.ts";
+import { idOf } from "../../http/session-id.ts";
 import { cancelSession } from "../../sessions/batch/cancel.ts";
 import { eraseSession } from "../../sessions/batch/erase.ts";
 import { forceEnd } from "../../sessions/batch/force-end.ts";
 import { resumeSession } from "../../sessions/batch/resume.ts";
-import { idOf } from "../../sessions/batch/routes.ts";
 import { listBatches, listBatchNodes, readBatch } from "./batches.ts";
 import { endBatchRequest, listBatchesQuery, listNodesQuery } from "./contract.ts";
 

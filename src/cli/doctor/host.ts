@@ -27,7 +27,9 @@ export async function checkDataDir(config: Config): Promise<Finding[]> {
   if (!isAllowed(folder)) {
     return [fail("data folder", `this user may not write in ${folder}`, `chown ${userName()} ${folder}`)];
   }
-  const open = ["admin-token", "postgres-password", "database-url"].filter((name) => isOpen(join(folder, name)));
+  const open = ["admin-token", "jwt-secret", "postgres-password", "database-url"].filter((name) =>
+    isOpen(join(folder, name)),
+  );
   if (open.length > 0) {
     const files = open.map((name) => join(folder, name)).join(" ");
     return [fail("data folder", `every user of this host can read ${open.join(", ")}`, `chmod 600 ${files}`)];

@@ -19,7 +19,7 @@ export interface DocumentSource {
 export function createDocument({ parts, errors, info, version }: DocumentSource): Json {
   const named = Object.assign({}, ...parts.map((part) => part.schemas)) as Record<string, z.ZodType>;
   for (const route of parts.flatMap((part) => part.routes)) {
-    for (const code of codesOf(route)) named[errorName(code, route)] ??= errorSchema(code, errors[code], route);
+    for (const code of codesOf(route)) named[errorName(code, route)] ??= errorSchema(code, errors, route);
   }
   const schemas = createSchemas(named, version);
   const write: Writer = { schemas, errors, shared: {} };

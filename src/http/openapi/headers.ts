@@ -16,7 +16,10 @@ export const HEADERS: Record<HeaderName | "X-Request-Id", object> = {
   Allow: text("The methods that this address takes.", "POST"),
   "Cache-Control": text("Whether it may be kept.", "no-store"),
   "Content-Security-Policy": text("What the page may load: nothing from any other host.", "default-src 'none'"),
-  ETag: text("Names this version; sent back as If-None-Match it spares the body.", '"q1bXzV9gkL0-br"'),
+  ETag: text(
+    "Names this version; sent back as If-None-Match it spares the body, as If-Match it says what is to be changed.",
+    '"q1bXzV9gkL0-br"',
+  ),
   Location: text("Where it is.", "/admin"),
   "Retry-After": {
     description:

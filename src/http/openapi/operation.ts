@@ -95,11 +95,14 @@ function describeParameter({ schema, required, ...rest }: ParameterDescription, 
 function responses(route: RouteDescription, write: Writer): Json {
   const codes = codesOf(route);
   const { errorShape } = route;
-  const statuses = new Set([...route.answers.map((answer) => answer.status), ...codes.map((code) => STATUS[code])]);
+  const statuses = new Set([
+    ...route.answers.map((answer) => answer.status),
+    ...codes.map((code) => statusOf(code, route)),
+  ]);
   const answer = (status: number) => ({
     errorShape,
     own: route.answers.filter((candidate) => candidate.status === status),
-    codes: codes.filter((code) => STATUS[code] === status),
+    codes: codes.filter((code) => statusOf(code, route) === status),
   });
   const ordered = [...statuses].sort((a, b) => a - b);
   return Object.fromEntries(ordered.map((status) => [String(status), response(status, answer(status), write)]));
@@ -133,7 +136,7 @@ function describeResponse(status: number, from: From, write: Writer): Json {
   return {
     description: [
       ...own.map((answer) => answer.description),
-      ...codes.map((code) => `\`${code}\`: ${write.errors[code].when}`),
+      ...codes.map((code) => `\`${code}\`: ${describedAs(code, from, write.errors).when}`),
     ].join("\n\n"),
     headers: describeHeaders([...own.flatMap((answer) => answer.headers ?? []), ...headersOf(status, codes)]),
     ...(contents.length > 0 && { content: describeContent(contents, write) }),
@@ -176,12 +179,18 @@ interface ErrorContent extends Pick<RouteDescription, "errorShape"> {
 type Shaped = Pick<RouteDescription, "errorShape">;
 
 function errorContent(code: ErrorCode, { errorShape }: Shaped, write: Writer): ErrorContent {
-  const { message, data } = write.errors[code];
+  const { message, data } = describedAs(code, { errorShape }, write.errors);
   const body = { error: message, code, request_id: REQUEST_ID, ...data?.example };
-  return { code, errorShape, examples: { [code]: errorShape?.write(body, STATUS[code]) ?? body } };
+  return { code, errorShape, examples: { [code]: errorShape?.write(body, statusOf(code, { errorShape })) ?? body } };
 }
 
-export function errorSchema(code: ErrorCode, { data }: ErrorDescription, { errorShape }: Shaped = {}): z.ZodType {
+const statusOf = (code: ErrorCode, { errorShape }: Shaped): number => errorShape?.statuses?.[code] ?? STATUS[code];
+
+const describedAs = (code: ErrorCode, { errorShape }: Shaped, errors: Writer["errors"]): ErrorDescription =>
+  errorShape?.errors?.[code] ?? errors[code];
+
+export function errorSchema(code: ErrorCode, errors: Writer["errors"], { errorShape }: Shaped = {}): z.ZodType {
+  const { data } = describedAs(code, { errorShape }, errors);
   if (errorShape) return errorShape.schema(code, data?.schema);
   return z.object({
     error: z.string().meta({ description: "A sentence for a person." }),

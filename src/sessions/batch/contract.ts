@@ -1,7 +1,17 @@
 /** The wire contract of batch sessions: requests and responses as zod schemas. */
 import { z } from "zod";
-import { isStorable } from "../../keys/text.ts";
-import { described, filled, moment, pathName, text } from "../contract.ts";
+import {
+  anyJson,
+  described,
+  filled,
+  givenMoment,
+  jsonObject,
+  moment,
+  numberCursor,
+  pageLimit,
+  pathName,
+  text,
+} from "../contract.ts";
 import { BATCH_STATUSES, ENDED_REASONS, NODE_STATUSES } from "./states.ts";
 
 export const NODES_MAX = 100_000;
@@ -12,39 +22,9 @@ export const RESULT_BYTES_MAX = 256 * 1024;
 /** Beyond these the results of a run are to be read node by node. */
 export const SHOWN_RESULTS_MAX = 1_000;
 export const SHOWN_BYTES_MAX = 4 * 1024 * 1024;
-const DEPTH_MAX = 200;
 
 export const batchStatus = z.enum(BATCH_STATUSES);
 export const nodeStatus = z.enum(NODE_STATUSES);
-
-/** JSON that is the client's, and comes back as it was sent. */
-const anyJson = z.unknown().superRefine((value, context) => {
-  const fault = findFault(value);
-  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
-});
-
-const metadata = z
-  .record(z.string(), z.unknown())
-  .superRefine((value, context) => {
-    const fault = findFault(value);
-    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
-    else if (new TextEncoder().encode(JSON.stringify(value)).length > METADATA_BYTES_MAX) {
-      context.addIssue({ code: "custom", message: `must have at most ${METADATA_BYTES_MAX} bytes` });
-    }
-  })
-  .default({});
-
-/** What the database could not keep: NUL, half of a surrogate pair, and what is nested beyond all sense. */
-function findFault(value: unknown, depth = 0): string | undefined {
-  if (typeof value === "string") return isStorable(value) ? undefined : "must be well-formed text without NUL";
-  if (typeof value !== "object" || value === null) return undefined;
-  if (depth === DEPTH_MAX) return `must be nested at most ${DEPTH_MAX} deep`;
-  for (const [name, part] of Object.entries(value)) {
-    const fault = findFault(name) ?? findFault(part, depth + 1);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
-}
 
 export const nodeId = pathName(500);
 const attempt = z.int().min(0).max(2_147_483_647).optional();
@@ -54,7 +34,7 @@ const errorMessage = text(10_000).optional();
 export const createRequest = z.object({
   canvas_path: filled(500),
   node_count: z.int().min(0).max(NODES_MAX),
-  metadata,
+  metadata: jsonObject(METADATA_BYTES_MAX).default({}),
   timeout_seconds: z.int().min(60).max(86_400).optional(),
 });
 
@@ -77,12 +57,6 @@ export const progressRequest = z.object({
   attempt,
 });
 
-/** With its zone; kept to the millisecond. */
-const givenMoment = z.iso
-  .datetime({ offset: true })
-  .refine((value) => !Number.isNaN(Date.parse(value)), "must be a moment")
-  .transform((value) => new Date(value).toISOString());
-
 export const resultRequest = z
   .object({
     status: nodeStatus,
@@ -99,22 +73,12 @@ export const resultRequest = z
 
 export const cancelRequest = z.object({ reason: text(10_000).optional() });
 
-const limit = z
-  .string()
-  .regex(/^\d{1,9}$/, "must be a whole number")
-  .transform(Number)
-  .pipe(z.int().min(1).max(100))
-  .default(20);
+const limit = pageLimit(20, 100);
 
 export const listQuery = z.object({
   status: batchStatus.optional(),
   limit,
-  /** As `next_cursor` gave it. */
-  cursor: z
-    .string()
-    .regex(/^\d{1,15}$/, "must be a next_cursor")
-    .transform(Number)
-    .optional(),
+  cursor: numberCursor.optional(),
 });
 
 export const nodesQuery = z.object({
@@ -124,8 +88,6 @@ export const nodesQuery = z.object({
 });
 
 export const sessionQuery = z.object({ results: z.enum(["true", "false"]).default("true") });
-
-export const idempotencyKey = z.string().regex(/^[ -~]{1,255}$/, "must be 1 to 255 characters of visible ASCII");
 
 /** A node's result. */
 export const nodeItem = z.object({

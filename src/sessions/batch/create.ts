@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Database } from "../../database/database.ts";
-import { AppError } from "../../errors.ts";
+import { idempotencyConflict, identify } from "../idempotency.ts";
 import type { BatchSession, CreateRequest } from "./contract.ts";
 import { describeSession } from "./session.ts";
 import { type BatchRow, insertBatch, type NewBatch } from "./sql.ts";
@@ -33,15 +33,12 @@ export async function createRun(
   batch: Omit<NewBatch, "sessionId" | "idempotency">,
   idempotencyKey: string | undefined,
 ): Promise<BatchRow> {
-  const hash = () => createHash("sha256").update(JSON.stringify(batch)).digest();
   const row = await insertBatch(database, {
     ...batch,
     sessionId: randomUUID(),
-    idempotency: idempotencyKey === undefined ? undefined : { key: idempotencyKey, hash: hash() },
+    idempotency: identify(idempotencyKey, batch),
   });
-  if (row.outcome === "idempotency_conflict") {
-    throw new AppError("idempotency_conflict", "This Idempotency-Key belongs to another request");
-  }
+  if (row.outcome === "idempotency_conflict") throw idempotencyConflict();
   return row;
 }
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
 import type { Errors, ParameterDescription, Part, RouteDescription } from "../../http/openapi/part.ts";
 import { queryOf } from "../../http/openapi/part.ts";
+import { idempotencyKey } from "../contract.ts";
 import {
   batchSession,
   batchStatus,
@@ -12,7 +13,6 @@ import {
   completeRequest,
   createRequest,
   holder,
-  idempotencyKey,
   listQuery,
   nodeId,
   nodeItem,

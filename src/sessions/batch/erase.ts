@@ -1,6 +1,6 @@
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
-import { noSuchSession } from "./refusal.ts";
+import { noSuchSession } from "../no-such-session.ts";
 import { eraseBatchRow } from "./sql.ts";
 
 /** Takes away the session, whatever its state, its results and events, and what the audit log says of it. Throws session_not_found. */

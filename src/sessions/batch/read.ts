@@ -1,7 +1,7 @@
 import type { Database } from "../../database/database.ts";
+import { noSuchSession } from "../no-such-session.ts";
 import { type BatchSession, type NodesQuery, SHOWN_BYTES_MAX, SHOWN_RESULTS_MAX } from "./contract.ts";
 import { selectBatch, selectBatchWithResults, selectNodes } from "./reading-sql.ts";
-import { noSuchSession } from "./refusal.ts";
 import { describeNode, describeSession } from "./session.ts";
 import type { BatchRow, NodeRow } from "./sql.ts";
 

@@ -1,5 +1,6 @@
 /** Why a call about a run has changed nothing, in the words of the wire. */
 import { AppError } from "../../errors.ts";
+import { noSuchSession } from "../no-such-session.ts";
 import type { Holder } from "./contract.ts";
 import type { BatchOutcome, BatchRow, Refusal } from "./sql.ts";
 
@@ -12,8 +13,6 @@ export function unlessRefused<Done extends string>(
   if (refuse) throw refuse(row, asked.status ?? "completed");
   return row as unknown as BatchRow & { outcome: Done };
 }
-
-export const noSuchSession = () => new AppError("session_not_found", "There is no such session");
 
 type Row = BatchOutcome<never>;
 

@@ -1,11 +1,11 @@
 /** /api/v1/batch/…: parse, call the verb, reply. */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { z } from "zod";
-import { AppError } from "../../errors.ts";
+import { Hono, type MiddlewareHandler } from "hono";
 import { createTokenCheck, readBearer, unauthorized } from "../../http/bearer.ts";
+import { readIdempotencyKey } from "../../http/idempotency-key.ts";
 import { parseShape, readJson, readOptionalJson } from "../../http/json-body.ts";
 import { readQuery } from "../../http/read-query.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
+import { idOf } from "../../http/session-id.ts";
 import { cancelSession } from "./cancel.ts";
 import { claimSession } from "./claim.ts";
 import { completeSession } from "./complete.ts";
@@ -14,7 +14,6 @@ import {
   claimRequest,
   completeRequest,
   createRequest,
-  idempotencyKey,
   listQuery,
   nodeId,
   nodesQuery,
@@ -31,7 +30,6 @@ import { listSessions, readStats } from "./list.ts";
 import { reportProgress } from "./progress.ts";
 import { putResult } from "./put-node.ts";
 import { listNodes, readSession } from "./read.ts";
-import { noSuchSession } from "./refusal.ts";
 import { resumeSession } from "./resume.ts";
 import { moveSession } from "./transition.ts";
 
@@ -108,22 +106,4 @@ export function createTokenGate(token: string | undefined): MiddlewareHandler<Ht
       "Please send the token of the batch sessions, as Authorization: Bearer <token>",
     );
   };
-}
-
-/** The session's id in the path. What is none names no session either. */
-export function idOf(c: Context, name = "session_id"): string {
-  const id = z.guid().safeParse(c.req.param(name));
-  if (!id.success) throw noSuchSession();
-  return id.data;
-}
-
-export function readIdempotencyKey(c: Context): string | undefined {
-  const sent = c.req.header("idempotency-key");
-  if (sent === undefined) return undefined;
-  const key = idempotencyKey.safeParse(sent);
-  if (key.success) return key.data;
-  const message = key.error.issues[0]?.message as string;
-  throw new AppError("invalid_request", `Invalid request: Idempotency-Key: ${message}`, {
-    issues: [{ path: "Idempotency-Key", message }],
-  });
 }

@@ -2,6 +2,7 @@
 import type { Operator } from "../../audit/operator.ts";
 import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
+import type { Idempotency } from "../idempotency.ts";
 import type { BatchSession, BatchStatus, NodeStatus } from "./contract.ts";
 
 /** Of all results of one run. */
@@ -85,8 +86,7 @@ export interface NewBatch {
   nodeCount: number;
   metadata: Record<string, unknown>;
   timeoutSeconds: number | null;
-  /** The client's own name for the request, and the request. */
-  idempotency: { key: string; hash: Buffer } | undefined;
+  idempotency: Idempotency | undefined;
   plan?: BatchPlan;
   /** The nodes of the plan. */
   nodes?: Array<{ node_id: string; group_no: number }>;

@@ -3,10 +3,13 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { STATUS } from "../../../src/errors.ts";
 import { describeApi } from "../../../src/openapi.ts";
+import { gameErrorShape } from "../../../src/sessions/game/errors.ts";
 import { readVersion } from "../../../src/version.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { checkAnswer } from "../../support/document-check.ts";
+import { codeOf } from "../../support/error-words.ts";
+import { serviceToken } from "../../support/player-token.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes
 type Json = any;
@@ -27,6 +30,18 @@ const operations: Array<[name: string, operation: Json, path: string, method: st
     method,
   ]),
 );
+/** Described by the games' part, whose routes that answer so are being built; whoever brings one takes its code away here. */
+const TO_COME = [
+  "version_conflict",
+  "precondition_failed",
+  "unknown_target",
+  "not_participant",
+  "action_conflict",
+  "cooldown",
+  "paused",
+  "full",
+  "not_open",
+];
 const resolve = (node: Json): Json =>
   node.$ref === undefined
     ? node
@@ -75,20 +90,24 @@ describe("the documents", () => {
 
   it("name every code that there is", () => {
     const text = JSON.stringify(document.components.schemas);
-    for (const code of Object.keys(STATUS)) expect(text).toContain(`"const":"${code}"`);
+    for (const code of Object.keys(STATUS)) {
+      expect([code, text.includes(`"const":"${code}"`)]).toEqual([code, !TO_COME.includes(code)]);
+    }
   });
 
   it("show each of an answer's codes in an example of its own, under the status that it has", () => {
-    for (const [name, operation] of operations) {
+    for (const [name, operation, path] of operations) {
       for (const [status, response] of Object.entries(operation.responses as Json)) {
         const content = resolve(response).content?.["application/json"];
         if (content === undefined || Number(status) < 400) continue;
         const codes = (content.schema.oneOf ?? [content.schema])
-          .map((schema: Json) => resolve(schema).properties.code?.const)
+          .map((schema: Json) => resolve(schema).properties)
+          .map(({ code, details }: Json) => code?.const ?? details?.properties.code?.const)
           .filter(Boolean);
-        const shown = Object.values(content.examples as Json).map((example: Json) => example.value.code);
+        const shown = Object.values(content.examples as Json).map((example: Json) => codeOf(example.value));
         expect([name, status, shown.filter(Boolean)]).toEqual([name, status, codes]);
-        for (const code of codes) expect(STATUS[code as keyof typeof STATUS]).toBe(Number(status));
+        const there = path.startsWith(gameErrorShape.prefix) ? { ...STATUS, ...gameErrorShape.statuses } : STATUS;
+        for (const code of codes) expect(there[code as keyof typeof STATUS]).toBe(Number(status));
       }
     }
   });
@@ -136,7 +155,8 @@ describe("the documents", () => {
     for (const [name, operation, path] of operations) {
       const content = operation.requestBody?.content["application/json"];
       for (const { value } of Object.values(content?.examples ?? {}) as Json[]) {
-        expect([name, (await app.post(path, value)).status]).not.toEqual([name, 400]);
+        const headers = path.startsWith("/api/v1/game/") ? { Authorization: `Bearer ${serviceToken()}` } : {};
+        expect([name, (await app.post(path, value, headers)).status]).not.toEqual([name, 400]);
       }
     }
   });

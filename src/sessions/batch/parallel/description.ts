@@ -1,7 +1,8 @@
 /** The published view in the OpenAPI document. */
 import { z } from "zod";
 import type { ParameterDescription, Part, RouteDescription } from "../../../http/openapi/part.ts";
-import { cancelReply, cancelRequest, idempotencyKey, RUN_BYTES_MAX } from "../contract.ts";
+import { idempotencyKey } from "../../contract.ts";
+import { cancelReply, cancelRequest, RUN_BYTES_MAX } from "../contract.ts";
 import * as example from "../description-examples.ts";
 import { executeReply, executeRequest, statusReply } from "./contract.ts";
 import { parallelErrors } from "./errors.ts";

@@ -1,10 +1,12 @@
 /** /api/v1/parallel/…: parse, call the verb, reply. */
 import { type Context, Hono } from "hono";
+import { readIdempotencyKey } from "../../../http/idempotency-key.ts";
 import { readJson, readOptionalJson } from "../../../http/json-body.ts";
 import type { HttpEnv } from "../../../http/request-id.ts";
+import { idOf } from "../../../http/session-id.ts";
 import { cancelSession } from "../cancel.ts";
 import { cancelRequest, RUN_BYTES_MAX } from "../contract.ts";
-import { type BatchRoutes, idOf, readIdempotencyKey } from "../routes.ts";
+import type { BatchRoutes } from "../routes.ts";
 import { executeRequest } from "./contract.ts";
 import { executeGroups } from "./execute.ts";
 import { readTaskStatus } from "./status.ts";

@@ -1,5 +1,5 @@
 import type { Database } from "../../../database/database.ts";
-import { noSuchSession } from "../refusal.ts";
+import { noSuchSession } from "../../no-such-session.ts";
 import type { BatchRow } from "../sql.ts";
 import type { GroupItem, StatusReply } from "./contract.ts";
 import { type GroupRow, selectGroupedRun, type TimesRow } from "./sql.ts";

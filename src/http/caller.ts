@@ -1,0 +1,34 @@
+/** Who asks where players and services do: by the token that each of their calls carries. */
+import type { Context } from "hono";
+import { z } from "zod";
+import type { HttpEnv } from "./request-id.ts";
+import { badToken, createTokenReader, type VerifyToken } from "./user-auth.ts";
+
+export interface Caller {
+  /** The token's `sub`, as it stands there. */
+  subject: string;
+  /** Undefined: a service whose `sub` is no player. */
+  playerId: string | undefined;
+  /** It may do everything for everybody. */
+  isService: boolean;
+}
+
+/** Throws unauthorized without a valid token, unavailable if the keys cannot be had. */
+export type ReadCaller = (c: Context<HttpEnv>) => Promise<Caller>;
+
+export function createCallerReader(verify: VerifyToken, realm: string): ReadCaller {
+  const readToken = createTokenReader(verify, realm);
+  return async (c) => {
+    const { subject, claims } = await readToken(c);
+    const isService = [claims.role, claims.roles, claims.scope].some(namesService);
+    const player = z.guid().safeParse(subject);
+    if (!player.success && !isService) throw badToken(c, realm);
+    return { subject, playerId: player.success ? player.data.toLowerCase() : undefined, isService };
+  };
+}
+
+/** A word, several with blanks between, or a list. */
+function namesService(claim: unknown): boolean {
+  const words = Array.isArray(claim) ? claim : typeof claim === "string" ? claim.split(" ") : [];
+  return words.includes("service");
+}

@@ -1,0 +1,18 @@
+import type { Database } from "../../database/database.ts";
+import { settleGameRows } from "./upkeep-sql.ts";
+
+const BATCH_SIZE = 500;
+
+/**
+ * The game sessions' part of the cleanup: ends those whose time is over, which every reader would do for the one that it
+ * reads, until `untilMs` (on performance.now()). Returns how many.
+ */
+export async function expireGames(database: Database, untilMs: number): Promise<number> {
+  let expired = 0;
+  for (let more = true; more; ) {
+    const { looked_at, ended } = await settleGameRows(database, "background", BATCH_SIZE);
+    expired += ended;
+    more = looked_at === BATCH_SIZE && performance.now() < untilMs;
+  }
+  return expired;
+}

@@ -1,0 +1,43 @@
+import { untilFree } from "../../database/locked.ts";
+import { createCallerReader } from "../../http/caller.ts";
+import type { Kind } from "../kind.ts";
+import { gameErrors, gamePart } from "./description.ts";
+import { gameErrorShape } from "./errors.ts";
+import { expireGames } from "./expire.ts";
+import { gameBodyBytesMax, gameRoutes } from "./routes.ts";
+import { type GameSettings, gameSettings } from "./settings.ts";
+import { configureGames } from "./upkeep-sql.ts";
+
+/** Matches, and other sessions of players (see index.ts). */
+export const game = {
+  name: "game",
+  settings: gameSettings,
+  tables: [
+    ...["game_settings", "game_sessions", "game_log_entries", "game_combats", "game_participants", "game_events"],
+    ...["game_idempotency_keys", "game_rollups", "game_performance"],
+  ],
+  part: gamePart,
+  errors: gameErrors,
+
+  open({ settings, database, log }) {
+    return {
+      errorShapes: [gameErrorShape],
+      settle: () =>
+        untilFree(log, "the settings of game sessions", () => configureGames(database, settings.silenceSeconds)),
+      async cleanUp({ untilMs, found }): Promise<Record<string, number>> {
+        const games_ended = await expireGames(database, untilMs);
+        if (games_ended === 0) return {};
+        found();
+        return { games_ended };
+      },
+
+      mount(app, { verifyToken }) {
+        // Who asks is known by a token alone: where none can be checked, there is nobody to play.
+        if (verifyToken === undefined) return { close() {} };
+        const readCaller = createCallerReader(verifyToken, "keybeat game");
+        app.route("/api/v1/game", gameRoutes({ database, readCaller }));
+        return { bodyBytesMax: gameBodyBytesMax, close() {} };
+      },
+    };
+  },
+} as const satisfies Kind<GameSettings>;

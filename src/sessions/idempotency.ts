@@ -1,0 +1,20 @@
+/** The same request under the same Idempotency-Key makes one session. */
+import { createHash } from "node:crypto";
+import { AppError } from "../errors.ts";
+
+export interface Idempotency {
+  /** The client's own name for the request. */
+  key: string;
+  /** Of the request. */
+  hash: Buffer;
+}
+
+/** `key` undefined: the request has none, and makes a session each time. */
+export function identify(key: string | undefined, request: unknown): Idempotency | undefined {
+  return key === undefined ? undefined : { key, hash: hashRequest(request) };
+}
+
+export const hashRequest = (request: unknown): Buffer => createHash("sha256").update(JSON.stringify(request)).digest();
+
+export const idempotencyConflict = () =>
+  new AppError("idempotency_conflict", "This Idempotency-Key belongs to another request");
