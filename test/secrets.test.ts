@@ -163,6 +163,26 @@ describe("the token of the first run", () => {
     expect(readFileSync(file, "utf8")).toBe("short\n");
   });
 
+  it("comes with a secret of users' tokens, kept there too, unless there is something to check them by", async () => {
+    const dataDir = mkdtempSync(join(folder, "data-"));
+    const file = join(dataDir, "jwt-secret");
+    const chosen = { url: db.url, embedded: true, stop: async () => {} };
+    const begin = async (env: Record<string, string> = {}) =>
+      (await welcome(readConfig({ DATA_DIR: dataDir, ...env }), chosen, db.database, db.hashKey)).jwtSecret;
+    for (const given of [{ JWT_SECRET: "s".repeat(32) }, { JWKS_URL: "https://example.com/keys" }]) {
+      expect([await begin(given), existsSync(file)]).toEqual([undefined, false]);
+    }
+    const secret = await begin();
+    expect(secret).toMatch(/^[0-9a-f]{64}$/);
+    expect([await begin(), readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual([
+      secret,
+      `${secret}\n`,
+      0o600,
+    ]);
+    writeFileSync(file, "short\n");
+    await expect(begin()).rejects.toThrow("has only 5 characters");
+  });
+
   it("is its owner's alone where the file was open, is one for all who start at once, and is written through no link", async () => {
     const dataDir = mkdtempSync(join(folder, "data-"));
     const file = join(dataDir, "admin-token");

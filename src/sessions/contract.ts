@@ -95,3 +95,11 @@ export const numberCursor = z
   .transform(Number);
 
 export const idempotencyKey = z.string().regex(/^[ -~]{1,255}$/, "must be 1 to 255 characters of visible ASCII");
+
+/** By which the same request makes one session. */
+export interface Idempotency {
+  /** The client's own name for the request. */
+  key: string;
+  /** Of the request. */
+  hash: Buffer;
+}

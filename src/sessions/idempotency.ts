@@ -1,13 +1,7 @@
 /** The same request under the same Idempotency-Key makes one session. */
 import { createHash } from "node:crypto";
 import { AppError } from "../errors.ts";
-
-export interface Idempotency {
-  /** The client's own name for the request. */
-  key: string;
-  /** Of the request. */
-  hash: Buffer;
-}
+import type { Idempotency } from "./contract.ts";
 
 /** `key` undefined: the request has none, and makes a session each time. */
 export function identify(key: string | undefined, request: unknown): Idempotency | undefined {

@@ -2,7 +2,7 @@
 import type { Operator } from "../../audit/operator.ts";
 import { type Database, REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
-import type { Idempotency } from "../idempotency.ts";
+import type { Idempotency } from "../contract.ts";
 import type { BatchSession, BatchStatus, NodeStatus } from "./contract.ts";
 
 /** Of all results of one run. */

@@ -1,3 +1,4 @@
+import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
 import type { Kind } from "../kind.ts";
@@ -14,7 +15,8 @@ export const game = {
   settings: gameSettings,
   tables: [
     ...["game_settings", "game_sessions", "game_log_entries", "game_combats", "game_participants", "game_events"],
-    ...["game_idempotency_keys", "game_rollups", "game_performance"],
+    "game_idempotency_keys",
+    ...ANALYTICS_TABLES,
   ],
   part: gamePart,
   errors: gameErrors,

@@ -1,7 +1,7 @@
 /** What makes, changes and reads a session, a function of migrations/functions/game.sql each, which says what it guarantees. */
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
-import type { Idempotency } from "../idempotency.ts";
+import type { Idempotency } from "../contract.ts";
 import type { GameSession, GameStatus, GameType } from "./contract.ts";
 
 /** A session as it is stored. */

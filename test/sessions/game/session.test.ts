@@ -24,7 +24,7 @@ async function makeMatch(player: string, others: string[] = [], open = false): P
   const { number, created_at } = row as unknown as { number: number; created_at: Date };
   await db.sql`
     INSERT INTO game_combats (session, mode, rules, founders, open, started_at)
-    VALUES (${number}, 'pvp', '{}', ${[player, ...others]}::uuid[], ${open}, ${created_at})`;
+    VALUES (${number}, 'pvp', '{}', ${`{${[player, ...others].join()}}`}::uuid[], ${open}, ${created_at})`;
   for (const [at, one] of [player, ...others].entries()) {
     await db.sql`
       INSERT INTO game_participants (session, player_id, place, joined_at, health)
