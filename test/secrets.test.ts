@@ -169,7 +169,11 @@ describe("the token of the first run", () => {
     const chosen = { url: db.url, embedded: true, stop: async () => {} };
     const begin = async (env: Record<string, string> = {}) =>
       (await welcome(readConfig({ DATA_DIR: dataDir, ...env }), chosen, db.database, db.hashKey)).jwtSecret;
-    for (const given of [{ JWT_SECRET: "s".repeat(32) }, { JWKS_URL: "https://example.com/keys" }]) {
+    const set: Array<Record<string, string>> = [
+      { JWT_SECRET: "s".repeat(32) },
+      { JWKS_URL: "https://example.com/keys" },
+    ];
+    for (const given of set) {
       expect([await begin(given), existsSync(file)]).toEqual([undefined, false]);
     }
     const secret = await begin();

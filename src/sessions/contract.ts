@@ -101,5 +101,5 @@ export interface Idempotency {
   /** The client's own name for the request. */
   key: string;
   /** Of the request. */
-  hash: Buffer;
+  hash: Uint8Array;
 }
