@@ -162,6 +162,7 @@ function oneOf(contents: Array<Content | ErrorContent>, write: Writer): Json {
   );
   if (schemas.length === 1) return schemas[0] as Json;
   const codes = contents.flatMap((content) => ("code" in content && !content.errorShape ? [content.code] : []));
+  if (contents.some((content) => "code" in content && content.errorShape?.codeIsNested)) return { anyOf: schemas };
   if (codes.length < contents.length) return { oneOf: schemas };
   const mapping = Object.fromEntries(codes.map((code) => [code, refTo(errorName(code)).$ref]));
   return { oneOf: schemas, discriminator: { propertyName: "code", mapping } };

@@ -60,6 +60,8 @@ export interface RouteDescription {
 export interface DescribedErrorShape extends ErrorShape {
   /** Before the names of their schemas. */
   name: string;
+  /** Whether the code lies too deep for linters and generators to tell two errors of one status apart by it. */
+  codeIsNested?: true;
   /** Of codes that mean something else there, or carry other data. */
   errors?: Errors;
   schema(code: ErrorCode, data: z.ZodObject | undefined): z.ZodType;

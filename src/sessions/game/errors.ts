@@ -14,6 +14,7 @@ const statusOf = (code: ErrorCode) => ({ ...STATUS, ...statuses })[code];
 export const gameErrorShape: DescribedErrorShape = {
   prefix: "/api/v1/game/",
   name: "Game",
+  codeIsNested: true,
   statuses,
   errors: {
     forbidden: {

@@ -100,7 +100,7 @@ describe("the documents", () => {
       for (const [status, response] of Object.entries(operation.responses as Json)) {
         const content = resolve(response).content?.["application/json"];
         if (content === undefined || Number(status) < 400) continue;
-        const codes = (content.schema.oneOf ?? [content.schema])
+        const codes = (content.schema.oneOf ?? content.schema.anyOf ?? [content.schema])
           .map((schema: Json) => resolve(schema).properties)
           .map(({ code, details }: Json) => code?.const ?? details?.properties.code?.const)
           .filter(Boolean);
