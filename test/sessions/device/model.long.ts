@@ -6,10 +6,10 @@
  */
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
+import { plant } from "../../support/mutants.ts";
 import { boilDown, LANES, SEED, type Tally, tellStories } from "../../support/stories.ts";
 import { story } from "./support/model-commands.ts";
 import { tell } from "./support/model-story.ts";
-import { plant } from "./support/mutants.ts";
 import { deviceSessions } from "./support/subject.ts";
 
 const STORIES = 2400 * inject("share");

@@ -5,8 +5,8 @@
  * A failure prints the shortest story that still fails, and its seed. MODEL_SEED=… tells the same stories again.
  */
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { plant } from "../../support/mutants.ts";
 import { boilDown, LANES, SEED, type Tally, tellStories } from "../../support/stories.ts";
-import { plant } from "../device/support/mutants.ts";
 import { story } from "./support/model-commands.ts";
 import { type Lane, openLane } from "./support/model-program.ts";
 import { tell } from "./support/model-story.ts";
