@@ -141,6 +141,12 @@ export function readConfig(env: Environment = process.env, kinds: readonly Kind[
 /** Each invalid variable with its reason. */
 export const findBadSettings = (env: Environment = process.env): BadSetting[] => readAll(env, KINDS).bad;
 
+/** Values that are valid and yet hardly meant so; none while others are invalid. */
+export function findDoubts(env: Environment = process.env): Doubt[] {
+  const { read } = readAll(env, KINDS);
+  return read === undefined ? [] : KINDS.flatMap(({ settings }: Kind) => settings.findDoubt?.(read) ?? []);
+}
+
 /** The source of each secret that is set: its variable, or a file. */
 export const findSecretSources = (env: Environment = process.env): ReadSecrets["sources"] =>
   readSecrets(env, secretsOf(KINDS)).sources;
@@ -150,6 +156,11 @@ type Environment = Record<string, string | undefined>;
 interface BadSetting {
   name: string;
   reason: string;
+}
+
+interface Doubt {
+  message: string;
+  mend: string;
 }
 
 /** Each kind reads its own values. */

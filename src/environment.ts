@@ -10,6 +10,8 @@ export interface Settings<Meaning, Shape extends z.ZodRawShape = z.ZodRawShape> 
   read(values: z.output<z.ZodObject<Shape>>): Meaning;
   /** Values that are valid by themselves but not together. */
   findConflict?(values: z.output<z.ZodObject<Shape>>): { name: string; reason: string } | undefined;
+  /** Values that make sense and yet are hardly meant so. The doctor warns of them. */
+  findDoubt?(values: z.output<z.ZodObject<Shape>>): { message: string; mend: string } | undefined;
   /** The setting that requires user tokens (JWT_SECRET or JWKS_URL); undefined: they are taken where they can be checked. */
   wantsUserTokens?(values: z.output<z.ZodObject<Shape>>): { name: string; value: string } | undefined;
 }

@@ -21,7 +21,7 @@ const PLANTS: Array<[rule: string, file: string, imports: string]> = [
   ["kinds-are-strangers", "src/sessions/planted/index.ts", "../device/index.ts"],
   ["kinds-are-strangers", "src/sessions/device/planted-kind.ts", "../planted/contract.ts"],
   ["kinds-have-one-door", "src/planted-composition.ts", "./sessions/device/index.ts"],
-  ["kinds-have-one-door", "src/jobs/planted-job.ts", "../sessions/waiting-room/expire.ts"],
+  ["kinds-have-one-door", "src/jobs/planted-job.ts", "../sessions/waiting-room/cleanup.ts"],
   ["kinds-have-one-door", "src/http/planted-part.ts", "../sessions/planted/contract.ts"],
   ["verbs-do-not-know-routes", "src/sessions/device/planted-back.ts", "./routes.ts"],
   ["verbs-do-not-know-routes", "src/admin/keys/planted-back.ts", "./import-route.ts"],

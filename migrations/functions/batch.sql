@@ -303,6 +303,8 @@ BEGIN
       EXIT WHEN FOUND;
       -- A statement of its own sees what it has waited for: the run of the one that was first.
       SELECT k.* INTO known FROM batch_idempotency_keys k WHERE k.key = request_key FOR UPDATE;
+      -- Another request put a new key in the place of the one that this has waited for.
+      CONTINUE WHEN NOT FOUND;
       SELECT s.* INTO run FROM batch_sessions s WHERE s.session_id = known.session_id;
       IF FOUND AND known.created_at > clock_timestamp() - interval '24 hours' THEN
         outcome := CASE WHEN known.request_hash = hash THEN 'repeated' ELSE 'idempotency_conflict' END;

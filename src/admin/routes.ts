@@ -9,7 +9,7 @@ import type { HashKey } from "../keys/index.ts";
 import type { Limit } from "../limits/limit.ts";
 import type { Mounted } from "../sessions/kind.ts";
 import { listAudit } from "./audit/list.ts";
-import { cleanUpNow } from "./cleanup.ts";
+import { cleanUpNow } from "./cleanup-sessions.ts";
 import { pageQuery } from "./contract.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { signedInRoutes, signInRoute } from "./sign-in/routes.ts";

@@ -1,14 +1,15 @@
 /** What the environment says, and where its secrets come from. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, findBadSettings, findSecretSources } from "../../config.ts";
+import { type Config, findBadSettings, findDoubts, findSecretSources } from "../../config.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 type Environment = Record<string, string | undefined>;
 
 export function checkSettings(env: Environment = process.env): Finding[] {
   const bad = findBadSettings(env);
-  if (bad.length === 0) return [ok("settings", "every variable makes sense")];
+  const doubts = findDoubts(env).map(({ message, mend }) => warn("settings", message, mend));
+  if (bad.length === 0) return [ok("settings", "every variable makes sense"), ...doubts];
   return bad.map(({ name, reason }) => fail("settings", `${name} ${reason}`, `correct ${name} in the environment`));
 }
 

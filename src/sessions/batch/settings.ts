@@ -28,4 +28,11 @@ export const batchSettings: Settings<BatchSettings, typeof shape> = {
     BATCH_AUTH === "token" && BATCH_TOKEN === undefined
       ? { name: "BATCH_AUTH", reason: "token needs BATCH_TOKEN" }
       : undefined,
+  findDoubt: ({ BATCH_AUTH, BATCH_TOKEN }) =>
+    BATCH_AUTH === "none" && BATCH_TOKEN !== undefined
+      ? {
+          message: "BATCH_TOKEN is set and nobody has to send it: anybody may create, list and end batch sessions",
+          mend: "set BATCH_AUTH=token, or leave BATCH_TOKEN out",
+        }
+      : undefined,
 };

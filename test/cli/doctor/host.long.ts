@@ -68,6 +68,15 @@ describe("keybeat doctor on the host", () => {
     expect(of(await doctor({ ...env, JWT_AUDIENCE: "keybeat" }), "settings").map(({ state }) => state)).toEqual(["ok"]);
   });
 
+  it("warns of a token that nobody has to send", async () => {
+    const env = { BATCH_TOKEN: "a token of thirty-two characters" };
+    const warned = of(await doctor(env), "settings").filter(({ state }) => state === "warn");
+    expect(warned).toMatchObject([
+      { message: expect.stringContaining("BATCH_TOKEN"), mend: expect.stringContaining("BATCH_AUTH=token") },
+    ]);
+    expect(of(await doctor({ ...env, BATCH_AUTH: "token" }), "settings").map(({ state }) => state)).toEqual(["ok"]);
+  });
+
   it("finds the port taken by another program", async () => {
     const port = await listen(createServer((socket) => socket.destroy()));
     const [finding] = of(await doctor({ PORT: String(port), HOST: "127.0.0.1" }), "port");

@@ -30,6 +30,10 @@ const countsOf = ({ completed_nodes, failed_nodes, skipped_nodes, progress_perce
   progress_percent,
 });
 
+/** Calls that wait for a lock. */
+const waiting = async () =>
+  (await db.sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).length;
+
 function tally(replies: Reply[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const reply of replies) counts[outcome(reply)] = (counts[outcome(reply)] ?? 0) + 1;
@@ -237,6 +241,24 @@ describe("creates at once with one Idempotency-Key", () => {
   });
 });
 
+describe("an Idempotency-Key that is a day old", () => {
+  it("makes one run of two requests that wait for the same row of it", async () => {
+    const [key, path] = [randomUUID(), "waited.canvas"];
+    await here.create({ canvas_path: path }, { "Idempotency-Key": key });
+    await db.sql`UPDATE batch_idempotency_keys SET created_at = created_at - interval '24 hours' WHERE key = ${key}`;
+    let replies: Array<Promise<Reply>> = [];
+    await db.sql.begin(async (sql) => {
+      await sql`SELECT FROM batch_idempotency_keys WHERE key = ${key} FOR UPDATE`;
+      replies = [here, there].map((api) => api.create({ canvas_path: path }, { "Idempotency-Key": key }));
+      await vi.waitUntil(async () => (await waiting()) === 2, { timeout: 10_000 });
+    });
+    const [one, other] = await Promise.all(replies);
+    expect(one?.body).toEqual(other?.body);
+    const [row] = await db.sql`SELECT count(*)::int AS n FROM batch_sessions WHERE canvas_path = ${path}`;
+    expect(row?.n).toBe(2);
+  });
+});
+
 describe("20 claims at once", () => {
   it("give the run to one of 20 workers", async () => {
     await play({ count: 20, atOnce: 2 }, async () => {
@@ -271,13 +293,7 @@ describe("20 claims at once", () => {
 });
 
 describe("whoever waits for a run", () => {
-  const waits = () =>
-    vi.waitUntil(
-      async () =>
-        (await db.sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
-          .length > 0,
-      { timeout: 20_000, interval: 5 },
-    );
+  const waits = () => vi.waitUntil(async () => (await waiting()) > 0, { timeout: 20_000, interval: 5 });
 
   it.each(["complete", "cancel", "claim", "progress", "resume"] as const)(
     "counts in its answer what came in meanwhile: %s",

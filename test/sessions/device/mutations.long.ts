@@ -1,8 +1,8 @@
 /** The test of the tests: of every faulty program at least one guarantee must be found broken, of the sound one none. */
 import { describe, expect, inject, it } from "vitest";
 import { cloneDatabase } from "../../support/database.ts";
+import { type Mutant, plant } from "../../support/mutants.ts";
 import { sampleOfToday } from "../../support/sample.ts";
-import { type Mutant, plant } from "./support/mutants.ts";
 import { MUTANTS_OF_OTHERS } from "./support/mutants-of-others.ts";
 import { MUTANTS_OF_START } from "./support/mutants-of-start.ts";
 import { findViolations } from "./support/probes.ts";

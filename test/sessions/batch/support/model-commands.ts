@@ -61,7 +61,7 @@ export const SHAPES: ReadonlyArray<readonly (readonly NodeName[])[]> = [
 export const RESULTS = [null, { file_path: "a.md" }, [1, null, "…"]] as const;
 
 const weighted = <T>(...choices: Array<[weight: number, value: T]>): fc.Arbitrary<T> =>
-  fc.oneof(...choices.map(([weight, value]) => ({ weight, arbitrary: fc.constant(value) })));
+  fc.oneof({ withCrossShrink: true }, ...choices.map(([weight, value]) => ({ weight, arbitrary: fc.constant(value) })));
 const is = <T extends string>(verb: T) => fc.constant(verb);
 
 const run = weighted<RunNumber>([30, 0], [8, 1], [3, 2], [1, "unknown"]);

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { AppError } from "../../../../src/errors.ts";
 import type { TestDatabase } from "../../../support/database.ts";
+import type { Tally } from "../../../support/stories.ts";
 import type { AttemptName, Call, Command, Story } from "./model-commands.ts";
 import { ask, describeScene, empty, pin, readScene } from "./model-program.ts";
 import { type Answer, createReference, type Reference } from "./model-reference.ts";
@@ -12,9 +13,6 @@ import { type Answer, createReference, type Reference } from "./model-reference.
 const PIN_EVERY_MS = 250;
 /** Within this time after dating, who is silent for 29:59 by the model is so for the program too. */
 const PINNED_FOR_MS = 900;
-
-/** Counts the different answers, so that a test can see that its stories reached all of them. */
-export type Tally = Map<string, number>;
 
 /**
  * After every step the answer must be the reference's, and so must the rows of all runs: how they stand, their nodes, what

@@ -1,5 +1,5 @@
 /** Faults of batch sessions that the random stories must find: of every rule of migrations/functions/batch.sql one or more. */
-import type { Mutant } from "../../device/support/mutants.ts";
+import type { Mutant } from "../../../support/mutants.ts";
 
 type FunctionMutant = Extract<Mutant, { fn: string }>;
 

@@ -5,6 +5,7 @@ import { AppError } from "../../../../src/errors.ts";
 import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { newSessionId } from "../../../support/secrets.ts";
+import type { Tally } from "../../../support/stories.ts";
 import { maskSessionId } from "./chain.ts";
 import type { Command, OddKey, Story } from "./model-commands.ts";
 import { ask, byId, cleanUp, type Place, pin, readPlaces } from "./model-program.ts";
@@ -14,9 +15,6 @@ import { type Answer, type Call, createReference, type ModelKey, type Reference 
 const PIN_EVERY_MS = 250;
 /** Within this time after dating, a session that is 59 s silent by the model is live for the program too. */
 const PINNED_FOR_MS = 900;
-
-/** Counts the different answers, so that a test can see that its stories reached all of them. */
-export type Tally = Map<string, number>;
 
 /**
  * After every step the answer, and where each session stands, must be the reference's. As the reference knows one live

@@ -1,5 +1,5 @@
 /** Faulty heartbeats, ends, revocations, cleanups, clocks and looks. */
-import { BODY, type Mutant } from "./mutants.ts";
+import { BODY, type Mutant } from "../../../support/mutants.ts";
 
 const CLOCK = "at := clock_timestamp();";
 const body = (moment: string) => [BODY, `AS $mutant$ BEGIN RETURN ${moment}; END $mutant$`] as const;

@@ -1,5 +1,5 @@
 /** Faulty ways to start a session. Some sleep where a race has its window, so that no luck is needed to meet it. */
-import type { Mutant, Swap } from "./mutants.ts";
+import type { Mutant, Swap } from "../../../support/mutants.ts";
 
 const fn = "start_session_at_once";
 const ID_LOCK = "PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));";

@@ -2,8 +2,8 @@
 import { openListener } from "../../../../src/database/listener.ts";
 import { AppError } from "../../../../src/errors.ts";
 import { createLog } from "../../../../src/log.ts";
+import { expirePlaces } from "../../../../src/sessions/waiting-room/cleanup.ts";
 import type { WaitingRoom } from "../../../../src/sessions/waiting-room/deps.ts";
-import { expirePlaces } from "../../../../src/sessions/waiting-room/expire.ts";
 import {
   closePlace,
   createPlace,

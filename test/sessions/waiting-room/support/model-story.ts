@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { AppError } from "../../../../src/errors.ts";
 import type { WaitingRoom } from "../../../../src/sessions/waiting-room/deps.ts";
 import type { TestDatabase } from "../../../support/database.ts";
+import type { Tally } from "../../../support/stories.ts";
 import type { Command } from "./model-commands.ts";
 import { ask, describeScene, empty, pin, readScene } from "./model-program.ts";
 import { type Call, createReference, type Reference } from "./model-reference.ts";
@@ -12,9 +13,6 @@ import { type Call, createReference, type Reference } from "./model-reference.ts
 const PIN_EVERY_MS = 250;
 /** Within this time after dating, who is 59 s silent by the model is so for the program too. */
 const PINNED_FOR_MS = 900;
-
-/** Counts the different answers and moves, so that a test can see that its stories reached all of them. */
-export type Tally = Map<string, number>;
 
 /**
  * After every step the answer, every seat, the whole line with its positions, the permits, the counts and the audit must

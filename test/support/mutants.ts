@@ -2,9 +2,9 @@
  * Faults planted one at a time into a database of their own: a function's source is taken as it is, pieces of it are
  * replaced, and it is created again. What is replaced must be there, so a mutant cannot rot unnoticed.
  */
-import type { Database } from "../../../../src/database/database.ts";
-import type { Lane, Sql } from "../../../../src/database/lane.ts";
-import type { TestDatabase } from "../../../support/database.ts";
+import type { Database } from "../../src/database/database.ts";
+import type { Lane, Sql } from "../../src/database/lane.ts";
+import type { TestDatabase } from "./database.ts";
 
 export type Swap = readonly [from: string | RegExp, to: string];
 
