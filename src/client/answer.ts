@@ -42,6 +42,8 @@ export interface Expected {
   isReply(body: Record<string, unknown>, status: number, url: string): boolean;
   /** How long it may be, where it may be long. */
   bytesMax?: number;
+  /** A refusal as it is here, where its body has a shape of its own. */
+  readRefusal?(body: Record<string, unknown>): Record<string, unknown>;
 }
 
 /** Redirects are not followed: a login page must not get the key. Not "error", which would hide what it was. */
@@ -82,10 +84,11 @@ export async function readAnswer<T>(response: Response, url: string, expected: E
     const lasting = target?.split("/").slice(3).join() === url.split("/").slice(3).join();
     return { ...failed(`a redirect${target ? ` to ${target}` : ""}, which is not followed`), lasting };
   }
-  const body = await readJson(response, expected.bytesMax);
-  if (expected.isReply(body, status, url)) return { kind: "ok", body: body as T };
+  const read = await readJson(response, expected.bytesMax);
+  if (expected.isReply(read, status, url)) return { kind: "ok", body: read as T };
+  const body = expected.readRefusal?.(read) ?? read;
   if (expected.refusals.test(`${status} ${body.code}`)) return { kind: "refused", body: body as Refusal };
-  const detail = body.error ?? headers.get("content-type") ?? "";
+  const detail = String(body.error ?? headers.get("content-type") ?? "");
   return { ...failed(`HTTP ${status}`, readRetryAfter(headers)), detail };
 }
 

@@ -1,21 +1,21 @@
 /** Signs of life: they keep the run while a node takes long, and their answers tell whether it is still this worker's. */
 import type { ProgressReply } from "../../sessions/batch/contract.ts";
 import { retryDelayMs } from "../answer.ts";
+import { type CallLink, call, pause, refusal } from "../calls.ts";
 import { KeybeatError } from "../error.ts";
 import { onAbort } from "../on-abort.ts";
-import { type BatchLink, call, pause, refusal } from "./link.ts";
 
 const REST_MS = { min: 100, max: 60_000 };
 /** Without any answer for so long, the worker gives up. */
 const OUTAGE_MS_MAX = 3_600_000;
 
 export class Beats {
-  readonly #link: BatchLink;
+  readonly #link: CallLink;
   readonly #run: { sessionId: string; attempt: number };
   readonly #lose: (error: KeybeatError) => void;
   #rest = new AbortController();
 
-  constructor(link: BatchLink, run: { sessionId: string; attempt: number }, lose: (error: KeybeatError) => void) {
+  constructor(link: CallLink, run: { sessionId: string; attempt: number }, lose: (error: KeybeatError) => void) {
     this.#link = link;
     this.#run = run;
     this.#lose = lose;

@@ -1,13 +1,12 @@
 import type { BatchSession } from "../../sessions/batch/contract.ts";
 import type { StreamEvent } from "../body.ts";
+import { type CallLink, call, expectReply, insist } from "../calls.ts";
 import { expectThat } from "../check-url.ts";
-import { onAbort } from "../on-abort.ts";
+import { type Followed, followInTurn } from "../follow-in-turn.ts";
 import type { LinkOptions } from "../platform.ts";
-import { StreamTurn } from "../stream-turn.ts";
 import { tellApp } from "../tell-app.ts";
 import { type BatchState, Fold, type GroupsReply } from "./fold.ts";
-import { type BatchLink, call, expectReply, insist, openBatchLink, pause } from "./link.ts";
-import { EventTail } from "./stream.ts";
+import { openBatchLink, openBatchTail } from "./link.ts";
 
 export interface FollowOptions extends LinkOptions {
   /** How the run stands: at first, and after every change. */
@@ -18,11 +17,6 @@ export interface FollowOptions extends LinkOptions {
 
 /** An id that never was, so that the stream begins with the whole session. */
 const FROM_THE_BEGINNING = "-1";
-/** Of the six connections to a host that a browser allows, for all tabs together. */
-const STREAMS_MAX = 3;
-const POLL_MS = 5_000;
-/** A new tab knows by then whether there is a stream for it. */
-const FIRST_POLL_MS = 300;
 
 /**
  * Follows a run to its end, and resolves to how it ended; its id is all that is needed. A cut stream goes on where it was,
@@ -43,56 +37,35 @@ export async function followBatch(sessionId: string, options: FollowOptions): Pr
   }
 }
 
-class Follower {
-  readonly #link: BatchLink;
+class Follower implements Followed {
+  readonly kind = "batch";
+  readonly #link: CallLink;
   readonly #id: string;
   readonly #onChange: FollowOptions["onChange"];
-  readonly #turn: StreamTurn;
-  /** Fires when the tab's turn changes, or the app stops following. */
-  #change = new AbortController();
-  #streams = false;
   #fold: Fold | undefined;
   #seen: string | undefined;
 
-  constructor(link: BatchLink, id: string, onChange: FollowOptions["onChange"]) {
+  constructor(link: CallLink, id: string, onChange: FollowOptions["onChange"]) {
     this.#link = link;
     this.#id = id;
     this.#onChange = onChange;
-    this.#turn = new StreamTurn({
-      name: `batch ${link.url}`,
-      max: STREAMS_MAX,
-      onChange: () => this.#turn.isMine() !== this.#streams && this.#change.abort(),
-    });
   }
 
   async follow(signal: AbortSignal): Promise<BatchState> {
-    const stopFollowing = onAbort(signal, () => this.#change.abort());
-    try {
-      for (;;) {
-        this.#change = new AbortController();
-        this.#streams = this.#turn.isMine();
-        if (this.#streams) await this.#stream();
-        else await pause(this.#link, this.#fold ? POLL_MS : FIRST_POLL_MS, this.#change.signal);
-        signal.throwIfAborted();
-        if (this.#fold?.state.endedReason) return this.#fold.state;
-        if (!this.#turn.isMine()) await this.#ask(signal);
-      }
-    } finally {
-      stopFollowing();
-      this.#turn.leave();
-    }
+    await followInTurn(this.#link, this, signal);
+    return (this.#fold as Fold).state;
   }
+
+  isKnown = () => this.#fold !== undefined;
+  isOver = () => Boolean(this.#fold?.state.endedReason);
 
   /** Each time from the beginning: what was asked meanwhile is newer than the last event. */
-  #stream(): Promise<void> {
-    const listener = {
-      onBytes: () => void (this.#turn.isMine() && this.#turn.tell()),
-      onEvent: ({ event, data }: StreamEvent) => this.#take(event, data.data),
-    };
-    return new EventTail(this.#link, this.#id, listener, FROM_THE_BEGINNING).follow(this.#change.signal);
+  stream(signal: AbortSignal, onBytes: () => void): Promise<void> {
+    const onEvent = ({ event, data }: StreamEvent) => this.#take(event, data.data, signal);
+    return openBatchTail(this.#link, this.#id, { onBytes, onEvent }, FROM_THE_BEGINNING).follow(signal);
   }
 
-  async #ask(signal: AbortSignal): Promise<void> {
+  async ask(signal: AbortSignal): Promise<void> {
     const asked = { method: "GET", path: `/${this.#id}` } as const;
     const session = expectReply(this.#link, await insist<BatchSession>(this.#link, asked, { signal }));
     const seen = [session.updated_at, session.status, session.resumed_as].join();
@@ -101,8 +74,8 @@ class Follower {
     await this.#begin(session, signal);
   }
 
-  async #take(event: string, data: unknown): Promise<void> {
-    if (event === "reset") await this.#begin(data as BatchSession, this.#change.signal);
+  async #take(event: string, data: unknown, signal: AbortSignal): Promise<void> {
+    if (event === "reset") await this.#begin(data as BatchSession, signal);
     else if (this.#fold?.take(event, data)) this.#tell(this.#fold.state);
   }
 

@@ -3,9 +3,9 @@
  * answered, and none of them does anything twice: a create by its Idempotency-Key, a resume and a claim by the service.
  */
 import type { BatchSession, NodeItem, NodeStatus } from "../../sessions/batch/contract.ts";
+import { type Call, type CallLink, expectReply, insist } from "../calls.ts";
 import { KeybeatError } from "../error.ts";
 import { newSessionId } from "../platform.ts";
-import { type BatchCall, type BatchLink, expectReply, insist } from "./link.ts";
 import type { BatchNode, RunOptions } from "./options.ts";
 
 /** How long the service may be away at the start, when nothing is lost yet. */
@@ -19,11 +19,11 @@ export interface TakenRun {
 
 /** The session alone if there is nothing left to do: it is completed. Throws a KeybeatError. */
 export async function takeRun<Node extends BatchNode>(
-  link: BatchLink,
+  link: CallLink,
   options: RunOptions<Node>,
   signal: AbortSignal,
 ): Promise<TakenRun | BatchSession> {
-  const ask = async <T>(asked: BatchCall) => {
+  const ask = async <T>(asked: Call) => {
     const answer = await insist<T>(link, asked, { signal, withinMs: START_MS });
     if (signal.aborted && answer.kind === "failed") throw signal.reason;
     return expectReply(link, answer);
@@ -48,7 +48,12 @@ export async function takeRun<Node extends BatchNode>(
   async function create(): Promise<string> {
     const { canvasPath: canvas_path, nodes, metadata, timeoutSeconds: timeout_seconds } = options;
     const body = { canvas_path, node_count: nodes.length, metadata, timeout_seconds };
-    const made = await ask<BatchSession>({ method: "POST", path: "", body, idempotencyKey: newSessionId() });
+    const made = await ask<BatchSession>({
+      method: "POST",
+      path: "",
+      body,
+      headers: { "Idempotency-Key": newSessionId() },
+    });
     return made.session_id;
   }
 

@@ -9,15 +9,15 @@
  */
 import type { BatchSession, NodeStatus } from "../../sessions/batch/contract.ts";
 import type { StreamEvent } from "../body.ts";
+import { type Call, type CallLink, insist, pause, refusal } from "../calls.ts";
 import { KeybeatError } from "../error.ts";
 import { onAbort } from "../on-abort.ts";
 import { tellApp } from "../tell-app.ts";
 import { Beats } from "./beats.ts";
-import { type BatchCall, type BatchLink, insist, pause, refusal } from "./link.ts";
+import { openBatchTail } from "./link.ts";
 import { type BatchNode, idOf, type RunOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type NodeResult, runNode } from "./result.ts";
-import { EventTail } from "./stream.ts";
 import type { TakenRun } from "./take.ts";
 
 /** How long nodes that were told to stop are waited for; a node that goes on is left alone. */
@@ -32,7 +32,7 @@ const AFTER_DEADLINE_MS = 1_000;
 const LOST = /^(session_over|attempt_replaced|session_not_found|unauthorized|forbidden|unreachable)$/;
 
 export class BatchWorker<Node extends BatchNode> {
-  readonly #link: BatchLink;
+  readonly #link: CallLink;
   readonly #options: RunOptions<Node>;
   readonly #session: BatchSession;
   readonly #stored = new Map<string, NodeStatus>();
@@ -44,7 +44,7 @@ export class BatchWorker<Node extends BatchNode> {
   readonly #running = new Set<AbortController>();
   #lost: KeybeatError | undefined;
 
-  constructor(link: BatchLink, options: RunOptions<Node>, { session, stored }: TakenRun) {
+  constructor(link: CallLink, options: RunOptions<Node>, { session, stored }: TakenRun) {
     this.#link = link;
     this.#options = options;
     this.#session = session;
@@ -82,7 +82,9 @@ export class BatchWorker<Node extends BatchNode> {
     void beats.beat(signal);
     // What happened before the stream was open is told by the beat's answer.
     const listener = { onOpen: () => beats.soon(), onEvent: (event: StreamEvent) => this.#hear(event) };
-    void new EventTail(this.#link, session_id, listener).follow(signal).catch((error) => this.#lose(error));
+    void openBatchTail(this.#link, session_id, listener)
+      .follow(signal)
+      .catch((error) => this.#lose(error));
     if (deadline_at === null) return;
     const leftMs = Date.parse(deadline_at) - Date.parse(updated_at) + AFTER_DEADLINE_MS;
     void pause(this.#link, leftMs, signal).then(() => {
@@ -201,7 +203,7 @@ export class BatchWorker<Node extends BatchNode> {
     throw known;
   }
 
-  #insist<T>(asked: BatchCall) {
+  #insist<T>(asked: Call) {
     const path = `/${this.#session.session_id}${asked.path}`;
     return insist<T>(this.#link, { ...asked, path }, { signal: this.#hangUp.signal });
   }

@@ -1,19 +1,27 @@
 /**
- * The events of one run, over as many connections as it takes: each goes on after the last event that came, so that none is
+ * The events of one session, over as many connections as it takes: each goes on after the last event that came, so that none is
  * missed and none comes twice. Uses fetch, as EventSource can neither begin with how things stand nor tell why it failed.
  */
-import { type Failed, failed, REDIRECT, type Refused, readAnswer, readTrouble, retryDelayMs } from "../answer.ts";
-import { readEvents, type StreamEvent } from "../body.ts";
-import { onAbort } from "../on-abort.ts";
-import { type BatchLink, pause, refusal } from "./link.ts";
+import { type Failed, failed, REDIRECT, type Refused, readAnswer, readTrouble, retryDelayMs } from "./answer.ts";
+import { readEvents, type StreamEvent } from "./body.ts";
+import { type CallLink, pause, refusal } from "./calls.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 /** A connection that lasts this long counts as good. */
 const STEADY_MS = 30_000;
-/** A whole run is told in one event where it is small enough. */
+/** A whole session is told in one event where it is small enough. */
 const EVENT_BYTES_MAX = 32 * 1024 * 1024;
-const EXPECTED = { refusals: /^404 session_not_found$/, isReply: () => false };
+
+export interface TailSource {
+  /** After the link's address. */
+  path: string;
+  /** The name of its last event. */
+  last: string;
+  /** What ends it; see Expected. */
+  refusals: RegExp;
+}
 
 export interface TailListener {
   /** A connection is open. */
@@ -24,21 +32,21 @@ export interface TailListener {
 }
 
 export class EventTail {
-  readonly #link: BatchLink;
-  readonly #sessionId: string;
+  readonly #link: CallLink;
+  readonly #source: TailSource;
   readonly #listener: TailListener;
   #lastId: string | undefined;
   #failures = 0;
 
   /** `lastId`: where to begin; undefined: with what happens from now on. */
-  constructor(link: BatchLink, sessionId: string, listener: TailListener, lastId?: string) {
+  constructor(link: CallLink, source: TailSource, listener: TailListener, lastId?: string) {
     this.#link = link;
-    this.#sessionId = sessionId;
+    this.#source = source;
     this.#listener = listener;
     this.#lastId = lastId;
   }
 
-  /** Follows to the end of the run, or until `signal` fires. Throws a KeybeatError if there is no such run. */
+  /** Follows to the last event, or until `signal` fires. Throws a KeybeatError if there is no such session. */
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const openedAt = this.#link.clock.now();
@@ -79,9 +87,9 @@ export class EventTail {
 
   async #read(signal: AbortSignal, onBytes: () => void): Promise<"over" | Refused | Failed> {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
-    if (this.#link.token !== undefined) headers.Authorization = `Bearer ${this.#link.token}`;
     if (this.#lastId !== undefined) headers["Last-Event-ID"] = this.#lastId;
-    const url = `${this.#link.url}/${this.#sessionId}/events`;
+    const { path, last, refusals } = this.#source;
+    const url = this.#link.url + path;
     const response = await this.#link.fetch(url, {
       headers,
       cache: "no-store",
@@ -91,7 +99,8 @@ export class EventTail {
     if (response.status === 204) return "over";
     const type = response.headers.get("content-type") ?? "text/event-stream";
     if (response.status !== 200 || !type.startsWith("text/event-stream")) {
-      return (await readAnswer(response, url, EXPECTED)) as Refused | Failed;
+      const expected = { ...this.#link.expected, refusals, isReply: () => false };
+      return (await readAnswer(response, url, expected)) as Refused | Failed;
     }
     this.#listener.onOpen?.();
     for await (const event of readEvents(response, EVENT_BYTES_MAX)) {
@@ -103,7 +112,7 @@ export class EventTail {
       }
       await this.#listener.onEvent(event);
       this.#lastId = event.id ?? this.#lastId;
-      if (event.event === "complete") return "over";
+      if (event.event === last) return "over";
     }
     return failed("closed");
   }
