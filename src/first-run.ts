@@ -1,5 +1,6 @@
 /** What a person sees at startup, and what the embedded default creates so that it can be tried at once. */
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { ChosenDatabase } from "./database/choose.ts";
@@ -39,13 +40,20 @@ export async function welcome(
   else if (token) lines.push(`admin token  in ${file}`);
   const demo = (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO, FIRST_RUN) : undefined;
   if (demo) lines.push(`demo key     ${demo.access_key}   (shown only now)`);
-  const secretFile = join(config.dataDir, "jwt-secret");
-  const secret = config.userTokens === undefined ? await readOrMake(secretFile, JWT_SECRET) : undefined;
+  const secret = config.userTokens === undefined ? await readOrMake(secretFile(config), JWT_SECRET) : undefined;
   return {
     adminToken: token?.text,
     jwtSecret: secret?.text,
     lines: (url) => [...lines, ...(demo ? ["try it       " + curl(url, demo.access_key)] : []), `listening on ${url}`],
   };
+}
+
+const secretFile = ({ dataDir }: Pick<Config, "dataDir">) => join(dataDir, "jwt-secret");
+
+/** The secret of users' tokens that the embedded default has made; undefined: it has not run yet. Throws an OperatorError. */
+export async function readJwtSecret(config: Pick<Config, "dataDir">): Promise<string | undefined> {
+  const file = secretFile(config);
+  return existsSync(file) ? (await readOrMake(file, JWT_SECRET)).text : undefined;
 }
 
 const DEMO = { label: "demo" };

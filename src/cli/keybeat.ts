@@ -12,6 +12,7 @@ import { addMigrateCommand } from "./migrate.ts";
 import { addServeCommand } from "./serve.ts";
 import { addSessionsCommands } from "./sessions/index.ts";
 import { Stopped } from "./signals.ts";
+import { addTokenCommand } from "./token.ts";
 import { addTopCommand } from "./top/index.ts";
 
 const program = new Command("keybeat")
@@ -47,6 +48,7 @@ addBatchCommands(program);
 addCheckCommand(program);
 addDoctorCommand(program);
 addTopCommand(program);
+addTokenCommand(program);
 
 // A closed output pipe (`| head`) is no failure, nor is a closed terminal.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
