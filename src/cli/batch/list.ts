@@ -1,13 +1,12 @@
 import type { Command } from "commander";
 import type { Database } from "../../database/database.ts";
-import { UsageError } from "../../errors.ts";
 import type { BatchSession, BatchStatus } from "../../sessions/batch/contract.ts";
 import { listSessions } from "../../sessions/batch/list.ts";
 import { BATCH_STATUSES } from "../../sessions/batch/states.ts";
 import { withDatabase } from "../context.ts";
+import { readLimit, readWord } from "../list-options.ts";
 import { ago, type Cell, type OutputOptions, printJson, printTable, type Style } from "../output.ts";
 
-const LIMIT_MAX = 100_000;
 const PAGE_SIZE = 100;
 
 export function addListCommand(batch: Command): void {
@@ -18,7 +17,7 @@ export function addListCommand(batch: Command): void {
     .option("--limit <n>", "how many at most", "20")
     .option("--json", "print as JSON, a session a line, without results")
     .action(async (options: OutputOptions & { status?: string; limit: string }) => {
-      const status = readStatus(options.status);
+      const status = readWord("--status", options.status, BATCH_STATUSES);
       const limit = readLimit(options.limit);
       await withDatabase(async ({ database }) => {
         const sessions: BatchSession[] = [];
@@ -76,18 +75,4 @@ const STYLES: Partial<Record<string, Style>> = {
 export function statusCell(status: string): Cell {
   const style = STYLES[status];
   return style === undefined ? status : { text: status, style };
-}
-
-function readStatus(text: string | undefined): BatchStatus | undefined {
-  const status = BATCH_STATUSES.find((each) => each === text);
-  if (text !== undefined && status === undefined) {
-    throw new UsageError(`--status must be one of ${BATCH_STATUSES.join(", ")}`);
-  }
-  return status;
-}
-
-function readLimit(text: string): number {
-  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > LIMIT_MAX) throw new UsageError(`--limit must be a whole number from 1 to ${LIMIT_MAX}`);
-  return limit;
 }

@@ -4,7 +4,8 @@ import type { BatchReply } from "../../admin/batch/contract.ts";
 import type { Database } from "../../database/database.ts";
 import type { BatchSession, NodeItem } from "../../sessions/batch/contract.ts";
 import { listNodes } from "../../sessions/batch/read.ts";
-import { ago, clean, type OutputOptions, printJson, printTable, shorten, span } from "../output.ts";
+import { type Field, momentOf, oneLine, printFields } from "../fields.ts";
+import { type OutputOptions, printJson, printTable, shorten, span } from "../output.ts";
 import { percentOf, statusCell } from "./list.ts";
 import { withSession } from "./which.ts";
 
@@ -46,7 +47,7 @@ async function failedFirst(database: Database, sessionId: string): Promise<NodeI
 const countKnown = (session: BatchSession, groups: BatchReply["groups"]) =>
   groups.length > 0 ? session.node_count : session.completed_nodes + session.failed_nodes + session.skipped_nodes;
 
-function fieldsOf(session: BatchSession): Array<[name: string, value: string | null]> {
+function fieldsOf(session: BatchSession): Field[] {
   const { worker, attempt, started_at, completed_at, metadata } = session;
   const took = completed_at && span((Date.parse(completed_at) - Date.parse(started_at ?? session.created_at)) / 1000);
   const isEmpty = Object.keys(metadata).length === 0;
@@ -84,18 +85,6 @@ export function countsOf({ node_count, completed_nodes, failed_nodes, skipped_no
   ];
 }
 
-function momentOf(moment: string | null): string | null {
-  if (moment === null) return null;
-  const seconds = (Date.parse(moment) - Date.now()) / 1000;
-  return `${moment.slice(0, 19).replace("T", " ")} UTC (${seconds > 0 ? `in ${span(seconds)}` : ago(moment)})`;
-}
-
-function printFields(fields: Array<[name: string, value: string | null]>): void {
-  for (const [name, value] of fields) {
-    if (value !== null) console.log(`${name.padEnd(13)} ${oneLine(value)}`);
-  }
-}
-
 function printGroups(groups: BatchReply["groups"]): void {
   console.log();
   printTable(
@@ -126,6 +115,3 @@ function printNodes(nodes: NodeItem[], { failed_nodes }: BatchSession, more: num
   const failedMore = failed_nodes - nodes.filter(({ status }) => status === "failed").length;
   if (more > 0) console.log(`and ${more} more${failedMore > 0 ? `, ${failedMore} of them failed` : ""}`);
 }
-
-/** A trace of an error has many lines. */
-export const oneLine = (text: string): string => clean(text.replace(/\s+/g, " "));

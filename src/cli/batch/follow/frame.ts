@@ -1,45 +1,43 @@
 /** Draws a session as lines of text that fit the terminal. */
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
-import { ago, clean, paint, shorten, wrap } from "../../output.ts";
+import { oneLine } from "../../fields.ts";
+import type { Picture } from "../../follow/index.ts";
+import { paint, shorten, wrap } from "../../output.ts";
 import { percentOf } from "../list.ts";
-import { countsOf, oneLine } from "../show.ts";
-import { processedOf, sayPace, sayWho } from "./words.ts";
-
-export interface View {
-  run: BatchRow;
-  /** By this machine's clock. */
-  seenAt: number;
-  pace: number | undefined;
-  /** The newest first. */
-  failures: string[];
-  /** Why the database cannot be asked now. */
-  unavailable: string | undefined;
-}
+import { countsOf } from "../show.ts";
+import { createPace } from "./pace.ts";
+import { describeFailed, failedIn, processedOf, sayEnd, sayPace, sayProgress, sayWho } from "./words.ts";
 
 const PERCENT_PLACES = 9;
 const BAR_PLACES_MAX = 100;
 
-export function drawRun(view: View, { columns, rows }: { columns: number; rows: number }): string[] {
-  const { run } = view;
-  const pace = view.pace === undefined ? ["pace …"] : sayPace(run, view.pace);
-  const message = run.message === null ? [] : [shorten(oneLine(run.message), columns)];
-  const lines = [
-    ...drawOutage(view, columns),
-    ...wrap(sayWho(run), columns).map((line) => paint("bold", line)),
-    drawBar(run, columns),
-    ...wrap(countsOf(run), columns),
-    ...wrap(pace, columns),
-    ...message,
-    "",
-    ...view.failures.map((failure) => paint("red", shorten(failure, columns))),
-  ];
-  return lines.slice(0, Math.max(1, rows));
-}
-
-function drawOutage({ unavailable, seenAt }: View, columns: number): string[] {
-  if (unavailable === undefined) return [];
-  const words = `the database is away · last seen ${ago(new Date(seenAt))} · ${clean(unavailable)}`.split(" ");
-  return wrap(words, columns, " ").map((line) => paint("red", line));
+/** `failures`: those that are known, the newest first. */
+export function openRunPicture(known: BatchRow, failures: string[], failuresMax: number): Picture<BatchRow> {
+  let run = known;
+  const readPace = createPace();
+  let pace: number | undefined;
+  let shown = failures;
+  return {
+    see({ session, events }) {
+      run = session;
+      pace = readPace(processedOf(run));
+      const newest = failedIn(events).reverse().map(describeFailed);
+      shown = [...new Set([...newest, ...shown])].slice(0, failuresMax); // the first look may bring known ones
+    },
+    draw({ columns }) {
+      const message = run.message === null ? [] : [shorten(oneLine(run.message), columns)];
+      return [
+        ...wrap(sayWho(run), columns).map((line) => paint("bold", line)),
+        drawBar(run, columns),
+        ...wrap(countsOf(run), columns),
+        ...wrap(pace === undefined ? ["pace …"] : sayPace(run, pace), columns),
+        ...message,
+        "",
+        ...shown.map((failure) => paint("red", shorten(failure, columns))),
+      ];
+    },
+    farewell: () => (run.completed_at === null ? sayProgress(run, pace).join(" · ") : sayEnd(run)),
+  };
 }
 
 function drawBar(run: BatchRow, columns: number): string {

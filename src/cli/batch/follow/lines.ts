@@ -1,25 +1,26 @@
 /** Tells of a session in lines: for a file, a pipe or a program. */
 import type { KeptEvent } from "../../../events/replay.ts";
-import { printJson } from "../../output.ts";
-import { oneLine } from "../show.ts";
-import type { Seen } from "./follower.ts";
-import { dataOf, describeFailed, failedIn, sayEnd, sayProgress, sayWho } from "./words.ts";
+import type { BatchRow } from "../../../sessions/batch/sql.ts";
+import { oneLine } from "../../fields.ts";
+import type { Tell } from "../../follow/index.ts";
+import { createPace } from "./pace.ts";
+import { dataOf, describeFailed, failedIn, processedOf, sayEnd, sayProgress, sayWho } from "./words.ts";
 
 /** What changes all the time is told this often. */
 const PROGRESS_EVERY_MS = 5000;
 const FAILED_SHOWN = 10;
 
-export type Tell = (seen: Seen, pace: number | undefined) => void;
-
 /** Each change a line, with the moment at which it was seen. */
-export function tellInLines(print: (line: string) => void): Tell {
+export function tellInLines(print: (line: string) => void): Tell<BatchRow> {
+  const readPace = createPace();
   let told = "";
   let toldAt = Number.NEGATIVE_INFINITY;
   const line = (text: string) => print(`${new Date().toISOString().slice(0, 19)}Z  ${text}`);
-  return ({ run, events, progress }, pace) => {
+  return ({ session: run, events, state }) => {
+    const pace = readPace(processedOf(run));
     if (told === "") line(sayWho(run).join(" · "));
     for (const text of describeEvents(events)) line(text);
-    const now = JSON.stringify(progress.values);
+    const now = JSON.stringify(state.values);
     const isOver = run.completed_at !== null;
     if (!isOver && now !== told && performance.now() - toldAt >= PROGRESS_EVERY_MS) {
       line(sayProgress(run, pace).join(" · "));
@@ -42,17 +43,4 @@ function describeEvents(events: KeptEvent[]): string[] {
     if (kept.event === "group_complete") lines.push(`group ${oneLine(String(data.group_id))} ${data.status}`);
   }
   return lines;
-}
-
-/** The events as the event stream has them. */
-export function tellInJson(): Tell {
-  let told: string | undefined;
-  return ({ run, events, progress }) => {
-    const end = run.completed_at === null ? undefined : events.at(-1);
-    for (const kept of events) if (kept !== end) printJson(kept.data);
-    const now = JSON.stringify(progress.values);
-    if (now !== told) printJson(progress.data);
-    told = now;
-    if (end) printJson(end.data);
-  };
 }

@@ -7,6 +7,15 @@ export interface Sample {
   processed: number;
 }
 
+/** Says the pace, given what is processed at each look. */
+export function createPace(): (processed: number) => number | undefined {
+  let samples: Sample[] = [];
+  return (processed) => {
+    samples = addSample(samples, { atMs: performance.now(), processed });
+    return paceOf(samples);
+  };
+}
+
 /** The last minute's, and one from before it: after an outage there may be no other. */
 export function addSample(samples: Sample[], sample: Sample): Sample[] {
   const begin = sample.atMs - WINDOW_MS;

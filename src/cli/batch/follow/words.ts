@@ -1,9 +1,10 @@
 /** What is said of a session, on the screen and in lines. */
 import type { KeptEvent } from "../../../events/replay.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
+import { oneLine } from "../../fields.ts";
 import { span } from "../../output.ts";
 import { percentOf } from "../list.ts";
-import { countsOf, oneLine } from "../show.ts";
+import { countsOf } from "../show.ts";
 
 export const processedOf = (run: BatchRow): number => run.completed_nodes + run.failed_nodes + run.skipped_nodes;
 

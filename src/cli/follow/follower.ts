@@ -2,31 +2,37 @@
  * Looks at one session repeatedly, through outages of the database, and misses none of its events: they are kept there,
  * and each look begins where the last one that succeeded ended. It starts no embedded database.
  */
-import type { Config } from "../../../config.ts";
-import { type Database, openDatabase } from "../../../database/database.ts";
-import type { KeptEvent } from "../../../events/replay.ts";
-import { placeNow, readTidings, tidingsOf } from "../../../sessions/batch/follow.ts";
-import type { BatchRow } from "../../../sessions/batch/sql.ts";
-import { findTarget, whyAway } from "../../target.ts";
+import type { Config } from "../../config.ts";
+import { type Database, openDatabase } from "../../database/database.ts";
+import type { KeptEvent, Tidings } from "../../events/replay.ts";
+import { findTarget, whyAway } from "../target.ts";
 
-export interface Seen {
-  run: BatchRow;
+export interface Seen<Row> {
+  session: Row;
   /** Since the look before. */
   events: KeptEvent[];
-  /** How far it is, as a reader of the event stream is told. */
-  progress: { values: unknown; data: unknown };
+  /** How it stands, as a reader of the event stream is told. */
+  state: Tidings["state"];
 }
 
-export type Look = Seen | "gone" | { unavailable: string };
+export interface Away {
+  unavailable: string;
+}
 
-export interface Follower {
-  look(): Promise<Look>;
+export interface Subject<Row> {
+  /** The id of the last event that is known; what happened before is not told. */
+  after: number;
+  /** A bounded number of the events after that one. Undefined: it is gone. */
+  read(database: Database, after: number): Promise<(Tidings & { session: Row }) | undefined>;
+}
+
+export interface Follower<Row> {
+  look(): Promise<Seen<Row> | "gone" | Away>;
   close(): Promise<void>;
 }
 
-/** `run`: as it stood just now; what happened before is not told. */
-export function openFollower(config: Config, run: BatchRow): Follower {
-  let after = placeNow(run);
+export function openFollower<Row>(config: Config, subject: Subject<Row>): Follower<Row> {
+  let { after } = subject;
   let open: { url: string; database: Database } | undefined;
 
   /** The embedded database may come back on another port. */
@@ -40,18 +46,17 @@ export function openFollower(config: Config, run: BatchRow): Follower {
     return open.database;
   };
 
-  const take = async (): Promise<Look> => {
+  const take = async (): Promise<Seen<Row> | "gone"> => {
     const database = await connect();
     const events: KeptEvent[] = [];
     for (let place = after; ; ) {
-      const [row] = await readTidings(database, [{ session_id: run.session_id, after: place }]);
-      if (row === undefined) return "gone";
-      const tidings = tidingsOf(row);
+      const tidings = await subject.read(database, place);
+      if (tidings === undefined) return "gone";
       events.push(...tidings.events);
       place = events.at(-1)?.id ?? place;
       if (!tidings.complete) continue;
       after = place;
-      return { run: row, events, progress: tidings.state };
+      return { session: tidings.session, events, state: tidings.state };
     }
   };
 
