@@ -10,7 +10,7 @@ import type { LostReason } from "./events.ts";
  * - `unreachable`: no answer within `startTimeoutMs`, or none possible (a bad certificate, a redirect to https). The
  *   message tells the last try's trouble, and `cause` is what fetch threw.
  * - The others are the `session.signal.reason` of a session that is over.
- * - Those of `keybeat/waiting-room` are RoomErrorCode, those of `keybeat/batch` BatchErrorCode.
+ * - Those of `keybeat/waiting-room` are RoomErrorCode, those of `keybeat/batch` BatchErrorCode, of `keybeat/game` GameErrorCode.
  */
 export type KeybeatErrorCode =
   | "invalid_key"
@@ -21,7 +21,8 @@ export type KeybeatErrorCode =
   | "invalid_request"
   | LostReason
   | RoomErrorCode
-  | BatchErrorCode;
+  | BatchErrorCode
+  | GameErrorCode;
 
 /**
  * - `queue_full`: too many are waiting. `user_not_found`: the user has no place, or has lost it.
@@ -64,6 +65,35 @@ export type BatchErrorCode =
   | "unreachable"
   | "session_over"
   | "stopped";
+
+/**
+ * - `session_not_found`: there is no such session (any more), it is another player's, or it is no match.
+ * - `session_over`: it has ended, see `data.status` and `data.ended_reason`. `paused`: it stands still.
+ * - `version_conflict`, `precondition_failed`: it has been changed since; `data.version` is the present one.
+ * - `cooldown`: too early, `data.ready_in` says by how many seconds. `not_active`: the player is eliminated or has left.
+ * - `not_participant`, `unknown_target`: who acts, or is aimed at, takes no part. `action_conflict`: another action had the id.
+ * - `full`, with `data.places_left`; `not_open`: nobody joins or leaves this match by themselves.
+ * - `idempotency_conflict`: another request had the key. `forbidden`: the token is another player's.
+ */
+export type GameErrorCode =
+  | "session_not_found"
+  | "session_over"
+  | "paused"
+  | "version_conflict"
+  | "precondition_failed"
+  | "cooldown"
+  | "not_active"
+  | "not_participant"
+  | "unknown_target"
+  | "action_conflict"
+  | "full"
+  | "not_open"
+  | "idempotency_conflict"
+  | "payload_too_large"
+  | "unauthorized"
+  | "forbidden"
+  | "invalid_request"
+  | "unreachable";
 
 /** The service's answer beyond code and message; empty for trouble on the way. */
 export interface KeybeatErrorData {

@@ -82,3 +82,10 @@ export function newSessionId(): string {
   URL.revokeObjectURL(name);
   return name.slice(-36);
 }
+
+/** The same as a UUID. */
+export function newUuid(): string {
+  const hex = newSessionId().replaceAll("-", "");
+  // Version 4, and the variant of RFC 9562.
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20)].join("-");
+}

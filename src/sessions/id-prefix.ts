@@ -1,16 +1,14 @@
-/** Sessions that are meant by the beginning of their id. */
+/** Sessions that somebody names by the beginning of their id, a UUID. */
 
-/** A shorter beginning of an id may mean another session tomorrow. */
+/** A shorter beginning may mean another session tomorrow. */
 export const PREFIX_MIN = 8;
-/** So many are listed at most where several are meant. */
-export const MEANT_MAX = 20;
-
+export const FOUND_MAX = 20;
 const LOWEST = "00000000-0000-0000-0000-000000000000";
 const HIGHEST = LOWEST.replaceAll("0", "f");
 const ID = /^[\da-f]{8}-([\da-f]{4}-){3}[\da-f]{12}$/;
 
-/** The first and the last id that begin so; undefined: none does, or it is too short. */
-export function idsThatBegin(idPrefix: string): { from: string; to: string } | undefined {
+/** The ids that begin so, from one to another; undefined: none does, or too many. */
+export function idsFrom(idPrefix: string): { from: string; to: string } | undefined {
   const prefix = idPrefix.toLowerCase();
   const from = prefix + LOWEST.slice(prefix.length);
   const to = prefix + HIGHEST.slice(prefix.length);

@@ -207,6 +207,7 @@ export type PlayersRequest = z.infer<typeof playersRequest>;
 export type ActionRequest = z.infer<typeof actionRequest>;
 export type ActionResult = z.infer<typeof actionResult>;
 export type CombatSession = z.infer<typeof combatSession>;
+export type CombatsReply = z.infer<typeof combatsReply>;
 export type CombatState = z.infer<typeof combatState>;
 export type CombatEvent = z.infer<typeof combatEvent>;
 export type Participant = z.infer<typeof participant>;

@@ -143,6 +143,7 @@ export type ListQuery = z.infer<typeof listQuery>;
 export type LogsQuery = z.infer<typeof logsQuery>;
 export type GameSession = z.infer<typeof gameSession>;
 export type SessionDetails = z.infer<typeof sessionDetails>;
+export type SessionsReply = z.infer<typeof sessionsReply>;
 export type LogEntry = z.infer<typeof logEntry>;
 export type SessionStats = z.infer<typeof sessionStats>;
 export type HealthReply = z.infer<typeof healthReply>;

@@ -1,0 +1,99 @@
+import type { CombatEvent, CombatSession, CombatState } from "../../sessions/game/combat-contract.ts";
+import type { StreamEvent } from "../body.ts";
+import { type CallLink, expectReply, insist } from "../calls.ts";
+import { EventTail } from "../event-tail.ts";
+import { type Followed, followInTurn } from "../follow-in-turn.ts";
+import { tellApp } from "../tell-app.ts";
+import { foldEvent, lastOf } from "./fold.ts";
+
+export interface FollowOptions {
+  /** How the match stands: at first, and after every event. */
+  onChange?(state: CombatState): void;
+  /** What happens from now on, each event once and in order; of a tab without a stream the last 50 between two questions. */
+  onEvent?(event: CombatEvent): void;
+  /** Stops following; it then rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** An id that never was, so that the stream begins with the whole state. */
+const FROM_THE_BEGINNING = "-1";
+const REFUSALS = /^(401 unauthorized|404 session_not_found)$/;
+const HEALTH = 100;
+
+/** Rejects with a KeybeatError (`session_not_found`, `unauthorized`), or with the reason of `signal`. */
+export async function followMatch(link: CallLink, id: string, options: FollowOptions): Promise<CombatState> {
+  const { signal = new AbortController().signal } = options;
+  signal.throwIfAborted();
+  const follower = new Follower(link, id, options);
+  try {
+    return await follower.follow(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+class Follower implements Followed {
+  readonly kind = "game";
+  readonly #link: CallLink;
+  readonly #path: string;
+  readonly #options: FollowOptions;
+  #state: CombatState | undefined;
+  #health = HEALTH;
+
+  constructor(link: CallLink, id: string, options: FollowOptions) {
+    this.#link = link;
+    this.#path = `/combat/sessions/${id}`;
+    this.#options = options;
+  }
+
+  async follow(signal: AbortSignal): Promise<CombatState> {
+    const { settings } = await this.#read<CombatSession>("", signal);
+    signal.throwIfAborted();
+    this.#health = (settings as { rules?: { health?: number | null } }).rules?.health ?? HEALTH;
+    await followInTurn(this.#link, this, signal);
+    return this.#state as CombatState;
+  }
+
+  isKnown = () => this.#state !== undefined;
+  isOver = () => this.#state?.phase === "finished";
+
+  /** From where it stands, or with the whole state. */
+  stream(signal: AbortSignal, onBytes: () => void): Promise<void> {
+    const source = { path: `${this.#path}/events`, last: "ended", refusals: REFUSALS };
+    const onEvent = ({ event, data }: StreamEvent) => this.#take(event, data);
+    const tail = new EventTail(this.#link, source, { onBytes, onEvent }, FROM_THE_BEGINNING);
+    return tail.follow(signal);
+  }
+
+  async ask(signal: AbortSignal): Promise<void> {
+    const state = await this.#read<CombatState>("/state", signal);
+    if (!signal.aborted) this.#begin(state);
+  }
+
+  #take(event: string, data: unknown): void {
+    if (event === "reset") this.#begin(data as CombatState);
+    else if (this.#state && (data as CombatEvent).sequence > lastOf(this.#state)) {
+      this.#state = foldEvent(this.#state, data as CombatEvent, this.#health);
+      this.#tell([data as CombatEvent], this.#state);
+    }
+  }
+
+  /** What it brings that was not told yet is told; of the first one nothing is new. */
+  #begin(state: CombatState): void {
+    const last = this.#state && lastOf(this.#state);
+    this.#state = state;
+    this.#tell(last === undefined ? [] : state.events.filter(({ sequence }) => sequence > last), state);
+  }
+
+  #tell(events: CombatEvent[], state: CombatState): void {
+    for (const event of events) tellApp(() => this.#options.onEvent?.(event));
+    tellApp(() => this.#options.onChange?.(state));
+  }
+
+  async #read<T>(path: string, signal: AbortSignal): Promise<T> {
+    const answer = await insist<T>(this.#link, { method: "GET", path: this.#path + path }, { signal });
+    if (answer.kind === "failed") signal.throwIfAborted();
+    return expectReply(this.#link, answer);
+  }
+}
