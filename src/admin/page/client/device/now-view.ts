@@ -5,7 +5,7 @@ import { count, dateTime, showNumber, showShare } from "../parts/format.ts";
 import { createTile } from "../parts/tile.ts";
 import type { View } from "../view.ts";
 import { type NumbersReply, readNumbers } from "./api.ts";
-import { createDayChart } from "./day-chart.ts";
+import { createDayChart, HOUR_S } from "./day-chart.ts";
 import { createLiveList } from "./live-list.ts";
 import { createTakeoverList } from "./takeovers.ts";
 import { createWorthALook } from "./worth-a-look.ts";
@@ -43,7 +43,7 @@ export function createNowView(): View {
     );
     unclean.set(showShare(numbers.unclean_share), "fell silent instead of saying goodbye");
     news.add(...numbers.newest_takeovers);
-    chart.show(numbers.hours);
+    chart.show(numbers.hours, HOUR_S);
     look.show(numbers);
   }
 
