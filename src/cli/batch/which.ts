@@ -1,6 +1,7 @@
 /** Which session is meant: by its id, or the beginning of it. */
 import { OperatorError, UsageError } from "../../errors.ts";
-import { findSessions, PREFIX_MIN } from "../../sessions/batch/find.ts";
+import { findSessions } from "../../sessions/batch/find.ts";
+import { PREFIX_MIN } from "../../sessions/id-prefix.ts";
 import { type Context, withDatabase } from "../context.ts";
 import { type OutputOptions, printJson } from "../output.ts";
 import { printSessions } from "./list.ts";
