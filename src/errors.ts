@@ -18,6 +18,7 @@ export const STATUS = {
   session_not_found: 404,
   key_not_found: 404,
   user_not_found: 404,
+  player_not_found: 404,
   method_not_allowed: 405,
   request_timeout: 408,
   key_in_use: 409,

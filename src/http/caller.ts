@@ -5,7 +5,7 @@ import type { HttpEnv } from "./request-id.ts";
 import { badToken, createTokenReader, type VerifyToken } from "./user-auth.ts";
 
 export interface Caller {
-  /** The token's `sub`, as it stands there. */
+  /** The token's `sub`; a UUID in lower case. */
   subject: string;
   /** Undefined: a service whose `sub` is no player. */
   playerId: string | undefined;
@@ -21,9 +21,9 @@ export function createCallerReader(verify: VerifyToken, realm: string): ReadCall
   return async (c) => {
     const { subject, claims } = await readToken(c);
     const isService = [claims.role, claims.roles, claims.scope].some(namesService);
-    const player = z.guid().safeParse(subject);
-    if (!player.success && !isService) throw badToken(c, realm);
-    return { subject, playerId: player.success ? player.data.toLowerCase() : undefined, isService };
+    const playerId = z.guid().safeParse(subject).data?.toLowerCase();
+    if (playerId === undefined && !isService) throw badToken(c, realm);
+    return { subject: playerId ?? subject, playerId, isService };
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { z } from "zod";
 import { AppError } from "../errors.ts";
 import { idempotencyKey } from "../sessions/contract.ts";
 
@@ -8,8 +9,10 @@ export function readIdempotencyKey(c: Context): string | undefined {
   if (sent === undefined) return undefined;
   const key = idempotencyKey.safeParse(sent);
   if (key.success) return key.data;
-  const message = key.error.issues[0]?.message as string;
-  throw new AppError("invalid_request", `Invalid request: Idempotency-Key: ${message}`, {
-    issues: [{ path: "Idempotency-Key", message }],
-  });
+  throw refuseHeader("Idempotency-Key", key.error);
+}
+
+export function refuseHeader(name: string, { issues }: z.ZodError): AppError {
+  const message = issues[0]?.message as string;
+  return new AppError("invalid_request", `Invalid request: ${name}: ${message}`, { issues: [{ path: name, message }] });
 }

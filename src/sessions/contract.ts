@@ -96,6 +96,11 @@ export const numberCursor = z
 
 export const idempotencyKey = z.string().regex(/^[ -~]{1,255}$/, "must be 1 to 255 characters of visible ASCII");
 
+/** ETags as answers have them, of which one must be the present one; or `*`. */
+export const ifMatch = z
+  .string()
+  .regex(/^(?:\*|(?:W\/)?"[!#-~]{0,64}"(?: ?, ?(?:W\/)?"[!#-~]{0,64}"){0,20})$/, 'must be ETags like "3"');
+
 /** By which the same request makes one session. */
 export interface Idempotency {
   /** The client's own name for the request. */

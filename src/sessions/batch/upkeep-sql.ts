@@ -1,10 +1,6 @@
 /** What the cleanup and the metrics ask of all runs. */
 import type { Database } from "../../database/database.ts";
-
-export interface SettleRow {
-  looked_at: number;
-  ended: number;
-}
+import type { SettleRow } from "../tidy.ts";
 
 /** Ends at most so many runs whose time is over. */
 export async function settleBatchRows(

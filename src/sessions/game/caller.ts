@@ -3,7 +3,7 @@ import type { Reader } from "./sql.ts";
 
 /** Who asks, as its token says (see http/caller.ts). */
 export interface GameCaller extends Reader {
-  /** The token's `sub`. */
+  /** The token's `sub`; a UUID in lower case. */
   subject: string;
 }
 

@@ -3,7 +3,7 @@
  * never null. Matches have theirs in combat-contract.ts.
  */
 import { z } from "zod";
-import { jsonObject, moment, numberCursor, pageLimit, text } from "../contract.ts";
+import { described, jsonObject, moment, numberCursor, pageLimit } from "../contract.ts";
 import { GAME_ENDED_REASONS, GAME_STATUSES, GAME_TYPES } from "./states.ts";
 
 /** Of any request. */
@@ -43,7 +43,8 @@ export const updateRequest = z.object({
 });
 
 export const terminateRequest = z.object({
-  reason: text(1_000).optional(),
+  /** Kept in the log. */
+  reason: described(1_000).optional(),
   /** Changes nothing: nothing is left behind either way. */
   force: z.boolean().default(false),
 });
@@ -59,9 +60,6 @@ export const listQuery = z.object({
 });
 
 export const logsQuery = z.object({ limit: pageLimit(100, 1_000), cursor: numberCursor.optional() });
-
-/** `"3"`, as the ETag of an answer; or `*`. */
-export const ifMatch = z.string().regex(/^(?:"\d{1,10}"|\*)$/, 'must be an ETag like "3"');
 
 export const gameSession = z.object({
   session_id: z.guid(),

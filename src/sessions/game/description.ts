@@ -1,10 +1,33 @@
 /** The part of game sessions in the OpenAPI document. */
 import { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
-import type { Errors, ParameterDescription, Part, RouteDescription } from "../../http/openapi/part.ts";
-import { idempotencyKey } from "../contract.ts";
+import {
+  type AnswerDescription,
+  type Errors,
+  type ParameterDescription,
+  type Part,
+  queryOf,
+  type RouteDescription,
+} from "../../http/openapi/part.ts";
+import { idempotencyKey, ifMatch } from "../contract.ts";
 import { cooldown } from "./combat-contract.ts";
-import { createRequest, GAME_BYTES_MAX, gameSession, healthReply, unhealthyReply } from "./contract.ts";
+import {
+  createRequest,
+  GAME_BYTES_MAX,
+  gameSession,
+  healthReply,
+  listQuery,
+  logEntry,
+  logsQuery,
+  logsReply,
+  sessionDetails,
+  sessionQuery,
+  sessionStats,
+  sessionsReply,
+  terminateRequest,
+  unhealthyReply,
+  updateRequest,
+} from "./contract.ts";
 import * as example from "./description-examples.ts";
 import { gameErrorShape } from "./errors.ts";
 
@@ -65,6 +88,13 @@ const IDEMPOTENCY_KEY: ParameterDescription = {
     "The caller's own name for this request. Within 24 hours the same request gets the same answer, and makes nothing more.",
   schema: idempotencyKey,
 };
+const IF_MATCH: ParameterDescription = {
+  name: "If-Match",
+  in: "header",
+  description: "The `ETag` of the session as it was read: one that has been changed since is left as it is.",
+  schema: ifMatch,
+  example: '"3"',
+};
 /** Where a token says who asks; without a way to check one there are no routes. */
 const TOKEN: ErrorCode[] = ["unauthorized", "not_found"];
 const OF_SESSION: ErrorCode[] = [...TOKEN, "session_not_found"];
@@ -81,6 +111,10 @@ const route = (
   ...described,
   errorShape: gameErrorShape,
 });
+
+const theSession = (examples: Record<string, object>, description = "The session."): AnswerDescription[] => [
+  { status: 200, description, content: [{ schema: gameSession, examples }], headers: ["ETag", "Cache-Control"] },
+];
 
 export const gamePart: Part = {
   tag: {
@@ -102,7 +136,14 @@ export const gamePart: Part = {
   },
   schemas: {
     GameSession: gameSession,
+    GameSessionDetails: sessionDetails,
+    GameSessionStats: sessionStats,
+    GameLogEntry: logEntry,
+    GameSessionsPage: sessionsReply,
+    GameLogsPage: logsReply,
     GameCreateRequest: createRequest,
+    GameUpdateRequest: updateRequest,
+    GameTerminateRequest: terminateRequest,
     GameHealth: healthReply,
     GameUnhealthy: unhealthyReply,
   },
@@ -147,21 +188,101 @@ export const gamePart: Part = {
       ],
       errors: [...TOKEN, "idempotency_conflict"],
     }),
+    route("get", "/sessions", {
+      operationId: "listGameSessions",
+      summary: "The sessions, newest first",
+      description: "Of a player those that it made and the matches that it takes part in, of a service all.",
+      parameters: queryOf(listQuery, {
+        type: { description: "Only those." },
+        status: { description: "Only those." },
+        player_id: { description: "Only those that this player made." },
+        limit: { description: "How many at most.", schema: z.int().min(1).max(100).default(20) },
+        cursor: { description: "`next_cursor` of the page before." },
+      }),
+      answers: [
+        {
+          status: 200,
+          description:
+            "A page of sessions. `total_count` is that of the whole list; beyond 10,000 it says no more than that there are so many.",
+          content: [{ schema: sessionsReply, examples: { page: example.page } }],
+          headers: ["Cache-Control"],
+        },
+      ],
+      errors: TOKEN,
+    }),
     route("get", "/sessions/{session_id}", {
       operationId: "readGameSession",
       summary: "A session as it is now",
       description:
         "For who made it, who takes part, and a service; an open match for every player. To ask is a call for it.",
-      parameters: [SESSION],
+      parameters: [
+        SESSION,
+        ...queryOf(sessionQuery, {
+          include_logs: {
+            description: "With the newest 100 entries of its log, and `logs_cursor` where there are more.",
+            schema: z.boolean().default(false),
+          },
+          include_stats: { description: "With what has happened in it.", schema: z.boolean().default(false) },
+        }),
+      ],
       answers: [
         {
           status: 200,
-          description: "The session.",
-          content: [{ schema: gameSession, examples: { active: example.active, ended: example.ended } }],
+          description: "The session, with what is asked for.",
+          content: [
+            {
+              schema: sessionDetails,
+              examples: { active: example.active, ended: example.ended, detailed: example.detailed },
+            },
+          ],
           headers: ["ETag", "Cache-Control"],
         },
       ],
       errors: OF_SESSION,
+    }),
+    route("get", "/sessions/{session_id}/logs", {
+      operationId: "listGameLogs",
+      summary: "The log of a session, page by page, the newest first",
+      description: "Every change is one entry; the last 10,000 are kept.",
+      parameters: [SESSION, ...queryOf(logsQuery, example.aboutLogs)],
+      answers: [
+        {
+          status: 200,
+          description: "A page of entries, in their order.",
+          content: [{ schema: logsReply, examples: { page: example.logs } }],
+          headers: ["Cache-Control"],
+        },
+      ],
+      errors: OF_SESSION,
+    }),
+    route("put", "/sessions/{session_id}", {
+      operationId: "updateGameSession",
+      summary: "Change a session: pause it, go on, end it, replace its metadata or settings",
+      description:
+        "Replaces each field that is given and leaves the others; only who made it may, and a service. The live status that it has already changes nothing. With `version` or `If-Match` a session that has been changed since is left as it is; without either the last one wins.",
+      parameters: [SESSION, IF_MATCH],
+      body: {
+        bytesMax: GAME_BYTES_MAX,
+        content: [
+          { schema: updateRequest, examples: { pause: example.pause, complete: { status: "completed", version: 2 } } },
+        ],
+      },
+      answers: theSession({ paused: example.paused }),
+      errors: [...OF_SESSION, "session_over", "version_conflict", "precondition_failed"],
+    }),
+    route("delete", "/sessions/{session_id}", {
+      operationId: "terminateGameSession",
+      summary: "End a session as terminated",
+      description:
+        "Only who made it may, and a service. The `reason` is kept in its log; `force` changes nothing, as nothing is left behind either way. One that has ended comes back as it is.",
+      parameters: [SESSION, IF_MATCH],
+      body: {
+        required: false,
+        bytesMax: GAME_BYTES_MAX,
+        content: [{ schema: terminateRequest, examples: { why: { reason: "the player left" } } }],
+      },
+      answers: theSession({ ended: { ...example.ended, ended_reason: "requested" } }, "The session, which has ended."),
+      errors: [...OF_SESSION, "precondition_failed"],
     }),
   ],
 };

@@ -1,18 +1,23 @@
 import type { Database } from "../../database/database.ts";
-import { settleGameRows } from "./upkeep-sql.ts";
+import { settleAll, tidy } from "../tidy.ts";
+import { forgetGames, settleGameRows } from "./upkeep-sql.ts";
 
-const BATCH_SIZE = 500;
+/** Ends whatever is over, so that a list shows none that is not. Throws `unavailable`. */
+export const settleDue = (database: Database): Promise<void> =>
+  settleAll((lane, atMost) => settleGameRows(database, lane, atMost));
 
 /**
- * The game sessions' part of the cleanup: ends those whose time is over, which every reader would do for the one that it
- * reads, until `untilMs` (on performance.now()). Returns how many.
+ * The game sessions' part of the cleanup: ends those that have been silent too long or were played for their whole time, and
+ * forgets old ones, until `untilMs` (on performance.now()).
  */
-export async function expireGames(database: Database, untilMs: number): Promise<number> {
-  let expired = 0;
-  for (let more = true; more; ) {
-    const { looked_at, ended } = await settleGameRows(database, "background", BATCH_SIZE);
-    expired += ended;
-    more = looked_at === BATCH_SIZE && performance.now() < untilMs;
-  }
-  return expired;
-}
+export const cleanUpGames = (
+  database: Database,
+  { retentionDays, untilMs }: { retentionDays: number; untilMs: number },
+) =>
+  tidy(
+    {
+      settle: (lane, atMost) => settleGameRows(database, lane, atMost),
+      forget: () => forgetGames(database, retentionDays),
+    },
+    untilMs,
+  );

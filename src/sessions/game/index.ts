@@ -11,4 +11,7 @@
  * counts as nobody's silence (G6).
  */
 export { createSession } from "./create.ts";
+export { listSessions } from "./list.ts";
 export { readSession } from "./read.ts";
+export { terminateSession } from "./terminate.ts";
+export { updateSession } from "./update.ts";

@@ -1,10 +1,12 @@
+import { gameAdminErrors, gameAdminPart } from "../../admin/game/description.ts";
+import { gameAdminRoutes } from "../../admin/game/routes.ts";
 import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
-import type { Kind } from "../kind.ts";
+import type { Kind, Mounted } from "../kind.ts";
 import { gameErrors, gamePart } from "./description.ts";
 import { gameErrorShape } from "./errors.ts";
-import { expireGames } from "./expire.ts";
+import { cleanUpGames } from "./expire.ts";
 import { gameBodyBytesMax, gameRoutes } from "./routes.ts";
 import { type GameSettings, gameSettings } from "./settings.ts";
 import { configureGames } from "./upkeep-sql.ts";
@@ -19,7 +21,8 @@ export const game = {
     ...ANALYTICS_TABLES,
   ],
   part: gamePart,
-  errors: gameErrors,
+  adminPart: gameAdminPart,
+  errors: { ...gameErrors, ...gameAdminErrors },
 
   open({ settings, database, log }) {
     return {
@@ -27,18 +30,19 @@ export const game = {
       settle: () =>
         untilFree(log, "the settings of game sessions", () => configureGames(database, settings.silenceSeconds)),
       async cleanUp({ untilMs, found }): Promise<Record<string, number>> {
-        const games_ended = await expireGames(database, untilMs);
-        if (games_ended === 0) return {};
+        const { ended, forgotten } = await cleanUpGames(database, { untilMs, retentionDays: settings.retentionDays });
+        if (ended + forgotten === 0) return {};
         found();
-        return { games_ended };
+        return { games_ended: ended, games_forgotten: forgotten };
       },
 
       mount(app, { verifyToken }) {
         // Who asks is known by a token alone: where none can be checked, there is nobody to play.
-        if (verifyToken === undefined) return { close() {} };
+        const mountAdmin: Mounted["mountAdmin"] = (admin) => admin.route("/game", gameAdminRoutes({ database }));
+        if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
-        return { bodyBytesMax: gameBodyBytesMax, close() {} };
+        return { mountAdmin, bodyBytesMax: gameBodyBytesMax, close() {} };
       },
     };
   },

@@ -1,4 +1,5 @@
-/** What makes, changes and reads a session, a function of migrations/functions/game.sql each, which says what it guarantees. */
+/** What makes and changes a session, a function of migrations/functions/game.sql each, which says what it guarantees. */
+import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import type { Idempotency } from "../contract.ts";
@@ -57,18 +58,93 @@ export async function insertGame(
   return row as GameRow & { outcome: "created" | "repeated" | "idempotency_conflict" };
 }
 
-/** Undefined: there is none that this reader sees. */
-export async function selectGame(
+/** Why a change of a session has changed nothing. */
+export type Refusal = "session_not_found" | "forbidden" | "session_over" | "precondition_failed" | "version_conflict";
+
+/** What became of a change, and the session after it; of one that there is not, nulls. */
+export type GameOutcome<Done extends string> = { outcome: Done | Refusal } & GameRow;
+
+/** Which version a change is of. */
+export interface Expected {
+  version: number | undefined;
+  /** One of these it must have; undefined: whichever it has. */
+  matching: number[] | undefined;
+}
+
+export interface GameChange extends Expected {
+  status: GameStatus | undefined;
+  metadata: Record<string, unknown> | undefined;
+  settings: Record<string, unknown> | undefined;
+}
+
+export function updateGameRow(
   database: Database,
   sessionId: string,
-  { playerId, isService }: Reader,
-): Promise<GameRow | undefined> {
-  const [row] = await database.requests.query(
-    (sql, waits) => sql`
-      SELECT g.* FROM read_game(caller_waits(${waits}, ${sessionId}::uuid), ${playerId ?? null}::uuid, ${isService}) g
-      WHERE g.number IS NOT NULL`,
+  by: Reader,
+  change: GameChange,
+): Promise<GameOutcome<"updated">> {
+  return changeRow(
+    database,
+    sessionId,
+    (sql, id) => sql`
+      update_game(${id}, ${by.playerId ?? null}::uuid, ${by.isService}, ${change.status ?? null}, ${json(sql, change.metadata)},
+                  ${json(sql, change.settings)}, ${change.version ?? null}::int, ${list(sql, change.matching)})`,
   );
-  return row as GameRow | undefined;
+}
+
+export function terminateGameRow(
+  database: Database,
+  sessionId: string,
+  by: Reader,
+  { reason, matching }: { reason: string | undefined; matching: number[] | undefined },
+): Promise<GameOutcome<"terminated" | "unchanged">> {
+  return changeRow(
+    database,
+    sessionId,
+    (sql, id) => sql`
+      terminate_game(${id}, ${by.playerId ?? null}::uuid, ${by.isService}, ${reason ?? null}, ${list(sql, matching)})`,
+  );
+}
+
+/** Those who change one session come one after the other, so that they do not take every connection to wait for its lock. */
+async function changeRow<Done extends string>(
+  database: Database,
+  sessionId: string,
+  call: (sql: Sql, id: ReturnType<Sql>) => ReturnType<Sql>,
+): Promise<GameOutcome<Done>> {
+  const [row] = await database.requests.query(
+    (sql, waits) =>
+      sql`SELECT v.outcome, (v.game).* FROM ${call(sql, sql`caller_waits(${waits}, ${sessionId}::uuid)`)} v`,
+    `game ${sessionId}`,
+  );
+  return row as GameOutcome<Done>;
+}
+
+/** Ends it by an operator; the audit log says who. */
+export async function forceEndRow(
+  database: Database,
+  sessionId: string,
+  reason: string | null,
+  by: Operator,
+): Promise<GameOutcome<"terminated">> {
+  const [row] = await database.operators.query(
+    (sql, waits) => sql`
+      SELECT v.outcome, (v.game).*, CASE WHEN v.outcome = 'terminated' THEN
+        record_audit(${by.who}, ${by.from}, 'game_ended', NULL, jsonb_strip_nulls(
+          jsonb_build_object('game_session_id', ${sessionId}::text, 'reason', ${reason}::text))) END AS entry
+      FROM force_game_end(caller_waits(${waits}, ${sessionId}::uuid), ${reason}) v`,
+  );
+  return row as GameOutcome<"terminated">;
+}
+
+/** Takes away all that is known of a player; the entry does not say of whom. Returns whether there was anything. */
+export async function erasePlayerRow(database: Database, playerId: string, by: Operator): Promise<boolean> {
+  const [row] = await database.operators.query(
+    (sql, waits) => sql`
+      SELECT done.known, CASE WHEN done.known THEN record_audit(${by.who}, ${by.from}, 'player_erased', NULL, NULL) END AS entry
+      FROM erase_player(caller_waits(${waits}, ${playerId}::uuid)) done`,
+  );
+  return row?.known;
 }
 
 /** The database's clock. */
@@ -79,3 +155,6 @@ export async function selectClock(database: Database): Promise<Date> {
 
 /** As jsonb; nothing at all is null. */
 const json = (sql: Sql, value: object | undefined) => (value === undefined ? null : sql.json(value as never));
+
+const list = (sql: Sql, versions: number[] | undefined) =>
+  sql`string_to_array(${versions?.join() ?? null}, ',')::int[]`;

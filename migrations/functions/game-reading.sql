@@ -1,0 +1,174 @@
+-- How game sessions are read beyond their row (game.sql): what has happened in one, and lists of many, in which none is alive
+-- whose time is over.
+
+-- How many actions a minute, in hundredths.
+CREATE OR REPLACE FUNCTION actions_per_minute(actions integer, ms bigint) RETURNS double precision
+LANGUAGE sql IMMUTABLE
+AS $$ SELECT coalesce(round(actions * 60000.0 / nullif(ms, 0), 2), 0)::double precision $$;
+
+-- Of the log the newest before that entry, in their order.
+CREATE OR REPLACE FUNCTION game_entries(game game_sessions, before bigint, at_most integer) RETURNS jsonb
+LANGUAGE sql STABLE
+SET enable_seqscan = off -- a plan made while the tables were empty must not live on when they are large
+SET jit = off
+AS $$
+  SELECT coalesce(jsonb_agg(to_jsonb(e) ORDER BY e.id), '[]') FROM (
+    SELECT l.id, l.at, l.event, l.message, l.data FROM game_log_entries l
+    WHERE l.session = game.number AND l.id <= game.last_entry AND l.id < before ORDER BY l.id DESC LIMIT at_most) e
+$$;
+
+-- What has happened in it: of a match by its events, of any other session by its log.
+CREATE OR REPLACE FUNCTION game_stats(
+  game game_sessions, OUT duration_ms bigint, OUT events integer, OUT errors integer, OUT per_minute double precision
+)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  combat game_combats;
+BEGIN
+  SELECT c.* INTO combat FROM game_combats c WHERE c.session = game.number;
+  duration_ms := game_duration_ms(game, clock_timestamp());
+  events := coalesce(combat.last_sequence, game.last_entry);
+  errors := coalesce(combat.refused_actions, 0);
+  per_minute := actions_per_minute(coalesce(combat.total_actions, 0), duration_ms);
+END
+$$;
+
+-- A session with the newest entries of its log (0: without) and what has happened in it (false: nulls).
+CREATE OR REPLACE FUNCTION detail_game(
+  game game_sessions, entries integer, with_stats boolean,
+  OUT logs jsonb, OUT duration_ms bigint, OUT events integer, OUT errors integer, OUT per_minute double precision
+)
+LANGUAGE plpgsql -- volatile: it sees what the reader of the row has just written
+AS $$
+BEGIN
+  IF entries > 0 THEN
+    logs := game_entries(game, 2147483648, entries);
+  END IF;
+  IF with_stats THEN
+    SELECT s.* INTO duration_ms, events, errors, per_minute FROM game_stats(game) s;
+  END IF;
+END
+$$;
+
+-- The session as whoever enters it would find it, by looking alone.
+CREATE OR REPLACE FUNCTION present_game(game game_sessions, at timestamptz) RETURNS game_sessions
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  over record := game_overdue(game, at);
+BEGIN
+  RETURN CASE WHEN over.reason IS NULL THEN game
+              ELSE ended_game(game, game_end_status(over.reason), over.reason, over.since) END;
+END
+$$;
+
+-- The session as it is to an operator, whose looking is no call for it. Nulls: there is none.
+CREATE OR REPLACE FUNCTION look_at_game(id uuid) RETURNS game_sessions
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  game game_sessions;
+BEGIN
+  SELECT s.* INTO game FROM game_sessions s WHERE s.session_id = id;
+  IF (SELECT o.reason FROM game_overdue(game, clock_timestamp()) o) IS NOT NULL THEN
+    game := enter_game(id);
+  END IF;
+  RETURN game;
+END
+$$;
+
+-- Whether a list of those types and statuses, and of that player if of any, has it. steps: the present jumps of the clock. Only of
+-- one that may be over the rules are asked.
+CREATE OR REPLACE FUNCTION is_game_listed(
+  game game_sessions, types text[], statuses text[], player uuid, at timestamptz, steps bigint
+) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT game.type = ANY (types) AND game.status = ANY (statuses) AND (player IS NULL OR game.player_id = player)
+    AND (game.ended_at IS NOT NULL OR (game.not_over_before > at AND game.clock_steps = steps)
+         OR (present_game(game, at)).status = ANY (statuses))
+$$;
+
+-- The newest sessions before that one, by their numbers: of a player, those that it made or takes part in; null: of all. The caller
+-- has settled what is due: what is over and not yet ended is left out where it does not fit, and not added where it does.
+CREATE OR REPLACE FUNCTION select_games(
+  whose uuid, types text[], statuses text[], player uuid, before bigint, at_most integer
+) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  at timestamptz := clock_timestamp();
+  steps bigint := (SELECT s.clock_steps FROM present_state() s);
+BEGIN
+  IF whose IS NULL AND player IS NULL THEN
+    RETURN QUERY
+      SELECT n.number FROM unnest(types) t, unnest(statuses) u, LATERAL (
+        SELECT s.number FROM game_sessions s
+        WHERE s.type = t AND s.status = u AND s.number < before AND is_game_listed(s, types, statuses, NULL, at, steps)
+        ORDER BY s.number DESC LIMIT at_most) n
+      ORDER BY n.number DESC LIMIT at_most;
+  ELSE
+    RETURN QUERY
+      SELECT n.number FROM (
+        (SELECT s.number FROM game_sessions s
+         WHERE s.player_id = coalesce(whose, player) AND s.number < before
+           AND is_game_listed(s, types, statuses, player, at, steps)
+         ORDER BY s.number DESC LIMIT at_most)
+        UNION ALL
+        (SELECT s.number FROM game_participants p JOIN game_sessions s ON s.number = p.session
+         WHERE p.player_id = whose AND p.session < before AND s.player_id <> whose
+           AND is_game_listed(s, types, statuses, player, at, steps)
+         ORDER BY p.session DESC LIMIT at_most)) n
+      ORDER BY n.number DESC LIMIT at_most;
+  END IF;
+END
+$$;
+
+-- How many such sessions there are, but for those beyond at_most.
+CREATE OR REPLACE FUNCTION count_games(whose uuid, types text[], statuses text[], player uuid, at_most integer) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  at timestamptz := clock_timestamp();
+  steps bigint := (SELECT s.clock_steps FROM present_state() s);
+BEGIN
+  IF whose IS NOT NULL OR player IS NOT NULL THEN
+    RETURN (SELECT count(*) FROM select_games(whose, types, statuses, player, 9223372036854775807, at_most));
+  END IF;
+  -- In no order, so that it stops early.
+  RETURN (
+    SELECT count(*) FROM (
+      SELECT FROM unnest(types) t, unnest(statuses) u, LATERAL (
+        SELECT FROM game_sessions s
+        WHERE s.type = t AND s.status = u AND is_game_listed(s, types, statuses, NULL, at, steps)) n
+      LIMIT at_most) c);
+END
+$$;
+
+-- A page of them, newest first, and how many there are in all. One row at least, which has the count; number null: there is no
+-- session on the page.
+CREATE OR REPLACE FUNCTION list_games(
+  whose uuid, types text[], statuses text[], player uuid, before bigint, at_most integer, counted integer
+) RETURNS TABLE (total integer, game game_sessions)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+  RETURN QUERY
+    SELECT c.total, g FROM (SELECT count_games(whose, types, statuses, player, counted) AS total) c
+    LEFT JOIN (
+      SELECT s.number, present_game(s, clock_timestamp()) AS g
+      FROM select_games(whose, types, statuses, player, before, at_most) n JOIN game_sessions s ON s.number = n) page ON true
+    ORDER BY page.number DESC;
+END
+$$;

@@ -1,0 +1,40 @@
+/** Sessions that end by themselves, and are kept for a time: how the kinds tidy them, piece by piece. */
+import { REQUEST_DEADLINE_MS } from "../database/database.ts";
+
+const PIECE_SIZE = 500;
+
+export interface SettleRow {
+  looked_at: number;
+  ended: number;
+}
+
+/** Ends at most so many whose time is over; as many looked at as allowed means that there may be more. */
+export type Settle = (lane: "requests" | "background", atMost: number) => Promise<SettleRow>;
+
+/** Ends whatever is over, so that a list shows none that is not; an index says at once that there is nothing. */
+export async function settleAll(settle: Settle): Promise<void> {
+  const until = performance.now() + REQUEST_DEADLINE_MS / 2;
+  while ((await settle("requests", PIECE_SIZE)).looked_at === PIECE_SIZE && performance.now() < until);
+}
+
+/**
+ * Ends those whose time is over, which every reader would do for the one that it reads, and has old ones forgotten until none
+ * is left, until `untilMs` (on performance.now()).
+ */
+export async function tidy(
+  { settle, forget }: { settle: Settle; forget(): Promise<number> },
+  untilMs: number,
+): Promise<{ ended: number; forgotten: number }> {
+  const done = { ended: 0, forgotten: 0 };
+  for (let more = true; more; ) {
+    const { looked_at, ended } = await settle("background", PIECE_SIZE);
+    done.ended += ended;
+    more = looked_at === PIECE_SIZE && performance.now() < untilMs;
+  }
+  for (let more = true; more; ) {
+    const forgotten = await forget();
+    done.forgotten += forgotten;
+    more = forgotten > 0 && performance.now() < untilMs;
+  }
+  return done;
+}
