@@ -1,5 +1,6 @@
 /** The part of game sessions in the OpenAPI document. */
 import { z } from "zod";
+import { analyticsPart } from "../../analytics/description.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Errors, ParameterDescription, Part, RouteDescription } from "../../http/openapi/part.ts";
 import { idempotencyKey } from "../contract.ts";
@@ -69,6 +70,8 @@ const IDEMPOTENCY_KEY: ParameterDescription = {
 const TOKEN: ErrorCode[] = ["unauthorized", "not_found"];
 const OF_SESSION: ErrorCode[] = [...TOKEN, "session_not_found"];
 
+const analytics = analyticsPart(gameErrorShape);
+
 const route = (
   method: RouteDescription["method"],
   path: string,
@@ -105,6 +108,7 @@ export const gamePart: Part = {
     GameCreateRequest: createRequest,
     GameHealth: healthReply,
     GameUnhealthy: unhealthyReply,
+    ...analytics.schemas,
   },
   routes: [
     route(
@@ -163,5 +167,6 @@ export const gamePart: Part = {
       ],
       errors: OF_SESSION,
     }),
+    ...analytics.routes,
   ],
 };

@@ -1,3 +1,6 @@
+import { foldNumbers } from "../../analytics/fold.ts";
+import { createPerformanceClock } from "../../analytics/performance.ts";
+import { analyticsRoutes } from "../../analytics/routes.ts";
 import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
@@ -21,13 +24,14 @@ export const game = {
   part: gamePart,
   errors: gameErrors,
 
-  open({ settings, database, log }) {
+  open({ settings, database, counts, log }) {
     return {
       errorShapes: [gameErrorShape],
       settle: () =>
         untilFree(log, "the settings of game sessions", () => configureGames(database, settings.silenceSeconds)),
       async cleanUp({ untilMs, found }): Promise<Record<string, number>> {
         const games_ended = await expireGames(database, untilMs);
+        await foldNumbers(database, untilMs);
         if (games_ended === 0) return {};
         found();
         return { games_ended };
@@ -38,7 +42,12 @@ export const game = {
         if (verifyToken === undefined) return { close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
-        return { bodyBytesMax: gameBodyBytesMax, close() {} };
+        app.route("/api/v1/game/analytics", analyticsRoutes({ database, readCaller }));
+        return {
+          bodyBytesMax: gameBodyBytesMax,
+          clocks: [createPerformanceClock(database, counts, "/api/v1/game/")],
+          close() {},
+        };
       },
     };
   },
