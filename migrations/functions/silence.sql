@@ -121,17 +121,25 @@ BEGIN
 END
 $$;
 
--- When a session last heard of then is silent too long, or was: never more than a timeout from now, whatever the clock.
+-- When a session last heard of then is silent too long, or was: never more than a timeout from now, whatever the clock. For a
+-- statement about many, which reads the state and the clock once.
+CREATE OR REPLACE FUNCTION silence_deadline_at(state service_state, at timestamptz, last_heard timestamptz, timeout interval)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$
+  SELECT CASE WHEN last_heard < (state).gap_ended OR (state).last_tick < at - interval '3 seconds'
+              THEN gap_deadline(state, last_heard, timeout)
+              ELSE least(last_heard, at) + timeout END
+$$;
+
 CREATE OR REPLACE FUNCTION silence_deadline(last_heard timestamptz, timeout interval) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT
 AS $$
 DECLARE
   state service_state := present_state();
+  at timestamptz := clock_timestamp();
 BEGIN
-  IF last_heard < state.gap_ended OR state.last_tick < clock_timestamp() - interval '3 seconds' THEN
-    RETURN gap_deadline(state, last_heard, timeout);
-  END IF;
-  RETURN least(last_heard, clock_timestamp()) + timeout;
+  RETURN silence_deadline_at(state, at, last_heard, timeout);
 END
 $$;
 

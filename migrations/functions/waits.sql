@@ -8,7 +8,8 @@
 --   * The holder of what everybody needs (the room, the history's months) waits a tenth of a second at most.
 --
 -- Advisory locks: 1262834004 a session id that starts or ends, -5 the history's months, -6 the folder of the embedded
--- PostgreSQL, -7 a migration, -8 the tick.
+-- PostgreSQL, -7 a migration, -8 the tick, -9 what folds the numbers
+-- of game sessions.
 
 -- Called before each wait of a function that changes something, and once more at its end: bounds the next wait by what
 -- remains of the caller's time, and gives up (lock_not_available: nothing has changed) when nothing does. A caller that

@@ -4,12 +4,12 @@ import { moment } from "../sessions/contract.ts";
 
 export const TIMEFRAMES = ["1h", "6h", "24h", "7d", "30d"] as const;
 export const METRICS = ["count", "duration", "performance", "errors", "all"] as const;
-const TYPES = ["combat", "player", "auth", "custom"] as const;
+export const ANALYTICS_TYPES = ["combat", "player", "auth", "custom"] as const;
 const STATUSES = ["active", "paused", "completed", "terminated"] as const;
 
 export const analyticsQuery = z.object({
   timeframe: z.enum(TIMEFRAMES).default("24h"),
-  session_type: z.enum([...TYPES, "all"]).default("all"),
+  session_type: z.enum([...ANALYTICS_TYPES, "all"]).default("all"),
   metric: z.enum(METRICS).default("all"),
 });
 
@@ -28,19 +28,20 @@ export const analyticsReply = z.object({
   average_duration_seconds: seconds.optional(),
   /** From a histogram whose buckets are 5 % wide: at most 2.5 % off. */
   duration_seconds: z.object({ p50: seconds, p95: seconds }).optional(),
-  sessions_by_type: counts(TYPES).optional(),
+  sessions_by_type: counts(ANALYTICS_TYPES).optional(),
   sessions_by_status: counts(STATUSES).optional(),
-  /** Refused actions over all. */
+  /** Refused actions over all, refused ones included; 0 where there were none. */
   error_rate: z.number().min(0).max(1).optional(),
-  /** Measured at this service. */
+  /** Measured at this service, over all its calls of games. */
   performance_metrics: z
     .object({
-      average_response_time_ms: z.number().min(0),
-      p95_response_time_ms: z.number().min(0),
+      average_response_time_ms: z.number().min(0).optional(),
+      /** From a histogram: exact to its bucket. */
+      p95_response_time_ms: z.number().min(0).optional(),
       throughput_per_second: z.number().min(0),
     })
     .optional(),
-  /** Step by step; their sums are the totals. */
+  /** Step by step, from the one that holds the beginning of the timeframe; their sums are the totals. */
   trends: z
     .array(
       z.object({

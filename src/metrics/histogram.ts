@@ -18,3 +18,22 @@ export function observe(histogram: Histogram, value: number, times = 1): void {
   (counts[at] as number) += times;
   histogram.sum += value * times;
 }
+
+/**
+ * Below which that share of the observations lies, as if those of a bucket lay evenly in it: exact to the bucket. Above the
+ * last bound it is that bound; NaN: nothing was observed.
+ */
+export function percentileOf({ bounds, counts }: Pick<Histogram, "bounds" | "counts">, share: number): number {
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  let below = 0;
+  for (const [at, count] of counts.entries()) {
+    const bound = bounds[at];
+    if (bound === undefined) break;
+    if (count > 0 && below + count >= share * all) {
+      const from = bounds[at - 1] ?? 0;
+      return from + ((bound - from) * (share * all - below)) / count;
+    }
+    below += count;
+  }
+  return all === 0 ? Number.NaN : (bounds.at(-1) as number);
+}

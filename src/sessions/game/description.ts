@@ -1,5 +1,6 @@
 /** The part of game sessions in the OpenAPI document. */
 import { z } from "zod";
+import { analyticsPart } from "../../analytics/description.ts";
 import type { ErrorCode } from "../../errors.ts";
 import {
   type AnswerDescription,
@@ -99,6 +100,8 @@ const IF_MATCH: ParameterDescription = {
 const TOKEN: ErrorCode[] = ["unauthorized", "not_found"];
 const OF_SESSION: ErrorCode[] = [...TOKEN, "session_not_found"];
 
+const analytics = analyticsPart(gameErrorShape);
+
 const route = (
   method: RouteDescription["method"],
   path: string,
@@ -146,6 +149,7 @@ export const gamePart: Part = {
     GameTerminateRequest: terminateRequest,
     GameHealth: healthReply,
     GameUnhealthy: unhealthyReply,
+    ...analytics.schemas,
   },
   routes: [
     route(
@@ -284,5 +288,6 @@ export const gamePart: Part = {
       answers: theSession({ ended: { ...example.ended, ended_reason: "requested" } }, "The session, which has ended."),
       errors: [...OF_SESSION, "precondition_failed"],
     }),
+    ...analytics.routes,
   ],
 };

@@ -1,5 +1,8 @@
 import { gameAdminErrors, gameAdminPart } from "../../admin/game/description.ts";
 import { gameAdminRoutes } from "../../admin/game/routes.ts";
+import { foldNumbers } from "../../analytics/fold.ts";
+import { createPerformanceClock } from "../../analytics/performance.ts";
+import { analyticsRoutes } from "../../analytics/routes.ts";
 import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
@@ -24,13 +27,14 @@ export const game = {
   adminPart: gameAdminPart,
   errors: { ...gameErrors, ...gameAdminErrors },
 
-  open({ settings, database, log }) {
+  open({ settings, database, counts, log }) {
     return {
       errorShapes: [gameErrorShape],
       settle: () =>
         untilFree(log, "the settings of game sessions", () => configureGames(database, settings.silenceSeconds)),
       async cleanUp({ untilMs, found }): Promise<Record<string, number>> {
         const { ended, forgotten } = await cleanUpGames(database, { untilMs, retentionDays: settings.retentionDays });
+        await foldNumbers(database, untilMs);
         if (ended + forgotten === 0) return {};
         found();
         return { games_ended: ended, games_forgotten: forgotten };
@@ -42,7 +46,13 @@ export const game = {
         if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
-        return { mountAdmin, bodyBytesMax: gameBodyBytesMax, close() {} };
+        app.route("/api/v1/game/analytics", analyticsRoutes({ database, readCaller }));
+        return {
+          mountAdmin,
+          bodyBytesMax: gameBodyBytesMax,
+          clocks: [createPerformanceClock(database, counts, "/api/v1/game/")],
+          close() {},
+        };
       },
     };
   },
