@@ -1,12 +1,11 @@
 /** The part of game sessions in the OpenAPI document. */
 import { z } from "zod";
-import type { ErrorCode } from "../../errors.ts";
-import type { Errors, ParameterDescription, Part, RouteDescription } from "../../http/openapi/part.ts";
-import { idempotencyKey } from "../contract.ts";
+import type { Errors, Part } from "../../http/openapi/part.ts";
+import { combatPart } from "./combat/description.ts";
 import { cooldown } from "./combat-contract.ts";
 import { createRequest, GAME_BYTES_MAX, gameSession, healthReply, unhealthyReply } from "./contract.ts";
 import * as example from "./description-examples.ts";
-import { gameErrorShape } from "./errors.ts";
+import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "./description-routes.ts";
 
 const version = z.int().min(1).max(2_147_483_647);
 
@@ -51,37 +50,6 @@ export const gameErrors = {
   },
 } satisfies Errors;
 
-const SESSION: ParameterDescription = {
-  name: "session_id",
-  in: "path",
-  description: "The session's id.",
-  schema: z.guid(),
-  example: example.active.session_id,
-};
-const IDEMPOTENCY_KEY: ParameterDescription = {
-  name: "Idempotency-Key",
-  in: "header",
-  description:
-    "The caller's own name for this request. Within 24 hours the same request gets the same answer, and makes nothing more.",
-  schema: idempotencyKey,
-};
-/** Where a token says who asks; without a way to check one there are no routes. */
-const TOKEN: ErrorCode[] = ["unauthorized", "not_found"];
-const OF_SESSION: ErrorCode[] = [...TOKEN, "session_not_found"];
-
-const route = (
-  method: RouteDescription["method"],
-  path: string,
-  described: Omit<RouteDescription, "method" | "path" | "access" | "errorShape">,
-  access = "player",
-): RouteDescription => ({
-  method,
-  path: `/api/v1/game${path}`,
-  access,
-  ...described,
-  errorShape: gameErrorShape,
-});
-
 export const gamePart: Part = {
   tag: {
     name: "Game sessions",
@@ -105,6 +73,7 @@ export const gamePart: Part = {
     GameCreateRequest: createRequest,
     GameHealth: healthReply,
     GameUnhealthy: unhealthyReply,
+    ...combatPart.schemas,
   },
   routes: [
     route(
@@ -163,5 +132,6 @@ export const gamePart: Part = {
       ],
       errors: OF_SESSION,
     }),
+    ...combatPart.routes,
   ],
 };

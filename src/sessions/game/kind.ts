@@ -2,6 +2,8 @@ import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
 import type { Kind } from "../kind.ts";
+import { openCombatReplay } from "./combat/follow.ts";
+import { combatRoutes } from "./combat/routes.ts";
 import { gameErrors, gamePart } from "./description.ts";
 import { gameErrorShape } from "./errors.ts";
 import { expireGames } from "./expire.ts";
@@ -33,12 +35,14 @@ export const game = {
         return { games_ended };
       },
 
-      mount(app, { verifyToken }) {
+      mount(app, { listener, streams, verifyToken }) {
         // Who asks is known by a token alone: where none can be checked, there is nobody to play.
         if (verifyToken === undefined) return { close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
+        const replay = openCombatReplay({ database, listener, log });
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
-        return { bodyBytesMax: gameBodyBytesMax, close() {} };
+        app.route("/api/v1/game/combat", combatRoutes({ database, readCaller, streams, replay }));
+        return { bodyBytesMax: gameBodyBytesMax, close: replay.close };
       },
     };
   },

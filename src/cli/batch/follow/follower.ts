@@ -4,8 +4,9 @@
  */
 import type { Config } from "../../../config.ts";
 import { type Database, openDatabase } from "../../../database/database.ts";
+import { placeNow } from "../../../events/place.ts";
 import type { KeptEvent } from "../../../events/replay.ts";
-import { placeNow, readTidings, tidingsOf } from "../../../sessions/batch/follow.ts";
+import { readTidings, standingOf, tidingsOf } from "../../../sessions/batch/follow.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
 import { findTarget, whyAway } from "../../target.ts";
 
@@ -26,7 +27,7 @@ export interface Follower {
 
 /** `run`: as it stood just now; what happened before is not told. */
 export function openFollower(config: Config, run: BatchRow): Follower {
-  let after = placeNow(run);
+  let after = placeNow(standingOf(run));
   let open: { url: string; database: Database } | undefined;
 
   /** The embedded database may come back on another port. */
