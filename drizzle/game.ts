@@ -146,6 +146,7 @@ export const gameCombats = pgTable(
   },
   (table) => [
     index("game_combats_mode_index").on(table.mode, table.session),
+    index("game_combats_open_index").on(table.session).where(sql`${table.open}`),
     check("game_combats_mode", sql`${table.mode} IN (${oneOf(COMBAT_MODES)})`),
     check("game_combats_difficulty", sql`${table.difficulty} IN (${oneOf(DIFFICULTIES)})`),
     check("game_combats_founders", sql`cardinality(${table.founders}) BETWEEN 1 AND 100`),

@@ -145,6 +145,7 @@ ALTER TABLE "game_events" ADD CONSTRAINT "game_events_session_game_combats_sessi
 ALTER TABLE "game_log_entries" ADD CONSTRAINT "game_log_entries_session_game_sessions_number_fk" FOREIGN KEY ("session") REFERENCES "public"."game_sessions"("number") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "game_participants" ADD CONSTRAINT "game_participants_session_game_combats_session_fk" FOREIGN KEY ("session") REFERENCES "public"."game_combats"("session") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "game_combats_mode_index" ON "game_combats" USING btree ("mode","session");--> statement-breakpoint
+CREATE INDEX "game_combats_open_index" ON "game_combats" USING btree ("session") WHERE "game_combats"."open";--> statement-breakpoint
 CREATE UNIQUE INDEX "game_events_action_id_unique" ON "game_events" USING btree ("session","action_id") WHERE "game_events"."action_id" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "game_idempotency_keys_created_at_index" ON "game_idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "game_idempotency_keys_session_id_index" ON "game_idempotency_keys" USING btree ("session_id");--> statement-breakpoint

@@ -171,7 +171,9 @@ AS $$
 DECLARE
   over record := game_overdue(game, clock_timestamp());
 BEGIN
-  IF over.reason IS NULL THEN
+  -- Of a match, preparation that was over by then comes first.
+  game := start_combat(game, coalesce(over.since, clock_timestamp()));
+  IF over.reason IS NULL OR game.ended_at IS NOT NULL THEN
     RETURN game;
   END IF;
   RETURN end_game(
@@ -336,7 +338,7 @@ BEGIN
   IF game.ended_at IS NOT NULL THEN
     RETURN game;
   END IF;
-  IF (SELECT o.reason FROM game_overdue(game, at) o) IS NOT NULL THEN
+  IF (SELECT o.reason FROM game_overdue(game, at) o) IS NOT NULL OR combat_starts(game, at) THEN
     RETURN enter_game(id);
   END IF;
   IF game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at THEN

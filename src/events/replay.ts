@@ -31,8 +31,8 @@ export interface Tidings {
   /** In order; perhaps not yet all. */
   events: KeptEvent[];
   complete: boolean;
-  /** How things stand now; has no id, and is told when `values` are others than before. */
-  state: { event: string; values: unknown; data: unknown };
+  /** How things stand now; has no id, and is told when `values` are others than before. Undefined: the events say all. */
+  state: { event: string; values: unknown; data: unknown } | undefined;
   /** The last of these events is the last of all. */
   over: boolean;
   /** In so many milliseconds something will happen that nobody notifies. */
@@ -107,8 +107,8 @@ export function createReplay(deps: {
     }
     const { events, complete, state, over, dueInMs } = tidings;
     const written = events.map((event) => ({ id: event.id, bytes: writeEvent(event.event, event.data, event.id) }));
-    const stateText = JSON.stringify(state.values);
-    const stateBytes = writeEvent(state.event, state.data);
+    const stateText = state && JSON.stringify(state.values);
+    const stateBytes = state && writeEvent(state.event, state.data);
     const stateWaitMs = over ? 0 : subject.stateToldAt + NEWS_MS - performance.now();
     const writtenAfter = joinOnce(written);
     let behind = false;
@@ -126,7 +126,7 @@ export function createReplay(deps: {
       }
       const { rest, last } = writtenAfter(reader.after, over && complete);
       if (rest.length > 0) reader.stream.sendWritten(rest);
-      if (complete && reader.state !== stateText && stateWaitMs <= 0) {
+      if (stateBytes && complete && reader.state !== stateText && stateWaitMs <= 0) {
         if (reader.state !== undefined || !over) reader.stream.sendWritten(stateBytes);
         reader.state = stateText;
         stateTold = true;
@@ -138,7 +138,7 @@ export function createReplay(deps: {
     if (stateTold) subject.stateToldAt = performance.now();
     if (!complete) want([id]);
     else if (behind) wantIn(id, subject, BEHIND_MS);
-    else if (stateWaitMs > 0 && [...subject.readers].some((reader) => reader.state !== stateText)) {
+    else if (state && stateWaitMs > 0 && [...subject.readers].some((reader) => reader.state !== stateText)) {
       wantIn(id, subject, stateWaitMs);
     } else if (dueInMs !== undefined) wantIn(id, subject, Math.min(Math.max(dueInMs, BEHIND_MS), 2 ** 31 - 1));
   };

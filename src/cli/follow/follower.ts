@@ -11,7 +11,7 @@ export interface Seen<Row> {
   session: Row;
   /** Since the look before. */
   events: KeptEvent[];
-  /** How it stands, as a reader of the event stream is told. */
+  /** How it stands, where a reader of the event stream is told. */
   state: Tidings["state"];
 }
 

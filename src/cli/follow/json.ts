@@ -7,8 +7,8 @@ export function tellInJson<Row>(isOver: (session: Row) => boolean): (seen: Seen<
   return ({ session, events, state }) => {
     const end = isOver(session) ? events.at(-1) : undefined;
     for (const kept of events) if (kept !== end) printJson(kept.data);
-    const now = JSON.stringify(state.values);
-    if (now !== told) printJson(state.data);
+    const now = JSON.stringify(state?.values);
+    if (state && now !== told) printJson(state.data);
     told = now;
     if (end) printJson(end.data);
   };

@@ -1,6 +1,7 @@
 /** The part of batch sessions in the OpenAPI document. */
 import { z } from "zod";
 import type { ErrorCode } from "../../errors.ts";
+import { LAST_EVENT_ID } from "../../http/openapi/last-event-id.ts";
 import type { Errors, ParameterDescription, Part, RouteDescription } from "../../http/openapi/part.ts";
 import { queryOf } from "../../http/openapi/part.ts";
 import { idempotencyKey } from "../contract.ts";
@@ -118,13 +119,6 @@ export const IDEMPOTENCY_KEY: ParameterDescription = {
   description:
     "A name for this request. Within 24 hours the same request gets the same answer, and makes nothing more.",
   schema: idempotencyKey,
-};
-const LAST_EVENT_ID: ParameterDescription = {
-  name: "Last-Event-ID",
-  in: "header",
-  description:
-    "The id of the last event that the reader has: what was missed comes first, `0` brings all. One that is not kept any more, or never was, brings `reset`.",
-  schema: z.string(),
 };
 /** Where a token is asked for. */
 const TOKEN: ErrorCode[] = ["unauthorized"];

@@ -1,7 +1,7 @@
 /** What is told of a run to whoever follows it (see events/replay.ts). */
 import type { Database } from "../../database/database.ts";
 import type { Listener } from "../../database/listener.ts";
-import { createReplay, type Replay, type Tidings } from "../../events/replay.ts";
+import { createReplay, type Replay } from "../../events/replay.ts";
 import type { Logger } from "../../log.ts";
 import { selectFirstEvent, selectTidings, type TidingsRow } from "./event-sql.ts";
 import { selectBatch } from "./reading-sql.ts";
@@ -30,7 +30,7 @@ export async function readTidings(
   return rows;
 }
 
-export function tidingsOf(row: TidingsRow): Tidings {
+export function tidingsOf(row: TidingsRow) {
   const events = (row.events ?? []).map(({ id, event, at, data }) => {
     const more = event === "complete" && row.resumed_as !== null ? { resumed_as: row.resumed_as } : {};
     return { id, event, data: tell(row, event, new Date(at), { ...data, ...more }) };
@@ -60,23 +60,12 @@ export function tell(run: { session_id: string }, type: string, at: Date, data: 
   return { type, task_id: run.session_id, timestamp: at.toISOString(), data };
 }
 
-/**
- * From where a stream goes on. `lastEventId` is what its reader says that it has; undefined: nothing, it begins now.
- *
- *   over     the reader has everything, the end included
- *   reset    what it has missed is not kept any more, or it names what never was: it begins with how things stand
- */
-export async function findPlace(
-  database: Database,
-  run: BatchRow,
-  lastEventId: string | undefined,
-): Promise<"over" | "reset" | { after: number }> {
-  if (lastEventId === undefined) return { after: placeNow(run) };
-  const last = /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : -1;
-  if (run.completed_at !== null && last === run.last_event) return "over";
-  const known = last >= 0 && last <= run.last_event && last >= (await selectFirstEvent(database, run.number)) - 1;
-  return known ? { after: last } : "reset";
-}
+/** How far it has come, and what it says of that. */
+export const standingOf = (run: BatchRow) => ({
+  lastEvent: run.last_event,
+  over: run.completed_at !== null,
+  values: progressOf(run),
+});
 
-/** Of whoever knows how the run stands; its end is told to everybody. */
-export const placeNow = (run: BatchRow) => (run.completed_at === null ? run.last_event : run.last_event - 1);
+/** The id of its oldest event that is kept. */
+export const findFirst = (database: Database, { number }: BatchRow) => selectFirstEvent(database, number);

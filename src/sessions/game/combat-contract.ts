@@ -199,6 +199,7 @@ export const cooldown = z.object({
   ready_in: z.number().min(0),
 });
 
+export type ActionType = z.infer<typeof actionType>;
 export type CombatMode = z.infer<typeof combatMode>;
 export type CombatRules = z.infer<typeof combatRules>;
 export type CreateCombatRequest = z.infer<typeof createCombatRequest>;

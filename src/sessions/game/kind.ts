@@ -7,6 +7,8 @@ import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
 import type { Kind, Mounted } from "../kind.ts";
+import { openCombatReplay } from "./combat/follow.ts";
+import { combatRoutes } from "./combat/routes.ts";
 import { gameErrors, gamePart } from "./description.ts";
 import { gameErrorShape } from "./errors.ts";
 import { cleanUpGames } from "./expire.ts";
@@ -40,18 +42,20 @@ export const game = {
         return { games_ended: ended, games_forgotten: forgotten };
       },
 
-      mount(app, { verifyToken }) {
+      mount(app, { listener, streams, verifyToken }) {
         // Who asks is known by a token alone: where none can be checked, there is nobody to play.
         const mountAdmin: Mounted["mountAdmin"] = (admin) => admin.route("/game", gameAdminRoutes({ database }));
         if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
+        const replay = openCombatReplay({ database, listener, log });
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
+        app.route("/api/v1/game/combat", combatRoutes({ database, readCaller, streams, replay }));
         app.route("/api/v1/game/analytics", analyticsRoutes({ database, readCaller }));
         return {
           mountAdmin,
           bodyBytesMax: gameBodyBytesMax,
           clocks: [createPerformanceClock(database, counts, "/api/v1/game/")],
-          close() {},
+          close: replay.close,
         };
       },
     };

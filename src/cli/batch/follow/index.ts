@@ -1,7 +1,8 @@
 /** `keybeat batch follow` */
 import type { Command } from "commander";
 import { OperatorError } from "../../../errors.ts";
-import { placeNow, readTidings, tidingsOf } from "../../../sessions/batch/follow.ts";
+import { placeNow } from "../../../events/place.ts";
+import { readTidings, standingOf, tidingsOf } from "../../../sessions/batch/follow.ts";
 import { listNodes, readRun } from "../../../sessions/batch/read.ts";
 import type { BatchRow } from "../../../sessions/batch/sql.ts";
 import { FOLLOW_HELP, type Following, followSession } from "../../follow/index.ts";
@@ -35,7 +36,7 @@ ${FOLLOW_HELP}`;
 
 const followingOf = (run: BatchRow, failures: string[]): Following<BatchRow> => ({
   known: run,
-  after: placeNow(run),
+  after: placeNow(standingOf(run)),
   async read(database, after) {
     const [row] = await readTidings(database, [{ session_id: run.session_id, after }]);
     return row && { session: row, ...tidingsOf(row) };

@@ -20,7 +20,7 @@ export function tellInLines(print: (line: string) => void): Tell<BatchRow> {
     const pace = readPace(processedOf(run));
     if (told === "") line(sayWho(run).join(" · "));
     for (const text of describeEvents(events)) line(text);
-    const now = JSON.stringify(state.values);
+    const now = JSON.stringify(state?.values);
     const isOver = run.completed_at !== null;
     if (!isOver && now !== told && performance.now() - toldAt >= PROGRESS_EVERY_MS) {
       line(sayProgress(run, pace).join(" · "));
