@@ -37,7 +37,7 @@ type Paged<Query> = Partial<Omit<Query, "cursor">> & { cursor?: string };
 
 const EXPECTED = {
   refusals:
-    /^(400 (invalid_request|unknown_target)|401 unauthorized|403 (forbidden|not_participant|not_open)|404 session_not_found|409 (session_over|paused|version_conflict|cooldown|not_active|action_conflict|full|not_open|idempotency_conflict)|412 precondition_failed|413 payload_too_large)$/,
+    /^(400 (invalid_request|unknown_target)|401 unauthorized|403 (forbidden|not_participant)|404 session_not_found|409 (session_over|paused|version_conflict|cooldown|not_active|action_conflict|full|not_open|idempotency_conflict)|412 precondition_failed|413 payload_too_large)$/,
   isReply: (reply: Record<string, unknown>) => typeof reply.session_id === "string",
   readRefusal({ message, details, request_id }: Record<string, unknown>) {
     return { ...(details as object), error: message, request_id };

@@ -3,17 +3,12 @@ import { describe, expect, it } from "vitest";
 import { type BatchState, followBatch } from "../../../src/client/batch/index.ts";
 import type { Fetch } from "../../../src/client/platform.ts";
 import { useDatabase } from "../../support/database.ts";
+import { createRandom, cutStreams, shortTimers } from "../support/networks.ts";
 import { nodeNames, useService } from "./support/service.ts";
 
 const db = useDatabase();
 const service = useService(db);
 const code = (wanted: string) => expect.objectContaining({ name: "KeybeatError", code: wanted });
-/** Pauses after a cut are a hundredth as long. */
-const timers = {
-  setTimeout: (run: () => void, ms: number) => setTimeout(run, ms < 40_000 ? ms / 100 : ms),
-  clearTimeout: (timer: unknown) => clearTimeout(timer as number),
-};
-
 async function execute(groups: Record<string, string[]>): Promise<string> {
   const body = {
     canvas_path: "follow.canvas",
@@ -29,7 +24,12 @@ const create = async (node_count: number): Promise<string> =>
 
 function follow(id: string, options: { fetch?: Fetch; signal?: AbortSignal } = {}) {
   const told: BatchState[] = [];
-  const ended = followBatch(id, { url: service.url, timers, ...options, onChange: (state) => told.push(state) });
+  const ended = followBatch(id, {
+    url: service.url,
+    timers: shortTimers,
+    ...options,
+    onChange: (state) => told.push(state),
+  });
   ended.catch(() => {});
   return { told, ended };
 }
@@ -65,36 +65,6 @@ async function standing(id: string): Promise<Partial<BatchState>> {
   } as Partial<BatchState>;
 }
 
-/** The same way every time. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-/** Cuts each event stream after a few of its bytes, also in the middle of an event. */
-function cutting(random: () => number, bytesMax: number): { fetch: Fetch; cuts(): number } {
-  let cuts = 0;
-  const fetchCut: Fetch = async (url, init) => {
-    const response = await fetch(url, init);
-    if (!url.endsWith("/events") || !response.body) return response;
-    let left = 1 + Math.floor(random() * bytesMax);
-    const cut = new TransformStream<Uint8Array, Uint8Array>({
-      transform(piece, controller) {
-        controller.enqueue(piece.subarray(0, left));
-        left -= piece.length;
-        if (left > 0) return;
-        cuts++;
-        controller.error(new TypeError("the connection was cut"));
-      },
-    });
-    return new Response(response.body.pipeThrough(cut), response);
-  };
-  return { fetch: fetchCut, cuts: () => cuts };
-}
-
 describe("followBatch", () => {
   it.each([1, 2])(
     "folds what it is told, over cut after cut of its stream, to what GET says, and resolves with the end (%i)",
@@ -103,7 +73,7 @@ describe("followBatch", () => {
       const id = await execute(groups);
       const random = createRandom(seed);
       // The first event alone, how everything stands, has some kilobytes.
-      const { fetch, cuts } = cutting(random, 9_000);
+      const { fetch, cuts } = cutStreams(random, 9_000);
       const { told, ended } = follow(id, { fetch });
       await service.post(`/${id}/claim`, { worker: "one" });
       const nodes = [...groups.first, ...groups.second];
