@@ -7,6 +7,7 @@ import { addBatchCommands } from "./batch/index.ts";
 import { addCheckCommand } from "./check/index.ts";
 import { addCleanupCommand } from "./cleanup.ts";
 import { addDoctorCommand } from "./doctor/index.ts";
+import { addGamesCommands } from "./games/index.ts";
 import { addKeysCommands } from "./keys/index.ts";
 import { addMigrateCommand } from "./migrate.ts";
 import { addServeCommand } from "./serve.ts";
@@ -34,6 +35,8 @@ Examples:
   keybeat keys import keys.csv
   keybeat sessions list
   keybeat batch follow ID                        a long run, live to its end; exit code 0: it completed
+  keybeat games follow ID                        a match, live to its end
+  keybeat token --sub UUID                       a player's token, to try the game routes
   keybeat top                                    who is on, and what happens, live
   keybeat doctor                                 what is wrong, and how to mend it
   keybeat check http://127.0.0.1:3000 --key KEY  is that server right?`,
@@ -45,6 +48,7 @@ addCleanupCommand(program);
 addKeysCommands(program);
 addSessionsCommands(program);
 addBatchCommands(program);
+addGamesCommands(program);
 addCheckCommand(program);
 addDoctorCommand(program);
 addTopCommand(program);

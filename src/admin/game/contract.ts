@@ -1,6 +1,7 @@
 /** The wire contract of the operator's side of game sessions. */
 import { z } from "zod";
-import { text } from "../../sessions/contract.ts";
+import { numberCursor, pageLimit, text } from "../../sessions/contract.ts";
+import { combatEvent, combatSession } from "../../sessions/game/combat-contract.ts";
 import {
   gameSession,
   gameStatus,
@@ -22,9 +23,17 @@ export const listGamesQuery = z.object({
 export const endGameRequest = z.object({ reason: reason.optional() });
 
 export const gamesPage = page(gameSession);
-export const gameReply = z.object({ session: sessionDetails });
+/** Without a match where the session is none. */
+export const gameReply = z.object({ session: sessionDetails, match: combatSession.optional() });
 export const gameLogsQuery = logsQuery;
+export const gameEventsQuery = z.object({ limit: pageLimit(50, 500), cursor: numberCursor.optional() });
+/** In their order; the next page has the ones before. */
+export const gameEventsPage = z.object({ events: z.array(combatEvent), next_cursor: z.string().nullable() });
 export const gameLogsPage = logsReply;
 
 export type ListGames = z.infer<typeof listGamesQuery>;
 export type GameReply = z.infer<typeof gameReply>;
+export type GameItem = z.infer<typeof gameSession>;
+export type GameEventsPage = z.infer<typeof gameEventsPage>;
+export type MatchItem = z.infer<typeof combatSession>;
+export type MatchEvent = z.infer<typeof combatEvent>;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Database } from "../../database/database.ts";
+import { lookAtCombat } from "../../sessions/game/combat/look.ts";
 import { settleDue } from "../../sessions/game/expire.ts";
 import { findSessions } from "../../sessions/game/find.ts";
 import { readDetails } from "../../sessions/game/read.ts";
@@ -28,7 +29,8 @@ export async function listGames(database: Database, { cursor, limit, type, statu
   return pageOf(rows, limit, { placeOf: (row) => row.number, item: describeSession });
 }
 
-/** One session, the newest entries of its log, and what has happened in it. Throws session_not_found. */
+/** One session, the newest entries of its log, what has happened in it, and its match. Throws session_not_found. */
 export const readGame = async (database: Database, sessionId: string): Promise<GameReply> => ({
   session: await readDetails(database, sessionId, "operator", { logs: true, stats: true }),
+  match: await lookAtCombat(database, sessionId),
 });
