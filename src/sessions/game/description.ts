@@ -1,15 +1,13 @@
 /** The part of game sessions in the OpenAPI document. */
 import { z } from "zod";
-import type { ErrorCode } from "../../errors.ts";
 import {
   type AnswerDescription,
   type Errors,
   type ParameterDescription,
   type Part,
   queryOf,
-  type RouteDescription,
 } from "../../http/openapi/part.ts";
-import { idempotencyKey, ifMatch } from "../contract.ts";
+import { ifMatch } from "../contract.ts";
 import { cooldown } from "./combat-contract.ts";
 import {
   createRequest,
@@ -29,7 +27,7 @@ import {
   updateRequest,
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
-import { gameErrorShape } from "./errors.ts";
+import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "./description-routes.ts";
 
 const version = z.int().min(1).max(2_147_483_647);
 
@@ -74,20 +72,6 @@ export const gameErrors = {
   },
 } satisfies Errors;
 
-const SESSION: ParameterDescription = {
-  name: "session_id",
-  in: "path",
-  description: "The session's id.",
-  schema: z.guid(),
-  example: example.active.session_id,
-};
-const IDEMPOTENCY_KEY: ParameterDescription = {
-  name: "Idempotency-Key",
-  in: "header",
-  description:
-    "The caller's own name for this request. Within 24 hours the same request gets the same answer, and makes nothing more.",
-  schema: idempotencyKey,
-};
 const IF_MATCH: ParameterDescription = {
   name: "If-Match",
   in: "header",
@@ -95,23 +79,6 @@ const IF_MATCH: ParameterDescription = {
   schema: ifMatch,
   example: '"3"',
 };
-/** Where a token says who asks; without a way to check one there are no routes. */
-const TOKEN: ErrorCode[] = ["unauthorized", "not_found"];
-const OF_SESSION: ErrorCode[] = [...TOKEN, "session_not_found"];
-
-const route = (
-  method: RouteDescription["method"],
-  path: string,
-  described: Omit<RouteDescription, "method" | "path" | "access" | "errorShape">,
-  access = "player",
-): RouteDescription => ({
-  method,
-  path: `/api/v1/game${path}`,
-  access,
-  ...described,
-  errorShape: gameErrorShape,
-});
-
 const theSession = (examples: Record<string, object>, description = "The session."): AnswerDescription[] => [
   { status: 200, description, content: [{ schema: gameSession, examples }], headers: ["ETag", "Cache-Control"] },
 ];
