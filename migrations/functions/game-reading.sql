@@ -8,7 +8,7 @@ AS $$ SELECT coalesce(round(actions * 60000.0 / nullif(ms, 0), 2), 0)::double pr
 
 -- Of the log the newest before that entry, in their order.
 CREATE OR REPLACE FUNCTION game_entries(game game_sessions, before bigint, at_most integer) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql -- volatile: it sees what the reader of the row has just written
 SET enable_seqscan = off -- a plan made while the tables were empty must not live on when they are large
 SET jit = off
 AS $$
@@ -41,7 +41,7 @@ CREATE OR REPLACE FUNCTION detail_game(
   game game_sessions, entries integer, with_stats boolean,
   OUT logs jsonb, OUT duration_ms bigint, OUT events integer, OUT errors integer, OUT per_minute double precision
 )
-LANGUAGE plpgsql -- volatile: it sees what the reader of the row has just written
+LANGUAGE plpgsql -- volatile, as game_entries
 AS $$
 BEGIN
   IF entries > 0 THEN

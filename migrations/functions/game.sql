@@ -458,13 +458,13 @@ BEGIN
 END
 $$;
 
--- Ends it by an operator. outcome: terminated | session_not_found | session_over
+-- Ends it by an operator. outcome: terminated | unchanged (it had ended) | session_not_found
 CREATE OR REPLACE FUNCTION force_game_end(id uuid, why text, OUT outcome text, OUT game game_sessions)
 LANGUAGE plpgsql
 AS $$
 BEGIN
   game := enter_game(id);
-  outcome := CASE WHEN game.number IS NULL THEN 'session_not_found' WHEN game.ended_at IS NOT NULL THEN 'session_over' END;
+  outcome := CASE WHEN game.number IS NULL THEN 'session_not_found' WHEN game.ended_at IS NOT NULL THEN 'unchanged' END;
   IF outcome IS NULL THEN
     outcome := 'terminated';
     game := end_game(

@@ -50,3 +50,12 @@ export async function resetClock(db: TestDatabase): Promise<void> {
     UPDATE service_state SET last_tick = clock_timestamp(), gaps = '{}', gap_began = NULL, gap_ended = NULL,
       confirmed_at = NULL, clock_unsettled = false`;
 }
+
+/** The service ticked last so many seconds ago; and its last gap was from … to … seconds ago. */
+export async function setTicks({ sql }: TestDatabase, seconds: { lastTick: number; gap?: [number, number] }) {
+  const [began, ended] = seconds.gap ?? [null, null];
+  await sql`
+    UPDATE service_state SET last_tick = clock_timestamp() - make_interval(secs => ${seconds.lastTick}),
+      gap_began = clock_timestamp() - make_interval(secs => ${began}),
+      gap_ended = clock_timestamp() - make_interval(secs => ${ended})`;
+}

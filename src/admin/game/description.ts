@@ -75,14 +75,15 @@ export const gameAdminPart: Pick<Part, "schemas" | "routes"> = {
       operationId: "endGame",
       access: "operator",
       summary: "End a game session by hand",
-      description: "It is terminated, and its `ended_reason` is `operator`; the audit log says who.",
+      description:
+        "It is terminated, and its `ended_reason` is `operator`; the audit log says who. One that has ended comes back as it is.",
       parameters: [SESSION],
       body: {
         required: false,
         content: [{ schema: endGameRequest, examples: { why: { reason: "asked for it by phone" } } }],
       },
       answers: answerOk("It has ended.", gameSession, { ended: { ...example.ended, ended_reason: "operator" } }),
-      errors: ["session_not_found", "session_over"],
+      errors: ["session_not_found"],
     },
     {
       method: "delete",

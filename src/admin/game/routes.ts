@@ -22,7 +22,8 @@ export function gameAdminRoutes({ database }: { database: Database }): Hono<Admi
   );
   routes.post("/:session_id/end", async (c) => {
     const { reason } = await readOptionalJson(c, endGameRequest);
-    return c.json(await forceEnd(database, idOf(c), reason || undefined, c.get("operator")));
+    const { session } = await forceEnd(database, idOf(c), reason || undefined, c.get("operator"));
+    return c.json(session);
   });
   routes.delete("/players/:player_id", async (c) => {
     await erasePlayer(database, playerOf(c), c.get("operator"));

@@ -5,12 +5,13 @@ import { unlessRefused } from "./refusal.ts";
 import { describeSession } from "./session.ts";
 import { forceEndRow } from "./sql.ts";
 
-/** Ends it by hand, as terminated. Throws session_not_found, session_over, or unavailable. */
+/** Ends it by hand, as terminated; one that has ended stays as it is. Throws session_not_found, or unavailable. */
 export async function forceEnd(
   database: Database,
   sessionId: string,
   reason: string | undefined,
   by: Operator,
-): Promise<GameSession> {
-  return describeSession(unlessRefused(await forceEndRow(database, sessionId, reason ?? null, by)));
+): Promise<{ isNew: boolean; session: GameSession }> {
+  const row = unlessRefused(await forceEndRow(database, sessionId, reason ?? null, by));
+  return { isNew: row.outcome === "terminated", session: describeSession(row) };
 }

@@ -13,8 +13,9 @@ import { gameErrors, gamePart } from "./description.ts";
 import { gameErrorShape } from "./errors.ts";
 import { cleanUpGames } from "./expire.ts";
 import { gameBodyBytesMax, gameRoutes } from "./routes.ts";
+import { describeGames } from "./samples.ts";
 import { type GameSettings, gameSettings } from "./settings.ts";
-import { configureGames } from "./upkeep-sql.ts";
+import { configureGames, selectGameNumbers } from "./upkeep-sql.ts";
 
 /** Matches, and other sessions of players (see index.ts). */
 export const game = {
@@ -41,6 +42,7 @@ export const game = {
         found();
         return { games_ended: ended, games_forgotten: forgotten };
       },
+      readSamples: async () => describeGames(await selectGameNumbers(database)),
 
       mount(app, { listener, streams, verifyToken }) {
         // Who asks is known by a token alone: where none can be checked, there is nobody to play.

@@ -126,7 +126,7 @@ export async function forceEndRow(
   sessionId: string,
   reason: string | null,
   by: Operator,
-): Promise<GameOutcome<"terminated">> {
+): Promise<GameOutcome<"terminated" | "unchanged">> {
   const [row] = await database.operators.query(
     (sql, waits) => sql`
       SELECT v.outcome, (v.game).*, CASE WHEN v.outcome = 'terminated' THEN
@@ -134,7 +134,7 @@ export async function forceEndRow(
           jsonb_build_object('game_session_id', ${sessionId}::text, 'reason', ${reason}::text))) END AS entry
       FROM force_game_end(caller_waits(${waits}, ${sessionId}::uuid), ${reason}) v`,
   );
-  return row as GameOutcome<"terminated">;
+  return row as GameOutcome<"terminated" | "unchanged">;
 }
 
 /** Takes away all that is known of a player; the entry does not say of whom. Returns whether there was anything. */

@@ -1,6 +1,7 @@
 /** What the start, the cleanup and the metrics ask of all sessions. */
 import type { Database } from "../../database/database.ts";
 import type { SettleRow } from "../tidy.ts";
+import type { GameStatus, GameType } from "./contract.ts";
 
 /** Ends at most so many sessions whose time is over. */
 export async function settleGameRows(
@@ -22,4 +23,43 @@ export async function forgetGames(database: Database, retentionDays: number): Pr
 
 export async function configureGames(database: Database, silenceSeconds: number): Promise<void> {
   await database.background.query((sql) => sql`SELECT configure_games(${silenceSeconds})`);
+}
+
+export interface GameNumbers {
+  /** Not over, by type and status; where there is none, it is not named. */
+  live: Array<{ type: GameType; status: GameStatus; count: number }>;
+  /** Within the last hour, by why. */
+  ended: Record<string, number>;
+}
+
+/** For the metrics, whether or not somebody has tidied; takes no lock. Only of a session that may be over the rules are asked. */
+export async function selectGameNumbers(database: Database): Promise<GameNumbers> {
+  const [row] = await database.background.query(
+    (sql) => sql<GameNumbers[]>`
+      WITH present AS MATERIALIZED (
+        SELECT c.at, c.at - interval '1 hour' AS hour_ago, c.clock_steps
+        FROM (SELECT clock_timestamp() AS at, s.clock_steps FROM present_state() s) c
+      ), doubtful AS (
+        SELECT s FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= (SELECT p.at FROM present p)
+        UNION
+        SELECT s FROM game_sessions s WHERE s.ended_at IS NULL AND s.clock_steps < (SELECT p.clock_steps FROM present p)
+      ), overdue AS MATERIALIZED (
+        SELECT (d.s).type, (d.s).status, o.reason, o.since FROM present p, doubtful d, game_overdue(d.s, p.at) o
+        WHERE o.reason IS NOT NULL
+      ), live AS (
+        SELECT l.type, l.status, sum(l.n)::int AS count FROM (
+          SELECT s.type, s.status, count(*) AS n FROM game_sessions s WHERE s.status IN ('active', 'paused') GROUP BY s.type, s.status
+          UNION ALL
+          SELECT o.type, o.status, -count(*) FROM overdue o GROUP BY o.type, o.status) l
+        GROUP BY l.type, l.status
+      ), endings AS (
+        SELECT s.ended_reason AS reason FROM game_sessions s WHERE s.ended_at > (SELECT p.hour_ago FROM present p)
+        UNION ALL
+        SELECT o.reason FROM overdue o WHERE o.since > (SELECT p.hour_ago FROM present p)
+      )
+      SELECT (SELECT coalesce(json_agg(l), '[]') FROM live l) AS live,
+             (SELECT coalesce(json_object_agg(e.reason, e.n), '{}')
+              FROM (SELECT reason, count(*) AS n FROM endings GROUP BY reason) e) AS ended`,
+  );
+  return row as GameNumbers;
 }

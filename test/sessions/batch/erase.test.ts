@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
+import { findIn } from "../../support/find-in.ts";
 import { batchApi } from "./support/batch.ts";
 
 const db = useDatabase();
@@ -12,18 +13,6 @@ const operator = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 const administer = (method: string, path: string) =>
   app.fetch(new Request(`http://localhost/api/admin/batch/${path}`, { method, headers: operator }));
 const erase = async (id: string) => (await administer("DELETE", id)).status;
-
-/** The tables that have a row in which any of the words stands. */
-async function findIn(words: string[]): Promise<string[]> {
-  const tables = await db.sql`
-    SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`;
-  const found: string[] = [];
-  for (const { name } of tables) {
-    const rows = await db.sql.unsafe(`SELECT row_to_json(t)::text AS text FROM ${name} t`);
-    if (rows.some(({ text }) => words.some((word) => text.includes(word)))) found.push(name);
-  }
-  return found.sort();
-}
 
 /** A run that has left a trace wherever it can, and the words by which it is found. */
 async function makeTraces(name: string): Promise<{ id: string; words: string[] }> {
@@ -47,16 +36,16 @@ async function makeTraces(name: string): Promise<{ id: string; words: string[] }
 describe("erasing a run", () => {
   it("leaves nothing of it in any table, and all of another", async () => {
     const [gone, kept] = [await makeTraces("gone"), await makeTraces("kept")];
-    expect(await findIn(gone.words)).toEqual([
+    expect(await findIn(db, gone.words)).toEqual([
       "public.batch_events",
       "public.batch_idempotency_keys",
       "public.batch_nodes",
       "public.batch_sessions",
     ]);
-    const before = await findIn(kept.words);
+    const before = await findIn(db, kept.words);
     expect(await erase(gone.id)).toBe(200);
-    expect(await findIn(gone.words)).toEqual([]);
-    expect(await findIn(kept.words)).toEqual(before);
+    expect(await findIn(db, gone.words)).toEqual([]);
+    expect(await findIn(db, kept.words)).toEqual(before);
     expect((await api.read(gone.id)).code).toBe("session_not_found");
     expect(await erase(gone.id)).toBe(404);
   });
@@ -64,11 +53,11 @@ describe("erasing a run", () => {
   it("takes what the audit log says of it, and leaves who did what when", async () => {
     const id = await api.make();
     expect((await administer("POST", `${id}/cancel`)).status).toBe(200);
-    expect(await findIn([id])).toContain("public.audit_log");
+    expect(await findIn(db, [id])).toContain("public.audit_log");
     const entries = async () => (await db.sql`SELECT action FROM audit_log ORDER BY id`).map(({ action }) => action);
     const before = await entries();
     expect(await erase(id)).toBe(200);
-    expect(await findIn([id])).toEqual([]);
+    expect(await findIn(db, [id])).toEqual([]);
     expect(await entries()).toEqual([...before, "batch_erased"]);
   });
 
@@ -81,7 +70,7 @@ describe("erasing a run", () => {
     }
     const [first, second, third] = ids as [string, string, string];
     expect(await erase(second)).toBe(200);
-    expect(await findIn([second])).toEqual([]);
+    expect(await findIn(db, [second])).toEqual([]);
     expect(await api.read(third)).toMatchObject({ resumed_from: null, completed_nodes: 1 });
     expect(await api.read(first)).toMatchObject({ resumed_as: null });
     const again = await api.resume(first);
@@ -93,6 +82,6 @@ describe("erasing a run", () => {
     await api.claim(id, { worker: "w" });
     expect(await erase(id)).toBe(200);
     expect((await api.put(id, "one", { attempt: 1 })).body.code).toBe("session_not_found");
-    expect(await findIn([id])).toEqual([]);
+    expect(await findIn(db, [id])).toEqual([]);
   });
 });

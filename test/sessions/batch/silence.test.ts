@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { cleanUpBatches } from "../../../src/sessions/batch/expire.ts";
 import { configureBatches } from "../../../src/sessions/batch/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
+import { setTicks } from "../../support/clock.ts";
 import { useDatabase } from "../../support/database.ts";
 import { batchApi, outcome } from "./support/batch.ts";
 
@@ -34,14 +35,7 @@ async function age(id: string, seconds: number): Promise<void> {
     FROM make_interval(secs => ${seconds}) by WHERE s.session_id = ${id}`;
 }
 
-/** The service ticked last so many seconds ago; and its last gap was from … to … seconds ago. */
-async function setClock(seconds: { lastTick: number; gap?: [number, number] }): Promise<void> {
-  const [began, ended] = seconds.gap ?? [null, null];
-  await db.sql`
-    UPDATE service_state SET last_tick = clock_timestamp() - make_interval(secs => ${seconds.lastTick}),
-      gap_began = clock_timestamp() - make_interval(secs => ${began}),
-      gap_ended = clock_timestamp() - make_interval(secs => ${ended})`;
-}
+const setClock = (seconds: { lastTick: number; gap?: [number, number] }) => setTicks(db, seconds);
 
 async function running(body: object = {}): Promise<string> {
   const id = await api.make(body);

@@ -3,35 +3,13 @@ import { describe, expect, it } from "vitest";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { playerToken } from "../../support/player-token.ts";
-import { gameApi, newPlayer, outcome } from "./support/game.ts";
+import { age as ageOf, gameApi, makeMatch as makeMatchOf, newPlayer, outcome } from "./support/game.ts";
 
 const db = useDatabase();
 const app = useApp(db);
 const api = gameApi(app);
-
-/** Lets so many seconds pass for a session, by dating it back. */
-const age = (id: string, seconds: number) => db.sql`
-  UPDATE game_sessions SET last_call = last_call - make_interval(secs => ${seconds}),
-    not_over_before = not_over_before - make_interval(secs => ${seconds}),
-    created_at = created_at - make_interval(secs => ${seconds}), paused_at = paused_at - make_interval(secs => ${seconds})
-  WHERE session_id = ${id}`;
-
-/** A session of that player's becomes a match as far as its time is concerned, as it is stored. */
-async function makeMatch(player: string, others: string[] = [], open = false): Promise<string> {
-  const id = await api.make(player, { type: "combat" });
-  const [row] = await db.sql`
-    UPDATE game_sessions SET max_duration_seconds = 60 WHERE session_id = ${id} RETURNING number, created_at`;
-  const { number, created_at } = row as unknown as { number: number; created_at: Date };
-  await db.sql`
-    INSERT INTO game_combats (session, mode, rules, founders, open, started_at)
-    VALUES (${number}, 'pvp', '{}', ${`{${[player, ...others].join()}}`}::uuid[], ${open}, ${created_at})`;
-  for (const [at, one] of [player, ...others].entries()) {
-    await db.sql`
-      INSERT INTO game_participants (session, player_id, place, joined_at, health)
-      VALUES (${number}, ${one}, ${at + 1}, ${created_at}, 100)`;
-  }
-  return id;
-}
+const age = (id: string, seconds: number) => ageOf(db, id, seconds);
+const makeMatch = (player: string, others?: string[], open?: boolean) => makeMatchOf(db, api, player, others, open);
 
 const rollups = async () => {
   const [row] = await db.sql`

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { postInit, type Reply, readReply, type TestApp } from "../../../support/app.ts";
+import type { TestDatabase } from "../../../support/database.ts";
 import { codeOf } from "../../../support/error-words.ts";
 import { playerToken, serviceToken } from "../../../support/player-token.ts";
 
@@ -31,7 +32,45 @@ export function gameApi(app: Pick<TestApp, "fetch">, at = () => "http://localhos
       return made.session_id;
     },
     read: (id: string, as: string) => send("GET", `/sessions/${id}`, as),
+    details: (id: string, as: string, query: string) => send("GET", `/sessions/${id}?${query}`, as),
+    logs: (id: string, as: string, query = "") => send("GET", `/sessions/${id}/logs?${query}`, as),
+    list: (as: string, query = "") => send("GET", `/sessions?${query}`, as),
+    update: (id: string, as: string, body: object) => send("PUT", `/sessions/${id}`, as, body),
+    terminate: (id: string, as: string, body?: object) => send("DELETE", `/sessions/${id}`, as, body),
   };
+}
+
+export type GameApi = ReturnType<typeof gameApi>;
+
+/** Lets so many seconds pass for a session, in which nobody calls for it, by dating it back. */
+export const age = ({ sql }: TestDatabase, id: string, seconds: number) => sql`
+  UPDATE game_sessions s
+  SET created_at = s.created_at - by, updated_at = s.updated_at - by, ended_at = s.ended_at - by,
+      paused_at = s.paused_at - by, last_call = s.last_call - by, not_over_before = s.not_over_before - by
+  FROM make_interval(secs => ${seconds}) by WHERE s.session_id = ${id}`;
+
+/** A session of that player's becomes a match of a minute, as it is stored. */
+export async function makeMatch(
+  { sql }: TestDatabase,
+  api: GameApi,
+  player: string,
+  others: string[] = [],
+  open = false,
+): Promise<string> {
+  const id = await api.make(player, { type: "combat" });
+  const [row] = await sql`
+    UPDATE game_sessions SET max_duration_seconds = 60, not_over_before = created_at + interval '60 seconds'
+    WHERE session_id = ${id} RETURNING number, created_at`;
+  const { number, created_at } = row as unknown as { number: number; created_at: Date };
+  await sql`
+    INSERT INTO game_combats (session, mode, rules, founders, open, started_at)
+    VALUES (${number}, 'pvp', '{}', ${`{${[player, ...others].join()}}`}::uuid[], ${open}, ${created_at})`;
+  for (const [at, one] of [player, ...others].entries()) {
+    await sql`
+      INSERT INTO game_participants (session, player_id, place, joined_at, health)
+      VALUES (${number}, ${one}, ${at + 1}, ${created_at}, 100)`;
+  }
+  return id;
 }
 
 export const newPlayer = (): string => randomUUID();
@@ -39,3 +78,10 @@ export const newPlayer = (): string => randomUUID();
 /** `200`, or `409 session_over`. */
 export const outcome = ({ status, body }: Reply): string =>
   status < 400 ? String(status) : `${status} ${codeOf(body)}`;
+
+/** How many of them came out how. */
+export function tally(replies: Reply[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const one of replies.map(outcome)) counts[one] = (counts[one] ?? 0) + 1;
+  return counts;
+}
