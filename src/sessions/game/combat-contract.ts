@@ -28,7 +28,7 @@ export const actionType = z.enum(ACTION_TYPES);
 const count = z.int().min(0).max(2_147_483_647);
 const points = z.int().min(0).max(POINTS_MAX);
 const sequence = z.int().min(1);
-const byAction = <Value extends z.ZodType>(value: Value) => z.partialRecord(actionType, value).nullish();
+const byAction = <Value extends z.ZodType>(value: Value) => z.partialRecord(actionType, value.nullable()).nullish();
 const ofClient = z.record(z.string(), z.unknown());
 
 /**

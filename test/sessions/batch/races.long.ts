@@ -6,14 +6,14 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, inject, it, vi } from "vitest";
 import { ADMIN_TOKEN, type Reply } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
-import { outcome } from "./support/batch.ts";
-import { play, shuffle, useTwoServers } from "./support/two-servers.ts";
+import { play, shuffle, useTwoServers } from "../../support/two-servers.ts";
+import { batchApi, outcome } from "./support/batch.ts";
 
 // Thousands of requests: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 600_000 });
 
 const db = useDatabase();
-const { here, there, next } = useTwoServers(db);
+const { here, there, next } = useTwoServers(db, batchApi);
 
 const RACES = 1000 * inject("share");
 

@@ -3,13 +3,14 @@ import { get, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { useDatabase } from "../../support/database.ts";
+import { play, useTwoServers } from "../../support/two-servers.ts";
+import { batchApi } from "./support/batch.ts";
 import { type Following, follow, type Told } from "./support/follow.ts";
-import { play, useTwoServers } from "./support/two-servers.ts";
 
 vi.setConfig({ testTimeout: 600_000 });
 
 const db = useDatabase();
-const { servers, here, there, next } = useTwoServers(db);
+const { servers, here, there, next } = useTwoServers(db, batchApi);
 
 const server = (nth: number) => servers[nth % 2] as (typeof servers)[number];
 const kept = (told: Told[]) => told.filter(({ id }) => id !== undefined);

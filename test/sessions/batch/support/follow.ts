@@ -1,52 +1,11 @@
 /** Follows a session as a page does. */
 import type { TestApp } from "../../../support/app.ts";
+import { type Following, followStream } from "../../../support/follow.ts";
 
-export interface Told {
-  id: number | undefined;
-  event: string;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says; the tests look at it
-  data: any;
-}
+export type { Following, Told } from "../../../support/follow.ts";
 
-export interface Following {
-  status: number;
-  told: Told[];
-  /** Resolves when the server has ended the stream. */
-  ended: Promise<void>;
-  stop(): void;
-}
-
-export async function follow(
+export const follow = (
   app: Pick<TestApp, "url">,
   sessionId: string,
   lastEventId?: string | number,
-): Promise<Following> {
-  const abort = new AbortController();
-  const response = await fetch(`${app.url}/api/v1/batch/sessions/${sessionId}/events`, {
-    headers: lastEventId === undefined ? {} : { "Last-Event-ID": String(lastEventId) },
-    signal: abort.signal,
-  });
-  const told: Told[] = [];
-  const read = async () => {
-    let text = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true });
-      const blocks = text.split("\n\n");
-      text = blocks.pop() as string;
-      for (const block of blocks) if (!block.startsWith(":")) told.push(parse(block));
-    }
-  };
-  const ended = read().catch(() => {});
-  return { status: response.status, told, ended, stop: () => abort.abort() };
-}
-
-function parse(block: string): Told {
-  const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1];
-  const id = field("id");
-  return {
-    id: id === undefined ? undefined : Number(id),
-    event: field("event") as string,
-    data: JSON.parse(field("data") as string),
-  };
-}
+): Promise<Following> => followStream(`${app.url}/api/v1/batch/sessions/${sessionId}/events`, lastEventId);

@@ -1,35 +1,44 @@
 /** Two processes of the program on a test file's database. */
 import { afterAll, beforeAll, vi } from "vitest";
-import { ADMIN_TOKEN } from "../../../support/app.ts";
-import type { TestDatabase } from "../../../support/database.ts";
-import { type RunningServer, startServer } from "../../../support/process.ts";
-import { batchApi } from "./batch.ts";
+import { ADMIN_TOKEN, type TestApp } from "./app.ts";
+import type { TestDatabase } from "./database.ts";
+import { JWT_SECRET } from "./player-token.ts";
+import { type RunningServer, startServer } from "./process.ts";
 
-export type BatchApi = ReturnType<typeof batchApi>;
+/** Calls of one kind of session, as their test helpers make them. */
+type OpenApi<Api> = (app: Pick<TestApp, "fetch">, at: () => string) => Api;
 
-/** For a test file, as useDatabase; the servers are there inside tests. At its end no deadlock may have happened. */
-export function useTwoServers(db: TestDatabase) {
+/**
+ * For a test file, as useDatabase; the servers are there inside tests, `here` and `there` call the one and the other. At its
+ * end no deadlock may have happened.
+ */
+export function useTwoServers<Api>(db: TestDatabase, openApi: OpenApi<Api>) {
   const servers: RunningServer[] = [];
+  const start = () =>
+    startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", LOG_LEVEL: "warn", ADMIN_TOKEN, JWT_SECRET });
   beforeAll(async () => {
-    const env = { DATABASE_URL: db.url, CLEANUP_CRON: "", LOG_LEVEL: "warn", ADMIN_TOKEN };
-    servers.push(...(await Promise.all([startServer(env), startServer(env)])));
+    servers.push(...(await Promise.all([start(), start()])));
   });
   afterAll(async () => {
     for (const server of servers) await server.stop();
     await vi.waitUntil(async () => (await countDeadlocks(db)) === 0, { timeout: 30_000, interval: 200 });
   });
   let turn = 0;
-  const through = (nth: number): BatchApi => batchApi({ fetch: persist }, () => (servers[nth] as RunningServer).url);
+  const through = (nth: number): Api => openApi({ fetch: persist }, () => (servers[nth] as RunningServer).url);
   const apis = [through(0), through(1)] as const;
   return {
     servers,
     here: apis[0],
     there: apis[1],
     /** The one and the other in turn. */
-    next: (): BatchApi => apis[turn++ % 2] as BatchApi,
+    next: (): Api => apis[turn++ % 2] as Api,
+    /** Ends both by that signal, and has two new ones in their places. */
+    async restart(signal: NodeJS.Signals): Promise<void> {
+      await Promise.all(servers.map((server) => server.stop(signal)));
+      servers.splice(0, 2, ...(await Promise.all([start(), start()])));
+    },
   };
 }
-
 /** Sends it again while the answer is a 503, as every client of ours does: calls in a long line may wait for too long. */
 async function persist(request: Request): Promise<Response> {
   for (let tries = 1; ; tries++) {
