@@ -265,13 +265,13 @@ $$;
 
 -- How fast this service answered from that moment on: calls, total_ms, seconds (since the first of them was measured) and, by
 -- the buckets of their duration, how many. Null: nothing was measured.
-CREATE OR REPLACE FUNCTION game_performance_since(begins timestamptz, at timestamptz) RETURNS jsonb
+CREATE OR REPLACE FUNCTION game_performance_since(begins timestamptz, until timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET jit = off
 AS $$
   SELECT jsonb_build_object(
     'calls', sum(p.calls), 'total_ms', sum(p.total_ms),
-    'seconds', extract(epoch FROM at - min(p.at - make_interval(secs => p.seconds))),
+    'seconds', extract(epoch FROM until - min(p.at - make_interval(secs => p.seconds))),
     'buckets', (SELECT jsonb_agg(b.calls ORDER BY b.place)
                 FROM (SELECT u.place, sum(u.calls) AS calls
                       FROM game_performance q, unnest(q.buckets) WITH ORDINALITY AS u (calls, place) WHERE q.at >= begins

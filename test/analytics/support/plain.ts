@@ -37,7 +37,7 @@ export async function readPlainly(db: TestDatabase, at: number | null): Promise<
            (extract(epoch FROM coalesce(s.ended_at, o.since)) * 1000000)::float8 AS "endedAt",
            (extract(epoch FROM s.paused_at) * 1000000)::float8 AS "pausedAt", s.paused_ms::float8 AS "pausedMs",
            coalesce(c.total_actions, 0)::int AS actions, coalesce(c.refused_actions, 0)::int AS refused,
-           s.player_id || array(SELECT p.player_id::text FROM game_participants p WHERE p.session = s.number) AS players
+           s.player_id::text || array(SELECT p.player_id::text FROM game_participants p WHERE p.session = s.number) AS players
     FROM moment m, game_sessions s LEFT JOIN game_combats c ON c.session = s.number, LATERAL game_overdue(s, m.at) o`;
   return rows.map((row) => {
     const ms = (from: number | null, to: number) => (from === null ? 0 : Math.max(0, Math.floor((to - from) / 1000)));

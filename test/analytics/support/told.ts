@@ -3,17 +3,21 @@ import type { AnalyticsReply } from "../../../src/analytics/contract.ts";
 import { describeNumbers } from "../../../src/analytics/read.ts";
 import type { NumbersRow } from "../../../src/analytics/sql.ts";
 import type { TestDatabase } from "../../support/database.ts";
-import { type Asked, countPlainly, FRAMES, type Frame, percentile, readPlainly, TYPES } from "./plain.ts";
+import { type Asked, countPlainly, type Frame, percentile, readPlainly } from "./plain.ts";
+
+/** Of a service (undefined) and of players. */
+export const askAll = (
+  frames: readonly Frame[],
+  types: readonly Asked["type"][],
+  players: readonly Asked["player"][],
+): Asked[] => frames.flatMap((frame) => types.flatMap((type) => players.map((player) => ({ frame, type, player }))));
 
 /** The histogram's error, and what lies below its first bucket's end. */
 const ERROR = 0.025;
 const ERROR_MS = 1.1;
 
-/** Every timeframe and type, for a service and each of the players: whatever differs at that moment from what counting gives. */
-export async function findLies(db: TestDatabase, at: number, players: string[]): Promise<string[]> {
-  const asked = (Object.keys(FRAMES) as Frame[]).flatMap((frame) =>
-    [undefined, ...TYPES].flatMap((type) => [undefined, ...players].map((player) => ({ frame, type, player }))),
-  );
+/** Whatever differs at that moment from what counting the sessions gives. */
+export async function findLies(db: TestDatabase, at: number, asked: Asked[]): Promise<string[]> {
   const [sessions, replies] = [await readPlainly(db, at), await ask(db, at, asked)];
   return asked.flatMap((one, place) => {
     const { durations, ...truth } = countPlainly(sessions, one, at);
@@ -37,9 +41,12 @@ function findWrong(toldSeconds: number | undefined, ms: number | undefined): str
 }
 
 async function ask(db: TestDatabase, at: number, asked: Asked[]): Promise<AnalyticsReply[]> {
+  const questions = asked.map((one, place) => ({ ...one, place }));
   const rows = await db.sql`
-    SELECT q.frame, n.* FROM jsonb_to_recordset(${db.sql.json(asked as never)}) WITH ORDINALITY AS q (frame text, type text, player uuid, place bigint),
+    SELECT q.frame, n.*
+    FROM jsonb_to_recordset(${db.sql.json(questions)}) AS q (frame text, type text, player uuid, place integer),
       LATERAL game_numbers(q.frame, q.type, q.player, q.player IS NULL, false,
-                           timestamptz 'epoch' + ${at}::float8 * interval '1 microsecond') n ORDER BY q.place`;
+                           timestamptz 'epoch' + ${at}::float8 * interval '1 microsecond') n
+    ORDER BY q.place`;
   return rows.map((row) => describeNumbers(row as unknown as NumbersRow, row.frame, "all"));
 }
