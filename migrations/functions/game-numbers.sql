@@ -263,6 +263,20 @@ BEGIN
 END
 $$;
 
+-- Keeps what a process has measured, or, where the table is locked or the caller waits no longer, nothing of it.
+CREATE OR REPLACE FUNCTION keep_game_performance(
+  by_process uuid, for_seconds double precision, calls integer, total_ms double precision, buckets integer[]
+) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting(2000);
+  INSERT INTO game_performance (process, at, seconds, calls, total_ms, buckets)
+  VALUES (by_process, clock_timestamp(), for_seconds, calls, total_ms, buckets);
+  PERFORM limit_waiting();
+END
+$$;
+
 -- How fast this service answered from that moment on: calls, total_ms, seconds (since the first of them was measured) and, by
 -- the buckets of their duration, how many. Null: nothing was measured.
 CREATE OR REPLACE FUNCTION game_performance_since(begins timestamptz, until timestamptz) RETURNS jsonb

@@ -59,9 +59,8 @@ export interface Measured {
 export async function insertPerformance(database: Database, process: string, measured: Measured): Promise<void> {
   const { seconds, calls, totalMs, buckets } = measured;
   await database.background.query(
-    (sql) => sql`
-      INSERT INTO game_performance (process, at, seconds, calls, total_ms, buckets)
-      VALUES (${process}, clock_timestamp(), ${seconds}, ${calls}, ${totalMs}, ${`{${buckets}}`}::integer[])`,
+    (sql, waits) => sql`
+      SELECT keep_game_performance(caller_waits(${waits}, ${process}::uuid), ${seconds}, ${calls}, ${totalMs}, ${`{${buckets}}`})`,
   );
 }
 
