@@ -1,65 +1,23 @@
 /** `keybeat batch follow` as a person or a script sees it: on a terminal, in a pipe, and through an outage. */
-import { spawn } from "node:child_process";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { addSample, paceOf, type Sample } from "../../../src/cli/batch/follow/pace.ts";
 import { batchApi } from "../../sessions/batch/support/batch.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { startProxy } from "../../support/proxy.ts";
-import { openTerminal, type Terminal } from "../../support/terminal.ts";
+import type { Terminal } from "../../support/terminal.ts";
+import { useFollow } from "../support/follow.ts";
 
 const db = useDatabase();
 const app = useApp(db);
 const api = batchApi(app);
-const PROGRAM = "dist/src/cli/keybeat.js";
-const undo: Array<() => unknown> = [];
-
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
+const { undo, onTerminal, inPipe } = useFollow("batch", () => db.url);
 
 /** A run of ten nodes, with a worker. */
 async function newRun(body: object = {}): Promise<string> {
   const id = await api.make({ canvas_path: "follow.canvas", node_count: 10, ...body });
   await api.claim(id, { worker: "worker-a" });
   return id;
-}
-
-async function onTerminal(id: string, url = db.url, size = { columns: 80, rows: 20 }): Promise<Terminal> {
-  const command = [process.execPath, PROGRAM, "batch", "follow", id];
-  const terminal = await openTerminal(command, size, { DATABASE_URL: url });
-  undo.push(async () => {
-    terminal.type("q");
-    await terminal.ended();
-  });
-  return terminal;
-}
-
-interface Piped {
-  stdout(): string;
-  stderr(): string;
-  kill(signal: NodeJS.Signals): void;
-  ended: Promise<number | null>;
-}
-
-function inPipe(id: string, { args = [], url = db.url }: { args?: string[]; url?: string } = {}): Piped {
-  const { PATH = "", HOME = "" } = process.env;
-  const env = { PATH, HOME, DATABASE_URL: url };
-  const child = spawn(process.execPath, [PROGRAM, "batch", "follow", id, ...args], { env });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk) => {
-    stderr += chunk;
-  });
-  undo.push(() => child.kill("SIGKILL"));
-  return {
-    stdout: () => stdout,
-    stderr: () => stderr,
-    kill: (signal) => child.kill(signal),
-    ended: new Promise((resolve) => child.once("close", resolve)),
-  };
 }
 
 describe("keybeat batch follow on a terminal", () => {
