@@ -2,7 +2,7 @@
 import { type DescribedErrorShape, type Part, queryOf } from "../http/openapi/part.ts";
 import { analyticsQuery, analyticsReply } from "./contract.ts";
 
-const example = {
+export const analyticsExample = {
   timeframe: "24h",
   total_sessions: 3,
   active_sessions: 1,
@@ -22,6 +22,15 @@ const example = {
   ],
 };
 
+export const analyticsParameters = queryOf(analyticsQuery, {
+  timeframe: {
+    description:
+      "Sessions created within it, in steps of 5 minutes, 30 minutes, 1 hour, 6 hours or 1 day: from the step that holds its beginning.",
+  },
+  session_type: { description: "Of these sessions alone." },
+  metric: { description: "What is told of them; the number of sessions always is." },
+});
+
 /** `errorShape`: that of the game routes, among which they stand. */
 export const analyticsPart = (errorShape: DescribedErrorShape): Pick<Part, "schemas" | "routes"> => ({
   schemas: { GameAnalytics: analyticsReply },
@@ -34,19 +43,12 @@ export const analyticsPart = (errorShape: DescribedErrorShape): Pick<Part, "sche
       summary: "Numbers over the sessions of a timeframe",
       description:
         "For a player of the sessions that it has made and the matches that it takes part in, for a service of all. They are what counting the sessions would give at this moment: one whose time is over has ended, whether or not somebody has tidied, and what was forgotten or erased is in no number.",
-      parameters: queryOf(analyticsQuery, {
-        timeframe: {
-          description:
-            "Sessions created within it, in steps of 5 minutes, 30 minutes, 1 hour, 6 hours or 1 day: from the step that holds its beginning.",
-        },
-        session_type: { description: "Of these sessions alone." },
-        metric: { description: "What is told of them; the number of sessions always is." },
-      }),
+      parameters: analyticsParameters,
       answers: [
         {
           status: 200,
           description: "The numbers. What there is nothing to say about is absent, such as an average of none.",
-          content: [{ schema: analyticsReply, examples: { day: example } }],
+          content: [{ schema: analyticsReply, examples: { day: analyticsExample } }],
           headers: ["Cache-Control"],
         },
       ],

@@ -1,5 +1,6 @@
 /** The wire contract of the operator's side of game sessions. */
 import { z } from "zod";
+import { analyticsQuery, analyticsReply } from "../../analytics/contract.ts";
 import { numberCursor, pageLimit, text } from "../../sessions/contract.ts";
 import { combatEvent, combatSession } from "../../sessions/game/combat-contract.ts";
 import {
@@ -22,6 +23,8 @@ export const listGamesQuery = z.object({
 /** The audit log keeps the reason, and the session's log says it. */
 export const endGameRequest = z.object({ reason: reason.optional() });
 
+export const gameAnalyticsQuery = analyticsQuery;
+export const gameAnalyticsReply = analyticsReply;
 export const gamesPage = page(gameSession);
 /** Without a match where the session is none. */
 export const gameReply = z.object({ session: sessionDetails, match: combatSession.optional() });
@@ -37,3 +40,6 @@ export type GameItem = z.infer<typeof gameSession>;
 export type GameEventsPage = z.infer<typeof gameEventsPage>;
 export type MatchItem = z.infer<typeof combatSession>;
 export type MatchEvent = z.infer<typeof combatEvent>;
+export type GameAnalytics = z.infer<typeof analyticsReply>;
+export type GameTimeframe = GameAnalytics["timeframe"];
+export type GameLogsPage = z.infer<typeof logsReply>;

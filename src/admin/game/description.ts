@@ -1,11 +1,23 @@
 /** /api/admin/game in the OpenAPI document. */
 import { z } from "zod";
+import { analyticsExample, analyticsParameters } from "../../analytics/description.ts";
 import { type Errors, type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
+import * as combat from "../../sessions/game/combat/description-examples.ts";
 import { gameSession, playerId } from "../../sessions/game/contract.ts";
 import * as example from "../../sessions/game/description-examples.ts";
 import { done } from "../contract.ts";
 import { aboutPage, answerOk } from "../description-shared.ts";
-import { endGameRequest, gameLogsPage, gameLogsQuery, gameReply, gamesPage, listGamesQuery } from "./contract.ts";
+import {
+  endGameRequest,
+  gameAnalyticsReply,
+  gameEventsPage,
+  gameEventsQuery,
+  gameLogsPage,
+  gameLogsQuery,
+  gameReply,
+  gamesPage,
+  listGamesQuery,
+} from "./contract.ts";
 
 const SESSION: ParameterDescription = {
   name: "session_id",
@@ -22,12 +34,23 @@ const PLAYER: ParameterDescription = {
   example: example.PLAYER,
 };
 
+const ABOUT_EVENTS = {
+  limit: { description: "How many at most.", schema: z.int().min(1).max(500).default(50) },
+  cursor: { description: "`next_cursor` of the page before." },
+};
+const ofMatch = { session_id: combat.SESSION_ID, type: "combat" };
+
 export const gameAdminErrors = {
   player_not_found: { when: "nothing is known of the player.", message: "Nothing is known of this player" },
 } satisfies Errors;
 
 export const gameAdminPart: Pick<Part, "schemas" | "routes"> = {
-  schemas: { GamesPage: gamesPage, GameReply: gameReply, EndGameRequest: endGameRequest },
+  schemas: {
+    GamesPage: gamesPage,
+    GameReply: gameReply,
+    GameEventsPage: gameEventsPage,
+    EndGameRequest: endGameRequest,
+  },
   routes: [
     {
       method: "get",
@@ -50,13 +73,26 @@ export const gameAdminPart: Pick<Part, "schemas" | "routes"> = {
     },
     {
       method: "get",
+      path: "/api/admin/game/analytics",
+      operationId: "readNumbersOfGames",
+      access: "operator",
+      summary: "Numbers over the game sessions of a timeframe",
+      description: "Of everybody's; as a service is told them.",
+      parameters: analyticsParameters,
+      answers: answerOk("The numbers.", gameAnalyticsReply, { day: analyticsExample }),
+    },
+    {
+      method: "get",
       path: "/api/admin/game/{session_id}",
       operationId: "readGame",
       access: "operator",
-      summary: "One game session, the newest entries of its log, and what has happened in it",
+      summary: "One game session, the newest entries of its log, what has happened in it, and its match",
       description: "To look is no call for it.",
       parameters: [SESSION],
-      answers: answerOk("The session.", gameReply, { detailed: { session: example.detailed } }),
+      answers: answerOk("The session.", gameReply, {
+        detailed: { session: example.detailed },
+        match: { session: { ...example.detailed, ...ofMatch }, match: combat.active },
+      }),
       errors: ["session_not_found"],
     },
     {
@@ -67,6 +103,19 @@ export const gameAdminPart: Pick<Part, "schemas" | "routes"> = {
       summary: "The log of a game session, page by page, the newest first",
       parameters: [SESSION, ...queryOf(gameLogsQuery, example.aboutLogs)],
       answers: answerOk("A page of entries, in their order.", gameLogsPage, { page: example.logs }),
+      errors: ["session_not_found"],
+    },
+    {
+      method: "get",
+      path: "/api/admin/game/{session_id}/events",
+      operationId: "listEventsOfMatch",
+      access: "operator",
+      summary: "What happened in a match, page by page, the newest first",
+      description: "To look is no call for it. Parameters of more than 1 KiB are left out.",
+      parameters: [SESSION, ...queryOf(gameEventsQuery, ABOUT_EVENTS)],
+      answers: answerOk("A page of events, in their order.", gameEventsPage, {
+        page: { events: [combat.attacked], next_cursor: null },
+      }),
       errors: ["session_not_found"],
     },
     {

@@ -20,14 +20,14 @@ export function addShowCommand(games: Command): void {
     .action((id: string, options: OutputOptions) =>
       withSession(id, options, async ({ database }, sessionId) => {
         const { session, match } = await readGame(database, sessionId);
-        const { events } = await listEvents(database, sessionId, { limit: SHOWN });
+        const events = match && (await listEvents(database, sessionId, { limit: SHOWN })).events;
         if (options.json) {
-          printJson(match === undefined ? { session } : { session, match, events });
+          printJson({ session, match, events });
           return;
         }
         printFields(fieldsOf(session, match));
         if (match) printParticipants(match);
-        if (match) printEvents(events);
+        if (events) printEvents(events);
         else printLog(session.logs ?? []);
       }),
     );

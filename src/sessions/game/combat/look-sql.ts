@@ -11,18 +11,20 @@ export async function selectLookedAt(database: Database, sessionId: string): Pro
   return row?.read ?? undefined;
 }
 
-/** The newest before that one, in their order. */
+/** The newest before that one, in their order. Undefined: there is no such session, or it has no match. */
 export async function selectEvents(
   database: Database,
   sessionId: string,
   { before = Number.MAX_SAFE_INTEGER, limit }: { before: number | undefined; limit: number },
-): Promise<EventRow[]> {
-  return database.requests.query(
-    (sql) => sql<EventRow[]>`
-      SELECT e.sequence, e.type, e.at, e.data FROM (
-        SELECT e.sequence, e.event AS type, to_json(e.at) #>> '{}' AS at, combat_event_data(e, false) AS data
-        FROM game_events e JOIN game_sessions s ON s.number = e.session
-        WHERE s.session_id = ${sessionId} AND e.sequence < ${before} ORDER BY e.sequence DESC LIMIT ${limit}) e
-      ORDER BY e.sequence`,
+): Promise<EventRow[] | undefined> {
+  const [row] = await database.requests.query(
+    (sql) => sql`
+      SELECT coalesce((
+        SELECT json_agg(json_build_object('sequence', e.sequence, 'type', e.event, 'at', e.at, 'data', combat_event_data(e, false))
+                        ORDER BY e.sequence)
+        FROM (SELECT e.* FROM game_events e WHERE e.session = c.session AND e.sequence < ${before}
+              ORDER BY e.sequence DESC LIMIT ${limit}) e), '[]') AS events
+      FROM game_sessions s JOIN game_combats c ON c.session = s.number WHERE s.session_id = ${sessionId}`,
   );
+  return row?.events;
 }

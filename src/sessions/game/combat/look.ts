@@ -1,4 +1,5 @@
 import type { Database } from "../../../database/database.ts";
+import { noSuchSession } from "../../no-such-session.ts";
 import type { CombatEvent, CombatSession } from "../combat-contract.ts";
 import { selectEvents, selectLookedAt } from "./look-sql.ts";
 import { describeCombat, describeEvent } from "./session.ts";
@@ -9,13 +10,14 @@ export async function lookAtCombat(database: Database, sessionId: string): Promi
   return row && describeCombat(row);
 }
 
-/** A page of its events: the newest before the cursor's, in their order. Of a session without a match there are none. */
+/** A page of its events: the newest before the cursor's, in their order. Throws session_not_found, also where it has no match. */
 export async function listEvents(
   database: Database,
   sessionId: string,
   { limit, cursor }: { limit: number; cursor?: number | undefined },
 ): Promise<{ events: CombatEvent[]; next_cursor: string | null }> {
   const rows = await selectEvents(database, sessionId, { before: cursor, limit: limit + 1 });
+  if (rows === undefined) throw noSuchSession();
   const shown = rows.slice(-limit);
   return {
     events: shown.map(describeEvent),

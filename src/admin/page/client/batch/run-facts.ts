@@ -1,9 +1,9 @@
 /** What is known of a run, fact by fact, and of each of its groups. */
-import { type Child, el } from "../parts/element.ts";
+import { type Child, el, fact } from "../parts/element.ts";
 import { age, dateTime, serverNow, showClockWithSeconds, showDuration } from "../parts/format.ts";
 import { longText } from "../parts/long-text.ts";
+import { showProgress } from "../parts/progress.ts";
 import type { BatchItem, GroupItem } from "./api.ts";
-import { showProgress } from "./progress.ts";
 import { groupBadge, groupDone, STATES, showEnding } from "./run-state.ts";
 
 export function tellFacts(run: BatchItem): HTMLElement[] {
@@ -50,8 +50,6 @@ export function showGroup(group: GroupItem, run: BatchItem): HTMLElement {
     showProgress(`Progress of group ${name}`, groupDone(group, run)),
   );
 }
-
-export const fact = (name: string, value: Child) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
 
 function showLimit(iso: string): HTMLElement {
   const at = Date.parse(iso);

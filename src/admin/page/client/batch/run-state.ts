@@ -1,6 +1,7 @@
 /** How a run, a group of it and their nodes stand, in words and colours. */
-import { el } from "../parts/element.ts";
+import { badge } from "../parts/element.ts";
 import { count, serverNow, showDuration, showNumber, showShare } from "../parts/format.ts";
+import type { Done } from "../parts/progress.ts";
 import type { BatchItem, BatchStatus, GroupItem } from "./api.ts";
 
 export const STATES: Record<BatchStatus, { words: string; kind: string }> = {
@@ -38,15 +39,6 @@ export const showEnding = ({ ended_reason: reason }: BatchItem) => (reason === n
 function groupState({ status }: GroupItem, run: BatchItem) {
   const left = run.completed_at !== null && (status === "pending" || status === "running");
   return left ? { words: "left unfinished", kind: "quiet" } : GROUP_STATES[status];
-}
-
-/** How much of it is done. */
-export interface Done {
-  percent: number;
-  /** What the bar says in words, and what is worth a second look. */
-  text: string;
-  more: string;
-  kind: string;
 }
 
 export function runDone(run: BatchItem): Done {
@@ -92,6 +84,3 @@ function showTimeLeft({ estimated_completion: at }: BatchItem): string {
   const leftMs = at === null ? 0 : Date.parse(at) - serverNow();
   return leftMs < 1_000 ? "" : `about ${showDuration(leftMs)} left`;
 }
-
-const badge = ({ words, kind }: { words: string; kind: string }) =>
-  el("span", { class: "badge", "data-kind": kind }, words);

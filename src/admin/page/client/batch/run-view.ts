@@ -1,13 +1,13 @@
 /** One run, followed while it is looked at: how far it is, its facts, groups and nodes, and what can be done to it. */
 import { Refused } from "../api.ts";
 import { actionButton, renewActions } from "../parts/action-row.ts";
-import { el, renewChildren, setText } from "../parts/element.ts";
+import { el, fact, renewChildren, setText } from "../parts/element.ts";
+import { renewProgress, showProgress } from "../parts/progress.ts";
 import type { View } from "../view.ts";
 import { type BatchItem, type BatchReply, readRun } from "./api.ts";
 import { createNodeLists, type NodeLists } from "./node-lists.ts";
-import { renewProgress, showProgress } from "./progress.ts";
 import { askToCancel, askToEnd, askToErase, askToResume } from "./run-dialogs.ts";
-import { fact, showGroup, tellFacts, tellTrouble } from "./run-facts.ts";
+import { showGroup, tellFacts, tellTrouble } from "./run-facts.ts";
 import { runDone, stateBadge } from "./run-state.ts";
 
 export function createRunView(id: string): View {

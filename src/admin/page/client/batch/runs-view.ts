@@ -1,11 +1,11 @@
 /** All runs, newest first: how far each is, found by its state, its id or what it works on. */
 import { el, field, select } from "../parts/element.ts";
 import { age } from "../parts/format.ts";
+import { renewProgress, showProgress } from "../parts/progress.ts";
 import { searchInput } from "../parts/search-field.ts";
 import { createTable, type Table } from "../parts/table.ts";
 import type { View } from "../view.ts";
 import { type BatchItem, type BatchStatus, listRuns } from "./api.ts";
-import { renewProgress, showProgress } from "./progress.ts";
 import { runDone, STATES, showEnding, stateBadge } from "./run-state.ts";
 
 const PAGE_SIZE = 50;

@@ -61,6 +61,13 @@ export function empty(title: string, hint: string): HTMLElement {
   return el("p", { class: "empty" }, el("strong", {}, title), hint);
 }
 
+/** How something stands, in a word and a colour. */
+export const badge = ({ words, kind }: { words: string; kind: string }): HTMLElement =>
+  el("span", { class: "badge", "data-kind": kind }, words);
+
+/** One of a list of facts. */
+export const fact = (name: string, value: Child): HTMLElement => el("div", {}, el("dt", {}, name), el("dd", {}, value));
+
 function apply(element: Element, props: Props): void {
   for (const [name, value] of Object.entries(props)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value as (event: Event) => void);

@@ -8,6 +8,7 @@ const percent = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractio
 const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
 const clockWithSeconds = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short" });
 const AGES_EVERY_MS = 1_000;
 
 let serverAheadMs = 0;
@@ -24,6 +25,7 @@ export const showShare = (share: number | null) => (share === null ? "–" : per
 export const showMoment = (iso: string) => moment.format(new Date(iso));
 export const showClock = (ms: number) => clock.format(ms);
 export const showClockWithSeconds = (ms: number) => clockWithSeconds.format(ms);
+export const showDay = (ms: number) => day.format(ms);
 export const count = (n: number, one: string, many = `${one}s`) => `${showNumber(n)} ${n === 1 ? one : many}`;
 
 export function showDevice(device: SessionItem["device"]): string {

@@ -1,6 +1,14 @@
-/** A bar of what is done, and the same in words beside it. */
-import { el, setText } from "../parts/element.ts";
-import type { Done } from "./run-state.ts";
+/** A bar, and the same in words beside it. */
+import { el, setText } from "./element.ts";
+
+/** How much of something is done, or left. */
+export interface Done {
+  percent: number;
+  /** What the bar says in words, and what is worth a second look. */
+  text: string;
+  more: string;
+  kind: string;
+}
 
 /** `name`: of what, for whoever does not see where it stands. */
 export function showProgress(name: string, done: Done): HTMLElement {
