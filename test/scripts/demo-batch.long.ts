@@ -1,6 +1,6 @@
 /** `npm run demo:batch` tells what it promises, and leaves nothing behind. */
-import { spawn } from "node:child_process";
 import { expect, it } from "vitest";
+import { runDemo } from "./support/demo.ts";
 
 const STORY = [
   /a session of 40 nodes is made/,
@@ -18,21 +18,7 @@ const STORY = [
 ];
 
 it("shows a run that outlives its worker, a node that fails, and a resume of that node alone", async () => {
-  const { PATH = "", HOME = "" } = process.env;
-  const child = spawn("npm", ["run", "--silent", "demo:batch"], { env: { PATH, HOME } });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => {
-      output += chunk;
-    });
-  }
-  const code = await new Promise((resolve) => child.once("close", resolve));
-  let from = 0;
-  for (const line of STORY) {
-    const at = output.slice(from).search(line);
-    expect(at, `${line} in order in:\n${output}`).toBeGreaterThanOrEqual(0);
-    from += at;
-  }
+  const output = await runDemo("demo:batch", STORY);
   const stored = Number(/\b(\d{1,3}) results are in/.exec(output)?.[1]);
   expect(Number(/\b(\d{1,3}) nodes still to do/.exec(output)?.[1])).toBe(40 - stored);
   expect(output).toMatch(/sees page-31 fail/);
@@ -40,5 +26,4 @@ it("shows a run that outlives its worker, a node that fails, and a resume of tha
     "partial_failure",
     "completed",
   ]);
-  expect(code).toBe(0);
 }, 600_000); // seven processes from source, however slow the machine

@@ -50,7 +50,8 @@ function showDetails({ details }: AuditItem): HTMLElement | string {
 
 function showDetail(name: string, value: unknown): Child[] {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  if (name === "batch_session_id")
-    return ["run ", el("a", { href: `#/batches/${text}`, class: "mono breakable" }, text)];
+  const link = (hash: string) => el("a", { href: hash, class: "mono breakable" }, text);
+  if (name === "batch_session_id") return ["run ", link(`#/batches/${text}`)];
+  if (name === "game_session_id") return ["game ", link(`#/games/${text}`)];
   return [`${name.replaceAll("_", " ")}: ${text}`];
 }

@@ -55,7 +55,7 @@ export function createGamesView(): View {
   const card = el("section", { class: "card", "aria-label": "Games" }, filters, table.element);
   return {
     title: "Games",
-    element: el("div", { class: "stack" }, heading, numbers.tiles, card, numbers.chart),
+    element: el("div", { class: "stack" }, heading, numbers.tiles, numbers.chart, card),
     refresh() {
       void table.refresh();
       void numbers.refresh();
