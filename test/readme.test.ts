@@ -24,7 +24,7 @@ afterAll(async () => {
 /** The blocks marked to be run, in their order, with the key and the address of this run put in. */
 function story(): string {
   const blocks = [...readme.matchAll(/<!-- run by test\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/g)].map((m) => m[1]);
-  expect(blocks).toHaveLength(5);
+  expect(blocks).toHaveLength(6);
   const key = /^demo key\s+(\S+)/m.exec(server.output())?.[1] as string;
   return blocks
     .join("\necho\necho --\n")
@@ -71,8 +71,8 @@ function packed(): string[] {
 }
 
 describe("the README", () => {
-  it("shows a takeover, a line that moves up and a resume with the commands as they stand", async () => {
-    const [starts, heartbeat, operator, room, batch] = (await sh(story())).split("\n--\n");
+  it("shows a takeover, a line that moves up, a resume and a match with the commands as they stand", async () => {
+    const [starts, heartbeat, operator, room, batch, match] = (await sh(story())).split("\n--\n");
     expect(starts).toContain('"previous_session_terminated":true');
     expect(starts).toContain('"device":{"name":"Device A"}');
     expect(heartbeat).toContain('"code":"session_replaced"');
@@ -87,7 +87,13 @@ describe("the README", () => {
     expect(batch?.match(/"node_id":"page-\d","status":"success"/g)).toHaveLength(2);
     expect(batch).toContain('"status":"partial_failure","created_at"');
     expect(batch).toMatch(/^nodes +3: 2 done, 0 failed, 1 to do$/m);
-  }, 600_000); // four commands from source: it waits for each to end, however slow the machine
+    const [first, second, last] = match?.match(/^\{"action_id".*$/gm) ?? [];
+    expect(first).toContain('"sequence":1,"damage_dealt":10');
+    expect(second).toBe(first);
+    expect(last).toContain('"phase":"finished"');
+    expect(match).toMatch(/^status +completed \(decided\)$/m);
+    expect(match).toMatch(/^match +1 of 2 active, 2 actions, 100 damage, 1 eliminated$/m);
+  }, 600_000); // six commands from source: it waits for each to end, however slow the machine
 
   it("leads to every setting that the program reads, and says the same of those it names itself", () => {
     const settings = readFileSync("src/settings.md", "utf8");
