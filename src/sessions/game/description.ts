@@ -79,6 +79,12 @@ const IF_MATCH: ParameterDescription = {
   schema: ifMatch,
   example: '"3"',
 };
+const ACCEPT_ENCODING: ParameterDescription = {
+  name: "Accept-Encoding",
+  in: "header",
+  description: "Taken, and left to a proxy: the answer is too small to be compressed here.",
+  schema: z.enum(["gzip", "deflate", "br"]),
+};
 const theSession = (examples: Record<string, object>, description = "The session."): AnswerDescription[] => [
   { status: 200, description, content: [{ schema: gameSession, examples }], headers: ["ETag", "Cache-Control"] },
 ];
@@ -121,6 +127,7 @@ export const gamePart: Part = {
       {
         operationId: "readGameHealth",
         summary: "Whether matches can be played: asks the database",
+        parameters: [ACCEPT_ENCODING],
         answers: [
           {
             status: 200,
@@ -134,7 +141,7 @@ export const gamePart: Part = {
             content: [{ schema: unhealthyReply, examples: { unhealthy: example.unhealthy } }],
           },
         ],
-        errors: ["not_found"],
+        errors: ["not_found", "rate_limited"],
       },
       "anybody",
     ),
