@@ -1,5 +1,5 @@
 import { gameAdminErrors, gameAdminPart } from "../../admin/game/description.ts";
-import { gameAdminRoutes } from "../../admin/game/routes.ts";
+import { gameAdminRoutes, playerAdminRoutes } from "../../admin/game/routes.ts";
 import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
@@ -40,7 +40,10 @@ export const game = {
 
       mount(app, { verifyToken }) {
         // Who asks is known by a token alone: where none can be checked, there is nobody to play.
-        const mountAdmin: Mounted["mountAdmin"] = (admin) => admin.route("/game", gameAdminRoutes({ database }));
+        const mountAdmin: Mounted["mountAdmin"] = (admin) => {
+          admin.route("/game", gameAdminRoutes({ database }));
+          admin.route("/players", playerAdminRoutes({ database }));
+        };
         if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
