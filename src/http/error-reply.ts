@@ -41,7 +41,7 @@ export function errorReply(log: Logger, shapes: ErrorShape[] = []): ErrorHandler
   return (thrown, c) => {
     const { status, body, headers } = answerError(thrown, c.get("requestId"), log);
     const path = writtenPath(c);
-    const shape = shapes.find(({ prefix }) => path.startsWith(prefix));
+    const shape = shapes.find(({ prefix }) => `${path}/`.startsWith(prefix));
     const there = shape?.statuses?.[body.code] ?? status;
     return c.json(shape?.write(body, there) ?? body, there, headers);
   };

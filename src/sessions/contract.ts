@@ -108,3 +108,9 @@ export interface Idempotency {
   /** Of the request. */
   hash: Uint8Array;
 }
+
+/** Of a piece of what may be over. */
+export interface SettleRow {
+  looked_at: number;
+  ended: number;
+}

@@ -1,12 +1,8 @@
 /** Sessions that end by themselves, and are kept for a time: how the kinds tidy them, piece by piece. */
 import { REQUEST_DEADLINE_MS } from "../database/database.ts";
+import type { SettleRow } from "./contract.ts";
 
 const PIECE_SIZE = 500;
-
-export interface SettleRow {
-  looked_at: number;
-  ended: number;
-}
 
 /** Ends at most so many whose time is over; as many looked at as allowed means that there may be more. */
 export type Settle = (lane: "requests" | "background", atMost: number) => Promise<SettleRow>;

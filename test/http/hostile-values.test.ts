@@ -187,7 +187,7 @@ describe("what is made under a name", () => {
 
   it("is asked for by the routes with a name in their path, which are these", () => {
     const named = ROUTES.flatMap(({ path }) => path.match(/\{\w+\}/g) ?? []);
-    const ours = ["{id}", "{file}", "{permit_id}", "{session_id}", "{task_id}"];
+    const ours = ["{id}", "{file}", "{permit_id}", "{player_id}", "{session_id}", "{task_id}"];
     expect(new Set(named.filter((name) => !ours.includes(name)))).toEqual(new Set(["{user_id}", "{node_id}"]));
   });
 });

@@ -5,6 +5,7 @@ import { STATUS } from "../../src/errors.ts";
 import { ADMIN_TOKEN } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { type Sample, scrape } from "../support/metrics.ts";
+import { JWT_SECRET, playerToken } from "../support/player-token.ts";
 import { type RunningServer, startServer } from "../support/process.ts";
 import { selectorsOf } from "../support/promql.ts";
 import { newAccessKey } from "../support/secrets.ts";
@@ -29,7 +30,7 @@ let samples: Sample[];
 
 /** A service that has done a bit of everything. */
 beforeAll(async () => {
-  server = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", ADMIN_TOKEN });
+  server = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", ADMIN_TOKEN, JWT_SECRET });
   const { key } = await db.makeKey();
   await server.post("/api/session/start", { access_key: newAccessKey() });
   const { body } = await server.post("/api/session/start", { access_key: key });
@@ -37,6 +38,12 @@ beforeAll(async () => {
   const run = await server.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
   const node = `${server.url}/api/v1/batch/sessions/${run.body.session_id}/nodes/one`;
   await fetch(node, { method: "PUT", headers: { "Content-Type": "application/json" }, body: '{"status":"success"}' });
+  const player = "6f1c2b9e-8a54-4f0e-9b0d-3c2a7d1e5f60";
+  await server.post(
+    "/api/v1/game/sessions",
+    { type: "player", player_id: player },
+    { Authorization: `Bearer ${playerToken(player)}` },
+  );
   await server.post("/api/admin/cleanup-sessions", {}, { Authorization: `Bearer ${ADMIN_TOKEN}` });
   await server.get("/nowhere");
   await scrape(server.url);

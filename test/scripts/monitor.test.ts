@@ -12,7 +12,7 @@ import {
   useMonitored,
 } from "./support/monitor.ts";
 
-const { db, ask, addKey, addSession, addEnding, addRun, hourAgo, setOutage } = useMonitored();
+const { db, ask, addKey, addSession, addEnding, addRun, addGame, hourAgo, setOutage } = useMonitored();
 
 const EXPECTATIONS: Record<string, () => Promise<void>> = {
   async "overview.sql"() {
@@ -230,6 +230,27 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     expectAbout(late?.ends_in, 600);
     expectAbout(pending?.ends_in, 1600);
     for (const column of ["worker_seen", "silent_for", "age"]) expectAbout(working?.[column], 100);
+  },
+
+  async "game-sessions.sql"() {
+    const id = await addGame({ silent: 100 });
+    await addGame({ silent: 2000, paused: 1500 });
+    await addGame({ silent: 40, duration: 60, actions: 7 });
+    await addGame({ silent: 61, duration: 60 });
+    await db.sql`SELECT force_game_end(${await addGame({ silent: 5 })}, NULL)`;
+    const rows = await ask("game-sessions.sql");
+    expect(rows).toMatchObject([
+      { state: "paused", type: "combat", mode: null, participants: 0, actions: null, sessions: 1 },
+      { state: "active", mode: null, paused_for: null, sessions: 3 },
+      { state: "overdue", mode: "pvp", ends_in: "00:00:00", sessions: 3 },
+      { state: "active", mode: "pvp", participants: 1, actions: 7, sessions: 3 },
+    ]);
+    const [paused, plain, , match] = rows;
+    expect(plain?.session).toBe(`${id.slice(0, 8)}…`);
+    expectAbout(paused?.paused_for, 1500);
+    expectAbout(plain?.ends_in, 86_300);
+    expectAbout(match?.ends_in, 20);
+    for (const column of ["silent_for", "age"]) expectAbout(plain?.[column], 100);
   },
 
   async "table-health.sql"() {

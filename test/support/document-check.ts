@@ -84,7 +84,7 @@ function checkStray(answer: Answer, path: string, template: string | undefined):
 
 /** Under an API whose errors have another shape, in that. */
 function strayBody(path: string, error: string): string | Json {
-  const [, shape = ""] = Object.entries(SHAPES).find(([prefix]) => path.startsWith(prefix)) ?? [];
+  const [, shape = ""] = Object.entries(SHAPES).find(([prefix]) => `${path}/`.startsWith(prefix)) ?? [];
   const { schemas } = document.components;
   if (schemas[`${shape}${error}`]) return `#/components/schemas/${shape}${error}`;
   // No route of it answers so; but for the code, wherever it has it, it is as the others.

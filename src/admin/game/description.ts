@@ -1,4 +1,4 @@
-/** /api/admin/game in the OpenAPI document. */
+/** /api/admin/game and /api/admin/players in the OpenAPI document. */
 import { z } from "zod";
 import { analyticsExample, analyticsParameters } from "../../analytics/description.ts";
 import { type Errors, type ParameterDescription, type Part, queryOf } from "../../http/openapi/part.ts";
@@ -136,7 +136,7 @@ export const gameAdminPart: Pick<Part, "schemas" | "routes"> = {
     },
     {
       method: "delete",
-      path: "/api/admin/game/players/{player_id}",
+      path: "/api/admin/players/{player_id}",
       operationId: "erasePlayer",
       access: "operator",
       summary: "Erase all that is known of a player",

@@ -33,11 +33,17 @@ export function gameAdminRoutes({ database }: { database: Database }): Hono<Admi
     const { session } = await forceEnd(database, idOf(c), reason || undefined, c.get("operator"));
     return c.json(session);
   });
-  routes.delete("/players/:player_id", async (c) => {
+
+  return routes;
+}
+
+/** /api/admin/players */
+export function playerAdminRoutes({ database }: { database: Database }): Hono<AdminEnv> {
+  const routes = new Hono<AdminEnv>();
+  routes.delete("/:player_id", async (c) => {
     await erasePlayer(database, playerOf(c), c.get("operator"));
     return c.json({ success: true });
   });
-
   return routes;
 }
 

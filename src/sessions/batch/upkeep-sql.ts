@@ -1,6 +1,6 @@
 /** What the cleanup and the metrics ask of all runs. */
 import type { Database } from "../../database/database.ts";
-import type { SettleRow } from "../tidy.ts";
+import type { SettleRow } from "../contract.ts";
 
 /** Ends at most so many runs whose time is over. */
 export async function settleBatchRows(

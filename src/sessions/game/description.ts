@@ -29,7 +29,7 @@ import {
   updateRequest,
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
-import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "./description-routes.ts";
+import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "./description-parts.ts";
 import { gameErrorShape } from "./errors.ts";
 
 const version = z.int().min(1).max(2_147_483_647);
@@ -84,6 +84,12 @@ const IF_MATCH: ParameterDescription = {
 };
 const analytics = analyticsPart(gameErrorShape);
 
+const ACCEPT_ENCODING: ParameterDescription = {
+  name: "Accept-Encoding",
+  in: "header",
+  description: "Taken, and left to a proxy: the answer is too small to be compressed here.",
+  schema: z.enum(["gzip", "deflate", "br"]),
+};
 const theSession = (examples: Record<string, object>, description = "The session."): AnswerDescription[] => [
   { status: 200, description, content: [{ schema: gameSession, examples }], headers: ["ETag", "Cache-Control"] },
 ];
@@ -128,6 +134,7 @@ export const gamePart: Part = {
       {
         operationId: "readGameHealth",
         summary: "Whether matches can be played: asks the database",
+        parameters: [ACCEPT_ENCODING],
         answers: [
           {
             status: 200,
@@ -141,7 +148,7 @@ export const gamePart: Part = {
             content: [{ schema: unhealthyReply, examples: { unhealthy: example.unhealthy } }],
           },
         ],
-        errors: ["not_found"],
+        errors: ["not_found", "rate_limited"],
       },
       "anybody",
     ),

@@ -29,6 +29,10 @@ export const gameErrorShape: DescribedErrorShape = {
       when: "there is no such session, or it is another player's.",
       message: "There is no such session",
     },
+    rate_limited: {
+      when: "a gateway in front has had too many calls; this service counts none.",
+      message: "Too many calls, please wait",
+    },
     session_over: {
       when: "the session has ended, by whatever; an ending is final.",
       message: "The session is over: completed",

@@ -1,5 +1,5 @@
 import { gameAdminErrors, gameAdminPart } from "../../admin/game/description.ts";
-import { gameAdminRoutes } from "../../admin/game/routes.ts";
+import { gameAdminRoutes, playerAdminRoutes } from "../../admin/game/routes.ts";
 import { foldNumbers } from "../../analytics/fold.ts";
 import { createPerformanceClock } from "../../analytics/performance.ts";
 import { analyticsRoutes } from "../../analytics/routes.ts";
@@ -46,7 +46,10 @@ export const game = {
 
       mount(app, { listener, streams, verifyToken }) {
         // Who asks is known by a token alone: where none can be checked, there is nobody to play.
-        const mountAdmin: Mounted["mountAdmin"] = (admin) => admin.route("/game", gameAdminRoutes({ database }));
+        const mountAdmin: Mounted["mountAdmin"] = (admin) => {
+          admin.route("/game", gameAdminRoutes({ database }));
+          admin.route("/players", playerAdminRoutes({ database }));
+        };
         if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         const replay = openCombatReplay({ database, listener, log });

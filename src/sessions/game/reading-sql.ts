@@ -1,9 +1,8 @@
 /** How sessions are read, by functions of migrations/functions/game.sql and game-reading.sql. */
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
-import type { GameStatus, GameType } from "./contract.ts";
+import { type GameStatus, type GameType, gameStatus, gameType } from "./contract.ts";
 import type { GameRow, Reader } from "./sql.ts";
-import { GAME_STATUSES, GAME_TYPES } from "./states.ts";
 
 const NEWEST = Number.MAX_SAFE_INTEGER;
 
@@ -87,7 +86,7 @@ export async function selectGames(database: Database, page: GamePage): Promise<{
   const rows = await database.requests.query(
     (sql) => sql`
       SELECT v.total, (v.game).* FROM list_games(
-        ${page.whose ?? null}::uuid, ${words(sql, type ? [type] : GAME_TYPES)}, ${words(sql, status ? [status] : GAME_STATUSES)},
+        ${page.whose ?? null}::uuid, ${words(sql, type ? [type] : gameType.options)}, ${words(sql, status ? [status] : gameStatus.options)},
         ${page.playerId ?? null}::uuid, ${before}, ${page.limit}, ${page.countedMax}) v`,
   );
   return { total: rows[0]?.total, rows: rows.filter(({ number }) => number !== null) as unknown as GameRow[] };

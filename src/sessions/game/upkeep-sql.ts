@@ -1,6 +1,6 @@
 /** What the start, the cleanup and the metrics ask of all sessions. */
 import type { Database } from "../../database/database.ts";
-import type { SettleRow } from "../tidy.ts";
+import type { SettleRow } from "../contract.ts";
 import type { GameStatus, GameType } from "./contract.ts";
 
 /** Ends at most so many sessions whose time is over. */

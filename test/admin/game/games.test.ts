@@ -102,13 +102,13 @@ describe("what operators do to a game session", () => {
       ["game_ended", { game_session_id: bare }],
       ["game_ended", { game_session_id: id, reason: "asked for it" }],
     ]);
-    expect(outcome(await admin().send("DELETE", `/game/players/${player}`))).toBe("200");
+    expect(outcome(await admin().send("DELETE", `/players/${player}`))).toBe("200");
     expect((await told()).slice(0, 3)).toEqual([
       ["player_erased", null],
       ["game_ended", null],
       ["game_ended", null],
     ]);
-    expect(outcome(await admin().send("DELETE", "/game/players/no-id"))).toBe("400 invalid_request");
+    expect(outcome(await admin().send("DELETE", "/players/no-id"))).toBe("400 invalid_request");
   });
 });
 

@@ -21,7 +21,10 @@ const region = (page: Page, name: string) => page.getByRole("region", { name, ex
 const search = (page: Page) => page.getByRole("searchbox");
 const stands = (page: Page, words: string) => page.getByRole("status").getByText(words, { exact: true }).waitFor();
 const tile = (page: Page, title: string) =>
-  page.locator("dl.tiles > div").filter({ has: page.getByText(title, { exact: true }) }).locator(".value");
+  page
+    .locator("dl.tiles > div")
+    .filter({ has: page.getByText(title, { exact: true }) })
+    .locator(".value");
 const short = (id: string) => `${id.slice(0, 8)}…`;
 const makeSession = async (player: string, body: object = {}): Promise<string> =>
   (await api.send("POST", "/sessions", player, { type: "auth", player_id: player, ...body })).body.session_id;

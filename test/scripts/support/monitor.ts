@@ -36,7 +36,7 @@ export function useMonitored() {
   let generation = 0;
 
   beforeEach(async () => {
-    await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions CASCADE`;
+    await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions, game_sessions CASCADE`;
     await db.sql`
       UPDATE service_state SET session_timeout_seconds = ${TIMEOUT_SECONDS}, last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
   });
@@ -122,5 +122,25 @@ export function useMonitored() {
     return run?.id as string;
   }
 
-  return { db, ask, addKey, addSession, addEnding, addRun, hourAgo, setOutage };
+  /** Called for so many seconds ago; with a duration it is a match of one. */
+  async function addGame(of: { silent: number; paused?: number; duration?: number; actions?: number }) {
+    const [game] = await db.sql`
+      SELECT g.number, g.session_id AS id, g.player_id AS player, g.created_at
+      FROM insert_game(gen_random_uuid(), gen_random_uuid(), 'combat', NULL, NULL, ${of.duration ?? null}, clock_timestamp()) g`;
+    await db.sql`
+      UPDATE game_sessions SET created_at = created_at - by, last_call = last_call - by, not_over_before = not_over_before - by,
+        status = ${of.paused ? "paused" : "active"}, paused_at = clock_timestamp() - make_interval(secs => ${of.paused ?? null})
+      FROM make_interval(secs => ${of.silent}) by WHERE number = ${game?.number}`;
+    if (of.duration !== undefined) {
+      await db.sql`
+        INSERT INTO game_combats (session, mode, rules, founders, started_at, total_actions)
+        VALUES (${game?.number}, 'pvp', '{}', ARRAY[${game?.player}::uuid], ${game?.created_at}, ${of.actions ?? 0})`;
+      await db.sql`
+        INSERT INTO game_participants (session, player_id, place, joined_at, health)
+        VALUES (${game?.number}, ${game?.player}, 1, ${game?.created_at}, 100)`;
+    }
+    return game?.id as string;
+  }
+
+  return { db, ask, addKey, addSession, addEnding, addRun, addGame, hourAgo, setOutage };
 }

@@ -1,4 +1,4 @@
-/** DELETE /api/admin/game/players/{id}: nothing is left of the player in any table, and others' matches stay whole. */
+/** DELETE /api/admin/players/{id}: nothing is left of the player in any table, and others' matches stay whole. */
 import { describe, expect, it } from "vitest";
 import { byToken } from "../../admin/support/admin.ts";
 import { useApp } from "../../support/app.ts";
@@ -10,7 +10,7 @@ const db = useDatabase();
 const app = useApp(db);
 const api = gameApi(app);
 
-const erase = async (player: string) => outcome(await byToken(app).send("DELETE", `/game/players/${player}`));
+const erase = async (player: string) => outcome(await byToken(app).send("DELETE", `/players/${player}`));
 const find = (...words: string[]) => findIn(db, words);
 
 /** A hit of one player at another, as it is stored. */
