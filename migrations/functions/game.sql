@@ -160,7 +160,7 @@ DECLARE
 BEGIN
   -- Of a match, preparation that was over by then comes first.
   game := start_combat(game, coalesce(over.since, clock_timestamp()));
-  IF over.reason IS NULL OR game.ended_at IS NOT NULL THEN
+  IF over.reason IS NULL THEN
     RETURN game;
   END IF;
   RETURN end_game(

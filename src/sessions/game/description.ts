@@ -5,7 +5,7 @@ import { combatPart } from "./combat/description.ts";
 import { cooldown } from "./combat-contract.ts";
 import { createRequest, GAME_BYTES_MAX, gameSession, healthReply, unhealthyReply } from "./contract.ts";
 import * as example from "./description-examples.ts";
-import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "./description-routes.ts";
+import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "./description-parts.ts";
 
 const version = z.int().min(1).max(2_147_483_647);
 

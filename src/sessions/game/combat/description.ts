@@ -15,7 +15,7 @@ import {
   playersRequest,
 } from "../combat-contract.ts";
 import { GAME_BYTES_MAX } from "../contract.ts";
-import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "../description-routes.ts";
+import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "../description-parts.ts";
 import { COMBAT_EVENTS } from "../states.ts";
 import * as example from "./description-examples.ts";
 
