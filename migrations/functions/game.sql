@@ -316,8 +316,12 @@ BEGIN
   IF game.ended_at IS NOT NULL THEN
     RETURN game;
   END IF;
-  IF (SELECT o.reason FROM game_overdue(game, at) o) IS NOT NULL OR combat_starts(game, at) THEN
+  IF (SELECT o.reason FROM game_overdue(game, at) o) IS NOT NULL THEN
     RETURN enter_game(id);
+  END IF;
+  IF combat_starts(game, at) THEN
+    game := enter_game(id);
+    RETURN note_game_call(game, at);
   END IF;
   IF game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at THEN
     RETURN game;

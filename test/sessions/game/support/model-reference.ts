@@ -302,7 +302,8 @@ export function createReference(): Reference {
         moved.push(one.player);
       }
     } else {
-      if (players.some((player) => find(player)?.status === "eliminated")) return { is: "not_active" };
+      if (players.some((player) => find(player)?.status === "eliminated"))
+        return { is: "not_active", standing: "eliminated" };
       const fresh = players.filter((player) => !find(player));
       const left = (rules.max_participants ?? 100) - participants.length;
       if (fresh.length > left) return { is: "full", left };
