@@ -321,7 +321,7 @@ BEGIN
   END IF;
   IF combat_starts(game, at) THEN
     game := enter_game(id);
-    RETURN note_game_call(game, at);
+    RETURN note_game_call(game, clock_timestamp());
   END IF;
   IF game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at THEN
     RETURN game;
