@@ -55,7 +55,7 @@ module.exports = {
       name: "sql-knows-no-verbs",
       severity: "error",
       from: { path: SQL },
-      to: { path: "^src/", pathNot: `^src/(database|errors)|^src/audit/operator\\.ts$|/contract\\.ts$|${SQL}` },
+      to: { path: "^src/", pathNot: `^src/(database|errors)|^src/audit/operator\\.ts$|[/-]contract\\.ts$|${SQL}` },
     },
     {
       name: "nothing-knows-the-root",

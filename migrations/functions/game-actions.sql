@@ -74,6 +74,7 @@ BEGIN
     outcome := 'session_not_found';
     RETURN;
   END IF;
+  game := note_game_call(game, at);
   SELECT c.* INTO combat FROM game_combats c WHERE c.session = game.number;
   SELECT p.* INTO actor FROM game_participants p WHERE p.session = game.number AND p.player_id = player;
   SELECT e.* INTO known FROM game_events e WHERE e.session = game.number AND e.action_id = with_id;
@@ -100,7 +101,6 @@ BEGIN
   IF known.data ? 'decides' THEN
     game := decide_combat(game, at);
   ELSE
-    PERFORM note_game_call(game, at);
     PERFORM pg_notify('keybeat_game', game.session_id::text);
   END IF;
   PERFORM limit_waiting();
@@ -158,18 +158,19 @@ BEGIN
 END
 $$;
 
--- Notes that it was called for, as a reader does (read_game): once in a second, or in a thousandth of the silence, so that an action
--- seldom writes the session. The caller holds it.
-CREATE OR REPLACE FUNCTION note_game_call(game game_sessions, at timestamptz) RETURNS void
+-- Notes that it was called for, by whatever changes nothing in its row, as a reader does (read_game): once in a second, or in a
+-- thousandth of the silence, so that an action seldom writes the session. The caller holds it.
+CREATE OR REPLACE FUNCTION note_game_call(game game_sessions, at timestamptz) RETURNS game_sessions
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  IF game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at THEN
-    RETURN;
+  IF game.ended_at IS NOT NULL OR (game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at) THEN
+    RETURN game;
   END IF;
   game := hear_game(game, at);
   UPDATE game_sessions s
   SET last_call = game.last_call, clock_steps = game.clock_steps, not_over_before = game.not_over_before
   WHERE s.number = game.number;
+  RETURN game;
 END
 $$;

@@ -51,8 +51,7 @@ AS $$
     SELECT FROM game_combats c WHERE c.session = game.number AND c.started_at IS NULL AND combat_start(game, c) <= at)
 $$;
 
--- Notes that its preparation is over, if it is at that moment. Where nobody is left by then it ends with it. The caller holds
--- the session.
+-- Notes that its preparation is over, if it is at that moment. The caller holds the session.
 CREATE OR REPLACE FUNCTION start_combat(game game_sessions, until timestamptz) RETURNS game_sessions
 LANGUAGE plpgsql
 AS $$
@@ -68,12 +67,12 @@ BEGIN
     FROM game_participants p WHERE p.session = game.number AND p.status = 'active'));
   game := write_game_entry(game, at, 'started');
   PERFORM keep_game(game);
-  RETURN decide_combat(game, at);
+  RETURN game;
 END
 $$;
 
--- Whether nobody is left to go on with whom: of several who began it one is left, who has won, or nobody of one, and of those
--- who play against the environment. Before it has begun nothing is decided.
+-- Whether it is decided: nobody is left, or of several who began it one, who has won; not where they play against the environment,
+-- and not before it has begun.
 CREATE OR REPLACE FUNCTION combat_decision(combat game_combats, OUT decided boolean, OUT winner uuid)
 LANGUAGE plpgsql STABLE
 AS $$
@@ -82,7 +81,7 @@ DECLARE
     SELECT p.player_id FROM game_participants p WHERE p.session = combat.session AND p.status = 'active' LIMIT 2);
   began_as integer := cardinality(combat.founders);
 BEGIN
-  decided := combat.started_at IS NOT NULL AND cardinality(remaining) = 0;
+  decided := cardinality(remaining) = 0;
   IF combat.started_at IS NULL OR combat.mode = 'pve' OR cardinality(remaining) <> 1 THEN
     RETURN;
   END IF;
@@ -283,6 +282,9 @@ BEGIN
   game := enter_game(id);
   at := clock_timestamp();
   outcome := refuse_passage(game, by_player, is_service, players);
+  IF outcome IS NULL OR outcome <> 'session_not_found' THEN
+    game := note_game_call(game, at);
+  END IF;
   IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
@@ -329,6 +331,9 @@ BEGIN
   at := clock_timestamp();
   outcome := coalesce(refuse_passage(game, by_player, is_service, players), CASE WHEN cardinality(players) > (
     SELECT count(*) FROM game_participants p WHERE p.session = game.number AND p.player_id = ANY (players)) THEN 'not_participant' END);
+  IF outcome IS NULL OR outcome <> 'session_not_found' THEN
+    game := note_game_call(game, at);
+  END IF;
   IF outcome IS NOT NULL THEN
     RETURN;
   END IF;

@@ -173,7 +173,7 @@ DECLARE
 BEGIN
   -- Of a match, preparation that was over by then comes first.
   game := start_combat(game, coalesce(over.since, clock_timestamp()));
-  IF over.reason IS NULL OR game.ended_at IS NOT NULL THEN
+  IF over.reason IS NULL THEN
     RETURN game;
   END IF;
   RETURN end_game(
@@ -338,8 +338,12 @@ BEGIN
   IF game.ended_at IS NOT NULL THEN
     RETURN game;
   END IF;
-  IF (SELECT o.reason FROM game_overdue(game, at) o) IS NOT NULL OR combat_starts(game, at) THEN
+  IF (SELECT o.reason FROM game_overdue(game, at) o) IS NOT NULL THEN
     RETURN enter_game(id);
+  END IF;
+  IF combat_starts(game, at) THEN
+    game := enter_game(id);
+    RETURN note_game_call(game, clock_timestamp());
   END IF;
   IF game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at THEN
     RETURN game;

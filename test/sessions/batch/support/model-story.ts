@@ -1,18 +1,10 @@
 /** Tells one story to the reference and to the program, step by step, and compares everything that they say. */
 import { randomUUID } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
-import { AppError } from "../../../../src/errors.ts";
 import type { TestDatabase } from "../../../support/database.ts";
-import type { Tally } from "../../../support/stories.ts";
+import { compare, type Tally, tellSteps } from "../../../support/stories.ts";
 import type { AttemptName, Call, Command, Story } from "./model-commands.ts";
 import { ask, describeScene, empty, pin, readScene } from "./model-program.ts";
 import { type Answer, createReference, type Reference } from "./model-reference.ts";
-
-/** The database's clock runs on while a story is told; its rows are dated anew this often. */
-const PIN_EVERY_MS = 250;
-/** Within this time after dating, who is silent for 29:59 by the model is so for the program too. */
-const PINNED_FOR_MS = 900;
 
 /**
  * After every step the answer must be the reference's, and so must the rows of all runs: how they stand, their nodes, what
@@ -21,36 +13,16 @@ const PINNED_FOR_MS = 900;
 export async function tell(db: TestDatabase, story: Story, tally: Tally): Promise<void> {
   await empty(db);
   const reference = createReference();
-  const told: string[] = [];
-  let pinnedAtMs = performance.now();
   const commands = story.tidied
     ? story.commands.flatMap((command) => [command, { do: "cleanup" } as const])
     : story.commands;
-  try {
-    for (const command of commands) {
-      const passed = command.do === "pass" ? command.seconds : 0;
-      reference.nowSeconds += passed;
-      if (passed > 0 || performance.now() - pinnedAtMs > PIN_EVERY_MS) {
-        pinnedAtMs = performance.now();
-        await pin(db, reference, passed);
-      }
-      if (command.do === "pass") {
-        told.push(`${told.length + 1}. ${JSON.stringify(command)}`);
-        continue;
-      }
-      const { is, faults } = await takeStep(db, reference, command);
-      told.push(`${told.length + 1}. ${JSON.stringify(command)} → ${is}`);
-      tally.set(`${command.do}: ${is}`, (tally.get(`${command.do}: ${is}`) ?? 0) + 1);
-      if (faults.length === 0) continue;
-      // The machine stood still for so long that the two clocks came apart: this story proves nothing.
-      fc.pre(performance.now() - pinnedAtMs < PINNED_FOR_MS);
-      throw new Error(["The story", ...told, ...faults].join("\n"));
-    }
-  } catch (error) {
-    // Nor does one in which the machine was too slow for an answer in time.
-    fc.pre(!(error instanceof AppError && error.code === "unavailable"));
-    throw error;
-  }
+  await tellSteps<Command>(commands, tally, {
+    async pass(seconds) {
+      reference.nowSeconds += seconds;
+      await pin(db, reference, seconds);
+    },
+    takeStep: (command) => takeStep(db, reference, command),
+  });
 }
 
 async function takeStep(db: TestDatabase, reference: Reference, command: Exclude<Command, { do: "pass" }>) {
@@ -87,9 +59,4 @@ function fillIn({ runs }: Reference, command: Exclude<Command, { do: "pass" }>):
 
 function attemptOf(present: number, name: AttemptName): number | null {
   return { none: null, present, stale: Math.max(0, present - 1), future: present + 1 }[name];
-}
-
-function compare(real: unknown, due: unknown): string[] {
-  if (isDeepStrictEqual(real, due)) return [];
-  return [`   The program: ${JSON.stringify(real)}`, `   The model:   ${JSON.stringify(due)}`];
 }
