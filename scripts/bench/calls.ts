@@ -11,15 +11,20 @@ export interface Answer {
 
 export type Call = (method: string, path: string, body?: object) => Promise<Answer>;
 
-/** Rejects unless the answer is a success. */
-export function openCalls(root: string, connections: number, teardown: Teardown): Call {
+/** Rejects unless the answer is a success. `always`: headers of every call. */
+export function openCalls(
+  root: string,
+  connections: number,
+  teardown: Teardown,
+  always: Record<string, string> = {},
+): Call {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   teardown.add(() => agent.destroy());
   return (method, path, body) => {
     const began = performance.now();
-    const headers = body && { "Content-Type": "application/json" };
+    const headers = body ? { ...always, "Content-Type": "application/json" } : always;
     return new Promise((resolve, reject) => {
-      const sent = request(`${root}${path}`, { method, agent, ...(headers && { headers }) });
+      const sent = request(`${root}${path}`, { method, agent, headers });
       sent.once("error", reject);
       sent.once("response", (response) => {
         const parts: Buffer[] = [];

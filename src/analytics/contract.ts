@@ -4,18 +4,16 @@ import { moment } from "../sessions/contract.ts";
 
 export const TIMEFRAMES = ["1h", "6h", "24h", "7d", "30d"] as const;
 export const METRICS = ["count", "duration", "performance", "errors", "all"] as const;
-export const ANALYTICS_TYPES = ["combat", "player", "auth", "custom"] as const;
-const STATUSES = ["active", "paused", "completed", "terminated"] as const;
+const TYPES = ["combat", "player", "auth", "custom"] as const;
 
 export const analyticsQuery = z.object({
   timeframe: z.enum(TIMEFRAMES).default("24h"),
-  session_type: z.enum([...ANALYTICS_TYPES, "all"]).default("all"),
+  session_type: z.enum([...TYPES, "all"]).default("all"),
   metric: z.enum(METRICS).default("all"),
 });
 
 const count = z.int().min(0).max(2_147_483_647);
 const seconds = z.number().min(0);
-const counts = <Word extends string>(words: readonly Word[]) => z.record(z.enum(words), count);
 
 /** What a metric has nothing to do with is absent, and so are averages of nothing. */
 export const analyticsReply = z.object({
@@ -28,8 +26,8 @@ export const analyticsReply = z.object({
   average_duration_seconds: seconds.optional(),
   /** From a histogram whose buckets are 5 % wide: at most 2.5 % off. */
   duration_seconds: z.object({ p50: seconds, p95: seconds }).optional(),
-  sessions_by_type: counts(ANALYTICS_TYPES).optional(),
-  sessions_by_status: counts(STATUSES).optional(),
+  sessions_by_type: z.object({ combat: count, player: count, auth: count, custom: count }).optional(),
+  sessions_by_status: z.object({ active: count, paused: count, completed: count, terminated: count }).optional(),
   /** Refused actions over all, refused ones included; 0 where there were none. */
   error_rate: z.number().min(0).max(1).optional(),
   /** Measured at this service, over all its calls of games. */

@@ -1,5 +1,5 @@
 import type { Database } from "../database/database.ts";
-import { ANALYTICS_TYPES, type AnalyticsQuery, type AnalyticsReply } from "./contract.ts";
+import type { AnalyticsQuery, AnalyticsReply } from "./contract.ts";
 import { describePerformance } from "./performance.ts";
 import { type NumbersRow, type Reader, selectNumbers } from "./sql.ts";
 
@@ -45,9 +45,8 @@ function describePercentiles({ p50_ms, p95_ms }: NumbersRow) {
 
 function describeTypes({ by_type }: NumbersRow) {
   const counts = new Map(by_type);
-  return Object.fromEntries(
-    ANALYTICS_TYPES.map((type) => [type, counts.get(type) ?? 0]),
-  ) as Required<AnalyticsReply>["sessions_by_type"];
+  const of = (type: string) => counts.get(type) ?? 0;
+  return { combat: of("combat"), player: of("player"), auth: of("auth"), custom: of("custom") };
 }
 
 function describeStatuses({ sessions, paused, completed, terminated }: NumbersRow) {
