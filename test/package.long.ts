@@ -76,6 +76,16 @@ describe("the packed package in an empty project", () => {
     expect(run(process.execPath, "batch.mjs")).toBe("KeybeatError unreachable\nTimeoutError\n");
   });
 
+  it("gives a player of game sessions, which says so where there is no service", () => {
+    writeFileSync(
+      join(folder, "game.mjs"),
+      `import { openGames } from "keybeat/game";
+       const games = openGames({ url: "http://127.0.0.1:1", token: "t", giveUpMs: 50 });
+       await games.readMatch("a").catch((error) => console.log(error.name, error.code));`,
+    );
+    expect(run(process.execPath, "game.mjs")).toBe("KeybeatError unreachable\n");
+  });
+
   it("gives types that an app compiles with", () => {
     writeFileSync(
       join(folder, "app.ts"),
@@ -83,8 +93,10 @@ describe("the packed package in an empty project", () => {
        import { startFakeServer } from "keybeat/testing";
        import { createWaitingRoom, type PlaceEvent } from "keybeat/waiting-room";
        import { type BatchOutcome, followBatch, runBatch } from "keybeat/batch";
+       import { openGames } from "keybeat/game";
        export const batch: Promise<BatchOutcome> = runBatch({ url: "u", canvasPath: "a", nodes: [{ id: "a", page: 1 }], run: ({ page }) => page });
        export const ended: Promise<string> = followBatch("id", { url: "u" }).then(({ status }) => status);
+       export const winner: Promise<string | undefined> = openGames({ url: "u", token: "t" }).readMatch("id").then(({ stats }) => stats.winner);
        export const room = createWaitingRoom({ baseUrl: "u" });
        export const type = ({ type }: PlaceEvent) => type;
        export async function main(url: string): Promise<number> {

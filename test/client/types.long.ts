@@ -92,6 +92,35 @@ export async function misuse(): Promise<void> {
 }
 `;
 
+const GAME = `
+import { KeybeatError, openGames, type CombatState } from "keybeat/game";
+export async function play(show: (text: string) => void, a: string, b: string): Promise<string | undefined> {
+  const games = openGames({ url: "u", token: async () => "t", giveUpMs: 1_000 });
+  const { session_id } = await games.createMatch({ mode: "pvp", participants: [a, b], settings: { rules: { health: 50 } } });
+  const seen = games.follow(session_id, {
+    onChange: ({ participants, phase }: CombatState) => show(phase + participants[0]?.health),
+    onEvent: ({ sequence, type }) => show(sequence + type),
+  });
+  try {
+    const { damage_dealt, new_state } = await games.act(session_id, { action_type: "attack", player_id: a, target_id: b });
+    show(String(damage_dealt + new_state.time_remaining));
+  } catch (error) {
+    if (error instanceof KeybeatError && error.code === "cooldown") show(String(error.data.ready_in));
+  }
+  const { sessions, next_cursor } = await games.listSessions({ type: "combat", limit: 5 });
+  show(String(sessions.length) + next_cursor);
+  await games.updateSession(session_id, { status: "paused", version: 1 }, { signal: AbortSignal.timeout(1) });
+  await seen;
+  return (await games.readMatch(session_id)).stats.winner;
+}
+export async function misuse(): Promise<void> {
+  // @ts-expect-error a player has a token
+  openGames({ url: "u" });
+  // @ts-expect-error no such action
+  await openGames({ url: "u", token: "t" }).act("id", { action_type: "atack", player_id: "a" });
+}
+`;
+
 const TABS = `
 import { startSharedSession, type Session } from "keybeat/client/tabs";
 export const shared: Promise<Session> = startSharedSession({ url: "u", accessKey: "k", shareTabs: true });
@@ -127,7 +156,13 @@ declare module "undici" {
 function compile(
   client: (name: string) => string,
   options: object,
-  files: Record<string, string> = { "app.ts": APP, "tabs.ts": TABS, "room.ts": ROOM, "batch.ts": BATCH },
+  files: Record<string, string> = {
+    "app.ts": APP,
+    "tabs.ts": TABS,
+    "room.ts": ROOM,
+    "batch.ts": BATCH,
+    "game.ts": GAME,
+  },
 ): string {
   const config = {
     compilerOptions: {

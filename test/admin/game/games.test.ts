@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { gameReply, gamesPage } from "../../../src/admin/game/contract.ts";
+import { gameEventsPage, gameReply, gamesPage } from "../../../src/admin/game/contract.ts";
+import { combatApi } from "../../sessions/game/combat/support/combat.ts";
 import { age, gameApi, makeMatch, newPlayer, outcome } from "../../sessions/game/support/game.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
@@ -75,6 +76,50 @@ describe("a game session for operators", () => {
     for (const path of [`/game/${randomUUID()}`, "/game/no-id", `/game/${randomUUID()}/logs`]) {
       expect(outcome(await admin().get(path))).toBe("404 session_not_found");
     }
+  });
+});
+
+describe("a match for operators", () => {
+  it("is shown with who takes part, and page by page what happened, and to look is no call for it", async () => {
+    const [a, b] = [newPlayer(), newPlayer()];
+    const { make, act, readState, read } = combatApi(app);
+    const id = await make([a, b]);
+    for (let n = 0; n < 5; n++) await act(id, a, { target_id: b });
+    const { events } = (await readState(id, a)).body;
+    const match = (await read(id, a)).body;
+    await db.sql`UPDATE game_sessions SET last_call = last_call - interval '10 seconds' WHERE session_id = ${id}`;
+    const heard = () => db.sql`SELECT last_call FROM game_sessions WHERE session_id = ${id}`;
+    const before = await heard();
+    const shown = exactly(gameReply, (await admin().get(`/game/${id}`)).body);
+    const still = ({ duration_seconds, performance_metrics, ...stats }: typeof match.stats) => stats;
+    expect({ ...shown.match, stats: still(shown.match?.stats) }).toEqual({ ...match, stats: still(match.stats) });
+    const page = exactly(gameEventsPage, (await admin().get(`/game/${id}/events?limit=2`)).body);
+    expect(page).toEqual({ events: events.slice(3), next_cursor: "4" });
+    expect((await admin().get(`/game/${id}/events?limit=3&cursor=4`)).body).toEqual({
+      events: events.slice(0, 3),
+      next_cursor: null,
+    });
+    expect(await heard()).toEqual(before);
+    for (const wrong of ["limit=0", "limit=501", "cursor=x"]) {
+      expect(outcome(await admin().get(`/game/${id}/events?${wrong}`))).toBe("400 invalid_request");
+    }
+    const bare = await api.make(a);
+    expect((await admin().get(`/game/${bare}`)).body.match).toBeUndefined();
+    for (const path of [`/game/${bare}/events`, `/game/${randomUUID()}/events`]) {
+      expect(outcome(await admin().get(path))).toBe("404 session_not_found");
+    }
+  });
+});
+
+describe("the numbers over games for operators", () => {
+  it("are what a service is told", async () => {
+    await api.make(newPlayer());
+    for (const timeframe of ["1h", "6h", "24h", "7d", "30d"]) {
+      const query = `timeframe=${timeframe}&session_type=all&metric=count`;
+      const due = await api.send("GET", `/analytics/sessions?${query}`, "service");
+      expect((await admin().get(`/game/analytics?${query}`)).body).toEqual(due.body);
+    }
+    expect(outcome(await admin().get("/game/analytics?timeframe=2h"))).toBe("400 invalid_request");
   });
 });
 
