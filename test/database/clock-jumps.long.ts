@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { cleanUpBatches } from "../../src/sessions/batch/expire.ts";
+import { cleanUpBatches } from "../../src/sessions/batch/cleanup.ts";
 import { configureBatches } from "../../src/sessions/batch/upkeep-sql.ts";
 import {
   askPlaceRow,

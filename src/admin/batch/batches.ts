@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Database } from "../../database/database.ts";
-import { settleDue } from "../../sessions/batch/expire.ts";
+import { settleDue } from "../../sessions/batch/cleanup.ts";
 import { readNodes, readRun } from "../../sessions/batch/read.ts";
 import { selectBatches, selectGroups } from "../../sessions/batch/reading-sql.ts";
 import { describeNode, describeSession } from "../../sessions/batch/session.ts";

@@ -1,6 +1,6 @@
 import type { Database } from "../../database/database.ts";
+import { settleDue } from "./cleanup.ts";
 import type { BatchStatus, ListQuery } from "./contract.ts";
-import { settleDue } from "./expire.ts";
 import { countBatches, selectBatches } from "./reading-sql.ts";
 import { describeSession } from "./session.ts";
 import { BATCH_STATUSES } from "./states.ts";

@@ -3,7 +3,7 @@
  * as nobody's silence (G6). Time moves by dating rows back.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { cleanUpBatches } from "../../../src/sessions/batch/expire.ts";
+import { cleanUpBatches } from "../../../src/sessions/batch/cleanup.ts";
 import { configureBatches } from "../../../src/sessions/batch/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
 import { setTicks } from "../../support/clock.ts";

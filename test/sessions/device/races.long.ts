@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from "vitest";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
 import { findChainFaults, maskSessionId } from "./support/chain.ts";
-import { type Answer, play, rush, startSurely, times, useRacingProgram } from "./support/races-program.ts";
+import { type Answer, play, rush, startSurely, times, untilServed, useRacingProgram } from "./support/races-program.ts";
 
 // Thousands of requests: on a busy machine they take their time.
 vi.setConfig({ testTimeout: 240_000 });
@@ -197,7 +197,8 @@ describe("heartbeats that race", () => {
     const ids = (await holdKeys(500)).map(({ session_id }) => session_id);
     await play({ count: 6, atOnce: 1 }, async () => {
       const statuses = new Set<number>();
-      const beat = async (session_id: string) => statuses.add((await ask("heartbeat", { session_id })).status);
+      const beat = async (session_id: string) =>
+        statuses.add((await untilServed(() => ask("heartbeat", { session_id }))).status);
       await times(2, () =>
         rush(
           shuffle(ids).map((session_id) => () => beat(session_id)),

@@ -1,8 +1,8 @@
 /** Batch sessions under the model's eyes: calls the verbs, moves their time, reads their rows. */
 import { AppError } from "../../../../src/errors.ts";
+import { cleanUpBatches } from "../../../../src/sessions/batch/cleanup.ts";
 import type { BatchSession, NodeItem } from "../../../../src/sessions/batch/contract.ts";
 import { eraseSession } from "../../../../src/sessions/batch/erase.ts";
-import { cleanUpBatches } from "../../../../src/sessions/batch/expire.ts";
 import { forceEnd } from "../../../../src/sessions/batch/force-end.ts";
 import {
   cancelSession,

@@ -99,6 +99,17 @@ export async function rush(calls: Array<() => Promise<unknown>>, atOnce: number)
   });
 }
 
+/** Calls until it is not turned away, as a client does; for what may happen twice. */
+export async function untilServed(call: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    const answer = await call().catch((error) => {
+      if (!(error instanceof Busy)) throw error;
+    });
+    if (answer) return answer;
+    await sleep(50);
+  }
+}
+
 /**
  * Starts until an answer comes, as a client does that was turned away, and says whom the start replaced. If the start
  * happened in a call whose own answer was lost, the rows have to tell.
