@@ -82,93 +82,126 @@ BEGIN
 END
 $$;
 
--- Whether a list of those types and statuses, and of that player if of any, has it. steps: the present jumps of the clock. Only of
--- one that may be over the rules are asked.
-CREATE OR REPLACE FUNCTION is_game_listed(
-  game game_sessions, types text[], statuses text[], player uuid, at timestamptz, steps bigint
-) RETURNS boolean
+-- Those that may be over, each found by an index; steps: the present jumps of the clock.
+CREATE OR REPLACE FUNCTION doubtful_games(at timestamptz, steps bigint) RETURNS SETOF game_sessions
 LANGUAGE sql STABLE
 AS $$
-  SELECT game.type = ANY (types) AND game.status = ANY (statuses) AND (player IS NULL OR game.player_id = player)
+  SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= at
+  UNION ALL
+  SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.clock_steps < steps AND s.not_over_before > at
+$$;
+
+-- Whether it has one of those statuses, also where its time is over and nobody has ended it. steps: the present jumps of the
+-- clock. Only of one that may be over the rules are asked.
+CREATE OR REPLACE FUNCTION is_game_in(game game_sessions, statuses text[], at timestamptz, steps bigint) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT game.status = ANY (statuses)
     AND (game.ended_at IS NOT NULL OR (game.not_over_before > at AND game.clock_steps = steps)
          OR (present_game(game, at)).status = ANY (statuses))
 $$;
 
--- The newest sessions before that one, by their numbers: of a player, those that it made or takes part in; null: of all. The caller
--- has settled what is due: what is over and not yet ended is left out where it does not fit, and not added where it does.
+-- The newest sessions before that one, by their numbers, in no order: of a player (whose: who made them or takes part in them; maker:
+-- who made them), or of all. So many at least, if there are; of each of several sources no more. The caller has settled what is
+-- due: what is over and not yet ended is left out where it does not fit, and not added where it does.
 CREATE OR REPLACE FUNCTION select_games(
-  whose uuid, types text[], statuses text[], player uuid, before bigint, at_most integer
+  whose uuid, types text[], statuses text[], maker uuid, before bigint, at_most integer
 ) RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
+SET enable_bitmapscan = off -- an index each, in its order, and no further than the page
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
   at timestamptz := clock_timestamp();
   steps bigint := (SELECT s.clock_steps FROM present_state() s);
+  one_type text;
+  one_status text;
 BEGIN
-  IF whose IS NULL AND player IS NULL THEN
+  IF whose IS NOT NULL OR maker IS NOT NULL THEN
     RETURN QUERY
-      SELECT n.number FROM unnest(types) t, unnest(statuses) u, LATERAL (
-        SELECT s.number FROM game_sessions s
-        WHERE s.type = t AND s.status = u AND s.number < before AND is_game_listed(s, types, statuses, NULL, at, steps)
-        ORDER BY s.number DESC LIMIT at_most) n
-      ORDER BY n.number DESC LIMIT at_most;
-  ELSE
+      SELECT s.number FROM game_sessions s
+      WHERE s.player_id = coalesce(whose, maker) AND s.number < before AND s.type = ANY (types)
+        AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
+      ORDER BY s.number DESC LIMIT at_most;
     RETURN QUERY
-      SELECT n.number FROM (
-        (SELECT s.number FROM game_sessions s
-         WHERE s.player_id = coalesce(whose, player) AND s.number < before
-           AND is_game_listed(s, types, statuses, player, at, steps)
-         ORDER BY s.number DESC LIMIT at_most)
-        UNION ALL
-        (SELECT s.number FROM game_participants p JOIN game_sessions s ON s.number = p.session
-         WHERE p.player_id = whose AND p.session < before AND s.player_id <> whose
-           AND is_game_listed(s, types, statuses, player, at, steps)
-         ORDER BY p.session DESC LIMIT at_most)) n
-      ORDER BY n.number DESC LIMIT at_most;
+      SELECT p.session FROM game_participants p JOIN game_sessions s ON s.number = p.session
+      WHERE p.player_id = whose AND p.session < before AND s.player_id <> whose AND s.type = ANY (types)
+        AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
+      ORDER BY p.session DESC LIMIT at_most;
+    RETURN;
   END IF;
+  FOREACH one_type IN ARRAY types LOOP
+    FOREACH one_status IN ARRAY statuses LOOP
+      RETURN QUERY
+        SELECT s.number FROM game_sessions s
+        WHERE s.type = one_type AND s.status = one_status AND s.number < before AND is_game_in(s, statuses, at, steps)
+        ORDER BY s.number DESC LIMIT at_most;
+    END LOOP;
+  END LOOP;
 END
 $$;
 
 -- How many such sessions there are, but for those beyond at_most.
-CREATE OR REPLACE FUNCTION count_games(whose uuid, types text[], statuses text[], player uuid, at_most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION count_games(whose uuid, types text[], statuses text[], maker uuid, at_most integer) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET jit = off
 AS $$
 DECLARE
   at timestamptz := clock_timestamp();
   steps bigint := (SELECT s.clock_steps FROM present_state() s);
+  one_type text;
+  one_status text;
+  total integer := 0;
+  more integer;
 BEGIN
-  IF whose IS NOT NULL OR player IS NOT NULL THEN
-    RETURN (SELECT count(*) FROM select_games(whose, types, statuses, player, 9223372036854775807, at_most));
+  IF whose IS NOT NULL OR maker IS NOT NULL THEN
+    RETURN (SELECT least(at_most, count(*)) FROM select_games(whose, types, statuses, maker, 9223372036854775807, at_most));
   END IF;
-  -- In no order, so that it stops early.
-  RETURN (
-    SELECT count(*) FROM (
-      SELECT FROM unnest(types) t, unnest(statuses) u, LATERAL (
-        SELECT FROM game_sessions s
-        WHERE s.type = t AND s.status = u AND is_game_listed(s, types, statuses, NULL, at, steps)) n
-      LIMIT at_most) c);
+  -- By the index alone, however many there are; then those that are over go, which are few.
+  FOREACH one_type IN ARRAY types LOOP
+    FOREACH one_status IN ARRAY statuses LOOP
+      SELECT count(*) INTO more FROM (
+        SELECT FROM game_sessions s WHERE s.type = one_type AND s.status = one_status LIMIT at_most - total) c;
+      total := total + more;
+    END LOOP;
+  END LOOP;
+  IF total < at_most THEN
+    total := total - (SELECT count(*) FROM doubtful_games(at, steps) s
+                      WHERE s.type = ANY (types) AND s.status = ANY (statuses) AND (present_game(s, at)).status <> ALL (statuses));
+  END IF;
+  RETURN total;
 END
 $$;
 
 -- A page of them, newest first, and how many there are in all. One row at least, which has the count; number null: there is no
 -- session on the page.
 CREATE OR REPLACE FUNCTION list_games(
-  whose uuid, types text[], statuses text[], player uuid, before bigint, at_most integer, counted integer
+  whose uuid, types text[], statuses text[], maker uuid, before bigint, at_most integer, counted integer
 ) RETURNS TABLE (total integer, game game_sessions)
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
 SET jit = off
 AS $$
+DECLARE
+  at timestamptz := clock_timestamp();
+  steps bigint := (SELECT s.clock_steps FROM present_state() s);
+  page bigint[] := ARRAY(
+    SELECT n FROM select_games(whose, types, statuses, maker, before, at_most) n ORDER BY n DESC LIMIT at_most);
 BEGIN
-  RETURN QUERY
-    SELECT c.total, g FROM (SELECT count_games(whose, types, statuses, player, counted) AS total) c
-    LEFT JOIN (
-      SELECT s.number, present_game(s, clock_timestamp()) AS g
-      FROM select_games(whose, types, statuses, player, before, at_most) n JOIN game_sessions s ON s.number = n) page ON true
-    ORDER BY page.number DESC;
+  total := count_games(whose, types, statuses, maker, counted);
+  IF cardinality(page) = 0 THEN
+    RETURN NEXT;
+  END IF;
+  FOR game IN SELECT s.* FROM game_sessions s WHERE s.number = ANY (page) ORDER BY s.number DESC LOOP
+    IF game.ended_at IS NULL AND (game.not_over_before <= at OR game.clock_steps <> steps) THEN
+      game := present_game(game, at);
+    END IF;
+    RETURN NEXT;
+  END LOOP;
 END
 $$;

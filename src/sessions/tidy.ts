@@ -1,4 +1,5 @@
 /** Sessions that end by themselves, and are kept for a time: how the kinds tidy them, piece by piece. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { REQUEST_DEADLINE_MS } from "../database/database.ts";
 import type { SettleRow } from "./contract.ts";
 
@@ -15,22 +16,34 @@ export async function settleAll(settle: Settle): Promise<void> {
 
 /**
  * Ends those whose time is over, which every reader would do for the one that it reads, and has old ones forgotten until none
- * is left, until `untilMs` (on performance.now()).
+ * is left, until `untilMs` (on performance.now()). Between two pieces it rests as long as the first took, for all others.
  */
 export async function tidy(
   { settle, forget }: { settle: Settle; forget(): Promise<number> },
   untilMs: number,
 ): Promise<{ ended: number; forgotten: number }> {
   const done = { ended: 0, forgotten: 0 };
-  for (let more = true; more; ) {
+  await inPieces(untilMs, async () => {
     const { looked_at, ended } = await settle("background", PIECE_SIZE);
     done.ended += ended;
-    more = looked_at === PIECE_SIZE && performance.now() < untilMs;
-  }
-  for (let more = true; more; ) {
+    return looked_at === PIECE_SIZE;
+  });
+  await inPieces(untilMs, async () => {
     const forgotten = await forget();
     done.forgotten += forgotten;
-    more = forgotten > 0 && performance.now() < untilMs;
-  }
+    return forgotten > 0;
+  });
   return done;
+}
+
+/** One piece at least; each says whether there may be more. */
+async function inPieces(untilMs: number, piece: () => Promise<boolean>): Promise<void> {
+  for (;;) {
+    const beganMs = performance.now();
+    if (!(await piece())) return;
+    const nowMs = performance.now();
+    const restMs = nowMs - beganMs;
+    if (nowMs + restMs >= untilMs) return;
+    await sleep(restMs);
+  }
 }

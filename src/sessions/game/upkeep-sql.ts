@@ -39,13 +39,9 @@ export async function selectGameNumbers(database: Database): Promise<GameNumbers
       WITH present AS MATERIALIZED (
         SELECT c.at, c.at - interval '1 hour' AS hour_ago, c.clock_steps
         FROM (SELECT clock_timestamp() AS at, s.clock_steps FROM present_state() s) c
-      ), doubtful AS (
-        SELECT s FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= (SELECT p.at FROM present p)
-        UNION
-        SELECT s FROM game_sessions s WHERE s.ended_at IS NULL AND s.clock_steps < (SELECT p.clock_steps FROM present p)
       ), overdue AS MATERIALIZED (
-        SELECT (d.s).type, (d.s).status, o.reason, o.since FROM present p, doubtful d, game_overdue(d.s, p.at) o
-        WHERE o.reason IS NOT NULL
+        SELECT s.type, s.status, o.reason, o.since
+        FROM present p, doubtful_games(p.at, p.clock_steps) s, game_overdue(s, p.at) o WHERE o.reason IS NOT NULL
       ), live AS (
         SELECT l.type, l.status, sum(l.n)::int AS count FROM (
           SELECT s.type, s.status, count(*) AS n FROM game_sessions s WHERE s.status IN ('active', 'paused') GROUP BY s.type, s.status
