@@ -11,7 +11,7 @@ import { story } from "./support/model-commands.ts";
 import { type Lane, openLane } from "./support/model-program.ts";
 import { tell } from "./support/model-story.ts";
 
-const STORIES = (Number(process.env.STORIES) || 2400) * inject("share");
+const STORIES = 2400 * inject("share");
 /** A failing story is told again and again until it is short. */
 const TIMEOUT_MS = 1_200_000;
 

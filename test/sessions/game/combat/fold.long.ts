@@ -28,7 +28,7 @@ it(`the events of ${FIGHTS} random fights fold to what GET says`, { timeout: 1_2
       if (!fc.PreconditionFailure.isFailure(error)) throw error;
     });
     const matches = await db.sql`
-      SELECT s.session_id AS id, c.founders, c.preparation_seconds > 0 AS "isPrepared", (c.rules->>'health')::int AS health
+      SELECT s.session_id AS id, to_json(c.founders) AS founders, c.preparation_seconds > 0 AS "isPrepared", (c.rules->>'health')::int AS health
       FROM game_combats c JOIN game_sessions s ON s.number = c.session ORDER BY s.number`;
     for (const { id, ...began } of matches) {
       const due = await readWhole(id);

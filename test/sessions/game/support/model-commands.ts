@@ -30,8 +30,8 @@ export type Command =
       player: PlayerName;
       type: (typeof ACTION_TYPES)[number];
       target: PlayerName | null;
-      /** A new one; or an action of before, the same or with another body. */
-      id: "new" | "again" | "conflict";
+      /** A new one; or the latest of the session, or its first, again; or the latest one's, with another body. */
+      id: "new" | "again" | "first again" | "conflict";
       given: { damage: number | null; eliminated: boolean | null; score: number | null };
     }
   | { do: "join"; session: SessionNumber; as: CallerName; players: PlayerName[] }
@@ -133,7 +133,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         [1, "item_use"],
       ),
       target: weighted<PlayerName | null>([4, "ann"], [6, "bob"], [4, "cyd"], [1, "dan"], [1, null]),
-      id: weighted<"new" | "again" | "conflict">([8, "new"], [2, "again"], [1, "conflict"]),
+      id: weighted<"new" | "again" | "first again" | "conflict">(
+        [9, "new"],
+        [1, "again"],
+        [2, "first again"],
+        [1, "conflict"],
+      ),
       given: fc.record({
         damage: maybe(15),
         eliminated: weighted<boolean | null>([6, null], [1, true], [1, false]),

@@ -254,7 +254,7 @@ export async function pin(db: TestDatabase, { sessions, keys, nowSeconds }: Refe
     ), participants AS (
       UPDATE game_participants p
       SET joined_at = at - make_interval(secs => (r->>'joined')::int), ready_at = (
-        SELECT jsonb_object_agg(t->>0, at - make_interval(secs => (t->>1)::int)) FROM json_array_elements(r->'ready') t)
+        SELECT jsonb_object_agg(t->>0, at - make_interval(secs => (t->>1)::int)) FROM json_array_elements(r->'ready') t WHERE p.ready_at ? (t->>0))
       FROM moment, one, json_array_elements(one.participants) r WHERE p.session = one.number AND p.player_id = (r->>'player')::uuid
     ), events AS (
       UPDATE game_events e SET at = moment.at - make_interval(secs => (r.ago #>> '{}')::int)

@@ -15,7 +15,7 @@ type Action = Call & { do: "act" } & { actionId: string };
 export async function tell(db: TestDatabase, story: Story, tally: Tally): Promise<void> {
   await empty(db);
   const reference = createReference();
-  const acted = new Map<string, Action>();
+  const acted = new Map<string, Action[]>();
   const commands = story.tidied
     ? story.commands.flatMap((command) => [command, { do: "cleanup" } as const])
     : story.commands;
@@ -48,7 +48,11 @@ function learn({ sessions }: Reference, said: Answer, due: Answer): void {
 }
 
 /** A command names sessions by how long ago they were made; a call has the id, and an action one of its own. */
-function fillIn({ sessions }: Reference, acted: Map<string, Action>, command: Exclude<Command, { do: "pass" }>): Call {
+function fillIn(
+  { sessions }: Reference,
+  acted: Map<string, Action[]>,
+  command: Exclude<Command, { do: "pass" }>,
+): Call {
   if (!("session" in command)) return command;
   const nth = command.session;
   const session =
@@ -57,12 +61,11 @@ function fillIn({ sessions }: Reference, acted: Map<string, Action>, command: Ex
   return call.do === "act" ? nameAction(acted, call) : call;
 }
 
-/** The latest action of that session is sent again, or its id with another body. */
-function nameAction(acted: Map<string, Action>, call: Call & { do: "act" }): Call {
-  const before = acted.get(call.session);
-  const again = call.id === "again" && before ? before : call;
-  const actionId = call.id !== "new" && before ? before.actionId : randomUUID();
-  const named = { ...again, actionId };
-  acted.set(call.session, named);
+/** An action of that session is sent again, or the latest one's id with another body. */
+function nameAction(acted: Map<string, Action[]>, call: Call & { do: "act" }): Call {
+  const before = acted.get(call.session) ?? [];
+  const known = call.id === "new" ? undefined : call.id === "first again" ? before[0] : before.at(-1);
+  const named = { ...(call.id === "conflict" ? call : (known ?? call)), actionId: known?.actionId ?? randomUUID() };
+  acted.set(call.session, [...before, named]);
   return { ...named, body: JSON.stringify(actionOf(named)) } as Call;
 }

@@ -334,11 +334,6 @@ export const MUTANTS: FunctionMutant[] = [
     swaps: [[" AND p.status = 'active'", ""]],
   },
   {
-    name: "a reader sees a preparation that is over",
-    fn: "read_game",
-    swaps: [["IF combat_starts(game, at) THEN", "IF false THEN"]],
-  },
-  {
     name: "an end by time forgets the beginning before it",
     fn: "settle_game",
     swaps: [
@@ -407,11 +402,6 @@ export const MUTANTS: FunctionMutant[] = [
     name: "an open match is seen by its own alone",
     fn: "may_read_game",
     swaps: [["c.session = game.number AND c.open", "false"]],
-  },
-  {
-    name: "a session without a match is one",
-    fn: "read_combat",
-    swaps: [["IF game.max_duration_seconds IS NULL THEN", "IF game.number IS NULL THEN"]],
   },
   // Lists.
   {
