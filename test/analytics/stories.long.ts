@@ -7,7 +7,7 @@ import { REACHED, story, tellStory } from "./support/story.ts";
 it("the numbers are those of the sessions after every story, at every step's edge", { timeout: 900_000 }, async () => {
   const lanes = await Promise.all(Array.from({ length: LANES }, () => cloneDatabase()));
   const tally: Tally = new Map();
-  const least = 300 * inject("share");
+  const least = 150 * inject("share");
   try {
     const missing = await tellStories(story, { least, answers: REACHED, tally }, (lane, one) =>
       tellStory(lanes[lane] as (typeof lanes)[number], one, tally),

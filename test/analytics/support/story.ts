@@ -179,7 +179,12 @@ async function run({ sql }: TestDatabase, one: Exclude<Command, { does: "look" }
     case "erase":
       return (await sql`DELETE FROM game_sessions WHERE number = ${nth(one.which)}`).count;
     case "forget match":
-      return (await sql`DELETE FROM game_combats WHERE session = ${nth(one.which)}`).count;
+      // It is no match any more, or its end would be told in its events.
+      return (
+        await sql`
+          WITH gone AS (DELETE FROM game_combats WHERE session = ${nth(one.which)} RETURNING session)
+          UPDATE game_sessions SET max_duration_seconds = NULL FROM gone WHERE number = gone.session`
+      ).count;
     case "settle":
       return (await sql`SELECT FROM settle_games(1000) s WHERE s.ended > 0`).count;
     case "fold":
