@@ -1,7 +1,7 @@
 -- Lists of matches (game-combat.sql): none is alive whose time is over.
 
 -- Matches of that status before a session. The caller has settled what is due: what is over and has not been ended yet is left
--- out. An active one may still be prepared; steps: the present jumps of the clock. In whatever joins it, it is no call.
+-- out. An active one may still be prepared. steps: the present jumps of the clock.
 CREATE OR REPLACE FUNCTION matches_of_status(of_status text, of_mode text, before bigint, at timestamptz, steps bigint)
 RETURNS SETOF game_sessions
 LANGUAGE sql STABLE
@@ -44,6 +44,25 @@ BEGIN
 END
 $$;
 
+-- How many there are, but for those beyond at_most.
+CREATE OR REPLACE FUNCTION count_combats(whose uuid, of_status text, of_mode text, at_most integer) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  newest bigint := 9223372036854775807;
+  at timestamptz := clock_timestamp();
+  steps bigint := (SELECT s.clock_steps FROM present_state() s);
+BEGIN
+  IF whose IS NOT NULL THEN
+    RETURN (SELECT count(*) FROM select_combats(whose, of_status, of_mode, newest, at_most));
+  END IF;
+  -- In no order, so that it stops early.
+  RETURN (SELECT count(*) FROM (SELECT FROM matches_of_status(of_status, of_mode, newest, at, steps) LIMIT at_most) c);
+END
+$$;
+
 -- A page of them, newest first, and how many there are in all, but for those beyond `counted`. One row at least, which has the
 -- count; number null: there is no match on the page.
 CREATE OR REPLACE FUNCTION list_combats(
@@ -55,8 +74,7 @@ SET jit = off
 AS $$
 BEGIN
   RETURN QUERY
-    SELECT c.total, page.number, page.combat FROM (
-      SELECT count(*)::integer AS total FROM select_combats(whose, of_status, of_mode, 9223372036854775807, counted)) c
+    SELECT c.total, page.number, page.combat FROM (SELECT count_combats(whose, of_status, of_mode, counted) AS total) c
     LEFT JOIN (
       SELECT s.number, view_combat(s, clock_timestamp()) AS combat
       FROM select_combats(whose, of_status, of_mode, before, at_most) n JOIN game_sessions s ON s.number = n) page ON true

@@ -1,9 +1,11 @@
 /** Every stream of events that is described, by the headers that bring it through proxies as it comes. */
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import document from "../../src/http/openapi/openapi.json" with { type: "json" };
 import { newUser } from "../sessions/waiting-room/support/room.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { serviceToken } from "../support/player-token.ts";
 import { newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
@@ -25,6 +27,15 @@ const OPENERS: Record<string, () => Promise<{ path: string; token?: string }>> =
   async "/api/v1/batch/sessions/{session_id}/events"() {
     const { body } = await app.post("/api/v1/batch/sessions", { canvas_path: "a.canvas", node_count: 1 });
     return { path: `/api/v1/batch/sessions/${body.session_id}/events` };
+  },
+  async "/api/v1/game/combat/sessions/{session_id}/events"() {
+    const token = serviceToken();
+    const { body } = await app.post(
+      "/api/v1/game/combat/sessions",
+      { mode: "pve", participants: [randomUUID()] },
+      { Authorization: `Bearer ${token}` },
+    );
+    return { path: `/api/v1/game/combat/sessions/${body.session_id}/events`, token };
   },
   async "/api/admin/events"() {
     return { path: "/api/admin/events", token: ADMIN_TOKEN };

@@ -59,7 +59,7 @@ export const gameErrors = {
     message: "This action_id belongs to another action",
   },
   cooldown: {
-    when: "the player's last action of this type was too short ago.",
+    when: "the match has not begun, or the player's last action of this type was too short ago.",
     message: "This action is not ready yet",
     data: { schema: cooldown, example: { ready_in: 0.75 } },
   },

@@ -129,16 +129,17 @@ export const combatPart: AdminPart = {
       operationId: "joinCombatSession",
       summary: "Join an open match",
       description:
-        "Yourself; a service names others. A list joins whole or not at all. Who was there before has the health, the score and the place of before.",
-      body: body(playersRequest, { oneself: {}, party: { player_ids: [example.OPPONENT] } }, { required: false }),
+        "Yourself, without a body; a service names others. A list joins whole or not at all. Who was there before has the health, the score and the place of before.",
+      body: body(playersRequest, { party: { player_ids: [example.OPPONENT] } }, { required: false }),
       answers: [answer(200, "The match.", combatSession, { joined: example.joined })],
       errors: ["not_open", "session_over", "not_active", "full"],
     }),
     ofMatch("post", "/leave", {
       operationId: "leaveCombatSession",
       summary: "Leave an open match",
-      description: "Yourself; a service names others. The place stays, and waits for whoever joins again.",
-      body: body(playersRequest, { oneself: {}, party: { player_ids: [example.OPPONENT] } }, { required: false }),
+      description:
+        "Yourself, without a body; a service names others. The place stays, and waits for whoever joins again.",
+      body: body(playersRequest, { party: { player_ids: [example.OPPONENT] } }, { required: false }),
       answers: [answer(200, "The match.", combatSession, { left: example.left })],
       errors: ["not_open", "session_over", "not_participant"],
     }),
