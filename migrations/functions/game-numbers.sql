@@ -146,23 +146,28 @@ AS $$
     SELECT s AS state, s.clock_steps, s.clock_stepped_at, game_silence() AS silence, silence_cutoff(at, game_silence()) AS cutoff
     FROM present_state() s
   ), due AS (
-    SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= at
+    -- Each in its index' order: else a plan made while the table was small may walk another index for ever.
+    (SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= at ORDER BY s.not_over_before)
     UNION ALL
     -- Dated by a clock that has jumped: silence counts from the jump at the latest.
-    SELECT s.* FROM present p, game_sessions s
-    WHERE p.clock_stepped_at <= p.cutoff AND s.ended_at IS NULL AND s.clock_steps < p.clock_steps AND s.not_over_before > at
-  ), heard AS (
-    SELECT d.*, game_deadline(d::game_sessions) AS deadline,
+    SELECT s.* FROM present p, LATERAL (
+      SELECT g.* FROM game_sessions g
+      WHERE g.ended_at IS NULL AND g.clock_steps < p.clock_steps AND g.not_over_before > at ORDER BY g.clock_steps) s
+    WHERE p.clock_stepped_at <= p.cutoff
+  -- Materialized: what is reckoned once must not be put in wherever it is named.
+  ), heard AS MATERIALIZED (
+    SELECT d.type, d.status, d.created_at, d.paused_at, d.paused_ms,
+           CASE WHEN d.max_duration_seconds IS NOT NULL THEN game_deadline(d::game_sessions) END AS deadline,
            CASE WHEN d.clock_steps = p.clock_steps THEN d.last_call ELSE least(d.last_call, p.clock_stepped_at) END AS heard
     FROM due d, present p WHERE among IS NULL OR d.number = ANY (among)
-  ), silent AS (
+  ), silent AS MATERIALIZED (
     SELECT h.*, CASE WHEN h.heard <= p.cutoff THEN least(at, silence_deadline_at(p.state, at, h.heard, p.silence)) END AS silent_since
     FROM heard h, present p
-  ), ends AS (
+  ), ends AS MATERIALIZED (
     SELECT s.*, CASE WHEN s.deadline <= least(at, s.silent_since) THEN s.deadline ELSE s.silent_since END AS since,
            s.deadline <= least(at, s.silent_since) AS by_deadline
     FROM silent s
-  ), lasted AS (
+  ), lasted AS MATERIALIZED (
     SELECT o.*, greatest(0, ms_between(o.created_at, o.since) - o.paused_ms - ms_between(o.paused_at, o.since)) AS ms
     FROM ends o WHERE o.since IS NOT NULL
   )
@@ -173,7 +178,7 @@ $$;
 
 -- What the sessions are in the numbers that a player has made or takes part in, those whose time is over as they are.
 CREATE OR REPLACE FUNCTION game_counts_of(player uuid, at timestamptz) RETURNS TABLE (
-  step timestamptz, type text, bucket smallint, sessions bigint, paused bigint, completed bigint, terminated bigint,
+  step timestamptz, type text, bucket smallint, sessions integer, paused integer, completed integer, terminated integer,
   duration_ms bigint, actions bigint, refused bigint
 )
 LANGUAGE plpgsql STABLE
@@ -187,9 +192,7 @@ DECLARE
     SELECT p.session FROM game_participants p WHERE p.player_id = player);
 BEGIN
   RETURN QUERY
-    SELECT c.step, c.type, c.bucket, c.sessions::bigint, c.paused::bigint, c.completed::bigint, c.terminated::bigint,
-           c.duration_ms, c.actions, c.refused
-    FROM game_sessions s, game_counts(s) c WHERE s.number = ANY (own)
+    SELECT c.* FROM unnest(own) o (number) JOIN game_sessions s ON s.number = o.number, game_counts(s) c
     UNION ALL
     SELECT o.step, o.type, o.bucket, 0, o.paused, o.completed, o.terminated, o.duration_ms, 0, 0
     FROM overdue_game_counts(at, own) o;
@@ -217,8 +220,7 @@ BEGIN
   SELECT * INTO frame FROM game_timeframes() t WHERE t.timeframe = of_timeframe;
   begins := date_bin(frame.step, at - frame.lasts, timestamptz 'epoch');
   WITH counted AS (
-    SELECT r.step, r.type, r.bucket, r.sessions::bigint, r.paused::bigint, r.completed::bigint, r.terminated::bigint,
-           r.duration_ms, r.actions, r.refused
+    SELECT r.step, r.type, r.bucket, r.sessions, r.paused, r.completed, r.terminated, r.duration_ms, r.actions, r.refused
     FROM game_rollups r WHERE is_service
     UNION ALL
     SELECT o.step, o.type, o.bucket, 0, o.paused, o.completed, o.terminated, o.duration_ms, 0, 0
@@ -228,7 +230,7 @@ BEGIN
   ), sums AS MATERIALIZED (
     SELECT CASE WHEN c.step >= begins THEN date_bin(frame.step, c.step, timestamptz 'epoch') END AS period, c.type, c.bucket,
            sum(c.sessions) AS sessions, sum(c.paused) AS paused, sum(c.completed) AS completed, sum(c.terminated) AS terminated,
-           sum(c.duration_ms) AS duration_ms, sum(c.actions) AS actions, sum(c.refused) AS refused
+           sum(c.duration_ms)::bigint AS duration_ms, sum(c.actions)::bigint AS actions, sum(c.refused)::bigint AS refused
     FROM counted c WHERE of_type IS NULL OR c.type = of_type GROUP BY 1, 2, 3
   ), within AS (
     SELECT * FROM sums s WHERE s.period IS NOT NULL
@@ -237,11 +239,15 @@ BEGIN
     FROM (SELECT w.bucket, sum(w.completed + w.terminated) AS ended FROM within w WHERE w.bucket IS NOT NULL GROUP BY w.bucket) b
   ), types AS (
     SELECT w.type, sum(w.sessions) AS sessions FROM within w GROUP BY w.type
+  ), told AS MATERIALIZED (
+    SELECT w.period, sum(w.sessions) AS sessions, sum(w.completed) AS completed, sum(w.completed + w.terminated) AS ended,
+           sum(w.duration_ms) AS duration_ms
+    FROM within w GROUP BY w.period
   ), periods AS (
-    SELECT p.period, coalesce(sum(w.sessions), 0) AS sessions, coalesce(sum(w.completed), 0) AS completed,
-           coalesce(sum(w.completed + w.terminated), 0) AS ended, coalesce(sum(w.duration_ms), 0) AS duration_ms
-    FROM (SELECT g FROM generate_series(begins, at, frame.step) g UNION SELECT w.period FROM within w) p (period)
-    LEFT JOIN within w ON w.period = p.period GROUP BY p.period
+    SELECT p.period, coalesce(t.sessions, 0) AS sessions, coalesce(t.completed, 0) AS completed, coalesce(t.ended, 0) AS ended,
+           coalesce(t.duration_ms, 0) AS duration_ms
+    FROM (SELECT g FROM generate_series(begins, at, frame.step) g UNION SELECT t.period FROM told t) p (period)
+    LEFT JOIN told t ON t.period = p.period
   )
   SELECT t.*, (SELECT bucket_ms(min(r.bucket)) FROM ranks r WHERE r.upto >= ceil(0.5 * r.ended) AND r.ended > 0),
          (SELECT bucket_ms(min(r.bucket)) FROM ranks r WHERE r.upto >= ceil(0.95 * r.ended) AND r.ended > 0),

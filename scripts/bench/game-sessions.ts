@@ -22,10 +22,13 @@ export const newSession = (n: number) => ({
   settings: SETTINGS,
 });
 
+/** To pgbench a word after a colon is a variable. */
+const spaced = (data: object) => JSON.stringify(data).replaceAll(":", ": ");
+
 /** The statement of a create alone. */
 export const CREATE_SCRIPT = `
-SELECT outcome FROM create_game(gen_random_uuid(), gen_random_uuid(), 'player', '${JSON.stringify(METADATA)}',
-  '${JSON.stringify(SETTINGS)}', 'pgbench', NULL, NULL);
+SELECT outcome FROM create_game(gen_random_uuid(), gen_random_uuid(), 'player', '${spaced(METADATA)}', '${spaced(SETTINGS)}',
+  'pgbench', NULL, NULL);
 `;
 
 /** Numbers `from` to `to - 1`, created within the last 24 hours: two of three live, the others over after up to three hours. */
@@ -34,10 +37,10 @@ export async function seedGames(sql: postgres.Sql, { from, to }: { from: number;
     WITH made AS (
       INSERT INTO game_sessions (session_id, type, player_id, status, metadata, settings, created_at, updated_at, ended_at,
                                  ended_reason, last_call, clock_steps, not_over_before, last_entry)
-      SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, (${sql.array(TYPES)}::text[])[1 + n % 4],
+      SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, (${`{${TYPES}}`}::text[])[1 + n % 4],
              ('00000000-0000-4000-8001-' || lpad((n / 10)::text, 12, '0'))::uuid, CASE WHEN n % 3 > 0 THEN 'active' ELSE 'completed' END,
              ${sql.json(METADATA)}, ${sql.json(SETTINGS)}, c.at, c.at,
-             CASE WHEN n % 3 = 0 THEN c.at + (n * 7919 % 10800) * interval '1 second' END, CASE WHEN n % 3 = 0 THEN 'requested' END,
+             CASE WHEN n % 3 = 0 THEN c.at + (n::bigint * 7919 % 10800) * interval '1 second' END, CASE WHEN n % 3 = 0 THEN 'requested' END,
              now(), s.clock_steps, CASE WHEN n % 3 > 0 THEN now() + game_silence() END, 1
       FROM generate_series(${from}::int, ${to - 1}::int) n, present_state() s,
         LATERAL (SELECT now() - (n::bigint * 7919 % 86400) * interval '1 second' AS at) c

@@ -120,14 +120,15 @@ await runBenchmark(async (teardown) => {
   else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(40)} ${value ?? "-"}`);
 });
 
-/** One call after the other. What is made is ended too. */
+/** One call after the other; `health` is the least that a call with a question to the database takes. What is made is ended too. */
 async function measureEach(call: Call, size: number, matches: Match[]): Promise<Record<string, Load>> {
   const time = { seconds: seconds / 5, connections: 1 };
   let turn = 0;
-  const live = () => gameId(Math.floor((turn++ * 7_919) % (size / 3)) * 3 + 1);
+  const live = () => gameId(((turn++ * 7_919) % Math.floor(size / 3)) * 3 + 1);
   const measure = (...to: Parameters<Call>) => load(time, () => call(...to));
   const made: string[] = [];
 
+  const health = await measure("GET", "/health");
   const read = await load(time, () => call("GET", `/sessions/${live()}`));
   const update = await load(time, () => call("PUT", `/sessions/${live()}`, { metadata: { turn } }));
   const list = await measure("GET", "/sessions?limit=20");
@@ -148,10 +149,11 @@ async function measureEach(call: Call, size: number, matches: Match[]): Promise<
   for (const id of made) ends.push((await call("DELETE", `/sessions/${id}`)).ms);
   const end = describeCalls(ends, time.seconds);
   const lists = { list, list_of_active, list_of_player, list_of_matches };
-  return { create, read, update, end, ...lists, action, state, analytics, analytics_30d };
+  return { health, create, read, update, end, ...lists, action, state, analytics, analytics_30d };
 }
 
 async function runFloor({ url, folder }: BenchDatabase, signal: AbortSignal): Promise<LoadReport | undefined> {
   const pgbench = findProgram("pgbench");
-  return pgbench && runPgbench(pgbench, CREATE_SCRIPT, { seconds, databaseUrl: url, folder, signal });
+  if (pgbench === undefined) return undefined;
+  return runPgbench(pgbench, CREATE_SCRIPT, { seconds, databaseUrl: url, folder, signal });
 }

@@ -86,29 +86,28 @@ describe("the speed of game sessions", () => {
       SELECT ${randomUUID()}, now() - n * interval '10 minutes', 10, 1 + n % 3, 2.5 * (1 + n % 3),
              ARRAY[0, 1, n % 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
       FROM generate_series(0, 6000) n`;
-    const tell = async () => {
-      const [row] = await db.sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::float8 AS now`;
-      return Promise.all(
+    const [clock] = await db.sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::float8 AS now`;
+    const tell = () =>
+      Promise.all(
         (Object.keys(FRAMES) as Frame[]).map(async (frame) => {
           const { lasts, step } = FRAMES[frame];
-          const begins = Math.floor((row?.now - lasts) / step) * step;
+          const begins = Math.floor((clock?.now - lasts) / step) * step;
           const [sum] = await db.sql`
             SELECT p.told->'calls' AS calls, p.told->'total_ms' AS ms, p.told->'buckets' AS buckets, round((p.told->'seconds')::numeric) AS s
             FROM game_performance_since(timestamptz 'epoch' + ${begins}::float8 * interval '1 microsecond',
-                                        timestamptz 'epoch' + ${row?.now}::float8 * interval '1 microsecond') AS p (told)`;
+                                        timestamptz 'epoch' + ${clock?.now}::float8 * interval '1 microsecond') AS p (told)`;
           return sum;
         }),
       );
-    };
-    const before = (await tell()).map((sum) => ({ ...sum, s: undefined }));
+    const before = await tell();
     expect(new Set(before.map((sum) => JSON.stringify(sum))).size).toBe(5);
     await foldNumbers(db.database, Number.POSITIVE_INFINITY);
-    expect((await tell()).map((sum) => ({ ...sum, s: undefined }))).toEqual(before);
+    expect(await tell()).toEqual(before);
     const [row] =
       await db.sql`SELECT count(*)::int AS n, min(at) > now() - interval '33 days' AS recent FROM game_performance`;
     expect(row?.n).toBeLessThan(120);
     expect(row?.recent).toBe(true);
     await foldNumbers(db.database, Number.POSITIVE_INFINITY);
-    expect((await db.sql`SELECT count(*)::int AS n FROM game_performance`)[0]?.n).toBe(row?.n);
+    expect((await db.sql`SELECT count(*)::int AS n FROM game_performance`)[0]?.n).toBeLessThanOrEqual(row?.n);
   });
 });

@@ -93,3 +93,30 @@ describe("npm run bench:batch", () => {
     expect(progress).toContain("--nodes is a multiple of 50");
   });
 });
+
+describe("npm run bench:game", () => {
+  it("measures each call beside few and more sessions, their matches, and what is kept of them", async () => {
+    const { code, output, progress } = await run("game", [
+      "--sessions",
+      "100",
+      "--clients",
+      "3",
+      "--seconds",
+      "1",
+      "--json",
+    ]);
+    expect(code, progress).toBe(0);
+    const result = JSON.parse(output);
+    expect(result.matches).toBe(2);
+    expect(result.creates_per_second).toBeGreaterThan(0);
+    expect(result.actions_per_second).toBeGreaterThan(0);
+    for (const size of [10, 100]) {
+      for (const call of ["create", "read", "update", "end", "list", "action", "state", "analytics"]) {
+        expect(result[`${call}_beside_${size}_p95_ms`], `${call} beside ${size}`).toBeGreaterThan(0);
+      }
+    }
+    expect(result.bytes_a_session).toBeGreaterThan(0);
+    expect(result.bytes_a_session).toBeLessThan(4_096);
+    expect(result.rollups).toBeGreaterThan(0);
+  }, 180_000);
+});

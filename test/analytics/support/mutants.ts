@@ -57,7 +57,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "a match whose time is up goes on while it is heard of",
     fn: "overdue_game_counts",
-    swaps: [["game_deadline(d::game_sessions) AS deadline", "NULL::timestamptz AS deadline"]],
+    swaps: [["THEN game_deadline(d::game_sessions) END", "THEN NULL::timestamptz END"]],
   },
   {
     name: "the pause of an overdue session is played",
@@ -77,7 +77,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "a jump of the clock is not looked at",
     fn: "overdue_game_counts",
-    swaps: [["p.clock_stepped_at <= p.cutoff AND", "false AND"]],
+    swaps: [["WHERE p.clock_stepped_at <= p.cutoff", "WHERE false"]],
   },
   {
     name: "a moment before a jump of the clock is taken as it stands",
