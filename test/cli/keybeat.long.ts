@@ -20,6 +20,12 @@ const COMMANDS: Array<[command: string, mustSay: RegExp[]]> = [
   ["batch show", [/failed ones first/, /--json/]],
   ["batch follow", [/exit code 0: completed, 1: not/, /130/, /While the database is away/, /--json/]],
   ["batch cancel", [/its worker is told/, /--reason/, /--json/]],
+  ["games", [/list/, /show/, /follow/, /end/]],
+  ["games list", [/newest first/, /--type.*combat.*custom/, /--status.*active.*terminated/, /--limit/, /--json/]],
+  ["games show", [/who takes part/, /--json/]],
+  ["games follow", [/exit code 0: completed, 1: not/, /130/, /While the database is away/, /no call/, /--json/]],
+  ["games end", [/as terminated/, /--reason/, /--json/]],
+  ["token", [/JWT_SECRET/, /--sub/, /--role.*service/s, /--expires.*1h/s, /--json/]],
   [
     "check",
     [/spare/, /takes the key over/, /left free/, /older subset/, /--expiry/, /--json/, /Example/, /Exit codes/],

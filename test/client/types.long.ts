@@ -176,6 +176,7 @@ function compile(
         "keybeat/client/tabs": [client("tabs/index")],
         "keybeat/waiting-room": [client("waiting-room/index")],
         "keybeat/batch": [client("batch/index")],
+        "keybeat/game": [client("game/index")],
         "keybeat/testing": [client("testing/index")],
       },
       ...options,

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(async () => void (await server.stop()));
 
 it("the match in the README works when it is pasted", async () => {
-  const { stdout, stderr } = await runPasted("Game sessions", server.url, { TOKEN: serviceToken() });
+  const { stdout, stderr } = await runPasted("Game sessions", server.url, { "paste-a-token-here": serviceToken() });
   expect(stderr).toBe("");
   const lines = stdout.trimEnd().split("\n");
   expect(lines.sort()).toEqual(["1 action", "2 action", "3 ended", "90", "finished"]);
