@@ -92,7 +92,8 @@ describe("processWithLimit", () => {
     const one = async () => {
       running++;
       most = Math.max(most, running);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await expect.poll(() => most).toBeGreaterThan(1);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // for one too many to come
       running--;
       return 1;
     };
