@@ -313,7 +313,27 @@ BEGIN
 END
 $$;
 
--- Players go, all of them or none. Their places stay theirs.
+-- Those of the players who are active go. Their places stay theirs; if nobody is left to go on with, the match ends. The caller
+-- holds the session.
+CREATE OR REPLACE FUNCTION let_go(game game_sessions, at timestamptz, players uuid[]) RETURNS game_sessions
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  gone uuid[];
+BEGIN
+  WITH left_it AS (
+    UPDATE game_participants p SET status = 'disconnected'
+    WHERE p.session = game.number AND p.player_id = ANY (players) AND p.status = 'active' RETURNING p.player_id, p.place)
+  SELECT coalesce(array_agg(l.player_id ORDER BY l.place), '{}') INTO gone FROM left_it l;
+  game := tell_passage(game, at, 'left', gone);
+  IF cardinality(gone) > 0 THEN
+    game := decide_combat(game, at);
+  END IF;
+  RETURN game;
+END
+$$;
+
+-- Players go, all of them or none.
 -- outcome: left | not_participant | as of refuse_passage
 CREATE OR REPLACE FUNCTION leave_combat(
   id uuid, by_player uuid, is_service boolean, players uuid[],
@@ -325,7 +345,6 @@ SET jit = off
 AS $$
 DECLARE
   at timestamptz;
-  gone uuid[];
 BEGIN
   game := enter_game(id);
   at := clock_timestamp();
@@ -338,14 +357,7 @@ BEGIN
     RETURN;
   END IF;
   outcome := 'left';
-  WITH left_it AS (
-    UPDATE game_participants p SET status = 'disconnected'
-    WHERE p.session = game.number AND p.player_id = ANY (players) AND p.status = 'active' RETURNING p.player_id, p.place)
-  SELECT coalesce(array_agg(l.player_id ORDER BY l.place), '{}') INTO gone FROM left_it l;
-  game := tell_passage(game, at, 'left', gone);
-  IF cardinality(gone) > 0 THEN
-    game := decide_combat(game, at);
-  END IF;
+  game := let_go(game, at, players);
   combat := view_combat(game, at);
 END
 $$;

@@ -30,9 +30,9 @@ BEGIN
     IF game.ended_at IS NOT NULL THEN
       ended := ended + 1;
     ELSE
-      -- At least a second away, or a session that lives by an outage of ours would be looked at again and again.
+      -- Its silence at least a second away, or a session that lives by an outage of ours would be looked at again and again.
       game.not_over_before :=
-        greatest(least(game_silent_until(game), game_deadline(game)), clock_timestamp() + interval '1 second');
+        least(greatest(game_silent_until(game), clock_timestamp() + interval '1 second'), game_deadline(game));
       PERFORM keep_game_call(game);
     END IF;
   END LOOP;
@@ -124,6 +124,10 @@ BEGIN
   PERFORM limit_waiting();
   FOREACH game IN ARRAY games LOOP
     IF EXISTS (SELECT FROM game_participants p WHERE p.session = game.number AND p.player_id <> player) THEN
+      game := enter_game(game.session_id);
+      IF game.ended_at IS NULL THEN
+        game := let_go(game, clock_timestamp(), ARRAY[player]);
+      END IF;
       PERFORM make_player_nobody(game, player);
     ELSE
       DELETE FROM game_sessions s WHERE s.number = game.number;

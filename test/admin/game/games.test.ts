@@ -23,7 +23,7 @@ describe("the operator's list of game sessions", () => {
     const [player, other] = [newPlayer(), newPlayer()];
     const mine = await api.make(player, { type: "auth" });
     const theirs = await api.make(other);
-    const match = await makeMatch(db, api, other, [player]);
+    const match = await makeMatch(api, other, [player]);
     await api.update(theirs, other, { status: "paused" });
     expect(await found({ search: mine })).toEqual([mine]);
     expect(await found({ search: mine.slice(0, 8).toUpperCase() })).toEqual([mine]);

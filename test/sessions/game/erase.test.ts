@@ -52,7 +52,7 @@ describe("erasing a player", () => {
         headers,
       );
       await api.terminate(body.session_id, player, { reason: `reason-${word}` });
-      await makeMatch(db, api, player);
+      await makeMatch(api, player);
       return body.session_id;
     };
     const [id] = [await trace(gone, "gonegone"), await trace(kept, "keptkept")];
@@ -72,14 +72,31 @@ describe("erasing a player", () => {
     expect(await erase(gone)).toBe("404 player_not_found");
   });
 
+  it("lets it leave a match that is being played, which ends where one is left", async () => {
+    const [player, other, third] = [newPlayer(), newPlayer(), newPlayer()];
+    const [ends, goesOn] = [await makeMatch(api, other, [player]), await makeMatch(api, other, [player, third])];
+    expect(await erase(player)).toBe("200");
+    const statuses = async (match: string) => {
+      const { body } = await api.send("GET", `/combat/sessions/${match}`, other);
+      return [
+        body.status,
+        body.participants.map(({ status }: { status: string }) => status),
+        body.stats?.winner ?? body.winner,
+      ];
+    };
+    expect(await statuses(ends)).toEqual(["completed", ["active", "disconnected"], other]);
+    expect(await statuses(goesOn)).toEqual(["active", ["active", "disconnected", "active"], undefined]);
+  });
+
   it("puts a nobody in its place in matches that others are in: all else stays as it was", async () => {
     const [player, other] = [newPlayer(), newPlayer()];
-    const match = await makeMatch(db, api, other, [player]);
+    const match = await makeMatch(api, other, [player]);
     await addHit(match, 1, [player, other], { shout: "mine" });
     await addHit(match, 2, [other, player], { shout: "theirs" });
     await api.update(match, other, { metadata: { rivals: [player] }, settings: { first: player } });
     await db.sql`
       UPDATE game_combats SET winner = ${player} WHERE session = (SELECT number FROM game_sessions WHERE session_id = ${match})`;
+    await api.terminate(match, other);
     const before = await contentsOf(match);
     expect(await erase(player)).toBe("200");
     expect(await find(player, player.toUpperCase(), "mine")).toEqual([]);
@@ -97,7 +114,7 @@ describe("erasing a player", () => {
 
   it("takes from a match that it made for others what it said, and leaves the match", async () => {
     const [player, other] = [newPlayer(), newPlayer()];
-    const match = await makeMatch(db, api, player, [other]);
+    const match = await makeMatch(api, player, [other]);
     await api.update(match, player, { metadata: { text: "metameta" }, settings: { rules: { health: 5 } } });
     await api.terminate(match, player, { reason: "whywhy" });
     expect(await erase(player)).toBe("200");
@@ -126,7 +143,7 @@ describe("erasing a player", () => {
 
   it("at once with one that has a match in common waits for it, and both are erased", async () => {
     const [one, two, three] = [newPlayer(), newPlayer(), newPlayer()];
-    for (let n = 0; n < 5; n++) await makeMatch(db, api, n % 2 ? one : two, [n % 2 ? two : one, three]);
+    for (let n = 0; n < 5; n++) await makeMatch(api, n % 2 ? one : two, [n % 2 ? two : one, three]);
     expect(await Promise.all([erase(one), erase(two)])).toEqual(["200", "200"]);
     expect(await find(one, two)).toEqual([]);
     expect((await api.list(three)).body.total_count).toBe(5);
@@ -136,7 +153,7 @@ describe("erasing a player", () => {
     const [player, other] = [newPlayer(), newPlayer()];
     await api.make(player);
     await api.terminate(await api.make(player), player);
-    await makeMatch(db, api, player, [other]);
+    await makeMatch(api, player, [other]);
     await erase(player);
     const [row] = await db.sql`
       SELECT (SELECT sum(sessions)::int FROM game_rollups) AS told, (SELECT count(*)::int FROM game_sessions) AS rows,

@@ -59,9 +59,9 @@ describe("a list of sessions", () => {
     const [player, other] = [newPlayer(), newPlayer()];
     const mine = await api.make(player, { metadata: { a: 1 } });
     await api.make(other);
-    const guest = await makeMatch(db, api, other, [player]);
-    const host = await makeMatch(db, api, player, [other]);
-    await makeMatch(db, api, other, [], true); // open, and it takes no part in it
+    const guest = await makeMatch(api, other, [player]);
+    const host = await makeMatch(api, player, [other]);
+    await makeMatch(api, other, [], true); // open, and it takes no part in it
     const { body, headers } = await api.list(player);
     expect(headers.get("cache-control")).toBe("no-store");
     expect(idsOf(body.sessions)).toEqual([host, guest, mine]);
@@ -108,7 +108,7 @@ describe("a list of sessions", () => {
   it("of another player has what the caller plays in, and a service finds all of it", async () => {
     const [player, other] = [newPlayer(), newPlayer()];
     await api.make(other);
-    const shared = await makeMatch(db, api, other, [player]);
+    const shared = await makeMatch(api, other, [player]);
     await api.make(player);
     const { body } = await api.list(player, `player_id=${other.toUpperCase()}`);
     expect([idsOf(body.sessions), body.total_count]).toEqual([[shared], 1]);
@@ -153,7 +153,7 @@ describe("a list of sessions", () => {
 describe("a session whose time is over, with the cleanup off", () => {
   /** Two of three are over, and nobody has looked at them. */
   async function makeOverdue(player: string) {
-    const [live, silent, late] = [await api.make(player), await api.make(player), await makeMatch(db, api, player)];
+    const [live, silent, late] = [await api.make(player), await api.make(player), await makeMatch(api, player)];
     await age(db, silent, 86_401);
     await age(db, late, 61);
     return { live, silent, late };

@@ -94,7 +94,7 @@ describe("a session's log", () => {
 
   it("is read by who may read the session, and a wrong page is refused", async () => {
     const [player, guest, stranger] = [newPlayer(), newPlayer(), newPlayer()];
-    const id = await makeMatch(db, api, player, [guest]);
+    const id = await makeMatch(api, player, [guest]);
     expect(outcome(await api.logs(id, guest))).toBe("200");
     expect(outcome(await api.logs(id, "service"))).toBe("200");
     expect(outcome(await api.logs(id, stranger))).toBe("404 session_not_found");
@@ -117,7 +117,7 @@ describe("what has happened in a session", () => {
       errors_count: 0,
       performance_metrics: { actions_per_minute: 0 },
     });
-    const match = await makeMatch(db, api, player);
+    const match = await makeMatch(api, player);
     await db.sql`
       UPDATE game_combats SET last_sequence = 12, refused_actions = 3, total_actions = 9
       WHERE session = (SELECT number FROM game_sessions WHERE session_id = ${match})`;

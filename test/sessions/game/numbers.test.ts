@@ -34,7 +34,7 @@ describe("the numbers of game sessions", () => {
     for (const type of ["combat", "player", "player", "custom"]) await api.make(player, { type });
     const paused = await api.make(player, { type: "auth" });
     await api.update(paused, player, { status: "paused" });
-    await makeMatch(db, api, player);
+    await makeMatch(api, player);
     expect(await read()).toEqual({
       live: { "combat active": 2, "player active": 2, "custom active": 1, "auth paused": 1 },
       ended: {},
@@ -42,7 +42,7 @@ describe("the numbers of game sessions", () => {
   });
 
   it("count a session whose time is over as ended, before and after somebody has ended it", async () => {
-    const [silent, late, standing] = [await api.make(player), await makeMatch(db, api, player), await api.make(player)];
+    const [silent, late, standing] = [await api.make(player), await makeMatch(api, player), await api.make(player)];
     await api.update(standing, player, { status: "paused" });
     for (const id of [silent, standing]) await age(id, DAY + 10);
     await age(late, 70);

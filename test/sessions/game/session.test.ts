@@ -9,7 +9,7 @@ const db = useDatabase();
 const app = useApp(db);
 const api = gameApi(app);
 const age = (id: string, seconds: number) => ageOf(db, id, seconds);
-const makeMatch = (player: string, others?: string[], open?: boolean) => makeMatchOf(db, api, player, others, open);
+const makeMatch = (player: string, others?: string[], open?: boolean) => makeMatchOf(api, player, others, open);
 
 const rollups = async () => {
   const [row] = await db.sql`

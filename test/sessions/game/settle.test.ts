@@ -125,7 +125,7 @@ describe("the cleanup", () => {
       await age(id, days * DAY);
       return id;
     };
-    const match = () => makeMatch(db, api, player, [newPlayer()]);
+    const match = () => makeMatch(api, player, [newPlayer()]);
     const [recent, old, oldMatch] = [await ended(29.9), await ended(30.1), await ended(30.1, match)];
     const [long, left] = [await api.make(player), await api.make(player)];
     for (const id of [long, left]) await age(id, 60 * DAY);

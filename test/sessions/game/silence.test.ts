@@ -103,7 +103,7 @@ describe("silence", () => {
   });
 
   it("ends what is paused too, a match as well, and says how long the limit is", async () => {
-    const ids = [await paused(), await paused(() => makeMatch(db, api, player))];
+    const ids = [await paused(), await paused(() => makeMatch(api, player))];
     for (const id of ids) {
       await age(id, DAY - 10);
       expect((await api.read(id, player)).body.status).toBe("paused");
@@ -157,7 +157,7 @@ describe("our own outage", () => {
   );
 
   it("gives a match no credit for its whole time", async () => {
-    const id = await makeMatch(db, api, player);
+    const id = await makeMatch(api, player);
     await age(id, 100);
     await setTicks(db, { lastTick: 90 });
     expect((await api.read(id, player)).body).toMatchObject({ status: "completed", ended_reason: "max_duration" });
@@ -171,7 +171,7 @@ describe("a match's whole time", () => {
     [61, "completed", "max_duration"],
     [40 * DAY, "completed", "max_duration"], // silent too, but that came later
   ])("after %i s of 60 it is %s", async (seconds, status, ended_reason) => {
-    const id = await makeMatch(db, api, player);
+    const id = await makeMatch(api, player);
     await age(id, seconds);
     const { body } = await api.details(id, player, "include_stats=true&include_logs=true");
     expect(body).toMatchObject({ status, ...(ended_reason && { ended_reason }) });
@@ -182,7 +182,7 @@ describe("a match's whole time", () => {
   });
 
   it("does not run while it is paused, and ends it so much later", async () => {
-    const id = await makeMatch(db, api, player);
+    const id = await makeMatch(api, player);
     await age(id, 30);
     await api.update(id, player, { status: "paused" });
     await age(id, 1000);

@@ -53,7 +53,7 @@ const WRONG: Record<string, string | undefined> = {
 let match: string;
 beforeAll(async () => {
   const own = gameApi(loose);
-  match = await makeMatch(db, own, player, [newPlayer()]);
+  match = await makeMatch(own, player, [newPlayer()]);
 });
 afterAll(async () => {
   expect((await api.read(match, good)).body).toMatchObject({ status: "active", version: 1 });

@@ -153,7 +153,7 @@ describe("a change of a session", () => {
 
   it("is for who made it and for a service; another participant is told so, a stranger that there is none", async () => {
     const [player, guest, stranger] = [newPlayer(), newPlayer(), newPlayer()];
-    const id = await makeMatch(db, api, player, [guest]);
+    const id = await makeMatch(api, player, [guest]);
     const before = await rowOf(id);
     for (const [as, expected] of [
       [guest, "403 forbidden"],
@@ -208,7 +208,7 @@ describe("the time paused", () => {
 
   it("moves a match's end, and both moves are events of it", async () => {
     const player = newPlayer();
-    const id = await makeMatch(db, api, player);
+    const id = await makeMatch(api, player);
     const deadline = async () =>
       (await db.sql`SELECT game_deadline(s) AS at FROM game_sessions s WHERE session_id = ${id}`)[0]?.at;
     const before = await deadline();

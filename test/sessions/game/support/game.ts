@@ -49,28 +49,12 @@ export const age = ({ sql }: TestDatabase, id: string, seconds: number) => sql`
       paused_at = s.paused_at - by, last_call = s.last_call - by, not_over_before = s.not_over_before - by
   FROM make_interval(secs => ${seconds}) by WHERE s.session_id = ${id}`;
 
-/** A session of that player's becomes a match of a minute, as it is stored. */
-export async function makeMatch(
-  { sql }: TestDatabase,
-  api: GameApi,
-  player: string,
-  others: string[] = [],
-  open = false,
-): Promise<string> {
-  const id = await api.make(player, { type: "combat" });
-  const [row] = await sql`
-    UPDATE game_sessions SET max_duration_seconds = 60, not_over_before = created_at + interval '60 seconds'
-    WHERE session_id = ${id} RETURNING number, created_at`;
-  const { number, created_at } = row as unknown as { number: number; created_at: Date };
-  await sql`
-    INSERT INTO game_combats (session, mode, rules, founders, open, started_at)
-    VALUES (${number}, 'pvp', '{}', ${`{${[player, ...others].join()}}`}::uuid[], ${open}, ${created_at})`;
-  for (const [at, one] of [player, ...others].entries()) {
-    await sql`
-      INSERT INTO game_participants (session, player_id, place, joined_at, health)
-      VALUES (${number}, ${one}, ${at + 1}, ${created_at}, 100)`;
-  }
-  return id;
+/** A match of a minute that the player makes, with others or open to all. Returns its id. */
+export async function makeMatch(api: GameApi, player: string, others: string[] = [], open = false): Promise<string> {
+  const match = { mode: "pvp", participants: [player, ...others], settings: { max_duration: 60, rules: { open } } };
+  const { status, body } = await api.send("POST", "/combat/sessions", player, match);
+  expect(status).toBe(201);
+  return body.session_id;
 }
 
 export const newPlayer = (): string => randomUUID();
