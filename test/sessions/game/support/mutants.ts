@@ -303,11 +303,6 @@ export const MUTANTS: FunctionMutant[] = [
   },
   { name: "who began alone wins at once", fn: "combat_decision", swaps: [["IF began_as > 1 THEN", "IF true THEN"]] },
   {
-    name: "a match is decided before it begins",
-    fn: "combat_decision",
-    swaps: [["combat.started_at IS NULL OR ", ""]],
-  },
-  {
     name: "who joined before it began does not count",
     fn: "combat_decision",
     swaps: [["IF combat.preparation_seconds > 0 THEN", "IF false THEN"]],
