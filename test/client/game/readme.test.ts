@@ -15,7 +15,7 @@ afterAll(async () => void (await server.stop()));
 it("the match in the README works when it is pasted", async () => {
   const { stdout, stderr } = await runPasted("Game sessions", server.url, { "paste-a-token-here": serviceToken() });
   expect(stderr).toBe("");
-  const lines = stdout.trimEnd().split("\n");
-  expect(lines.sort()).toEqual(["1 action", "2 action", "3 ended", "90", "finished"]);
-  expect(stdout.endsWith("finished\n")).toBe(true);
+  // How many states are seen before the last depends on who is faster.
+  expect(stdout).toMatch(/^((active [01]|90)\n)*90\n((active [012]|finished 3)\n)*eliminated\n$/);
+  expect(stdout).toContain("finished 3\n");
 });
