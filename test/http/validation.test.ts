@@ -132,7 +132,7 @@ async function ask(
 async function state(): Promise<string> {
   const tables = await db.sql`
     SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
-      AND relname NOT IN ('service_state', 'service_state_stand_ins', 'refusal_counts', 'live_peaks', 'limit_counts')`;
+      AND relname NOT IN ('service_state', 'service_state_stand_ins', 'refusal_counts', 'live_peaks', 'limit_counts', 'game_performance')`;
   expect(tables.length).toBeGreaterThan(8);
   const rows = tables.map(({ relname }) => `SELECT '${relname} ' || t::text AS line FROM ${relname} t`);
   const [all] = await db.sql.unsafe(

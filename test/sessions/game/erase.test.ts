@@ -109,7 +109,7 @@ describe("erasing a player", () => {
       JSON.parse(renamed.replace('"parameters":{"shout":"mine"},', "").replace(',"parameters":{"shout":"mine"}', "")),
     );
     expect(outcome(await api.read(match, player))).toBe("404 session_not_found");
-    expect((await api.read(match, other)).body.status).toBe("active");
+    expect((await api.read(match, other)).body.status).toBe("terminated");
   });
 
   it("takes from a match that it made for others what it said, and leaves the match", async () => {

@@ -285,10 +285,10 @@ export const MUTANTS: FunctionMutant[] = [
   },
   {
     name: "the fallen are disconnected when they leave",
-    fn: "leave_combat",
+    fn: "let_go",
     swaps: [["AND p.status = 'active' RETURNING", "RETURNING"]],
   },
-  { name: "who leaves decides nothing", fn: "leave_combat", swaps: [["game := decide_combat(game, at);", ""]] },
+  { name: "who leaves decides nothing", fn: "let_go", swaps: [["game := decide_combat(game, at);", ""]] },
   { name: "a passage is no change", fn: "tell_passage", swaps: [["game.version := game.version + 1;", ""]] },
   {
     name: "a passage is not told",
