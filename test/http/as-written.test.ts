@@ -25,8 +25,8 @@ function ask(method: string, path: string): Promise<{ status: number; code: stri
   });
 }
 
-/** An invalid address, an unknown one, or one whose key id is no number. */
-const NOWHERE = new Set(["400 invalid_request", "404 not_found", "404 key_not_found"]);
+/** An invalid address, an unknown one, one whose key id is no number, or that of a session that there cannot be. */
+const NOWHERE = new Set(["400 invalid_request", "404 not_found", "404 key_not_found", "404 session_not_found"]);
 
 const encoded = (text: string) => `%${text.charCodeAt(0).toString(16).toUpperCase()}`;
 

@@ -217,6 +217,7 @@ describe("a follower of keybeat/game", () => {
         });
         if (step === 20) await backend.leave(id, [late]).catch((error) => expect(error.code).toBe("session_over"));
         if (step === 30) await backend.join(id, [late]).catch((error) => expect(error.code).toMatch(/over|active/));
+        if (step === 5) await expect.poll(() => told.at(-1)?.phase, { timeout: 20_000 }).toBe("active");
         if (step === 10) await backend.updateSession(id, { status: "paused" });
         if (step === 10) await backend.updateSession(id, { status: "active" });
         if (step !== 40) continue;
