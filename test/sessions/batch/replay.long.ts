@@ -102,10 +102,20 @@ describe("a follower", () => {
 
 describe("of a run's events", () => {
   /** So many events, as if they had happened. */
+  /** As told of the first node of one. */
+  const TOLD = {
+    node_id: "one",
+    status: "success",
+    completed_nodes: 1,
+    failed_nodes: 0,
+    skipped_nodes: 0,
+    total_nodes: 1,
+    progress_percent: 100,
+  };
   async function grow(id: string, last: number): Promise<void> {
     await db.sql`
       INSERT INTO batch_events (run, id, at, event, data)
-      SELECT s.run, n, clock_timestamp(), 'node_complete', '{"node_id": "one", "status": "success"}'
+      SELECT s.run, n, clock_timestamp(), 'node_complete', ${db.sql.json(TOLD)}
       FROM batch_sessions s, generate_series(s.last_event + 1, ${last}) n WHERE s.session_id = ${id}`;
     await db.sql`UPDATE batch_sessions SET last_event = ${last} WHERE session_id = ${id}`;
   }
@@ -149,7 +159,7 @@ describe("of a run's events", () => {
       await sql`UPDATE batch_sessions SET last_event = 40 WHERE session_id = ${id}`;
       await sql`
         INSERT INTO batch_events (run, id, at, event, data)
-        SELECT run, n, clock_timestamp(), 'node_complete', '{}' FROM batch_sessions, generate_series(31, 40) n
+        SELECT run, n, clock_timestamp(), 'node_complete', ${sql.json(TOLD)} FROM batch_sessions, generate_series(31, 40) n
         WHERE session_id = ${id}`;
       await sql`DELETE FROM batch_events e USING batch_sessions s WHERE e.run = s.run AND s.session_id = ${id} AND e.id <= 30`;
       await sql`SELECT pg_notify('keybeat_batch', ${id}::text)`;
