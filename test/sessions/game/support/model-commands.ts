@@ -197,10 +197,38 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
 );
 
+const blow = (of: PlayerName, type: "attack" | "ability"): Command => ({
+  do: "act",
+  session: 0,
+  as: "self",
+  player: of,
+  type,
+  target: of === "ann" ? "bob" : "ann",
+  id: "new",
+  given: { damage: null, eliminated: null, score: null },
+});
+/** What single steps seldom come to: who has fought goes and comes back; two kinds of blows in turn. */
+const scene: fc.Arbitrary<Command[]> = fc
+  .tuple(player, fc.boolean())
+  .map(([one, passes]) =>
+    passes
+      ? [
+          blow(one, "attack"),
+          { do: "leave", session: 0, as: one, players: [one] },
+          { do: "join", session: 0, as: one, players: [one] },
+        ]
+      : [blow(one, "ability"), blow(one, "attack"), blow(one, "ability")],
+  );
+const scenes = fc.oneof(
+  { withCrossShrink: true },
+  { weight: 15, arbitrary: command.map((one) => [one]) },
+  { weight: 1, arbitrary: scene },
+);
+
 export const story: fc.Arbitrary<Story> = fc.record({
   tidied: weighted([2, false], [1, true]),
   // Before the first match is made there is not much to tell.
   commands: fc
-    .tuple(make, fc.array(command, { minLength: 1, maxLength: COMMANDS_MAX, size: "max" }))
-    .map(([first, rest]) => [first, ...rest]),
+    .tuple(make, fc.array(scenes, { minLength: 1, maxLength: COMMANDS_MAX, size: "max" }))
+    .map(([first, rest]) => [first, ...rest.flat()]),
 });

@@ -366,7 +366,7 @@ export const MUTANTS: FunctionMutant[] = [
   },
   {
     name: "silence completes",
-    fn: "settle_game",
+    fn: "game_end_status",
     swaps: [["WHEN 'silence' THEN 'terminated' ELSE", "WHEN 'silence' THEN 'completed' ELSE"]],
   },
   {
