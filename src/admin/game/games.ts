@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Database } from "../../database/database.ts";
+import { settleDue } from "../../sessions/game/cleanup.ts";
 import { lookAtCombat } from "../../sessions/game/combat/look.ts";
-import { settleDue } from "../../sessions/game/expire.ts";
 import { findSessions } from "../../sessions/game/find.ts";
 import { readDetails } from "../../sessions/game/read.ts";
 import { selectGames } from "../../sessions/game/reading-sql.ts";

@@ -1,7 +1,7 @@
 import type { Database } from "../../database/database.ts";
 import type { GameCaller } from "./caller.ts";
+import { settleDue } from "./cleanup.ts";
 import { COUNTED_MAX, type ListQuery } from "./contract.ts";
-import { settleDue } from "./expire.ts";
 import { selectGames } from "./reading-sql.ts";
 import { describeSession } from "./session.ts";
 

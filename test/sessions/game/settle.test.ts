@@ -1,6 +1,6 @@
 /** The cleanup's part: what is due is found by an index, ended once, and forgotten a month after its end. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { cleanUpGames } from "../../../src/sessions/game/expire.ts";
+import { cleanUpGames } from "../../../src/sessions/game/cleanup.ts";
 import { settleGameRows } from "../../../src/sessions/game/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";

@@ -3,7 +3,7 @@
  * silence (G6). Time moves by dating rows back.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { cleanUpGames } from "../../../src/sessions/game/expire.ts";
+import { cleanUpGames } from "../../../src/sessions/game/cleanup.ts";
 import { configureGames } from "../../../src/sessions/game/upkeep-sql.ts";
 import { useApp } from "../../support/app.ts";
 import { resetClock, setTicks } from "../../support/clock.ts";
