@@ -157,20 +157,3 @@ BEGIN
   RETURN event;
 END
 $$;
-
--- Notes that it was called for, by whatever changes nothing in its row, as a reader does (read_game): once in a second, or in a
--- thousandth of the silence, so that an action seldom writes the session. The caller holds it.
-CREATE OR REPLACE FUNCTION note_game_call(game game_sessions, at timestamptz) RETURNS game_sessions
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  IF game.ended_at IS NOT NULL OR (game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at) THEN
-    RETURN game;
-  END IF;
-  game := hear_game(game, at);
-  UPDATE game_sessions s
-  SET last_call = game.last_call, clock_steps = game.clock_steps, not_over_before = game.not_over_before
-  WHERE s.number = game.number;
-  RETURN game;
-END
-$$;

@@ -234,6 +234,21 @@ AS $$
   WHERE s.number = game.number
 $$;
 
+-- Notes that it was called for, by whatever changes nothing in its row, as a reader does (read_game): once in a second, or in a
+-- thousandth of the silence, so that an action seldom writes the session. The caller holds it.
+CREATE OR REPLACE FUNCTION note_game_call(game game_sessions, at timestamptz) RETURNS game_sessions
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF game.ended_at IS NOT NULL OR (game.last_call > at - least(interval '1 second', game_silence() / 1000) AND game.last_call <= at) THEN
+    RETURN game;
+  END IF;
+  game := hear_game(game, at);
+  PERFORM keep_game_call(game);
+  RETURN game;
+END
+$$;
+
 -- Who sees it: who made it, a service, and of a match who takes part, or every player where it is open.
 CREATE OR REPLACE FUNCTION may_read_game(game game_sessions, player uuid, is_service boolean) RETURNS boolean
 LANGUAGE sql STABLE
