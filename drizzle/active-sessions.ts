@@ -19,6 +19,12 @@ export const activeSessions = pgTable(
     startedAt: moment("started_at").notNull(),
     lastHeartbeat: moment("last_heartbeat").notNull(),
     device: jsonb("device"),
+    /** Of a session whose client proves that it is the only one (src/trust/README.md), else null: who beats, with its last beat. */
+    proofInstance: text("proof_instance"),
+    proofNumber: bigint("proof_number", { mode: "number" }),
+    proofBeat: text("proof_beat"),
+    /** The instances before it, the newest first; a few. */
+    proofDisplaced: text("proof_displaced").array(),
   },
   (table) => [uniqueIndex("active_sessions_session_id_unique").on(table.sessionId)],
 );

@@ -6,7 +6,10 @@ import { SHARED_TABLES } from "../src/database/schema.ts";
 import { KINDS } from "../src/sessions/kinds.ts";
 
 const OWNED: Record<string, string[]> = {
-  "src/sessions/device/": ["active_sessions", "session_history", "live_peaks", "refusal_counts"],
+  "src/sessions/device/": [
+    ...["active_sessions", "session_history", "live_peaks", "refusal_counts"],
+    ...["leases", "suspected_copies", "trust_state"],
+  ],
   "src/sessions/waiting-room/": ["waiting_room", "waiting_room_places", "waiting_room_moves", "waiting_room_permits"],
   "src/sessions/batch/": ["batch_settings", "batch_sessions", "batch_nodes", "batch_events", "batch_idempotency_keys"],
   "src/sessions/game/": [

@@ -48,7 +48,7 @@ export const historyItem = z.object({
   /** Null, with reason and ended_by: it is live. */
   ended_at: moment.nullable(),
   reason: endingReason.nullable(),
-  ended_by: z.enum(["device", "takeover", "timeout", "operator"]).nullable(),
+  ended_by: z.enum(["device", "takeover", "timeout", "operator", "copy"]).nullable(),
   note: z.string().nullable(),
   device,
   replaced_by: z.object({ generation, device }).nullable(),

@@ -21,6 +21,22 @@ export const startRequest = z.object({
 });
 
 export const heartbeatRequest = z.object({ session_id: sessionId });
+
+/** What shows that two beats come from one process (src/trust/README.md). Each value: 16 to 128 of A-Z a-z 0-9 _ -. */
+export const proof = z.object({
+  /** Random, made by the process, in its memory only. */
+  instance: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -"),
+  /** Rises with every beat of the instance; the start's is one, too. */
+  number: z.int().min(0),
+  /** Random; the same where the same beat is sent again. */
+  beat_id: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -"),
+  /** The challenge of a 409 proof_challenge. */
+  answer: z.string().max(256).optional(),
+});
+
+/** The body of 409 proof_challenge beyond the common part. */
+export const challenged = z.object({ challenge: z.string() });
+
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
 

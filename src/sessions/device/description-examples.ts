@@ -93,3 +93,5 @@ const replacedEvent = {
 export const streams = {
   taken_over: `event: live\ndata: ${JSON.stringify(beat)}\n\n:\n\nevent: replaced\ndata: ${JSON.stringify(replacedEvent)}\n\n`,
 };
+
+export const challenge = "q1yWqmR0X2pYb1l5YVZ2cWdqTHNvR0p6Q0FqT0xXbVk";

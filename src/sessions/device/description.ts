@@ -1,6 +1,7 @@
 /** The part of device sessions in the OpenAPI document. */
 import type { ErrorDescription, Errors, Part } from "../../http/openapi/part.ts";
 import {
+  challenged,
   device,
   endedBody,
   endReply,
@@ -26,6 +27,7 @@ function endingErrors() {
     operator: { schema: revokedBody, example: { ...example.ended, reason: "Please call us about your order" } },
     timeout: { schema: endedBody, example: example.ended },
     device: { schema: endedBody, example: example.ended },
+    copy: { schema: endedBody, example: example.ended },
   };
   return Object.fromEntries(
     ENDING_REASONS.map((reason) => {
@@ -56,6 +58,15 @@ export const deviceErrors = {
   session_id_used: {
     when: "that session id has ended, or belongs to another key. Take a new one.",
     message: "This session id has been used before, please start with a new one",
+  },
+  proof_challenge: {
+    when: "the beat does not follow from the last one of the session's current instance. No heartbeat: send the same again with `proof.answer` set to `challenge`.",
+    message: "Please answer the challenge, to prove that you are still running",
+    data: { schema: challenged, example: { challenge: example.challenge } },
+  },
+  proof_required: {
+    when: "the session's client sends proof with every beat, and this call has none. It keeps nothing alive.",
+    message: "This session takes only heartbeats with proof",
   },
   ...endingErrors(),
 } satisfies Errors;

@@ -12,6 +12,11 @@ export const ENDINGS = {
     message: "The session was ended by the operator",
     when: "the operator has ended the session or revoked the key; `reason`, if one was given, is for the person at the device. Final.",
   },
+  cloned: {
+    by: "copy",
+    message: "The session is in use on two devices",
+    when: "two processes proved that they use one session id; for callers that never sent proof it reads session_revoked. Final.",
+  },
 } as const;
 
 export type EndingReason = keyof typeof ENDINGS;

@@ -17,7 +17,10 @@ import { setSessionTimeout } from "./sql.ts";
 export const device = {
   name: "device",
   settings: deviceSettings,
-  tables: ["active_sessions", "session_history", "live_peaks", "refusal_counts"],
+  tables: [
+    ...["active_sessions", "session_history", "live_peaks", "refusal_counts"],
+    ...["leases", "suspected_copies", "trust_state"],
+  ],
   part: devicePart,
   adminPart: deviceAdminPart,
   errors: deviceErrors,
