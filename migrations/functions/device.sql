@@ -63,6 +63,26 @@ AS $$
           ended_at, why, ended.device, by_generation, by_device)
 $$;
 
+-- The same, with a note to the device.
+CREATE OR REPLACE FUNCTION record_noted_ending(ended active_sessions, why text, at timestamptz, with_note text) RETURNS void
+LANGUAGE sql
+AS $$
+  SELECT record_ending(ended, why, at);
+  UPDATE session_history h SET note = with_note
+  WHERE with_note IS NOT NULL AND h.key_id = ended.key_id AND h.generation = ended.generation AND h.ended_at = at;
+$$;
+
+-- Who holds a key, as others may know it.
+CREATE OR REPLACE FUNCTION holder_of(present active_sessions) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+  RETURN jsonb_build_object(
+    'session_id', mask_session_id(present.session_id), 'generation', present.generation,
+    'started_at', present.started_at, 'last_heartbeat', present.last_heartbeat, 'device', present.device);
+END
+$$;
+
 -- Moves a silent session to the history. The caller has locked its row and seen that it is not live: telling anybody
 -- that a session expired makes it so, and no outage that begins now can bring it back.
 CREATE OR REPLACE FUNCTION record_expiry(silent active_sessions) RETURNS void
@@ -188,9 +208,7 @@ BEGIN
 
   present_live := present.key_id IS NOT NULL AND present.last_heartbeat > session_cutoff(at);
   IF present_live THEN
-    holder := jsonb_build_object(
-      'session_id', mask_session_id(present.session_id), 'generation', present.generation,
-      'started_at', present.started_at, 'last_heartbeat', present.last_heartbeat, 'device', present.device);
+    holder := holder_of(present);
   END IF;
 
   IF present.key_id IS NOT NULL AND NOT present_live THEN
@@ -386,9 +404,7 @@ BEGIN
   revoked := present.key_id IS NOT NULL AND present.last_heartbeat > session_cutoff(at);
   IF revoked THEN
     DELETE FROM active_sessions s WHERE s.key_id = of_key;
-    PERFORM record_ending(present, 'revoked', at);
-    UPDATE session_history h SET note = with_note
-    WHERE with_note IS NOT NULL AND h.key_id = of_key AND h.generation = present.generation AND h.ended_at = at;
+    PERFORM record_noted_ending(present, 'revoked', at, with_note);
   ELSIF present.key_id IS NOT NULL THEN
     PERFORM record_expiry(present);
   END IF;

@@ -1,6 +1,7 @@
 /** The wire contract of device sessions: requests and responses as zod schemas. The clients take their types from here. */
 import { z } from "zod";
 import { accessKey, described, moment } from "../contract.ts";
+import { ENDING_REASONS } from "./endings.ts";
 
 export { ENDED_BY_OPERATOR, type EndingReason } from "./endings.ts";
 
@@ -99,16 +100,26 @@ export const statusReply = z.discriminatedUnion("active", [
   }),
 ]);
 
+/** What the owner of a key does with the key alone. */
+export const signOutRequest = z.object({ access_key: accessKey, expected_generation: z.int().min(0) });
+export const signOutReply = z.object({ success: z.boolean() });
+export const historyRequest = z.object({ access_key: accessKey });
+
+/** The last ten endings, the newest first; days are those of UTC. */
+export const historyReply = z.object({
+  endings: z.array(z.object({ day: z.iso.date(), reason: z.enum(ENDING_REASONS) })).max(10),
+});
+
 /** The body of 410 beyond the common part. */
 export const ended = z.object({
   ended_at: moment,
   replaced_by: z.object({ started_at: moment, device: device.nullable() }).optional(),
-  /** The operator's message to the person at the device. */
+  /** What the operator, or who signed it out, says to the person at the device. */
   reason: z.string().optional(),
 });
-/** The bodies of session_replaced, of session_revoked, and of the others. */
+/** The bodies of session_replaced, of those that somebody else ended, and of the others. */
 export const replacedBody = ended.pick({ ended_at: true, replaced_by: true }).required();
-export const revokedBody = ended.pick({ ended_at: true, reason: true });
+export const notedBody = ended.pick({ ended_at: true, reason: true });
 export const endedBody = ended.pick({ ended_at: true });
 
 export type Device = z.infer<typeof device>;
@@ -118,5 +129,8 @@ export type StatusRequest = z.infer<typeof statusRequest>;
 export type StartReply = z.infer<typeof startReply>;
 export type Holder = z.infer<typeof holder>;
 export type HeartbeatReply = z.infer<typeof heartbeatReply>;
+export type SignOutRequest = z.infer<typeof signOutRequest>;
+export type HistoryRequest = z.infer<typeof historyRequest>;
+export type HistoryReply = z.infer<typeof historyReply>;
 export type StatusReply = z.infer<typeof statusReply>;
 export type Ended = z.infer<typeof ended>;

@@ -81,6 +81,15 @@ export const statusReplies = {
   this_device: { active: true, session: { session_id: LAPTOP, is_current: true, ...seen } },
 };
 
+export const signOut = { access_key: ACCESS_KEY, expected_generation: holder.generation };
+
+export const history = {
+  endings: [
+    { day: "2026-03-02", reason: "replaced" },
+    { day: "2026-02-27", reason: "ended" },
+  ],
+};
+
 export const stream = z.string().meta({ description: "Server-sent events; the data of each is one line of JSON." });
 
 const replacedEvent = {

@@ -9,10 +9,10 @@ import {
   heartbeatReply,
   heartbeatRequest,
   holder,
+  notedBody,
   previousSession,
   refusedByHolder,
   replacedBody,
-  revokedBody,
   startReply,
   startRequest,
   statusReply,
@@ -20,13 +20,14 @@ import {
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
 import { ENDING_CODES, ENDING_REASONS, ENDINGS, type EndingReason } from "./endings.ts";
+import { ownerDescriptions, ownerSchemas } from "./owner-description.ts";
 
 function endingErrors() {
   const bodies = {
     takeover: { schema: replacedBody, example: example.replaced },
-    operator: { schema: revokedBody, example: { ...example.ended, reason: "Please call us about your order" } },
+    operator: { schema: notedBody, example: { ...example.ended, reason: "Please call us about your order" } },
     timeout: { schema: endedBody, example: example.ended },
-    device: { schema: endedBody, example: example.ended },
+    device: { schema: notedBody, example: { ...example.ended, reason: "Signed out by the owner of the key" } },
     copy: { schema: endedBody, example: example.ended },
   };
   return Object.fromEntries(
@@ -94,6 +95,7 @@ export const devicePart: Part = {
     EndReply: endReply,
     StatusRequest: statusRequest,
     StatusReply: statusReply,
+    ...ownerSchemas,
   },
   routes: [
     {
@@ -194,5 +196,6 @@ export const devicePart: Part = {
       ],
       errors: ["unauthorized", "session_not_found", ...ENDING_CODES],
     },
+    ...ownerDescriptions,
   ],
 };

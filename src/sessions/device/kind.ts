@@ -8,6 +8,8 @@ import { openCounters } from "./counters.ts";
 import { createDeviceCounts } from "./counts.ts";
 import { deviceErrors, devicePart } from "./description.ts";
 import { createHeartbeats, createPingPongReport, lookForEndings } from "./index.ts";
+import { keyPageRoutes } from "./key-page/routes.ts";
+import { ownerRoutes } from "./owner-routes.ts";
 import { deviceRoutes, heartbeatRoute } from "./routes.ts";
 import { describeSessions, readPopulation } from "./samples.ts";
 import { type DeviceSettings, deviceSettings } from "./settings.ts";
@@ -68,6 +70,10 @@ export const device = {
           readAddress,
         };
         app.route("/api/session", deviceRoutes(sessions));
+        if (settings.keyPage) {
+          app.route("/api/session", ownerRoutes(sessions));
+          app.route("/", keyPageRoutes());
+        }
         return {
           heartbeat: heartbeatRoute(sessions),
           mountAdmin: (admin, { findEnded }) =>

@@ -9,7 +9,7 @@ import type { PageRange } from "../../database/page-ranges.ts";
 import type { Device, EndingReason } from "./contract.ts";
 
 /** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
-interface HolderJson {
+export interface HolderJson {
   session_id: string;
   generation: number;
   started_at: string;
@@ -17,7 +17,7 @@ interface HolderJson {
   device: Device | null;
 }
 
-export type StartOutcome =
+type StartOutcome =
   | "started"
   | "resumed"
   | "invalid_key"
