@@ -3,10 +3,14 @@ import { AppError, type ErrorCode } from "../../errors.ts";
 import { formsOf, maskKey } from "../../keys/index.ts";
 import type { StartReply, StartRequest } from "./contract.ts";
 import type { DeviceSessions } from "./deps.ts";
+import { ENDINGS } from "./endings.ts";
 import { heartbeatIn } from "./heartbeat.ts";
+import { momentOf } from "./heartbeat-batch.ts";
+import { proofChallenge, proofRequired } from "./proof.ts";
 import { type StartOutcome, startSessionRow } from "./sql.ts";
 
-type Refusal = Exclude<StartOutcome, "started" | "resumed" | "rate_limited">;
+type Unproven = "proof_challenge" | "proof_required" | "session_cloned";
+type Refusal = Exclude<StartOutcome, "started" | "resumed" | "rate_limited" | Unproven>;
 
 /** The same number as in the function start_session. */
 const PING_PONG_SWAPS = 20;
@@ -25,7 +29,8 @@ const REFUSALS: Record<Refusal & ErrorCode, string> = {
  * that session is live it is returned (`resumed`), afterwards it is refused; it never takes over twice.
  *
  * Throws an AppError. Nothing has changed after invalid_key, key_expired, key_revoked, key_in_use, holder_changed,
- * session_id_used and rate_limited (retry after that time). After unavailable the outcome is unknown: retry with the
+ * session_id_used, proof_required, proof_challenge (start again, with the answer) and rate_limited (retry after that
+ * time). After session_cloned this start has ended the session. After unavailable the outcome is unknown: retry with the
  * same session_id.
  */
 export async function startSession(
@@ -49,6 +54,15 @@ export async function startSession(
     last_heartbeat: new Date(row.holder.last_heartbeat).toISOString(),
     device: row.holder.device,
   };
+  if (row.outcome === "proof_challenge") throw proofChallenge({ challenge: row.challenge as string });
+  if (row.outcome === "session_cloned") {
+    service.countCopy?.();
+    throw new AppError("session_cloned", ENDINGS.cloned.message, { ended_at: row.at.toISOString() });
+  }
+  if (row.outcome === "proof_required") {
+    service.countRefusal?.(row.outcome);
+    throw proofRequired();
+  }
   if (row.outcome !== "started" && row.outcome !== "resumed") {
     service.countRefusal?.(row.outcome);
     if (row.outcome === "invalid_key") await service.unknownKeys?.count(address);
@@ -56,6 +70,7 @@ export async function startSession(
     throw new AppError(row.outcome, REFUSALS[row.outcome], holder ? { holder: seen } : {});
   }
   const { generation: _own, ...previous } = holder ?? {};
+  const heard = momentOf(row, row.at);
   return {
     success: true,
     session_id: sessionId,
@@ -64,10 +79,10 @@ export async function startSession(
     previous_session_terminated: holder !== null,
     previous_session: holder && (previous as StartReply["previous_session"]),
     started_at: row.started_at.toISOString(),
-    expires_at: new Date(row.at.getTime() + row.timeout_seconds * 1000).toISOString(),
-    expires_in: row.timeout_seconds,
-    heartbeat_in: heartbeatIn(service.heartbeatSeconds),
-    server_time: row.at.toISOString(),
+    expires_at: heard.expiresAt,
+    expires_in: heard.expiresInSeconds,
+    heartbeat_in: heartbeatIn(service.heartbeatSeconds, heard.agoSeconds),
+    server_time: heard.serverTime,
   };
 }
 
@@ -85,6 +100,7 @@ async function startUnderKey(service: DeviceSessions, request: StartRequest, ses
       refuse: request.on_conflict === "refuse",
       expectedGeneration: request.expected_generation,
       startsMax: service.startsMax ?? 0,
+      proof: request.proof,
     });
     return { row, hash, maskedKey };
   };
