@@ -13,30 +13,39 @@ export const device = z.object({
   app_version: described(50).optional(),
 });
 
+const proofWord = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
+
+/** What shows that two beats come from one process (src/trust/README.md). */
+export const proof = z.object({
+  /** Random, made by the process, in its memory only. */
+  instance: proofWord,
+  /** Rises with every beat of the instance; the start's is one, too. */
+  number: z.int().min(0),
+  /** Random; the same where the same beat is sent again. */
+  beat_id: proofWord,
+  /** The challenge of a 409 proof_challenge. */
+  answer: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,256}$/, "must be the challenge: 1 to 256 characters of A-Z a-z 0-9 _ -")
+    .optional(),
+});
+
 export const startRequest = z.object({
   access_key: accessKey,
   session_id: sessionId.optional(),
   device: device.optional(),
   on_conflict: z.enum(["replace", "refuse"]).default("replace"),
   expected_generation: z.int().min(0).optional(),
+  proof: proof.optional(),
 });
 
-export const heartbeatRequest = z.object({ session_id: sessionId });
-
-/** What shows that two beats come from one process (src/trust/README.md). Each value: 16 to 128 of A-Z a-z 0-9 _ -. */
-export const proof = z.object({
-  /** Random, made by the process, in its memory only. */
-  instance: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -"),
-  /** Rises with every beat of the instance; the start's is one, too. */
-  number: z.int().min(0),
-  /** Random; the same where the same beat is sent again. */
-  beat_id: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -"),
-  /** The challenge of a 409 proof_challenge. */
-  answer: z.string().max(256).optional(),
-});
+export const heartbeatRequest = z.object({ session_id: sessionId, proof: proof.optional() });
 
 /** The body of 409 proof_challenge beyond the common part. */
 export const challenged = z.object({ challenge: z.string() });
+
+/** Of GET watch: a caller whose beats have proof is told of a copy as such. */
+export const watchQuery = z.object({ proof: z.enum(["true", "false"]).optional() });
 
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
@@ -122,6 +131,7 @@ export const replacedBody = ended.pick({ ended_at: true, replaced_by: true }).re
 export const notedBody = ended.pick({ ended_at: true, reason: true });
 export const endedBody = ended.pick({ ended_at: true });
 
+export type Proof = z.infer<typeof proof>;
 export type Device = z.infer<typeof device>;
 export type StartRequest = z.infer<typeof startRequest>;
 export type HeartbeatRequest = z.infer<typeof heartbeatRequest>;

@@ -11,6 +11,12 @@ const officePc = { name: "Office PC", platform: "windows", app_version: "2.1.0" 
 /** The office PC's call, after the laptop's start. */
 export const mine = { session_id: OFFICE_PC };
 
+/** The same, with proof that it is the only one. */
+export const proven = {
+  ...mine,
+  proof: { instance: "mK3vQ0xZr8dW1yTn", number: 14, beat_id: "Jw5cL7bXe2uHq9Fs" },
+};
+
 export const holder = {
   started_at: "2026-03-02T09:15:00.120Z",
   last_heartbeat: "2026-03-02T09:15:27.481Z",
@@ -103,4 +109,5 @@ export const streams = {
   taken_over: `event: live\ndata: ${JSON.stringify(beat)}\n\n:\n\nevent: replaced\ndata: ${JSON.stringify(replacedEvent)}\n\n`,
 };
 
-export const challenge = "q1yWqmR0X2pYb1l5YVZ2cWdqTHNvR0p6Q0FqT0xXbVk";
+export const challenge =
+  "5b1f0c7e3a524a4e9c1d0f6d2f6f8a110000019cadd3a1c99f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

@@ -1,5 +1,5 @@
 /** The part of device sessions in the OpenAPI document. */
-import type { ErrorDescription, Errors, Part } from "../../http/openapi/part.ts";
+import { type ErrorDescription, type Errors, type Part, queryOf } from "../../http/openapi/part.ts";
 import {
   challenged,
   device,
@@ -11,12 +11,14 @@ import {
   holder,
   notedBody,
   previousSession,
+  proof,
   refusedByHolder,
   replacedBody,
   startReply,
   startRequest,
   statusReply,
   statusRequest,
+  watchQuery,
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
 import { ENDING_CODES, ENDING_REASONS, ENDINGS, type EndingReason } from "./endings.ts";
@@ -85,6 +87,7 @@ export const devicePart: Part = {
   },
   schemas: {
     Device: device,
+    Proof: proof,
     Holder: holder,
     PreviousSession: previousSession,
     StartRequest: startRequest,
@@ -121,6 +124,9 @@ export const devicePart: Part = {
         "key_in_use",
         "holder_changed",
         "session_id_used",
+        "proof_challenge",
+        "proof_required",
+        "session_cloned",
         "rate_limited",
       ],
     },
@@ -131,7 +137,9 @@ export const devicePart: Part = {
       access: "anybody",
       summary: "Keep a live session live",
       description: "Send the next after `heartbeat_in` seconds. It never creates, revives or moves a session.",
-      body: { content: [{ schema: heartbeatRequest, examples: { heartbeat: example.mine } }] },
+      body: {
+        content: [{ schema: heartbeatRequest, examples: { heartbeat: example.mine, with_proof: example.proven } }],
+      },
       answers: [
         {
           status: 200,
@@ -139,7 +147,7 @@ export const devicePart: Part = {
           content: [{ schema: heartbeatReply, examples: { live: example.beat } }],
         },
       ],
-      errors: ["session_not_found", ...ENDING_CODES],
+      errors: ["session_not_found", "proof_challenge", "proof_required", ...ENDING_CODES],
     },
     {
       method: "post",
@@ -182,6 +190,12 @@ export const devicePart: Part = {
       summary: "Be told within milliseconds how the session ends",
       description:
         "Server-sent events: first `live`, then comments every 15 seconds, then one final event after which the server closes. A stream that ends without a final event says nothing: open it again. Watching is no heartbeat.",
+      parameters: queryOf(watchQuery, {
+        proof: {
+          description:
+            "`true`: the caller's heartbeats have proof, so it is told of a copy as `cloned`, else as `revoked`.",
+        },
+      }),
       answers: [
         {
           status: 200,

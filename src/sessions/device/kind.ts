@@ -55,8 +55,9 @@ export const device = {
           database,
           hashKey,
           heartbeatSeconds,
-          heartbeats: createHeartbeats(database, counted.batches),
+          heartbeats: createHeartbeats(database, counted),
           countRefusal: counters.countRefusal,
+          countCopy: () => counted.copies++,
           unknownKeys: serving.createLimit({
             name: "unknown-key",
             perMinute: settings.unknownKeysPerMinute,

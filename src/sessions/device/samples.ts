@@ -10,7 +10,7 @@ const HEARTBEAT = "/api/session/heartbeat";
 const START = "/api/session/start";
 
 /** What this process has counted; `routes` are those of all kinds. */
-export function describeSessions({ starts, pingPongs, batches }: DeviceCounts, routes: RouteCounts[]): Samples {
+export function describeSessions({ starts, pingPongs, copies, batches }: DeviceCounts, routes: RouteCounts[]): Samples {
   const codesOf = (path: string) =>
     routes
       .filter(({ route }) => route === path)
@@ -26,6 +26,11 @@ export function describeSessions({ starts, pingPongs, batches }: DeviceCounts, r
       "keybeat_takeover_ping_pongs_total",
       "Starts told to wait, as two devices took a key from each other again and again",
       [[{}, pingPongs]],
+    ),
+    counter(
+      "keybeat_session_copies_total",
+      "Sessions ended because two processes proved that they use one session id",
+      [[{}, copies]],
     ),
     counter(
       "keybeat_start_refusals_total",

@@ -6,7 +6,7 @@
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
-import type { Device, EndingReason } from "./contract.ts";
+import type { Device, EndingReason, Proof } from "./contract.ts";
 
 /** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
 export interface HolderJson {
@@ -26,6 +26,9 @@ type StartOutcome =
   | "key_in_use"
   | "holder_changed"
   | "session_id_used"
+  | "proof_required"
+  | "proof_challenge"
+  | "session_cloned"
   | "rate_limited";
 
 interface StartRow {
@@ -35,6 +38,11 @@ interface StartRow {
   at: Date;
   timeout_seconds: number;
   holder: HolderJson | null;
+  /** Of a live session: before `at` if this start is the session's last beat, sent again. */
+  heard_at: Date;
+  expires_at: Date;
+  /** Of proof_challenge. */
+  challenge: string | null;
   /** Of rate_limited. */
   wait_seconds: number | null;
   /** How often this device and the holder took the key from each other lately. */
@@ -52,20 +60,21 @@ export async function startSessionRow(
     refuse: boolean;
     expectedGeneration: number | undefined;
     startsMax: number;
+    proof: Proof | undefined;
   },
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<StartRow[]>`
-      SELECT * FROM start_session(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
+      SELECT * FROM start_device_session(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
-        ${start.startsMax})`,
+        ${start.startsMax}, ${start.proof ? sql.json(start.proof) : null})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
     Buffer.from(start.hash).toString("base64"),
   );
   return row as StartRow;
 }
 
-interface BeatRow {
+export interface BeatRow {
   beat_at: Date;
   timeout_seconds: number;
   /** "id generation,id generation,…" */
@@ -83,6 +92,41 @@ export async function beatSessionRows(database: Database, sessionIds: string[]):
   return row as BeatRow;
 }
 
+/** A beat with proof that was not accepted: of a live session, on which it has changed nothing. */
+export type OtherBeat = { session_id: string } & (
+  | { verdict: "again"; generation: number; heard_at: string; expires_at: string }
+  | { verdict: "unproven"; challenge: string }
+  | { verdict: "copy" }
+);
+
+/**
+ * As beatSessionRows, for beats with proof of different sessions: what changes nothing that was ever promised, and says of
+ * the other live ones what they are. The values must match the contract.
+ */
+export async function beatWithProof(
+  database: Database,
+  beats: Array<{ sessionId: string; proof: Proof }>,
+): Promise<BeatRow & { others: OtherBeat[] | null }> {
+  const joined = (value: (beat: { sessionId: string; proof: Proof }) => string | number) => beats.map(value).join(",");
+  const [row] = await database.heartbeats.query(
+    (sql) => sql<Array<BeatRow & { others: OtherBeat[] | null }>>`
+      SELECT * FROM beat_with_proof(${joined((beat) => beat.sessionId)}, ${joined(({ proof }) => proof.instance)},
+        ${joined(({ proof }) => proof.number)}, ${joined(({ proof }) => proof.beat_id)},
+        ${joined(({ proof }) => proof.answer ?? "")})`,
+  );
+  return row as BeatRow & { others: OtherBeat[] | null };
+}
+
+/** Ends that session as cloned if the beat still proves that it is in use twice; tells whether this call did. */
+export async function endCopy(database: Database, sessionId: string, proof: Proof): Promise<boolean> {
+  const [row] = await database.requests.query(
+    (sql, waits) => sql<Array<{ cloned: boolean }>>`
+      SELECT end_copy(caller_waits(${waits}, ${sessionId}::text), ${proof.instance}, ${proof.number}, ${proof.beat_id},
+        ${proof.answer ?? null}) AS cloned`,
+  );
+  return row?.cloned === true;
+}
+
 export interface LookRow {
   session_id: string;
   /** "locked": silent too long, but it cannot be made final just now, so nobody may be told. */
@@ -94,6 +138,8 @@ export interface LookRow {
   generation: number | null;
   /** What the operator who ended it says. */
   note: string | null;
+  /** Of a live one: whether it takes only calls with proof. */
+  proven: boolean | null;
   /** The database's clock. */
   at: Date;
 }
@@ -110,7 +156,7 @@ export async function lookAtSessions(
 ): Promise<LookRow[]> {
   return lane.query(
     (sql) =>
-      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM settle_sessions(${sessionIds.join(",")}, ${withLive})`,
+      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM look_at_sessions(${sessionIds.join(",")}, ${withLive})`,
   );
 }
 
@@ -159,7 +205,7 @@ export async function lookAtSessionOfKey(
   const [row] = await database.requests.query(
     (sql) => sql<Array<{ outcome: LookRow["outcome"] }>>`
       SELECT looked.outcome
-      FROM keys k JOIN active_sessions s ON s.key_id = k.id, LATERAL settle_sessions(s.session_id, true) looked
+      FROM keys k JOIN active_sessions s ON s.key_id = k.id, LATERAL look_at_sessions(s.session_id, true) looked
       WHERE k.key_hash = ${hash}`,
   );
   return row?.outcome;

@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { AppError } from "../../errors.ts";
 import type { StartReply, StartRequest } from "./contract.ts";
 import type { DeviceSessions } from "./deps.ts";
+import { ENDINGS } from "./endings.ts";
 import { heartbeatIn } from "./heartbeat.ts";
+import { momentOf } from "./heartbeat-batch.ts";
+import { proofChallenge, proofRequired } from "./proof.ts";
 import { refusal, tooOften } from "./refusal.ts";
 import { startSessionRow } from "./sql.ts";
 import { askUnderKey } from "./under-key.ts";
@@ -14,7 +18,8 @@ const PING_PONG_SWAPS = 20;
  * that session is live it is returned (`resumed`), afterwards it is refused; it never takes over twice.
  *
  * Throws an AppError. Nothing has changed after invalid_key, key_expired, key_revoked, key_in_use, holder_changed,
- * session_id_used and rate_limited (retry after that time). After unavailable the outcome is unknown: retry with the
+ * session_id_used, proof_required, proof_challenge (start again, with the answer) and rate_limited (retry after that
+ * time). After session_cloned this start has ended the session. After unavailable the outcome is unknown: retry with the
  * same session_id.
  */
 export async function startSession(
@@ -34,6 +39,7 @@ export async function startSession(
       refuse: request.on_conflict === "refuse",
       expectedGeneration: request.expected_generation,
       startsMax: service.startsMax ?? 0,
+      proof: request.proof,
     }),
   );
   if (row.outcome === "rate_limited") {
@@ -41,11 +47,21 @@ export async function startSession(
     if (row.swaps > PING_PONG_SWAPS) service.reportPingPong?.({ hash, maskedKey, swaps: row.swaps });
     throw tooOften(row.wait_seconds ?? 1);
   }
+  if (row.outcome === "proof_challenge") throw proofChallenge({ challenge: row.challenge as string });
+  if (row.outcome === "session_cloned") {
+    service.countCopy?.();
+    throw new AppError("session_cloned", ENDINGS.cloned.message, { ended_at: row.at.toISOString() });
+  }
+  if (row.outcome === "proof_required") {
+    service.countRefusal?.(row.outcome);
+    throw proofRequired();
+  }
   if (row.outcome !== "started" && row.outcome !== "resumed") {
     service.countRefusal?.(row.outcome);
     if (row.outcome === "invalid_key") await service.unknownKeys?.count(address);
     throw refusal(row.outcome, row.holder);
   }
+  const heard = momentOf(row, row.at);
   return {
     success: true,
     session_id: sessionId,
@@ -59,9 +75,9 @@ export async function startSession(
       device: row.holder.device,
     },
     started_at: row.started_at.toISOString(),
-    expires_at: new Date(row.at.getTime() + row.timeout_seconds * 1000).toISOString(),
-    expires_in: row.timeout_seconds,
-    heartbeat_in: heartbeatIn(service.heartbeatSeconds),
-    server_time: row.at.toISOString(),
+    expires_at: heard.expiresAt,
+    expires_in: heard.expiresInSeconds,
+    heartbeat_in: heartbeatIn(service.heartbeatSeconds, heard.agoSeconds),
+    server_time: heard.serverTime,
   };
 }
