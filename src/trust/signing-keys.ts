@@ -21,6 +21,7 @@ export const createSeed = (): string => randomBytes(32).toString("base64url");
 
 /** Says why a text is no SIGNING_KEY; undefined: it is one. Never reveals it. */
 export function findSigningKeyFault(text: string): string | undefined {
+  if (text !== text.trim()) return "must not begin or end with a blank";
   const seeds = splitSeeds(text);
   if (seeds.length === 0) return "has no key";
   const wrong = seeds.findIndex((seed) => !SEED.test(seed));

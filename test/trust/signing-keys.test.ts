@@ -35,7 +35,7 @@ it("signs so that whoever has only the public bytes can check it", async () => {
 
 it("takes several keys with commas or any white space between, in their order", () => {
   const [a, b, c] = [createSeed(), createSeed(), createSeed()];
-  const text = `${a},\n${b}\r\n\t${c} `;
+  const text = `${a},\n${b}\r\n\t${c}`;
   expect(findSigningKeyFault(text)).toBeUndefined();
   expect(readSigningKeys(text)).toEqual(read(a, b, c));
   expect(new Set(read(a, b, c).map(({ id }) => id)).size).toBe(3);
@@ -44,7 +44,8 @@ it("takes several keys with commas or any white space between, in their order", 
 it("names what is wrong with a key, and never shows it", () => {
   const good = createSeed();
   const cases: Array<[string, RegExp]> = [
-    [" , ", /has no key/],
+    [",,", /has no key/],
+    [`${good} `, /begin or end with a blank/],
     [good.slice(1), /32 bytes in base64url.*its key is none/],
     [`${good}=`, /its key is none/],
     [`${good.slice(0, -1)}B`, /its key is none/], // bits that no byte has
