@@ -48,6 +48,7 @@ export function compose(
     streams,
     readAddress: createAddressReader(config.trustProxy),
     createLimit: (options) => createLimit(database, { ...options, report }),
+    signingKeys: config.signingKeys,
     verifyToken: config.userTokens && createVerifyToken(config.userTokens),
   };
   const { app, kinds } = createApp({

@@ -108,10 +108,10 @@ $$;
 -- ignored; they would hold up starts until then.
 CREATE OR REPLACE FUNCTION start_device_session(
   hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
-  takeovers_max integer, proof jsonb,
+  takeovers_max integer, proof jsonb, lease text,
   OUT outcome text, OUT generation bigint, OUT started_at timestamptz, OUT at timestamptz,
   OUT timeout_seconds integer, OUT holder jsonb, OUT heard_at timestamptz, OUT expires_at timestamptz, OUT challenge text,
-  OUT wait_seconds integer, OUT swaps integer
+  OUT leased_until timestamptz, OUT wait_seconds integer, OUT swaps integer
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -153,13 +153,14 @@ BEGIN
     wait_seconds := least(60, ceil(extract(epoch FROM free_at - looked_at)));
     RETURN;
   END IF;
-  SELECT s.outcome, s.generation, s.started_at, s.at, s.timeout_seconds, s.holder, s.heard_at, s.expires_at, s.challenge
-  INTO outcome, generation, started_at, at, timeout_seconds, holder, heard_at, expires_at, challenge
-  FROM start_device_session_at_once(hash, masked_key, id, with_device, refuse, expected_generation, proof) s;
+  SELECT s.outcome, s.generation, s.started_at, s.at, s.timeout_seconds, s.holder, s.heard_at, s.expires_at, s.challenge,
+         s.leased_until
+  INTO outcome, generation, started_at, at, timeout_seconds, holder, heard_at, expires_at, challenge, leased_until
+  FROM start_device_session_at_once(hash, masked_key, id, with_device, refuse, expected_generation, proof, lease) s;
 END
 $$;
 
--- For the version before, which knows of no proof: it may try again once it is replaced.
+-- For the version before, which knows of no proof and no lease: it may try again once it is replaced.
 CREATE OR REPLACE FUNCTION start_session(
   hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
   takeovers_max integer,
@@ -171,7 +172,7 @@ AS $$
 BEGIN
   SELECT s.outcome, s.generation, s.started_at, s.at, s.timeout_seconds, s.holder, s.wait_seconds, s.swaps
   INTO outcome, generation, started_at, at, timeout_seconds, holder, wait_seconds, swaps
-  FROM start_device_session(hash, masked_key, id, with_device, refuse, expected_generation, takeovers_max, NULL) s;
+  FROM start_device_session(hash, masked_key, id, with_device, refuse, expected_generation, takeovers_max, NULL, NULL) s;
   IF outcome = 'proof_required' THEN
     RAISE lock_not_available USING MESSAGE = 'the session takes only calls with proof';
   END IF;
@@ -183,7 +184,11 @@ $$;
 -- outcome: started | resumed | invalid_key | key_expired | key_revoked | key_in_use | holder_changed | session_id_used
 --          | proof_required | proof_challenge (challenge) | session_cloned (at: when it ended, by this start)
 -- holder:  of started: the live session that this start ended, or null; of key_in_use, holder_changed: the one that stays.
+-- leased_until: of key_in_use, where a lease keeps the key from everybody else (device-lease.sql).
 -- heard_at, expires_at: of started and resumed. A start with proof that is the session's last beat is heard of no more.
+--
+-- lease: the id of the lease that this device has, or null; one that is over or was never given is none. A lease ends with
+-- the session that is started, whichever it is.
 --
 -- proof: {instance, number, beat_id, answer}, or null. Any start but the one that creates the session is judged as any
 -- other beat of it (judge_beat).
@@ -192,8 +197,10 @@ $$;
 -- session to the history.
 CREATE OR REPLACE FUNCTION start_device_session_at_once(
   hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint, proof jsonb,
+  lease text,
   OUT outcome text, OUT generation bigint, OUT started_at timestamptz, OUT at timestamptz,
-  OUT timeout_seconds integer, OUT holder jsonb, OUT heard_at timestamptz, OUT expires_at timestamptz, OUT challenge text
+  OUT timeout_seconds integer, OUT holder jsonb, OUT heard_at timestamptz, OUT expires_at timestamptz, OUT challenge text,
+  OUT leased_until timestamptz
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off -- plans made while the tables were empty must not survive their growth
@@ -203,6 +210,7 @@ DECLARE
   owner keys;
   present active_sessions;
   present_live boolean;
+  leased leases;
   instance text := proof->>'instance';
   number bigint := (proof->>'number')::bigint;
   beat text := proof->>'beat_id';
@@ -287,6 +295,13 @@ BEGIN
     holder := NULL;
     RETURN;
   END IF;
+  SELECT l.* INTO leased FROM leases l WHERE l.key_id = owner.id;
+  IF leased.until > at AND leased.lease_id IS DISTINCT FROM lease THEN
+    outcome := 'key_in_use';
+    leased_until := leased.until;
+    holder := coalesce(holder, lessee_of(leased));
+    RETURN;
+  END IF;
   IF present_live AND refuse THEN
     outcome := 'key_in_use';
     RETURN;
@@ -300,6 +315,9 @@ BEGIN
   -- keeps rising when the row itself went back (a restore, an asynchronous failover). Exact in JSON until 2255.
   generation := greatest(owner.generation + 1, (extract(epoch FROM at) * 1000000)::bigint);
   UPDATE keys k SET generation = start_device_session_at_once.generation, last_used_at = at WHERE k.id = owner.id;
+  IF leased.key_id IS NOT NULL THEN
+    DELETE FROM leases l WHERE l.key_id = owner.id;
+  END IF;
   IF present.key_id IS NULL THEN
     INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device,
                                  proof_instance, proof_number, proof_beat)
@@ -455,15 +473,20 @@ BEGIN
 END
 $$;
 
--- Ends a key's session on an operator's word, or only the one of that generation: as "revoked" if it is live, else as
--- "expired", which it was. Returns whether a live one ended. A session started since stays.
-CREATE OR REPLACE FUNCTION kick_session(of_key bigint, only_generation bigint, with_note text, OUT revoked boolean)
+-- Frees a key on an operator's word, or only if its session, or its lease, is of that generation: ends the session as
+-- "revoked" if it is live, else as "expired", which it was, and the lease. A session started since stays.
+--
+-- revoked: whether a live session ended; lease_freed: whether a lease did that still held.
+CREATE OR REPLACE FUNCTION free_key(
+  of_key bigint, only_generation bigint, with_note text, OUT revoked boolean, OUT lease_freed boolean
+)
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
   present active_sessions;
+  leased_until timestamptz;
   at timestamptz;
 BEGIN
   IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = of_key) THEN
@@ -473,7 +496,11 @@ BEGIN
   SELECT s.* INTO present FROM active_sessions s
   WHERE s.key_id = of_key AND s.generation = coalesce(only_generation, s.generation) FOR UPDATE;
   PERFORM limit_waiting();
+  DELETE FROM leases l WHERE l.key_id = of_key AND l.generation = coalesce(only_generation, l.generation)
+  RETURNING l.until INTO leased_until;
+  PERFORM limit_waiting();
   at := clock_timestamp();
+  lease_freed := coalesce(leased_until > at, false);
   revoked := present.key_id IS NOT NULL AND present.last_heartbeat > session_cutoff(at);
   IF revoked THEN
     DELETE FROM active_sessions s WHERE s.key_id = of_key;
@@ -484,6 +511,11 @@ BEGIN
   PERFORM limit_waiting();
 END
 $$;
+
+-- The same for who asks only whether a live session ended, the version before among them.
+CREATE OR REPLACE FUNCTION kick_session(of_key bigint, only_generation bigint, with_note text, OUT revoked boolean)
+LANGUAGE sql
+AS $$ SELECT f.revoked FROM free_key(of_key, only_generation, with_note) f $$;
 
 -- Redates sessions after the clock went back: at most 10,000 of those last heard of in the future are dated `moment`.
 -- With dead_until, the cutoff of the last tick, sessions dead by it stay dead: they are moved back as far as the clock.

@@ -43,6 +43,16 @@ export function readLease(keys: readonly SigningKey[], text: string): LeaseClaim
   return claims;
 }
 
+/**
+ * Which lease a text is about, whoever signed it. That is enough for who keeps the leases: the id is a secret, and a lease
+ * must hold on when the key that signed it is retired. Undefined: it says none.
+ */
+export function readLeaseId(text: string): string | undefined {
+  if (text.length > CHARACTERS_MAX || !FORM.test(text)) return undefined;
+  const id = parse(Buffer.from(text.split(".")[0] as string, "base64url").toString("utf8"))?.lease_id;
+  return typeof id === "string" && /^[\w-]{1,64}$/.test(id) ? id : undefined;
+}
+
 /** Nobody has vouched for it yet. */
 function parse(json: string): (LeaseClaims & { v: unknown; kid: unknown }) | undefined {
   try {

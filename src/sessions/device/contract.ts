@@ -30,6 +30,9 @@ export const proof = z.object({
     .optional(),
 });
 
+/** The signed lease, as it was given. What is none counts as none. */
+const leaseText = z.string().max(4096);
+
 export const startRequest = z.object({
   access_key: accessKey,
   session_id: sessionId.optional(),
@@ -37,6 +40,7 @@ export const startRequest = z.object({
   on_conflict: z.enum(["replace", "refuse"]).default("replace"),
   expected_generation: z.int().min(0).optional(),
   proof: proof.optional(),
+  lease: leaseText.optional(),
 });
 
 export const heartbeatRequest = z.object({ session_id: sessionId, proof: proof.optional() });
@@ -81,6 +85,8 @@ export const holder = z.object({
 });
 
 export const refusedByHolder = z.object({ holder });
+/** Of key_in_use: until when a lease keeps the key from everybody else. The holder, if it is not live, is then whose it is. */
+export const keyInUse = z.object({ holder, leased_until: moment.optional() });
 
 export const heartbeatReply = z.object({
   success: z.literal(true),
@@ -93,10 +99,14 @@ export const heartbeatReply = z.object({
 
 export const endReply = z.object({ success: z.boolean() });
 
+/** Until when a lease keeps the key from everybody else. */
+const leased = { leased_until: moment.optional() };
+
 export const statusReply = z.discriminatedUnion("active", [
-  z.object({ active: z.literal(false) }),
+  z.object({ active: z.literal(false), ...leased }),
   z.object({
     active: z.literal(true),
+    ...leased,
     session: z.object({
       session_id: z.string(),
       is_current: z.boolean(),
@@ -118,6 +128,14 @@ export const historyRequest = z.object({ access_key: accessKey });
 export const historyReply = z.object({
   endings: z.array(z.object({ day: z.iso.date(), reason: z.enum(ENDING_REASONS) })).max(10),
 });
+
+/** How long the device wants to work without us; parts of an hour, too. */
+export const leaseRequest = z.object({ session_id: sessionId, hours: z.number().min(0.01).max(100_000) });
+export const leaseReply = z.object({ lease: z.string(), until: moment, issued_at: moment, server_time: moment });
+export const returnLeaseRequest = z.object({ lease: leaseText });
+export const returnLeaseReply = z.object({ success: z.boolean() });
+/** The body of lease_unavailable; 0: none at all. */
+export const leaseUnavailable = z.object({ hours_max: z.number() });
 
 /** The body of 410 beyond the common part. */
 export const ended = z.object({
@@ -142,5 +160,7 @@ export type HeartbeatReply = z.infer<typeof heartbeatReply>;
 export type SignOutRequest = z.infer<typeof signOutRequest>;
 export type HistoryRequest = z.infer<typeof historyRequest>;
 export type HistoryReply = z.infer<typeof historyReply>;
+export type LeaseRequest = z.infer<typeof leaseRequest>;
+export type LeaseReply = z.infer<typeof leaseReply>;
 export type StatusReply = z.infer<typeof statusReply>;
 export type Ended = z.infer<typeof ended>;

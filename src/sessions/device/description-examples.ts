@@ -83,8 +83,29 @@ const seen = { ...holder, expires_at: "2026-03-02T09:16:27.481Z" };
 
 export const statusReplies = {
   nobody: { active: false },
+  nobody_by_a_lease: { active: false, leased_until: "2026-03-03T09:16:02.113Z" },
   another_device: { active: true, session: { session_id: "c2a7f0de…", is_current: false, ...seen } },
   this_device: { active: true, session: { session_id: LAPTOP, is_current: true, ...seen } },
+};
+
+export const leaseRequest = { session_id: OFFICE_PC, hours: 24 };
+
+export const leaseReply = {
+  lease: `${Buffer.from(
+    JSON.stringify({
+      v: 1,
+      kid: "21fe31dfa154a261",
+      lease_id: "0c2f6a0e-6f5e-4f57-8a55-0f0f8a3c7b52",
+      key: "kb_7Jx2m…",
+      generation: 1772442931007000,
+      device: officePc,
+      issued_at: "2026-03-02T09:16:02.113Z",
+      until: "2026-03-03T09:16:02.113Z",
+    }),
+  ).toString("base64url")}.${"A".repeat(86)}`,
+  until: "2026-03-03T09:16:02.113Z",
+  issued_at: "2026-03-02T09:16:02.113Z",
+  server_time: "2026-03-02T09:16:02.113Z",
 };
 
 export const signOut = { access_key: ACCESS_KEY, expected_generation: holder.generation };

@@ -9,6 +9,8 @@ import {
   heartbeatReply,
   heartbeatRequest,
   holder,
+  keyInUse,
+  leaseUnavailable,
   notedBody,
   previousSession,
   proof,
@@ -22,6 +24,7 @@ import {
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
 import { ENDING_CODES, ENDING_REASONS, ENDINGS, type EndingReason } from "./endings.ts";
+import { leaseDescriptions, leaseSchemas } from "./lease-description.ts";
 import { ownerDescriptions, ownerSchemas } from "./owner-description.ts";
 
 function endingErrors() {
@@ -49,9 +52,9 @@ export const deviceErrors = {
     message: "Session not found or expired",
   },
   key_in_use: {
-    when: 'another session of the key is live, and `on_conflict` was `"refuse"`.',
+    when: 'another session of the key is live, and `on_conflict` was `"refuse"`; or another device has a lease of it, until `leased_until`.',
     message: "Another device is using this access key",
-    data: { schema: refusedByHolder, example: { holder: example.holder } },
+    data: { schema: keyInUse, example: { holder: example.holder } },
   },
   holder_changed: {
     when: "the live holder has another generation than `expected_generation`.",
@@ -70,6 +73,11 @@ export const deviceErrors = {
   proof_required: {
     when: "the session's client sends proof with every beat, and this call has none. It keeps nothing alive.",
     message: "This session takes only heartbeats with proof",
+  },
+  lease_unavailable: {
+    when: "the service gives no leases, or not for so long (`hours_max`; 0: none), or the key expires.",
+    message: "No lease can be had",
+    data: { schema: leaseUnavailable, example: { hours_max: 72 } },
   },
   ...endingErrors(),
 } satisfies Errors;
@@ -98,6 +106,7 @@ export const devicePart: Part = {
     EndReply: endReply,
     StatusRequest: statusRequest,
     StatusReply: statusReply,
+    ...leaseSchemas,
     ...ownerSchemas,
   },
   routes: [
@@ -210,6 +219,7 @@ export const devicePart: Part = {
       ],
       errors: ["unauthorized", "session_not_found", ...ENDING_CODES],
     },
+    ...leaseDescriptions,
     ...ownerDescriptions,
   ],
 };

@@ -9,6 +9,7 @@ import { createDeviceCounts } from "./counts.ts";
 import { deviceErrors, devicePart } from "./description.ts";
 import { createHeartbeats, createPingPongReport, lookForEndings } from "./index.ts";
 import { keyPageRoutes } from "./key-page/routes.ts";
+import { leaseRoutes } from "./lease-routes.ts";
 import { ownerRoutes } from "./owner-routes.ts";
 import { deviceRoutes, heartbeatRoute } from "./routes.ts";
 import { describeSessions, readPopulation } from "./samples.ts";
@@ -71,6 +72,15 @@ export const device = {
           readAddress,
         };
         app.route("/api/session", deviceRoutes(sessions));
+        const { signingKeys } = serving;
+        const { offlineHoursMax } = settings;
+        app.route("/api/session/lease", leaseRoutes({ ...sessions, offlineHoursMax, signingKeys }));
+        if (offlineHoursMax > 0 && signingKeys.length === 0) {
+          log.warn(
+            { OFFLINE_HOURS_MAX: offlineHoursMax },
+            "no leases are given: they are signed, and there is no SIGNING_KEY",
+          );
+        }
         if (settings.keyPage) {
           app.route("/api/session", ownerRoutes(sessions));
           app.route("/", keyPageRoutes());

@@ -1,5 +1,7 @@
 import { AppError, type ErrorCode } from "../../errors.ts";
 import type { Holder } from "./contract.ts";
+import { type Ending, tellEnding } from "./ending.ts";
+import { ENDINGS } from "./endings.ts";
 import type { HolderJson } from "./sql.ts";
 
 const REFUSALS = {
@@ -11,9 +13,20 @@ const REFUSALS = {
   session_id_used: "This session id has been used before, please start with a new one",
 } satisfies Partial<Record<ErrorCode, string>>;
 
-/** Why a call with an access key changes nothing; with the live holder, where there is one, but never its session id. */
-export function refusal(code: keyof typeof REFUSALS, holder: HolderJson | null): AppError {
-  return new AppError(code, REFUSALS[code], holder ? { holder: seenHolder(holder) } : {});
+/**
+ * Why a call with an access key changes nothing; with its holder, where there is one, but never its session id, and until
+ * when a lease keeps the key from others.
+ */
+export function refusal(code: keyof typeof REFUSALS, holder: HolderJson | null, leasedUntil?: Date | null): AppError {
+  const until = leasedUntil ? { leased_until: leasedUntil.toISOString() } : {};
+  return new AppError(code, REFUSALS[code], holder ? { holder: seenHolder(holder), ...until } : {});
+}
+
+/** What a call is told for a session that is not live; a caller whose beats have proof is told of a copy as such. */
+export function notLive(ending: Ending | "unknown", withProof: boolean): AppError {
+  if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
+  const { reason, data } = tellEnding(ending, withProof);
+  return new AppError(`session_${reason}`, ENDINGS[reason].message, data);
 }
 
 function seenHolder(holder: HolderJson): Holder {

@@ -1,6 +1,5 @@
 /** /api/session/…: parse, call the verb, reply. */
 import { Hono } from "hono";
-import { AppError } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
 import { errorBody } from "../../http/answer.ts";
@@ -24,8 +23,8 @@ import type { DeviceCounts } from "./counts.ts";
 import type { DeviceSessions } from "./deps.ts";
 import { endSession } from "./end.ts";
 import { type Ending, tellEnding } from "./ending.ts";
-import { ENDINGS } from "./endings.ts";
 import { beatSession } from "./heartbeat.ts";
+import { notLive } from "./refusal.ts";
 import { startSession } from "./start.ts";
 import { readStatus } from "./status.ts";
 import { watchSession } from "./watch.ts";
@@ -110,10 +109,4 @@ async function keepAlive(service: DeviceSessions, { session_id, proof }: Heartbe
   const outcome = await beatSession(service, session_id, proof);
   if (outcome.live) return outcome.reply;
   throw notLive(outcome.ending, proof !== undefined);
-}
-
-function notLive(ending: Ending | "unknown", withProof: boolean): AppError {
-  if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
-  const { reason, data } = tellEnding(ending, withProof);
-  return new AppError(`session_${reason}`, ENDINGS[reason].message, data);
 }

@@ -4,6 +4,7 @@ import { STATUS } from "../../errors.ts";
 import type { AnswerCode, RouteCounts } from "../../metrics/counts.ts";
 import { counter, gauge, histogram, type Samples, shed } from "../../metrics/samples.ts";
 import type { DeviceCounts } from "./counts.ts";
+import { countLeases } from "./lease-sql.ts";
 import { countSessions } from "./live-sql.ts";
 
 const HEARTBEAT = "/api/session/heartbeat";
@@ -52,11 +53,13 @@ export function describeSessions({ starts, pingPongs, copies, batches }: DeviceC
 /** What the database says of the installation. */
 export async function readPopulation(database: Database): Promise<Samples> {
   const { live, silent, overdue_seconds } = await countSessions(database.background);
+  const leases = await countLeases(database);
   return [
     gauge("keybeat_live_sessions", "Live sessions of the installation", "max", [[{}, live]]),
     gauge("keybeat_silent_sessions", "Expired, waiting for the cleanup", "max", [[{}, silent]]),
     gauge("keybeat_silent_overdue_seconds", "How long the first expired session has waited for the cleanup", "max", [
       [{}, overdue_seconds],
     ]),
+    gauge("keybeat_leases", "Keys that a device holds to work offline", "max", [[{}, leases]]),
   ];
 }

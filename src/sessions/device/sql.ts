@@ -43,6 +43,8 @@ interface StartRow {
   expires_at: Date;
   /** Of proof_challenge. */
   challenge: string | null;
+  /** Of key_in_use, by a lease. */
+  leased_until: Date | null;
   /** Of rate_limited. */
   wait_seconds: number | null;
   /** How often this device and the holder took the key from each other lately. */
@@ -61,13 +63,14 @@ export async function startSessionRow(
     expectedGeneration: number | undefined;
     startsMax: number;
     proof: Proof | undefined;
+    leaseId: string | undefined;
   },
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<StartRow[]>`
       SELECT * FROM start_device_session(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
-        ${start.startsMax}, ${start.proof ? sql.json(start.proof) : null})`,
+        ${start.startsMax}, ${start.proof ? sql.json(start.proof) : null}, ${start.leaseId ?? null})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
     Buffer.from(start.hash).toString("base64"),
   );
@@ -178,6 +181,8 @@ interface StatusRow {
   last_heartbeat: Date;
   expires_at: Date;
   device: Device | null;
+  /** Until when a lease keeps the key from others. */
+  leased_until: Date | null;
 }
 
 /** The session that stands with a key; undefined: there is no such key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
@@ -190,8 +195,11 @@ export async function selectStatus(
     (sql) => sql<StatusRow[]>`
       SELECT s.last_heartbeat > session_cutoff(clock_timestamp()) AS live, s.session_id = ${sessionId ?? ""} AS is_current,
              CASE WHEN s.session_id = ${sessionId ?? ""} THEN s.session_id ELSE mask_session_id(s.session_id) END AS session_id,
-             s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
-      FROM keys k LEFT JOIN active_sessions s ON s.key_id = k.id
+             s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device,
+             l.until AS leased_until
+      FROM keys k
+      LEFT JOIN active_sessions s ON s.key_id = k.id
+      LEFT JOIN leases l ON l.key_id = k.id AND l.until > clock_timestamp()
       WHERE k.key_hash = ${hash}`,
   );
   return row;
@@ -253,7 +261,7 @@ export async function maintainHistory(
 
 /**
  * Ends the session of that key, or only that generation of it, as revoked if it is still live, and tells its device the
- * note; one that started since stays. What it did is in the audit log.
+ * note; and its lease. One that started since stays. What it did is in the audit log. Returns whether anything ended.
  */
 export async function kickSessionRow(
   database: Database,
@@ -261,11 +269,12 @@ export async function kickSessionRow(
   by: Operator,
 ): Promise<boolean> {
   const [row] = await database.operators.query(
-    (sql, waits) => sql<Array<{ revoked: boolean }>>`
-      SELECT done.revoked, CASE WHEN done.revoked THEN
+    (sql, waits) => sql<Array<{ freed: boolean }>>`
+      SELECT done.revoked OR done.lease_freed AS freed, CASE WHEN done.revoked OR done.lease_freed THEN
         record_audit(${by.who}, ${by.from}, 'session_kicked', ${kick.keyId},
-                     jsonb_build_object('reason', ${kick.note}::text)) END AS entry
-      FROM kick_session(caller_waits(${waits}, ${kick.keyId}::bigint), ${kick.generation}, ${kick.note}) done`,
+                     jsonb_build_object('reason', ${kick.note}::text)
+                     || CASE WHEN done.lease_freed THEN '{"lease_freed": true}'::jsonb ELSE '{}' END) END AS entry
+      FROM free_key(caller_waits(${waits}, ${kick.keyId}::bigint), ${kick.generation}, ${kick.note}) done`,
   );
-  return row?.revoked === true;
+  return row?.freed === true;
 }

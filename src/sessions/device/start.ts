@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AppError } from "../../errors.ts";
+import { readLeaseId } from "../../trust/lease-token.ts";
 import type { StartReply, StartRequest } from "./contract.ts";
 import type { DeviceSessions } from "./deps.ts";
 import { ENDINGS } from "./endings.ts";
@@ -40,6 +41,7 @@ export async function startSession(
       expectedGeneration: request.expected_generation,
       startsMax: service.startsMax ?? 0,
       proof: request.proof,
+      leaseId: request.lease === undefined ? undefined : readLeaseId(request.lease),
     }),
   );
   if (row.outcome === "rate_limited") {
@@ -59,7 +61,7 @@ export async function startSession(
   if (row.outcome !== "started" && row.outcome !== "resumed") {
     service.countRefusal?.(row.outcome);
     if (row.outcome === "invalid_key") await service.unknownKeys?.count(address);
-    throw refusal(row.outcome, row.holder);
+    throw refusal(row.outcome, row.holder, row.leased_until);
   }
   const heard = momentOf(row, row.at);
   return {

@@ -16,6 +16,8 @@ export type KeyEnding = HistoryReply["endings"][number];
 
 export interface Seen {
   holder: Holder | undefined;
+  /** Until when a device holds the key offline. */
+  leasedUntil: string | undefined;
   endings: KeyEnding[];
 }
 
@@ -25,7 +27,7 @@ export async function lookAtKey(access_key: string): Promise<Seen> {
   // One after the other: a key that does not exist is told by the first, and counted once.
   const { endings } = await post<HistoryReply>("history", { access_key });
   const status = await post<StatusReply>("status", { access_key });
-  return { holder: status.active ? status.session : undefined, endings };
+  return { holder: status.active ? status.session : undefined, leasedUntil: status.leased_until, endings };
 }
 
 export async function signOut(access_key: string, expected_generation: number): Promise<boolean> {

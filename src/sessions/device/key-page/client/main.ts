@@ -78,10 +78,11 @@ function forget(): void {
   byId("now").hidden = byId("past").hidden = true;
 }
 
-function show({ holder, endings }: Seen): void {
+function show({ holder, leasedUntil, endings }: Seen): void {
   byId("nobody").hidden = holder !== undefined;
   byId("holder").hidden = holder === undefined;
   if (holder) showHolder(holder);
+  byId("leased").textContent = leasedUntil ? texts.leased(timeOf(leasedUntil)) : "";
   byId("no-endings").hidden = endings.length > 0;
   byId("endings").replaceChildren(...endings.map(describeEnding));
   byId("now").hidden = byId("past").hidden = false;
@@ -89,11 +90,15 @@ function show({ holder, endings }: Seen): void {
 
 function showHolder({ device, started_at }: Holder): void {
   const name = device?.name || texts.unnamed;
-  const format = new Intl.DateTimeFormat(localeOf(texts), { dateStyle: "long", timeStyle: "short" });
   byId("device").textContent = name;
   byId("about").textContent = [device?.platform, device?.app_version].filter(Boolean).join(" · ");
-  byId("since").textContent = texts.since(format.format(new Date(started_at)));
+  byId("since").textContent = texts.since(timeOf(started_at));
   byId("sure-title").textContent = texts.sure(name);
+}
+
+function timeOf(moment: string): string {
+  const format = new Intl.DateTimeFormat(localeOf(texts), { dateStyle: "long", timeStyle: "short" });
+  return format.format(new Date(moment));
 }
 
 function describeEnding({ day, reason }: KeyEnding): HTMLElement {
