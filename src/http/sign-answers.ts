@@ -28,7 +28,7 @@ export function signAnswers(signing: Signing): MiddlewareHandler<HttpEnv> {
     }
     const body = Buffer.from(await c.res.arrayBuffer());
     const signature = await signer.signAnswer(c.res.status, c.req.method === "HEAD" ? "" : body);
-    c.res = new Response(body, c.res);
+    c.res = new Response(body.length > 0 ? body : null, c.res);
     c.res.headers.set(SIGNATURE, signature);
   };
 }

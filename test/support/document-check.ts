@@ -108,7 +108,11 @@ function checkAllow(answer: Answer, item: Json): string[] {
 function checkOperation(answer: Answer, operation: Json): string[] {
   const response = resolve(operation.responses[answer.status]);
   if (response === undefined) return ["the status is not described"];
-  const faults = checkHeaders(answer, Object.keys(response.headers ?? {}));
+  const required = Object.entries(response.headers ?? {}).filter(([, header]) => resolve(header).required);
+  const faults = checkHeaders(
+    answer,
+    required.map(([name]) => name),
+  );
   if (answer.method === "HEAD" || response.content === undefined) {
     return answer.body === "" ? faults : [...faults, "a body where none is described"];
   }

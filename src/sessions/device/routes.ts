@@ -82,7 +82,7 @@ export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
     if (!outcome.live) throw notLive(outcome.ending);
     if (c.req.method === "HEAD") {
       outcome.stop();
-      return c.body(null);
+      return c.body(null, 200, { "Cache-Control": "no-store", "Content-Type": "text/event-stream" });
     }
     const requestId = c.get("requestId");
     try {
