@@ -47,7 +47,7 @@ function signEvents(signer: AnswerSigner): TransformStream<Uint8Array, Uint8Arra
   const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
   return new TransformStream({
     async transform(piece, controller) {
-      const [, event, data] = /^event: (.*)\ndata: (.*)\n\n$/.exec(decoder.decode(piece)) ?? [];
+      const [, event, data] = /^event: ([^\n]*)\ndata: ([^\n]*)\n\n$/.exec(decoder.decode(piece)) ?? [];
       if (event === undefined || data === undefined) return controller.enqueue(piece);
       const signature = await signer.signEvent(event, data);
       controller.enqueue(encoder.encode(`event: ${event}\nsignature: ${signature}\ndata: ${data}\n\n`));

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createSeed, readSigningKeys, type SigningKey } from "../../src/trust/signing-keys.ts";
 import { ADMIN_TOKEN, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
+import { readValue, scrape } from "../support/metrics.ts";
 import { newAccessKey, newSessionId } from "../support/secrets.ts";
 import { createEventCheck, isGenuine, readEvents } from "../support/verify-answer.ts";
 
@@ -229,6 +230,21 @@ it("pages of the listed origins may send the headers, and read the signature", a
   expect(bad.headers["access-control-expose-headers"]).toMatch(/Keybeat-Signature/);
 });
 
+it("says by which keys clients ask to be answered, so that it shows when a retired one can go", async () => {
+  const read = async () => {
+    const samples = await scrape(app.url);
+    return [key.id, retired.id, "none"].map((id) => readValue(samples, "keybeat_signing_requests_total", { key: id }));
+  };
+  const before = await read();
+  const asks = [key.id, key.id, retired.id, "0123456789abcdef", `${retired.id},${key.id}`];
+  for (const [at, trusts] of asks.entries()) {
+    const more = Object.values(WAYS)[at % 3];
+    const headers = { ...JSON_TYPE, ...more, "Keybeat-Nonce": newNonce(), "Keybeat-Trusts": trusts };
+    await send({ route: "/api/session/heartbeat", body: "{}", headers });
+  }
+  expect((await read()).map((value, at) => Number(value) - Number(before[at]))).toEqual([3, 1, 1]);
+});
+
 describe("a stream", () => {
   async function watch(session_id: string, nonce: string) {
     const response = await fetch(`${app.url}/api/session/watch`, {
@@ -246,8 +262,10 @@ describe("a stream", () => {
     const { response, text } = await watch(session_id, nonce);
     expect([response.status, response.headers.get("keybeat-signature")]).toEqual([200, null]);
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
-    await app.post("/api/session/start", { access_key });
+    // What is the end of a line to JavaScript, but not to JSON or a stream.
+    await app.post("/api/session/start", { access_key, device: { name: "two\u2028lines" } });
     const events = readEvents(await text);
+    expect(JSON.parse(events[1]?.data as string).replaced_by.device.name).toBe("two\u2028lines");
     expect(events.map(({ event }) => event)).toEqual(["live", "replaced"]);
     const check = checkOf(session_id, nonce);
     expect(events.map(check)).toEqual([true, true]);
@@ -262,11 +280,11 @@ describe("a stream", () => {
     const headers = { Authorization: `Bearer ${session_id}`, "Keybeat-Nonce": newNonce() };
     const response = await fetch(`${app.url}/api/session/watch`, { headers, signal: leaving.signal });
     expect(response.status).toBe(200);
-    const watchers = async () => /^keybeat_watchers (\d+)/m.exec(await (await fetch(`${app.url}/metrics`)).text())?.[1];
-    await expect.poll(watchers).toBe("1");
+    const watchers = async () => readValue(await scrape(app.url), "keybeat_watchers");
+    await expect.poll(watchers).toBe(1);
     leaving.abort();
     await response.text().catch(() => {});
-    await expect.poll(watchers).toBe("0");
+    await expect.poll(watchers).toBe(0);
     const head = await ask({
       method: "HEAD",
       route: "/api/session/watch",

@@ -152,7 +152,7 @@ function checkEvents(text: string, events: Json): string[] {
   return blocks.flatMap((block) => {
     if (block.startsWith(":")) return [];
     const name = /^event: (.*)$/m.exec(block)?.[1] ?? "message";
-    const data = /^data: (.*)$/m.exec(block)?.[1] ?? "";
+    const data = /(?:^|\n)data: ([^\n]*)/.exec(block)?.[1] ?? "";
     if (events?.[name] === undefined) return [`the event ${name} is not described`];
     return checkJson(data, pointerTo(events[name])).map((fault) => `event ${name}: ${fault}`);
   });
