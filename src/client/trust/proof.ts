@@ -19,7 +19,8 @@ export class Proof {
   /** In memory only. None while this process must not speak for the session: a tab without the lead. */
   #instance: string | undefined;
   #number = 0;
-  #pending: Beat | undefined;
+  /** The beat that is not answered yet, and what it says. */
+  #pending: { beat: Beat; said: string } | undefined;
 
   constructor() {
     this.begin();
@@ -42,16 +43,22 @@ export class Proof {
   async send<T>(body: object, ask: (body: object) => Promise<Answer<T>>, abort: AbortSignal): Promise<Answer<T>> {
     const instance = this.#instance;
     if (!instance) return failed("stopped");
-    this.#pending ??= { instance, number: ++this.#number, beat_id: drawId() };
-    const beat = this.#pending;
+    const said = JSON.stringify(body);
+    // Another session's, say, as the stream told that this one is over.
+    if (this.#pending?.said !== said) this.#pending = { said, beat: this.#draw(instance) };
+    const { beat } = this.#pending;
     let answer = await ask({ ...body, proof: beat });
     for (let answers = 0; isChallenge(answer); answers++) {
       if (abort.aborted || this.#instance !== instance) return failed("given up");
       if (answers === ANSWERS_MAX) return failed(answer.body.code);
       answer = await ask({ ...body, proof: { ...beat, answer: answer.body.challenge } });
     }
-    if (answer.kind !== "failed" && this.#pending === beat) this.#pending = undefined;
+    if (answer.kind !== "failed" && this.#pending?.beat === beat) this.#pending = undefined;
     return answer;
+  }
+
+  #draw(instance: string): Beat {
+    return { instance, number: ++this.#number, beat_id: drawId() };
   }
 }
 

@@ -51,7 +51,7 @@ async function verifyAnswer(response: Response, asked: Asked, keys: PublicKeys):
     ["keybeat-answer-v1", id, method, route, status, nonce, digest, bodyDigest, time].join("\n"),
   );
   if (leaf) return new Response(body, { status, headers });
-  if (status !== 429 && status < 500) throw new Error(`an answer without a trusted mark (HTTP ${status})`);
+  if (status !== 429 && status < 500) throw new Error(`an answer that no trusted key signed (HTTP ${status})`);
   return new Response(null, { status, headers: { "Retry-After": headers.get("retry-after") ?? "" } });
 }
 
@@ -66,7 +66,7 @@ function verifyEvents(response: Response, asked: Asked, keys: PublicKeys): Reada
     const leaf = await keys.verifyLeaf(signature, (id, time) =>
       ["keybeat-event-v1", id, route, nonce, digest, index, before, event, data, time].join("\n"),
     );
-    if (!leaf) throw new Error("an event without a trusted mark");
+    if (!leaf) throw new Error("an event that no trusted key signed");
     before = toHex(leaf);
     index++;
     return toBytes(`event: ${event}\ndata: ${text}\n\n`);
