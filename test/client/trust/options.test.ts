@@ -63,7 +63,7 @@ describe("proof", () => {
     for (let twin = 0; twin < 50; twin++) {
       const app = virtualApp({}, { proof: true });
       await app.start();
-      const [{ body } = { body: {} }] = app.server.requests;
+      const body = app.server.requests[0]?.body ?? {};
       const { instance, beat_id } = body.proof as { instance: string; beat_id: string };
       expect([instance, beat_id].every((id) => /^[\w-]{16,128}$/.test(id))).toBe(true);
       sent.add(instance).add(beat_id);
