@@ -11,21 +11,25 @@ interface Bound {
 }
 
 /** The body piece by piece. Throws when it gets too long, even in many short pieces; a stream is then reopened. */
-async function* readPieces(response: Response, bound: Bound): AsyncGenerator<string> {
+export async function* readChunks(response: Response, bound: Bound): AsyncGenerator<Uint8Array> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
       bound.bytes += value.length;
       if (bound.bytes > bound.bytesMax) throw new Error("too long an answer");
-      yield decoder.decode(value, { stream: true });
+      yield value;
     }
   } finally {
     // The outcome does not matter, but an unhandled rejection would end a Node process.
     reader.cancel().catch(() => {});
   }
+}
+
+async function* readPieces(response: Response, bound: Bound): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of readChunks(response, bound)) yield decoder.decode(chunk, { stream: true });
 }
 
 /** The body as an object; empty if it is not one. Throws if it cannot be read. */
@@ -48,6 +52,10 @@ export interface StreamEvent {
   event: string;
   // biome-ignore lint/suspicious/noExplicitAny: any event of the service; the reader checks its name first
   data: any;
+  /** The same as it came. */
+  text: string;
+  /** Of a service that signs; see src/trust/README.md. */
+  signature?: string | undefined;
 }
 
 /**
@@ -70,10 +78,12 @@ export async function* readEvents(response: Response, eventBytesMax?: number): A
         block.push(line);
         continue;
       }
-      const [event, data, id] = ["event:", "data:", "id:"].map((name) => readField(block, name));
+      const [event, data, id, signature] = ["event:", "data:", "id:", "signature:"].map((name) =>
+        readField(block, name),
+      );
       block = [];
       if (eventBytesMax) bound.bytes = 0;
-      if (event && data) yield { id, event, data: Object(JSON.parse(data)) };
+      if (event && data) yield { id, event, data: Object(JSON.parse(data)), text: data, signature };
     }
     begun += last;
   }

@@ -6,15 +6,20 @@ import type { Holder, StartReply, StartRequest } from "../sessions/device/contra
 import { failed, type Refused, retryDelayMs, tellUnreachable } from "./answer.ts";
 import { KeybeatError, type KeybeatErrorCode } from "./error.ts";
 import type { StartOptions } from "./options.ts";
-import { type Link, newSessionId, sleep } from "./platform.ts";
-import { post } from "./request.ts";
+import { newSessionId, sleep } from "./platform.ts";
+import { type DeviceLink, post } from "./request.ts";
 import type { StoredId } from "./storage.ts";
 
 /** The answer to a start, and when (by the monotonic clock) its request was sent. */
 export type Claimed = { sessionId: string; reply: StartReply; sentAt: number };
 
-/** Starts by the caller's rule for conflicts. If it throws a KeybeatError, this device holds nothing. */
-export async function claimKey(link: Link, options: StartOptions, storedId: StoredId): Promise<Claimed> {
+/** Starts by the caller's rule for conflicts, with the lease if there is one. If it throws a KeybeatError, this device holds nothing. */
+export async function claimKey(
+  link: DeviceLink,
+  options: StartOptions,
+  storedId: StoredId,
+  lease?: string,
+): Promise<Claimed> {
   const { accessKey: access_key, device, onConflict = "replace" } = options;
   const ask = onConflict === "ask" ? options.ask : undefined;
   let stored = await storedId.read();
@@ -31,10 +36,12 @@ export async function claimKey(link: Link, options: StartOptions, storedId: Stor
         device,
         on_conflict: onConflict === "replace" || agreed ? "replace" : "refuse",
         expected_generation: agreed?.generation,
+        lease,
       });
       if ("reply" in claimed) return { sessionId: session_id, ...claimed };
       const { code, error, holder } = claimed.body;
-      if (code === "session_id_used" && stored) {
+      // Nor is a session with proof for a process without.
+      if (/^(session_id_used|proof_required)$/.test(code) && stored) {
         stored = undefined;
         session_id = newSessionId();
       } else if (ask && holder && (await ask(holder))) {
@@ -54,9 +61,9 @@ export async function claimKey(link: Link, options: StartOptions, storedId: Stor
 
 /** Repeats the same request until the service answers or time is up. */
 async function insist(
-  link: Link,
+  link: DeviceLink,
   withinMs: number,
-  request: StartRequest,
+  request: StartRequest & { lease?: string | undefined },
 ): Promise<Omit<Claimed, "sessionId"> | Refused> {
   const giveUpAt = link.clock.now() + withinMs;
   for (;;) {

@@ -9,6 +9,8 @@ const REASONS: { [code: string]: LostReason } = {
   key_revoked: "revoked",
   key_expired: "revoked",
   session_not_found: "expired",
+  // Another process with this session id shows proof.
+  proof_required: "cloned",
 };
 
 /** The event for a refusal; undefined if it ends nothing, such as a malformed request. */

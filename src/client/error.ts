@@ -7,6 +7,7 @@ import type { LostReason } from "./events.ts";
  * - `key_in_use`: another device holds it, and the caller (or `ask`) chose not to take over; `data.holder` says which.
  * - `session_id_used`: this start got through, its answer was lost, and its session is already over.
  * - `invalid_request`: the request is malformed, see `data.issues`.
+ * - `lease_unavailable`: the service gives no leases, or not for so long.
  * - `unreachable`: no answer within `startTimeoutMs`, or none possible (a bad certificate, a redirect to https). The
  *   message tells the last try's trouble, and `cause` is what fetch threw.
  * - The others are the `session.signal.reason` of a session that is over.
@@ -18,6 +19,8 @@ export type KeybeatErrorCode =
   | "key_revoked"
   | "key_in_use"
   | "session_id_used"
+  | "proof_required"
+  | "lease_unavailable"
   | "invalid_request"
   | LostReason
   | RoomErrorCode

@@ -2,9 +2,10 @@
 import { KeybeatError } from "./error.ts";
 import type { LostEvent, SessionEvent } from "./events.ts";
 import { tellApp } from "./tell-app.ts";
+import type { Leases } from "./trust/leases.ts";
 
 /** `ended` only after the app's own end(); any other ending is `lost`. */
-export type SessionState = "live" | "degraded" | "lost" | "ended";
+export type SessionState = "live" | "degraded" | "offline" | "lost" | "ended";
 
 /** One hold on an access key. */
 export interface Session {
@@ -31,6 +32,15 @@ export interface Session {
    * lets the session expire. No event; `signal` fires.
    */
   end(): Promise<void>;
+  /**
+   * Asks for a lease: for so many hours, at most until the key expires, nobody else can start with the key, and this device
+   * may work without the service (`offline`). Asked again: the same lease. It outlives `end()`, and is over when a session
+   * comes back by it. Resolves to its end (RFC 3339). Needs the options `publicKey` and `storage`, and startSession.
+   * Rejects with a KeybeatError: `lease_unavailable`, `invalid_request`, `unreachable`, or why the session is lost.
+   */
+  lease(hours: number): Promise<{ until: string }>;
+  /** Gives the lease back, so that other devices can start. False: there was none, or it had ended. Rejects as `lease` does. */
+  returnLease(): Promise<boolean>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -43,7 +53,12 @@ export interface Handle {
   close(): void;
 }
 
-export function createHandle(onEvent: ((event: SessionEvent) => void) | undefined, end: () => Promise<void>): Handle {
+export function createHandle(
+  onEvent: ((event: SessionEvent) => void) | undefined,
+  end: () => Promise<void>,
+  leases?: Leases,
+): Handle {
+  const needLeases = () => leases ?? Promise.reject(new TypeError("leases need publicKey and storage"));
   const listeners = new Map<string, Set<(event: never) => void>>();
   let abort = new AbortController();
   let state: SessionState = "live";
@@ -70,6 +85,8 @@ export function createHandle(onEvent: ((event: SessionEvent) => void) | undefine
       return () => ofType.delete(listener);
     },
     end,
+    lease: async (hours: number) => (await needLeases()).ask(id, hours),
+    returnLease: async () => (await needLeases()).giveBack(),
   };
   Object.defineProperty(session, "sessionId", { get: () => id });
   // Node before 18.18 and older browsers lack this symbol.
@@ -81,7 +98,7 @@ export function createHandle(onEvent: ((event: SessionEvent) => void) | undefine
       id = sessionId;
       state = event.type === "recovered" ? "live" : event.type;
       lost = null;
-      if (event.type === "live") {
+      if ("generation" in event) {
         generation = event.generation;
         if (abort.signal.aborted) abort = new AbortController();
       } else if (event.type === "lost") {

@@ -17,7 +17,15 @@
  */
 export type { Device, Holder } from "../sessions/device/contract.ts";
 export { KeybeatError, type KeybeatErrorCode, type KeybeatErrorData } from "./error.ts";
-export type { DegradedEvent, LiveEvent, LostEvent, LostReason, RecoveredEvent, SessionEvent } from "./events.ts";
+export type {
+  DegradedEvent,
+  LiveEvent,
+  LostEvent,
+  LostReason,
+  OfflineEvent,
+  RecoveredEvent,
+  SessionEvent,
+} from "./events.ts";
 export type { Session, SessionState } from "./handle.ts";
 export type { Conflict, SessionIdStorage, StartOptions } from "./options.ts";
 export type { Clock, Fetch, LinkOptions, PageEvents, Timers } from "./platform.ts";

@@ -20,10 +20,11 @@ import type { LostEvent } from "./events.ts";
 import { giveBack } from "./give-back.ts";
 import type { Handle } from "./handle.ts";
 import type { StartOptions } from "./options.ts";
-import { type Link, newSessionId } from "./platform.ts";
-import { post } from "./request.ts";
+import { newSessionId } from "./platform.ts";
+import { type DeviceLink, post } from "./request.ts";
 import type { StoredId } from "./storage.ts";
 import { StreamTurn } from "./stream-turn.ts";
+import type { Leases } from "./trust/leases.ts";
 import { Wakefulness } from "./wakefulness.ts";
 import { Watch } from "./watch.ts";
 
@@ -35,10 +36,12 @@ const STREAMS_MAX = 2;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface LoopParts {
-  link: Link;
+  link: DeviceLink;
   options: StartOptions;
   handle: Handle;
   storedId: StoredId;
+  /** Where the app may carry on offline. */
+  leases?: Leases | undefined;
   /** Called with each acknowledged heartbeat, and how long it is good for. */
   onAcknowledged?(deadlineInMs: number): void;
 }
@@ -47,7 +50,7 @@ export class SessionLoop {
   /** Fires when the session was ended, or lost for good. */
   readonly over = new AbortController();
   readonly #parts: LoopParts;
-  readonly #link: Link;
+  readonly #link: DeviceLink;
   readonly #handle: Handle;
   readonly #watch: Watch;
   readonly #turn: StreamTurn;
@@ -84,6 +87,14 @@ export class SessionLoop {
   /** Takes over the session from a start. */
   begin({ sessionId, reply, sentAt }: Claimed): void {
     this.#started(sessionId, reply, sentAt);
+    this.#tick();
+  }
+
+  /** Goes on by a lease, without a session; `sessionId`: of the start that got no answer. */
+  beginOffline(sessionId: string): void {
+    this.#returnId = sessionId;
+    this.#askAt = this.#link.clock.now() + retryDelayMs(this.#link, failed(""));
+    this.#goOffline();
     this.#tick();
   }
 
@@ -130,7 +141,7 @@ export class SessionLoop {
     const now = clock.now();
     timers.clearTimeout(this.#timer);
     this.#noticeSleep(now, streamLives);
-    if (this.#holdsKey() && now >= this.#deadline) this.#lose(UNREACHABLE);
+    this.#checkHold(now);
     // The app may have ended it in its listener.
     if (this.over.signal.aborted) return;
     if (this.#holdsKey()) {
@@ -140,6 +151,23 @@ export class SessionLoop {
     if (!this.#asking && now >= this.#askAt) void this.#ask(now);
     const dueAt = Math.min(this.#asking ? NEVER : this.#askAt, this.#holdsKey() ? this.#deadline : NEVER);
     this.#timer = timers.setTimeout(() => this.#tick(), Math.min(dueAt - now, TICK_MS));
+  }
+
+  /** Past the deadline a lease may hold the key, as long as it holds itself. */
+  #checkHold(now: number): void {
+    const hold = this.#parts.leases?.look();
+    if (this.#holdsKey() && now >= this.#deadline) {
+      if (hold === "held") this.#goOffline();
+      else this.#lose(UNREACHABLE);
+    } else if (this.#handle.session.state === "offline" && hold !== "held") {
+      this.#lose({ ...UNREACHABLE, reason: "expired", code: hold ?? null });
+    }
+  }
+
+  #goOffline(): void {
+    const { generation, until } = (this.#parts.leases as Leases).claims;
+    this.pause();
+    this.#handle.tell({ type: "offline", until, generation }, this.#returnId);
   }
 
   #noticeSleep(now: number, streamLives: boolean): void {
@@ -168,12 +196,13 @@ export class SessionLoop {
     const asking = new AbortController();
     this.#asking = asking;
     const { accessKey: access_key, device } = this.#parts.options;
+    const lease = this.#parts.leases?.text;
     const returning = this.#returnId !== undefined;
     const session_id = this.#returnId ?? this.#sessionId;
     const answer = await post<StartReply | HeartbeatReply>(
       this.#link,
       returning ? "start" : "heartbeat",
-      returning ? { access_key, session_id, device, on_conflict: "refuse" } : { session_id },
+      returning ? { access_key, session_id, device, on_conflict: "refuse", lease } : { session_id },
       { abort: asking },
     );
     // Ended, lost or checked again meanwhile: this answer is outdated.
@@ -187,11 +216,12 @@ export class SessionLoop {
   }
 
   #started(sessionId: string, reply: StartReply, sentAt: number): void {
-    const recovered = this.#returnId !== undefined;
+    const recovered = this.#handle.session.state === "lost";
     this.#sessionId = sessionId;
     this.#returnId = undefined;
     this.#acknowledged(reply, sentAt);
     const { generation, resumed, previous_session: previous } = reply;
+    if (!resumed) void this.#parts.leases?.drop();
     this.#handle.tell({ type: "live", generation, resumed, recovered, previous }, sessionId);
   }
 
@@ -201,12 +231,13 @@ export class SessionLoop {
     this.#acknowledged(reply, sentAt);
     if (state === "degraded") this.#handle.tell({ type: "recovered" });
     // The service forgave the silence, after an outage of its own say: nobody else held the key.
-    if (state === "lost") {
-      this.#handle.tell({ type: "live", generation, resumed: true, recovered: true, previous: null });
+    if (state === "lost" || state === "offline") {
+      this.#handle.tell({ type: "live", generation, resumed: true, recovered: state === "lost", previous: null });
     }
   }
 
-  #acknowledged(reply: { expires_in: number; heartbeat_in: number }, sentAt: number): void {
+  #acknowledged(reply: { expires_in: number; heartbeat_in: number; server_time: string }, sentAt: number): void {
+    this.#parts.leases?.heard(reply.server_time);
     const timeoutMs = Math.min(reply.expires_in * 1000, TIMEOUT_MS_MAX);
     this.#deadline = sentAt + timeoutMs - Math.min(1000, timeoutMs / 10);
     // Whatever the service asks for, neither loop tightly nor wait too long to retry before the deadline.
@@ -229,10 +260,14 @@ export class SessionLoop {
     this.#cancelAsking();
     if (loss?.final) {
       this.stop();
+      // The other endings free the key.
+      if (!/ended|cloned/.test(loss.reason)) void this.#parts.leases?.drop();
       void this.#parts.storedId.forget();
       this.#handle.tell(loss);
     } else if (loss) {
       if (this.#holdsKey()) this.#lose(loss);
+      this.#comeBack();
+    } else if (refusal.code === "session_id_used" && this.#handle.session.state === "offline") {
       this.#comeBack();
     } else if (refusal.code === "session_id_used" && this.#returnId) {
       // That start got through, its answer was lost, and the session is over again. A heartbeat tells how.

@@ -38,6 +38,16 @@ export type StartOptions = Conflict & {
   device?: Device;
   /** If given, the session survives a restart of the app. */
   storage?: SessionIdStorage;
+  /**
+   * Takes part in noticing copied sessions: where two processes use one session id, both lose it as `cloned`. In a page by
+   * startSharedSession alone. Default false, as an app whose processes share a session on purpose would lose it.
+   */
+  proof?: boolean;
+  /**
+   * The public key of the service, as `keybeat signing-key` prints it (32 bytes in base64url), or several: then only what
+   * is signed by one of them counts as an answer. Throws a TypeError where the platform has no Ed25519.
+   */
+  publicKey?: string | readonly string[];
   /** How long an unanswered start is retried, in ms, without the time that `ask` takes. Default 20 000. */
   startTimeoutMs?: number;
   /** Every event from the first `live` on, also those before you could call `on`. */

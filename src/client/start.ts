@@ -1,7 +1,9 @@
 import { checkOptions } from "./check-options.ts";
 import { claimKey } from "./claim.ts";
+import type { KeybeatError } from "./error.ts";
 import { endOnSignals, followPage } from "./exit.ts";
 import { createHandle, type Session } from "./handle.ts";
+import { openTrust } from "./load-trust.ts";
 import { SessionLoop } from "./loop.ts";
 import type { StartOptions } from "./options.ts";
 import { openLink } from "./platform.ts";
@@ -17,16 +19,25 @@ import { keepSessionId } from "./storage.ts";
  */
 export async function startSession(given: StartOptions): Promise<Session> {
   const options = checkOptions(given);
-  const link = openLink(options);
-  const storedId = keepSessionId(options.storage);
-  const claimed = await claimKey(link, options, storedId);
+  const { link, leases } = await openTrust(openLink(options), options);
+  const storedId = leases?.storedId ?? keepSessionId(options.storage);
+  // With a lease that holds there is no need to wait for the network.
+  const held = leases?.look() === "held";
+  const startTimeoutMs = held ? link.requestTimeoutMs : options.startTimeoutMs;
+  const claimed = await claimKey(link, { ...options, startTimeoutMs }, storedId, leases?.text).catch((error) => {
+    const { code } = error as KeybeatError;
+    if (held && code === "unreachable") return undefined;
+    // The service knows better than a lease of before the key was withdrawn.
+    if (/^key_|_key$/.test(code)) void leases?.drop();
+    throw error;
+  });
   let ending: Promise<void> | undefined;
   const end = () => {
     ending ??= loop.end();
     return ending;
   };
-  const handle = createHandle(options.onEvent, end);
-  const loop = new SessionLoop({ link, options, handle, storedId });
+  const handle = createHandle(options.onEvent, end, leases);
+  const loop = new SessionLoop({ link, options, handle, storedId, leases });
   const over = loop.over.signal;
   followPage(
     options.page,
@@ -44,6 +55,7 @@ export async function startSession(given: StartOptions): Promise<Session> {
     over,
   );
   if (options.endOnSignals) endOnSignals(end, over);
-  loop.begin(claimed);
+  if (claimed) loop.begin(claimed);
+  else loop.beginOffline((await storedId.read()) as string);
   return handle.session;
 }

@@ -7,7 +7,8 @@ export interface StoredId {
   forget(): Promise<unknown>;
 }
 
-export function keepSessionId(storage: SessionIdStorage | undefined): StoredId {
+/** `form`: what is believed to be ours. */
+export function keepSessionId(storage: SessionIdStorage | undefined, form = /^[\w-]{16,128}$/): StoredId {
   // Async, but a synchronous storage has finished when the call returns: a closing page gets no later chance.
   const quietly = async <T>(use: () => T) => {
     try {
@@ -17,7 +18,7 @@ export function keepSessionId(storage: SessionIdStorage | undefined): StoredId {
   return {
     read: async () => {
       const id = await quietly(() => storage?.get());
-      return id && /^[\w-]{16,128}$/.test(id) ? id : undefined;
+      return id && form.test(id) ? id : undefined;
     },
     write: (sessionId) => quietly(() => storage?.set(sessionId)),
     forget: () => quietly(() => storage?.remove()),

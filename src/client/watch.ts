@@ -17,14 +17,13 @@ import {
 } from "./answer.ts";
 import { readEvents } from "./body.ts";
 import { readLoss } from "./endings.ts";
-import type { Link } from "./platform.ts";
-import { DEVICE_ANSWER } from "./request.ts";
+import { DEVICE_ANSWER, type DeviceLink } from "./request.ts";
 
 /** The service writes every 15 s. */
 const SILENCE_MS = 45_000;
 /** A connection that lasts this long counts as good. */
 const STEADY_MS = 30_000;
-const FINAL_EVENT = /^(replaced|expired|ended|revoked)$/;
+const FINAL_EVENT = /^(replaced|expired|ended|revoked|cloned)$/;
 
 interface WatchListener {
   /** Data arrived, even if only a comment: the stream is alive. */
@@ -34,7 +33,7 @@ interface WatchListener {
 }
 
 export class Watch {
-  readonly #link: Link;
+  readonly #link: DeviceLink;
   readonly #listener: WatchListener;
   #connection: AbortController | undefined;
   #openedAt = 0;
@@ -42,7 +41,7 @@ export class Watch {
   #bytesAt = 0;
   #failures = 0;
 
-  constructor(link: Link, listener: WatchListener) {
+  constructor(link: DeviceLink, listener: WatchListener) {
     this.#link = link;
     this.#listener = listener;
   }
@@ -84,12 +83,13 @@ export class Watch {
 
 /** Follows one connection to its end without throwing: a final event, or anything that cut it. */
 async function readStream(
-  link: Link,
+  link: DeviceLink,
   sessionId: string,
   signal: AbortSignal,
   onBytes: () => void,
 ): Promise<Refused | Failed> {
-  const url = `${link.url}watch`;
+  // Whoever shows no proof hears of a copy as a revocation.
+  const url = `${link.url}watch${link.proof ? "?proof=true" : ""}`;
   try {
     const response = await link.fetch(url, {
       headers: { Accept: "text/event-stream", Authorization: `Bearer ${sessionId}` },

@@ -185,6 +185,57 @@ describe("tabs that share a session", () => {
     expect(a.session.sessionId).toBe(b.session.sessionId);
   });
 
+  it("show proof by the leader alone, and each lead is an instance of its own", async () => {
+    const proofs = () =>
+      server.requests.flatMap(({ body }) => (body?.proof as { instance: string; number: number } | undefined) ?? []);
+    const a = await open({ proof: true });
+    await open({ proof: true });
+    await sleep(1_000);
+    const [first] = proofs();
+    expect(proofs().length).toBeGreaterThanOrEqual(3);
+    expect(proofs().every(({ instance }) => instance === first?.instance)).toBe(true);
+    a.tab.page.dispatch("pagehide", true);
+    await sleep(1_000);
+    const instances = [...new Set(proofs().map(({ instance }) => instance))];
+    expect(instances).toHaveLength(2);
+    const before = proofs().length;
+    a.tab.page.dispatch("pageshow", true);
+    await sleep(1_000);
+    // The tab that was shown again follows: the other one still leads.
+    expect(
+      new Set(
+        proofs()
+          .slice(before)
+          .map(({ instance }) => instance),
+      ),
+    ).toEqual(new Set(instances.slice(1)));
+    expect(count("/watch")).toBeGreaterThan(0);
+  });
+
+  it("leave a challenge unanswered that reaches a tab after it gave up the lead", async () => {
+    const body = { error: "Show that you are running", code: "proof_challenge", request_id: "r", challenge: "c-1" };
+    const a = await open({
+      proof: true,
+      fetch: async (url, init) => {
+        const answer = await fetch(url, init);
+        if (!url.endsWith("/heartbeat") || leads) return answer;
+        await sleep(300);
+        return new Response(JSON.stringify(body), { status: 409 });
+      },
+    });
+    let leads = true;
+    await sleep(500);
+    leads = false;
+    const sent = count("/heartbeat");
+    while (count("/heartbeat") === sent) await sleep(5);
+    a.tab.page.dispatch("pagehide", true);
+    await sleep(600);
+    expect(JSON.stringify(server.requests)).not.toContain("c-1");
+    a.tab.page.dispatch("pageshow", true);
+    while (!JSON.stringify(server.requests).includes("c-1")) await sleep(20);
+    leads = true;
+  });
+
   it("name neither their lock nor their channel by any part of the key", async () => {
     const names: string[] = [];
     const record = (name: string) => void names.push(name);

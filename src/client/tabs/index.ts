@@ -16,6 +16,8 @@
 import { checkOptions } from "../check-options.ts";
 import { checkUrl } from "../check-url.ts";
 import type { Session } from "../handle.ts";
+import { openTrust } from "../load-trust.ts";
+import { openLink } from "../platform.ts";
 import { startSession } from "../start.ts";
 import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
 import { SharedTab } from "./shared-tab.ts";
@@ -33,8 +35,10 @@ export async function startSharedSession(given: SharedOptions): Promise<Session>
   const locks = options.locks ?? browser.navigator?.locks;
   const Channel = browser.BroadcastChannel;
   const openChannel = options.openChannel ?? (Channel && ((name: string) => new Channel(name) as TabChannel));
-  if (!locks || !openChannel || options.shareTabs === false) return startSession(options);
-  return new SharedTab(options, await nameSession(options), locks, openChannel).start();
+  // Without the others' lead there is no telling a duplicated tab from a copy.
+  if (!locks || !openChannel || options.shareTabs === false) return startSession({ ...options, proof: false });
+  const { link } = await openTrust(openLink(options), options, true);
+  return new SharedTab(link, options, await nameSession(options), locks, openChannel).start();
 }
 
 /** The same name for all tabs of this origin with this service and key; the key cannot be recovered from it. */

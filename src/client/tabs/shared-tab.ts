@@ -6,7 +6,8 @@ import { followPage } from "../exit.ts";
 import { giveBack } from "../give-back.ts";
 import { createHandle, type Handle, type Session } from "../handle.ts";
 import { SessionLoop } from "../loop.ts";
-import { type Link, newSessionId, openLink, sleep } from "../platform.ts";
+import { newSessionId, sleep } from "../platform.ts";
+import type { DeviceLink } from "../request.ts";
 import { keepSessionId, type StoredId } from "../storage.ts";
 import type { Message } from "./message.ts";
 import type { SharedOptions, TabChannel, TabLocks } from "./options.ts";
@@ -22,7 +23,7 @@ export class SharedTab {
   readonly #name: string;
   readonly #locks: TabLocks;
   readonly #openChannel: (name: string) => TabChannel;
-  readonly #link: Link;
+  readonly #link: DeviceLink;
   readonly #storedId: StoredId;
   readonly #handle: Handle;
   readonly #over = new AbortController();
@@ -40,12 +41,18 @@ export class SharedTab {
   #resolve: (session: Session) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(options: SharedOptions, name: string, locks: TabLocks, openChannel: (name: string) => TabChannel) {
+  constructor(
+    link: DeviceLink,
+    options: SharedOptions,
+    name: string,
+    locks: TabLocks,
+    openChannel: (name: string) => TabChannel,
+  ) {
+    this.#link = link;
     this.#options = options;
     this.#name = name;
     this.#locks = locks;
     this.#openChannel = openChannel;
-    this.#link = openLink(options);
     this.#storedId = keepSessionId(options.storage);
     let ending: Promise<void> | undefined;
     this.#handle = createHandle(options.onEvent, () => {
@@ -85,6 +92,7 @@ export class SharedTab {
     this.#link.timers.clearTimeout(this.#timer);
     this.#loop?.stop();
     this.#loop = undefined;
+    this.#link.proof?.stop();
     this.#channel?.postMessage({ type: "bye", from: this.#me });
     this.#channel?.close();
     this.#channel = undefined;
@@ -100,6 +108,7 @@ export class SharedTab {
     // The lock often arrives before the last message of the tab that held it.
     if (this.#handle.session.sessionId) await sleep(this.#link, LAST_WORDS_MS);
     if (present.aborted) return;
+    this.#link.proof?.begin();
     const gone = new Promise<void>((resolve) => present.addEventListener("abort", () => resolve()));
     const loop = new SessionLoop({
       link: this.#link,

@@ -95,7 +95,8 @@ export async function startFakeServer(options: FakeServerOptions = {}): Promise<
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = "", url: path = "" } = request;
+    const { method = "", url = "" } = request;
+    const [path = ""] = url.split("?");
     if (method === "OPTIONS") return sendPreflight(response);
     const { authorization } = request.headers;
     const { body, refused } = method === "POST" ? await readBody(request) : NO_BODY;

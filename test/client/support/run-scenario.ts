@@ -21,11 +21,17 @@ export async function runScenario(scenario: Scenario, chance: number): Promise<s
   let session: Session | undefined;
   let process = 0;
 
-  const launch = () => {
-    const mine = ++process;
-    const note = (event: string, fields: object) => {
+  /** Notes what happens to the process that runs now; a killed one is heard of no more. */
+  const noter = () => {
+    const mine = process;
+    return (event: string, fields: object = {}) => {
       if (mine === process) seen.push({ at: time.now, event, ...fields });
     };
+  };
+
+  const launch = () => {
+    const mine = ++process;
+    const note = noter();
     const options: StartOptions = {
       url: "https://keys.test/",
       accessKey: ACCESS_KEY,
@@ -42,6 +48,8 @@ export async function runScenario(scenario: Scenario, chance: number): Promise<s
         return answers.shift() ?? false;
       },
       storage: scenario.client?.storage ? storage : undefined,
+      proof: scenario.client?.proof,
+      publicKey: scenario.client?.public_keys?.map((name) => table.signing_keys[name]?.public_key),
       onEvent: ({ type, ...fields }) => {
         note(type, fields);
         const fired = session?.signal.aborted;
@@ -61,6 +69,7 @@ export async function runScenario(scenario: Scenario, chance: number): Promise<s
   };
 
   const happen = (happening: Happening) => {
+    const note = noter();
     if (happening.do === "wall_clock") time.setWallClock(happening.by);
     else if (happening.do === "sleep") {
       server.loseConnections();
@@ -70,6 +79,16 @@ export async function runScenario(scenario: Scenario, chance: number): Promise<s
       time.clearTimers();
       server.loseConnections();
       launch();
+    } else if (happening.do === "lease") {
+      session?.lease(happening.hours).then(
+        (lease) => note("leased", lease),
+        ({ code }) => note("not_leased", { code }),
+      );
+    } else if (happening.do === "return_lease") {
+      session?.returnLease().then(
+        (returned) => note(returned ? "lease_returned" : "no_lease"),
+        ({ code }) => note("lease_not_returned", { code }),
+      );
     } else {
       const calledAt = time.now;
       session?.end().then(

@@ -1,8 +1,9 @@
 /** The conformance table as data; src/client/conformance/README.md describes its fields. */
 import { readFileSync } from "node:fs";
+import type { Fault } from "./test-signer.ts";
 
 export type Window = [min: number, max: number];
-export type Endpoint = "start" | "heartbeat" | "end" | "watch";
+export type Endpoint = "start" | "heartbeat" | "end" | "watch" | "lease" | "lease_return";
 
 export interface Reply {
   status: number;
@@ -25,12 +26,15 @@ export interface Rule {
   flood?: true;
   drip?: true;
   delay?: number;
+  signature?: Fault;
+  signed_by?: string;
 }
 
-export type StreamAct = { at: number } & ({ event: string; reply: string } | { close: true });
+export type StreamAct = { at: number } & ({ event: string; reply: string; signature?: Fault } | { close: true });
 
 export type Happening =
-  | { at: number; do: "end" | "restart" }
+  | { at: number; do: "end" | "restart" | "return_lease" }
+  | { at: number; do: "lease"; hours: number }
   | { at: number; do: "sleep"; for: number; monotonic: "runs" | "stands" }
   | { at: number; do: "wall_clock"; by: number };
 
@@ -39,6 +43,14 @@ export interface RequestPattern {
   session?: string;
   at?: Window;
   body?: Record<string, unknown>;
+  proof?: { instance?: string; beat?: number; answer?: string | null };
+  lease?: number | null;
+}
+
+export interface SigningKey {
+  seed: string;
+  public_key: string;
+  id: string;
 }
 
 export interface Scenario {
@@ -49,7 +61,10 @@ export interface Scenario {
     answers?: boolean[];
     storage?: boolean;
     start_timeout?: number;
+    proof?: boolean;
+    public_keys?: string[];
   };
+  signs_with?: string[];
   server?: Rule[];
   stream?: StreamAct[];
   happens?: Happening[];
@@ -58,11 +73,12 @@ export interface Scenario {
   requests?: RequestPattern[];
   never?: (RequestPattern & { from?: number })[];
   count?: { request: Endpoint; min: number; max: number }[];
-  ends_as: { state: "live" | "degraded" | "lost" | "ended" | "none"; session?: string };
+  ends_as: { state: "live" | "degraded" | "offline" | "lost" | "ended" | "none"; session?: string };
 }
 
 export interface ConformanceTable {
   defaults: { expires_in: number; heartbeat_in: number; comment_every: number; request_timeout: number };
+  signing_keys: Record<string, SigningKey>;
   replies: Record<string, Reply>;
   scenarios: Scenario[];
 }

@@ -1,5 +1,7 @@
 /** The far side of a scenario: a fetch that replies by the scenario's rules, in virtual time, and notes what came. */
 import type { ConformanceTable, Endpoint, Reply, Rule, Scenario } from "./scenario.ts";
+import { type Fault, type SignedRequest, TestSigner } from "./test-signer.ts";
+import { TrustRules } from "./trust-rules.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export interface NotedRequest {
@@ -8,6 +10,10 @@ export interface NotedRequest {
   /** "A" for the first session id that was seen, "B" for the second, and so on. */
   session: string;
   body: Record<string, unknown>;
+  /** Named as the table does; see TrustRules. */
+  proof: { instance: string; beat: number; answer: string | null } | null;
+  /** 1 for the first lease that was given, 0 for one that never was, null for none. */
+  lease: number | null;
   authorization: string | null;
   /** Neither answered, nor given up by the client. */
   open: boolean;
@@ -27,17 +33,24 @@ export class ScriptedServer {
   readonly #generations = new Map<string, number>();
   readonly #used = new Map<Rule, number>();
   readonly #seen = new Map<Rule, number>();
+  readonly #signer: TestSigner;
+  readonly #trust: TrustRules;
+  readonly #leases: string[] = [];
+  /** The last answer of each endpoint, with its signature. */
+  readonly #last = new Map<Endpoint, Reply>();
   #connections = new Set<Connection>();
 
   constructor(time: VirtualTime, table: ConformanceTable, scenario: Scenario) {
     this.#time = time;
     this.#table = table;
     this.#scenario = scenario;
+    this.#signer = new TestSigner(table.signing_keys);
+    this.#trust = new TrustRules(table, scenario, this.violations);
     for (const act of scenario.stream ?? []) {
       time.at(act.at, () => {
         for (const connection of [...this.#connections]) {
           if ("close" in act) connection.close();
-          else connection.write(frame(act.event, this.#reply(act.reply).body));
+          else connection.tell(act.event, this.#reply(act.reply).body, act.signature);
         }
       });
     }
@@ -60,7 +73,7 @@ export class ScriptedServer {
     const noted = this.#note(url, init);
     const rule = this.#findRule(noted);
     return new Promise((resolve, reject) => {
-      const connection: Connection = { dead: false, write: () => {}, close: () => {}, abort: () => {} };
+      const connection: Connection = { dead: false, write: () => {}, tell: () => {}, close: () => {}, abort: () => {} };
       this.#connections.add(connection);
       const settle = (run: () => void) => {
         if (connection.dead || !noted.open) return;
@@ -79,8 +92,12 @@ export class ScriptedServer {
         settle(() => {
           if (rule?.fail) return reject(networkError(rule.fail));
           if (rule?.flood || rule?.drip) return resolve(this.#pour(noted, connection, rule));
-          if (noted.request === "watch" && !rule?.reply) return resolve(this.#openStream(connection));
-          const reply = rule?.reply ? this.#reply(rule.reply) : this.#usual(noted, rule?.with ?? {});
+          const asked = signedPart(url, init);
+          const signer = this.#chooseSigner(init, rule);
+          if (noted.request === "watch" && !rule?.reply)
+            return resolve(this.#openStream(connection, asked, signer, rule));
+          const plain = rule?.reply ? this.#reply(rule.reply) : this.#usual(noted, rule?.with ?? {}, signer);
+          const reply = this.#sign(noted, plain, asked, signer, rule?.signature);
           if (reply.status >= 300 && reply.status < 400 && init.redirect === "error") {
             return reject(new TypeError("fetch failed", { cause: new Error("unexpected redirect") }));
           }
@@ -91,15 +108,18 @@ export class ScriptedServer {
   };
 
   #note(url: string, init: RequestInit): NotedRequest {
-    const request = url.slice(url.lastIndexOf("/") + 1) as Endpoint;
+    const { pathname } = new URL(url);
+    const request = pathname.replace("/api/session/", "").replace("/", "_") as Endpoint;
     const body = JSON.parse((init.body as string | undefined) ?? "{}");
     const authorization = new Headers(init.headers).get("authorization");
     const sessionId = request === "watch" ? (authorization ?? "").replace("Bearer ", "") : body.session_id;
-    const session = this.nameOf(sessionId);
+    const session = request === "lease_return" ? "" : this.nameOf(sessionId);
     const open = this.requests.some((one) => one.open && one.request === request && request !== "end");
     if (open) this.violations.push(`a second ${request} under way at ${this.#time.now}`);
     if (url.includes(sessionId)) this.violations.push("a session id in a URL");
-    const noted = { at: this.#time.now, request, session, body, authorization, open: true };
+    const proof = this.#trust.note(request, url, init);
+    const lease = body.lease === undefined ? null : this.#leases.indexOf(body.lease) + 1;
+    const noted = { at: this.#time.now, request, session, body, proof, lease, authorization, open: true };
     this.requests.push(noted);
     return noted;
   }
@@ -128,8 +148,10 @@ export class ScriptedServer {
   }
 
   /** What a healthy service says. */
-  #usual(noted: NotedRequest, changes: Record<string, unknown>): Reply {
-    if (noted.request === "end") return { status: 200, body: { success: true, ...changes } };
+  #usual(noted: NotedRequest, changes: Record<string, unknown>, signer: string | undefined): Reply {
+    if (noted.request === "lease") return this.#lease(noted, signer);
+    if (noted.request === "end" || noted.request === "lease_return")
+      return { status: 200, body: { success: true, ...changes } };
     const known = this.#generations.get(noted.session);
     const generation = known ?? this.#generations.size + 1;
     if (noted.request === "start") this.#generations.set(noted.session, generation);
@@ -142,6 +164,49 @@ export class ScriptedServer {
       previous_session: null,
     };
     return { status: 200, body: { ...beat, ...(noted.request === "start" && start), ...changes } };
+  }
+
+  #lease({ body, session }: NotedRequest, signer: string | undefined): Reply {
+    const issued_at = this.#date(0);
+    const until = this.#date(Number(body.hours) * 3_600_000);
+    const generation = this.#generations.get(session);
+    const claims = { lease_id: `lease-${this.#leases.length + 1}`, key: "conforma…", generation, issued_at, until };
+    const lease = this.#signer.signLease(signer ?? "first", claims);
+    this.#leases.push(lease);
+    return { status: 200, body: { lease, until, issued_at, server_time: issued_at } };
+  }
+
+  #chooseSigner(init: RequestInit, rule: Rule | undefined): string | undefined {
+    const trusts = new Headers(init.headers).get("keybeat-trusts");
+    return this.#signer.choose(rule?.signed_by ? [rule.signed_by] : (this.#scenario.signs_with ?? []), trusts);
+  }
+
+  /** The answer as it goes out, signed if the service signs. */
+  #sign(
+    { request }: NotedRequest,
+    plain: Reply,
+    asked: SignedRequest,
+    signer: string | undefined,
+    fault?: Fault,
+  ): Reply {
+    const text = plain.text ?? JSON.stringify(plain.body);
+    const last = this.#last.get(request);
+    if (fault === "replayed" && last) return last;
+    const unsigned = {
+      status: plain.status,
+      headers: plain.headers ?? {},
+      text: fault === "changed" ? `${text} ` : text,
+    };
+    if (signer === undefined || fault === "none") return unsigned;
+    const { status, headers } = unsigned;
+    const signature = this.#signer.signAnswer(signer, asked, { status, body: text, at: this.#wall() }, fault);
+    const reply = { ...unsigned, headers: { ...headers, "Keybeat-Signature": signature } };
+    if (!fault) this.#last.set(request, reply);
+    return reply;
+  }
+
+  #wall(): number {
+    return Date.UTC(2030, 0, 1) + Math.round(this.#time.now);
   }
 
   #times(): Record<string, unknown> {
@@ -182,7 +247,14 @@ export class ScriptedServer {
     return new Response(stream, { headers: { "Content-Type": type } });
   }
 
-  #openStream(connection: Connection): Response {
+  #openStream(connection: Connection, asked: SignedRequest, signer: string | undefined, rule?: Rule): Response {
+    const sign = signer && this.#signer.streamSigner(signer, asked);
+    connection.tell = (event, body, fault = rule?.signature) => {
+      const data = JSON.stringify(body);
+      const signature = sign && fault !== "none" ? `signature: ${sign(event, data, this.#wall(), fault)}\n` : "";
+      const told = fault === "changed" ? data.replace('"error":"', '"error":" ') : data;
+      connection.write(`event: ${event}\ndata: ${told}\n${signature}\n`);
+    };
     const encoder = new TextEncoder();
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -199,7 +271,7 @@ export class ScriptedServer {
         this.#connections.delete(connection);
       },
     });
-    connection.write(frame("live", { success: true, generation: 1, ...this.#times() }));
+    connection.tell("live", { success: true, generation: 1, ...this.#times() });
     const comment = () => {
       if (connection.dead) return;
       connection.write(": still here\n\n");
@@ -213,12 +285,22 @@ export class ScriptedServer {
 interface Connection {
   dead: boolean;
   write(text: string): void;
+  /** An event, signed if the service signs. */
+  tell(event: string, body: unknown, fault?: Fault): void;
   close(): void;
   /** The client gives it up: reading from it fails. */
   abort(): void;
 }
 
-const frame = (event: string, data: unknown) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+function signedPart(url: string, init: RequestInit): SignedRequest {
+  const headers = new Headers(init.headers);
+  return {
+    method: init.method ?? "GET",
+    route: url.slice(url.indexOf("/api/")),
+    nonce: headers.get("keybeat-nonce") ?? "",
+    content: (init.body as string | undefined) ?? headers.get("authorization") ?? "",
+  };
+}
 
 function networkError(kind: "refused" | "reset" | "dns"): TypeError {
   const code = { refused: "ECONNREFUSED", reset: "ECONNRESET", dns: "ENOTFOUND" }[kind];

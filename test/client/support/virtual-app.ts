@@ -17,7 +17,7 @@ export interface VirtualApp {
 }
 
 export function virtualApp(
-  script: { server?: Rule[]; stream?: StreamAct[] } = {},
+  script: { server?: Rule[]; stream?: StreamAct[]; signs_with?: string[] } = {},
   more: Partial<StartOptions> = {},
 ): VirtualApp {
   const time = new VirtualTime();
