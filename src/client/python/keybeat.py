@@ -1,7 +1,8 @@
 """
 Keybeat for Python: claims an access key, keeps it by heartbeats, and tells when it is lost and why.
 
-One file to copy into your app. Python 3.8 or later, nothing but the standard library.
+One file to copy into your app, and keybeat_trust.py beside it for signed answers and leases. Python 3.8 or later,
+nothing but the standard library.
 
     from keybeat import start_session
 
@@ -17,10 +18,13 @@ One file to copy into your app. Python 3.8 or later, nothing but the standard li
       failed    └── expired or unreachable, and nobody ────┘
                     else holds the key: by itself
 
+With a lease that holds, "offline" comes instead of "lost" as unreachable, and back to live likewise.
+
 What it promises:
 - A failed request is not a lost session. Only the service's own word ends one, or the local deadline, which counts by
   a monotonic clock from before the last acknowledged heartbeat was sent.
-- After `replaced`, `ended` and `revoked` it sends nothing more: two devices never take the key from each other in turn.
+- After `replaced`, `ended`, `revoked` and `cloned` it sends nothing more: no two devices take the key from each other in
+  turn.
 - It comes back by itself only onto a key that nobody holds.
 
 How it works: a daemon thread runs an asyncio loop of its own, on which everything about the session happens, one thing
@@ -31,10 +35,12 @@ It logs to logging.getLogger("keybeat"), never a whole key or session id.
 import asyncio
 import atexit
 import base64
+import concurrent.futures
 import contextlib
 import dataclasses
 import errno
 import functools
+import hashlib
 import http.client
 import itertools
 import json
@@ -56,10 +62,10 @@ import unicodedata
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
-from typing import Any, Callable, Coroutine, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Coroutine, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 __all__ = ["start_session", "Session", "KeybeatError", "FileStorage"]
-__all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "LostEvent"]
+__all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "OfflineEvent", "LostEvent"]
 
 log = logging.getLogger("keybeat")
 # Otherwise warnings would go to stderr in an app without logging.
@@ -79,6 +85,7 @@ def start_session(
     on_live: Optional[Callable[["LiveEvent"], Any]] = None,
     on_degraded: Optional[Callable[["DegradedEvent"], Any]] = None,
     on_recovered: Optional[Callable[["RecoveredEvent"], Any]] = None,
+    on_offline: Optional[Callable[["OfflineEvent"], Any]] = None,
     on_lost: Optional[Callable[["LostEvent"], Any]] = None,
     on_event: Optional[Callable[["Event"], Any]] = None,
     on_failed: Optional[Callable[[Exception], Any]] = None,
@@ -87,6 +94,8 @@ def start_session(
     start_timeout: float = 20.0,
     request_timeout: float = 5.0,
     end_at_exit: bool = True,
+    proof: bool = False,
+    public_key: Union[str, Sequence[str], None] = None,
     ssl_context: Optional[ssl.SSLContext] = None,
     platform: Any = None,
 ) -> "Session":
@@ -112,6 +121,10 @@ def start_session(
     start_timeout   how long an unanswered start is retried, without the time that `ask` takes
     request_timeout how long one request may take
     end_at_exit     give the key back when the interpreter exits, in 3 s at most
+    proof           True: every heartbeat shows that it comes from this process. A copy of the session id elsewhere then
+                    ends the session for both, as `cloned`. Not for an app whose processes share a session on purpose.
+    public_key      the service's key, or several, as `keybeat signing-key show` prints them: then only what one of them
+                    has signed is an answer, and all else a failed network. Needs the file keybeat_trust.py.
     ssl_context     for a certificate authority of your own; default: the system's
     platform        for tests: replaces clocks, network and threads
 
@@ -130,9 +143,22 @@ def start_session(
         raise ValueError('on_conflict must be "replace", "refuse" or "ask"')
     if on_conflict == "ask" and ask is None:
         raise ValueError('on_conflict="ask" needs the function ask')
+    options.public_keys = None if public_key is None else _trust().read_public_keys(public_key)
     session = Session(options, platform or _Platform(ssl_context))
     session._begin()
     return session
+
+
+def _trust() -> Any:
+    """The file for signatures, which is only copied where it is used."""
+    try:
+        if __package__:
+            from . import keybeat_trust
+        else:
+            import keybeat_trust  # type: ignore[no-redef]
+    except ImportError as error:
+        raise ValueError("public_key needs the file keybeat_trust.py beside keybeat.py") from error
+    return keybeat_trust
 
 
 def _check_url(given: str) -> str:
@@ -243,9 +269,11 @@ class KeybeatError(Exception):
     - invalid_key, key_expired, key_revoked: the key is no good.
     - key_in_use: another device holds it, and on_conflict (or `ask`) chose not to take over; data["holder"] says which.
     - session_id_used: this start got through, its answer was lost, and its session is already over.
+    - lease_unavailable: the service gives no leases, or not for so long.
     - invalid_request: the request is malformed, see data["issues"].
     - unreachable: no answer within start_timeout, or none possible: a bad certificate, a redirect to https, a process
       that runs no threads. The message tells the last try's trouble, and __cause__ is what was raised.
+    - the reasons of LostEvent, of a call for a session that is over.
     """
 
     def __init__(self, code: str, message: str, data: Optional[Json] = None) -> None:
@@ -295,6 +323,21 @@ class RecoveredEvent:
 
 
 @dataclass(frozen=True)
+class OfflineEvent:
+    """
+    No heartbeat got through until the deadline, or at the start, and the device holds the key by its lease alone. It
+    works on: `signal` is not set. With the network back a LiveEvent follows, usually with a higher generation.
+
+    until       the end of the lease, by the service's clock (RFC 3339): then the session is lost
+    generation  of the session that asked for the lease
+    """
+
+    until: str
+    generation: int
+    type: str = "offline"
+
+
+@dataclass(frozen=True)
 class LostEvent:
     """
     The device no longer holds the key, or may not. `session.signal` was set just before.
@@ -302,12 +345,14 @@ class LostEvent:
     reason    replaced: another device took the key; final.
               ended: somebody ended this very session, such as the vendor's own backend; final.
               revoked: the operator withdrew the key or the session, or the key has run out; final.
+              cloned: two processes use this very session, such as of a copied machine; final.
               expired: the service heard nothing for too long, after a sleep say.
               unreachable: nothing was acknowledged before the local deadline, so another device may hold the key now.
     final     False: it comes back by itself if nobody else holds the key (then on_live, with `recovered`, follows)
     by        with replaced, the device that holds the key now: {"started_at", "device"}
     ended_at  when, by the service's clock (RFC 3339); None if the service did not say
-    code      the service's own code, such as session_replaced, key_in_use, key_expired; None with unreachable
+    code      the service's own code, such as session_replaced, key_in_use, key_expired; None with unreachable; with
+              expired lease_ended or clock_set_back, where a lease holds no longer
     """
 
     reason: str
@@ -318,7 +363,7 @@ class LostEvent:
     type: str = "lost"
 
 
-Event = Union[LiveEvent, DegradedEvent, RecoveredEvent, LostEvent]
+Event = Union[LiveEvent, DegradedEvent, RecoveredEvent, OfflineEvent, LostEvent]
 
 
 class Session:
@@ -341,8 +386,8 @@ class Session:
     @property
     def state(self) -> str:
         """
-        "starting", "live", "degraded" (heartbeats fail), "lost", "ended" (only by this app's own end()) or "failed"
-        (the start failed; see `error`). The device holds the key while it is live or degraded.
+        "starting", "live", "degraded" (heartbeats fail), "offline", "lost", "ended" (only by this app's own end()) or
+        "failed" (the start failed; see `error`). The device holds the key while it is live, degraded or offline.
         """
         return self._state
 
@@ -396,6 +441,32 @@ class Session:
         if wait:
             self._finished.wait(_END_WITHIN + 0.5)
 
+    def lease(self, hours: float) -> str:
+        """
+        Asks for a lease: for so many hours, at most until the key runs out, nobody else can start with the key, and
+        this device may work without the service. Asked again: the same one. It outlives end(), and is over when a
+        session comes back by it. Returns its end (RFC 3339). Needs the options public_key and storage. Raises KeybeatError:
+        lease_unavailable, invalid_request, unreachable, or why the session is lost.
+        """
+        return str(self._ask_keeper(lambda: self._keeper.lease(hours)))
+
+    def return_lease(self) -> bool:
+        """
+        Gives the lease back, before end(), so that other devices can start. False: there was none, or it had ended.
+        Raises as lease() does.
+        """
+        return bool(self._ask_keeper(self._keeper.return_lease))
+
+    def _ask_keeper(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Runs it on the loop, and waits for it in the calling thread."""
+        answered: "concurrent.futures.Future[Any]" = concurrent.futures.Future()
+        self._platform.post(lambda: self._keeper.serve(ask, answered))
+        while not (answered.done() or self._finished.is_set()):
+            concurrent.futures.wait([answered], _WAIT_SLICE)
+        if not answered.done() or answered.cancelled():
+            raise KeybeatError(self._lost.reason if self._lost else "ended", "the session is over")
+        return answered.result()
+
     def __enter__(self) -> "Session":
         return self
 
@@ -439,7 +510,7 @@ class Session:
 
     def _tell(self, event: Event) -> None:
         """Updates what the app sees, then tells the app."""
-        if isinstance(event, LiveEvent):
+        if isinstance(event, (LiveEvent, OfflineEvent)):
             self._generation = event.generation
             if self._signal.is_set():
                 self._signal = threading.Event()
@@ -447,7 +518,7 @@ class Session:
         self._enter("live" if event.type == "recovered" else event.type)
         if self._lost:
             self._signal.set()
-        log.log(_LEVELS[event.type], "session %s: %s", _mask(self._session_id), event)
+        log.log(_LEVELS.get(event.type, logging.WARNING), "session %s: %s", _mask(self._session_id), event)
         for callback in (self._options.on_event, getattr(self._options, "on_" + event.type)):
             if callback:
                 self._call(functools.partial(callback, event))
@@ -493,7 +564,7 @@ class Session:
             error = KeybeatError("unreachable", f"no session can be kept in this process: {trouble!r}")
             error.__cause__ = trouble
             self._fail(error)
-        elif trouble and self._state in ("live", "degraded"):
+        elif trouble and self._state in ("live", "degraded", "offline"):
             self._tell(LostEvent("unreachable", final=True))
         _sessions.discard(self)
         self._finished.set()
@@ -561,15 +632,20 @@ _BODY_BYTES_MAX = 65_536
 # Reasons of an ssl.SSLError: a bad certificate, a port that does not speak TLS.
 _LASTING = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_FINAL_EVENTS = ("replaced", "expired", "ended", "revoked")
+_FINAL_EVENTS = ("replaced", "expired", "ended", "revoked", "cloned")
+# What a start is refused by that ends a lease, too.
+_KEY_CODES = ("invalid_key", "key_expired", "key_revoked", "key_in_use")
+# Challenges to one beat. More in a row are no service that works.
+_CHALLENGES_MAX = 5
 # Also an ending that is newer than this file.
 _ENDING_CODE = re.compile(r"session_([a-z]+)")
-_LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
+_LEVELS = {"live": logging.INFO, "recovered": logging.INFO}
 
 # What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not.
 _REFUSAL = re.compile(
     "400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found"
-    "|409 (key_in_use|holder_changed|session_id_used)|410 session_[a-z]+"
+    "|409 (key_in_use|holder_changed|session_id_used|proof_challenge|proof_required|lease_unavailable)"
+    "|410 session_[a-z]+"
 )
 _REASONS = {
     "key_in_use": "replaced",
@@ -577,7 +653,32 @@ _REASONS = {
     "key_revoked": "revoked",
     "key_expired": "revoked",
     "session_not_found": "expired",
+    # Another process with this session id shows proof.
+    "proof_required": "cloned",
 }
+
+
+class _Storage:
+    """The caller's storage, or none. Never raises."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+
+    def get(self) -> Any:
+        return self._use("get")
+
+    def set(self, text: str) -> None:
+        self._use("set", text)
+
+    def remove(self) -> None:
+        self._use("remove")
+
+    def _use(self, name: str, *arguments: str) -> Any:
+        try:
+            return self._storage and getattr(self._storage, name)(*arguments)
+        except Exception as error:
+            log.warning("the storage failed to %s: %s", name, type(error).__name__)
+            return None
 
 
 class _Keeper:
@@ -593,6 +694,15 @@ class _Keeper:
         self._session = session
         self._platform = platform
         self._link = _Link(options, platform)
+        self._proof = _Proof() if options.proof else None
+        self._storage: Any = _Storage(options.storage)
+        # Keeps the lease, and the session id with it.
+        self._leases: Any = None
+        if options.public_keys and options.storage:
+            self._leases = _trust().Leases(self._storage, options.public_keys, options.access_key, platform.wall)
+            self._storage = self._leases
+        # Calls for a lease that are under way.
+        self._serving: "Set[asyncio.Task[None]]" = set()
         self._watch = _Watch(self._link, platform, lambda: self._tick(stream_lives=True), self._stream_ended)
         # The last readings of the monotonic clock and the wall clock.
         self._read_at = (0.0, 0.0)
@@ -640,17 +750,35 @@ class _Keeper:
         try:
             self._started(*await self._claim())
         except Exception as error:
-            is_unknown = getattr(error, "code", "") == "unreachable"
+            code = getattr(error, "code", "")
+            is_unknown = code == "unreachable"
+            if is_unknown and self._hold() == "held":
+                self._start_offline()
+                await self._over
+                return
+            if self._leases and code in _KEY_CODES:
+                # The service knows better than a lease of before the key was withdrawn.
+                self._leases.drop()
             if not is_unknown:
-                self._store("remove")
+                self._storage.remove()
             self._session._fail(error)
             if is_unknown and not self._options.storage:
                 # It may have got through all the same. Only a storage lets the next start find it.
                 await self._link.post("end", {"session_id": self._session_id})
             return
+        self._begin_ticks()
+        await self._over
+
+    def _start_offline(self) -> None:
+        """Goes on by a lease, without a session. The start is repeated until it has an answer."""
+        self._return_id = self._session._session_id = self._session_id
+        self._ask_at = self._platform.now() + self._link.retry_delay(_failed(""))
+        self._go_offline()
+        self._begin_ticks()
+
+    def _begin_ticks(self) -> None:
         self._read_at = self._platform.now(), self._platform.wall()
         self._plan_tick(0)
-        await self._over
 
     async def _claim(self) -> Tuple[str, Json, float]:
         """
@@ -658,7 +786,7 @@ class _Keeper:
         again (`resumed`) instead of made twice. Returns its id, the reply, and when the request was sent.
         """
         on_conflict = self._options.on_conflict
-        stored = self._store("get")
+        stored = self._storage.get()
         if not (isinstance(stored, str) and _SESSION_ID.fullmatch(stored)):
             stored = None
         self._session_id = stored or secrets.token_hex(16)
@@ -667,7 +795,7 @@ class _Keeper:
             if turn > 2:
                 # Holders change as fast as a person can say yes; or a server says so for ever.
                 await asyncio.sleep(self._link.retry_delay(_failed("asked again")))
-            self._store("set", self._session_id)
+            self._storage.set(self._session_id)
             answer, sent_at = await self._insist(
                 on_conflict="replace" if on_conflict == "replace" or agreed else "refuse",
                 expected_generation=agreed.get("generation") if agreed else None,
@@ -675,7 +803,8 @@ class _Keeper:
             if answer.kind == "ok":
                 return self._session_id, answer.body, sent_at
             code, holder = answer.body["code"], _as_dict(answer.body.get("holder"))
-            if code == "session_id_used" and stored:
+            if code in ("session_id_used", "proof_required") and stored:
+                # Nor is a session with proof for a process without.
                 stored = None
                 self._session_id = secrets.token_hex(16)
             elif on_conflict == "ask" and holder and await self._session._ask_app(holder):
@@ -685,13 +814,13 @@ class _Keeper:
         raise AssertionError("not reached")
 
     async def _insist(self, **rule: Any) -> "Tuple[_Answer, float]":
-        """Repeats the same start until the service answers or start_timeout is over."""
+        """Repeats the same start until the service answers or start_timeout is over; with a lease less than that."""
         now = self._platform.now
-        give_up_at = now() + self._options.start_timeout
+        is_held = self._hold() == "held"
+        give_up_at = now() + (self._options.request_timeout if is_held else self._options.start_timeout)
         while True:
-            sent_at = now()
-            timeout = min(self._options.request_timeout, give_up_at - sent_at)
-            answer = await self._link.post("start", self._start_request(self._session_id, **rule), timeout)
+            request = self._start_request(self._session_id, **rule)
+            answer, sent_at = await self._beat("start", request, give_up_at)
             if answer.kind != "failed":
                 return answer, sent_at
             delay = self._link.retry_delay(answer)
@@ -699,9 +828,30 @@ class _Keeper:
                 raise KeybeatError("unreachable", answer.error) from answer.cause
             await asyncio.sleep(delay)
 
+    async def _beat(self, path: str, request: Json, give_up_at: float = math.inf) -> "Tuple[_Answer, float]":
+        """
+        A call that keeps the session alive: a heartbeat or a start. Challenges are answered at once, as only a running
+        process can. Returns the answer, and when the request that got it was sent.
+        """
+        proof = self._proof and self._proof.of(request)
+        for _ in range(1 + _CHALLENGES_MAX):
+            sent_at = self._platform.now()
+            timeout = max(0.01, min(self._options.request_timeout, give_up_at - sent_at))
+            answer = await self._link.post(path, {**request, "proof": proof}, timeout)
+            challenge = answer.body.get("challenge")
+            if not proof or answer.body.get("code") != "proof_challenge" or not isinstance(challenge, str):
+                break
+            proof = {**proof, "answer": challenge}
+        if answer.body.get("code") == "proof_challenge":
+            return _failed("proof_challenge"), sent_at
+        if self._proof and answer.kind != "failed":
+            self._proof.answered()
+        return answer, sent_at
+
     def _start_request(self, session_id: str, **rule: Any) -> Json:
         key, device = self._options.access_key, self._options.device
-        return {"access_key": key, "session_id": session_id, "device": device, **rule}
+        lease = self._leases.text if self._leases else None
+        return {"access_key": key, "session_id": session_id, "device": device, "lease": lease, **rule}
 
     async def _give_back(self) -> None:
         """Tells the service that the session is over, in 3 s at most."""
@@ -711,18 +861,10 @@ class _Keeper:
             request = {"session_id": self._return_id or self._session_id}
             answer = await self._link.post("end", request, give_up_at - now())
             if answer.kind == "ok":
-                self._store("remove")
+                self._storage.remove()
                 return
             await asyncio.sleep(min(_END_RETRY, max(0.0, give_up_at - now())))
         # Keep the id, so that a restarted app finds its own session instead of a stranger's.
-
-    def _store(self, name: str, *arguments: str) -> Any:
-        """Uses the caller's storage, if there is one. Never raises."""
-        try:
-            return self._options.storage and getattr(self._options.storage, name)(*arguments)
-        except Exception as error:
-            log.warning("the storage failed to %s: %s", name, type(error).__name__)
-            return None
 
     def _tick(self, stream_lives: bool = False) -> None:
         if self._over.done() or self._ending:
@@ -731,14 +873,33 @@ class _Keeper:
         self._plan_tick(_TICK)
         now = self._platform.now()
         self._notice_sleep(now, stream_lives)
-        if self._holds_key() and now >= self._deadline:
-            self._lose(LostEvent("unreachable", final=False))
+        self._check_hold(now)
         if self._holds_key():
             self._watch.keep_open(self._session_id)
         if not self._asking and now >= self._ask_at:
-            self._asking = asyncio.ensure_future(self._ask(now))
+            self._asking = asyncio.ensure_future(self._ask())
         due_at = min(math.inf if self._asking else self._ask_at, self._deadline if self._holds_key() else math.inf)
         self._plan_tick(max(0.0, min(due_at - now, _TICK)))
+
+    def _hold(self) -> Optional[str]:
+        """"held": there is a lease, and it holds now. None: there is none. Otherwise why it does not hold."""
+        hold: Optional[str] = self._leases.look() if self._leases else None
+        return hold
+
+    def _check_hold(self, now: float) -> None:
+        """Past the deadline a lease may hold the key, as long as it holds itself."""
+        hold = self._hold()
+        if self._holds_key() and now >= self._deadline:
+            if hold == "held":
+                self._go_offline()
+            else:
+                self._lose(LostEvent("unreachable", final=False))
+        elif self._session.state == "offline" and hold != "held":
+            self._lose(LostEvent("expired", final=False, code=hold))
+
+    def _go_offline(self) -> None:
+        self._watch.close()
+        self._session._tell(OfflineEvent(self._leases.until, self._leases.generation))
 
     def _plan_tick(self, delay: float) -> None:
         self._cancel_timer()
@@ -761,13 +922,13 @@ class _Keeper:
         if now + passed_by_wall - passed > self._deadline:
             self._deadline = min(self._deadline, now + self._options.request_timeout)
 
-    async def _ask(self, sent_at: float) -> None:
+    async def _ask(self) -> None:
         """A heartbeat or, if the session has expired, a start that harms nobody."""
         return_id = self._return_id
         if return_id:
-            answer = await self._link.post("start", self._start_request(return_id, on_conflict="refuse"))
+            answer, sent_at = await self._beat("start", self._start_request(return_id, on_conflict="refuse"))
         else:
-            answer = await self._link.post("heartbeat", {"session_id": self._session_id})
+            answer, sent_at = await self._beat("heartbeat", {"session_id": self._session_id})
         self._asking = None
         if answer.kind == "refused":
             self._refused(answer.body)
@@ -780,12 +941,15 @@ class _Keeper:
         self._tick()
 
     def _started(self, session_id: str, reply: Json, sent_at: float) -> None:
-        recovered = self._return_id is not None
+        recovered = self._session.state == "lost"
         self._session_id = self._session._session_id = session_id
         self._return_id = None
         self._acknowledged(reply, sent_at)
-        previous = _as_dict(reply.get("previous_session"))
-        self._session._tell(LiveEvent(reply["generation"], reply.get("resumed") is True, recovered, previous))
+        previous, resumed = _as_dict(reply.get("previous_session")), reply.get("resumed") is True
+        if self._leases and not resumed:
+            # This start has used it up.
+            self._leases.drop()
+        self._session._tell(LiveEvent(reply["generation"], resumed, recovered, previous))
 
     def _beaten(self, reply: Json, sent_at: float) -> None:
         state = self._session.state
@@ -793,11 +957,13 @@ class _Keeper:
         self._acknowledged(reply, sent_at)
         if state == "degraded":
             self._session._tell(RecoveredEvent())
-        elif state == "lost":
+        elif state in ("lost", "offline"):
             # The service forgave the silence, after an outage of its own say: nobody else held the key.
-            self._session._tell(LiveEvent(reply["generation"], resumed=True, recovered=True, previous=None))
+            self._session._tell(LiveEvent(reply["generation"], True, recovered=state == "lost", previous=None))
 
     def _acknowledged(self, reply: Json, sent_at: float) -> None:
+        if self._leases:
+            self._leases.heard(reply.get("server_time"))
         timeout = min(reply["expires_in"], _TIMEOUT_MAX)
         self._deadline = sent_at + timeout - min(1.0, timeout / 10)
         # Whatever the service asks for, neither loop tightly nor wait too long to retry before the deadline.
@@ -822,11 +988,16 @@ class _Keeper:
         self._cancel_asking()
         if loss and loss.final:
             self._stop()
-            self._store("remove")
+            if self._leases and loss.reason not in ("ended", "cloned"):
+                # The other endings free the key.
+                self._leases.drop()
+            self._storage.remove()
             self._session._tell(loss)
         elif loss:
             if self._holds_key():
                 self._lose(loss)
+            self._come_back()
+        elif refusal["code"] == "session_id_used" and self._session.state == "offline":
             self._come_back()
         elif refusal["code"] == "session_id_used" and self._return_id:
             # That start got through, its answer was lost, and the session is over again. A heartbeat tells how.
@@ -841,11 +1012,57 @@ class _Keeper:
 
     def _come_back(self) -> None:
         self._return_id = secrets.token_hex(16)
-        self._store("set", self._return_id)
+        self._storage.set(self._return_id)
         # At once, but without looping if the service lets every session expire.
         delay = self._link.retry_delay(_failed("expired again")) if self._returns else 0.0
         self._returns += 1
         self._ask_at = self._platform.now() + delay
+
+    async def lease(self, hours: float) -> str:
+        body = await self._call("lease", {"session_id": self._session_id, "hours": hours})
+        if not self._leases.take(body["lease"], body["server_time"]):
+            raise KeybeatError("unreachable", "the lease is not signed by a trusted key")
+        return str(self._leases.until)
+
+    async def return_lease(self) -> bool:
+        if self._leases and not self._leases.text:
+            return False
+        body = await self._call("lease/return", {"lease": self._leases and self._leases.text})
+        self._leases.drop()
+        return body["success"] is True
+
+    async def _call(self, path: str, request: Json) -> Json:
+        """The reply to one call for a lease. Raises KeybeatError."""
+        if not self._leases:
+            raise ValueError("leases need the options public_key and storage")
+        answer = await self._link.post(path, request)
+        if answer.kind == "ok":
+            return answer.body
+        if answer.kind == "failed":
+            raise KeybeatError("unreachable", answer.error) from answer.cause
+        loss = _read_loss(answer.body)
+        raise KeybeatError(loss.reason if loss else answer.body["code"], str(answer.body.get("error")), answer.body)
+
+    def serve(self, ask: Callable[[], Coroutine[Any, Any, Any]], answered: "concurrent.futures.Future[Any]") -> None:
+        """Settles `answered` by what `ask` returns or raises; cancels it if the session is over before."""
+
+        async def run() -> None:
+            try:
+                answered.set_result(await ask())
+            except asyncio.CancelledError:
+                answered.cancel()
+            except Exception as error:
+                answered.set_exception(error)
+
+        if self._session.state == "starting":
+            answered.set_exception(KeybeatError("unreachable", "the session is not live yet"))
+            return
+        if self._ending or self._over.done():
+            answered.cancel()
+            return
+        task = asyncio.ensure_future(run())
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     def _holds_key(self) -> bool:
         return self._session._state in ("live", "degraded")
@@ -857,6 +1074,8 @@ class _Keeper:
         self._cancel_timer()
         self._cancel_asking()
         self._watch.close()
+        for task in self._serving:
+            task.cancel()
 
     def _cancel_timer(self) -> None:
         if self._timer:
@@ -867,6 +1086,37 @@ class _Keeper:
         if self._asking:
             self._asking.cancel()
         self._asking = None
+
+
+class _Proof:
+    """
+    Shows the service that this session's beats come from one process (src/trust/README.md). Kept in memory only; a
+    forked child has no session, and so none of these.
+    """
+
+    def __init__(self) -> None:
+        self._instance = _draw_id()
+        self._number = 0
+        # The beat that has no answer yet, and what it says.
+        self._beat: Optional[Json] = None
+        self._request: Json = {}
+
+    def of(self, request: Json) -> Json:
+        """The same until it is answered. What says something else, such as for another session, is another beat."""
+        if not self._beat or request != self._request:
+            self._number += 1
+            self._request = request
+            self._beat = {"instance": self._instance, "number": self._number, "beat_id": _draw_id()}
+        return self._beat
+
+    def answered(self) -> None:
+        self._beat = None
+
+
+def _draw_id() -> str:
+    """Random. A copied machine has a copied generator, too: only its clock goes on differently."""
+    clocks = f"{time.monotonic_ns()} {time.time_ns()} {os.getpid()}".encode()
+    return hashlib.sha256(os.urandom(32) + clocks).hexdigest()[:32]
 
 
 class _Watch:
@@ -911,7 +1161,10 @@ class _Watch:
             if exchange.status != 200 or not exchange.streams:
                 return
             self._bytes_at = self._now()
-            endings.extend(filter(None, map(_read_ending, blocks.take(exchange.body))))
+            for event in map(_read_event, blocks.take(exchange.body)):
+                if not exchange.is_told(event):
+                    return exchange.end("an event without a right signature")
+                endings.extend(filter(None, [_read_ending(event)]))
             if endings:
                 exchange.end()
             else:
@@ -959,14 +1212,20 @@ class _Blocks:
         return blocks
 
 
-def _read_ending(block: bytes) -> Optional[Json]:
-    """The body of a final event; None for anything else, a malformed final event included."""
-    fields: Dict[bytes, bytes] = {}
+def _read_event(block: bytes) -> Dict[str, bytes]:
+    """Its fields; none of a comment."""
+    fields: Dict[str, bytes] = {}
     for line in block.splitlines():
         name, _, value = line.partition(b":")
-        fields.setdefault(name, value.strip())
-    event = fields.get(b"event", b"").decode("ascii", "replace")
-    body = _read_json(fields.get(b"data", b""))
+        if name:
+            fields.setdefault(name.decode("ascii", "replace"), value.strip())
+    return fields
+
+
+def _read_ending(fields: Dict[str, bytes]) -> Optional[Json]:
+    """The body of a final event; None for anything else, a malformed final event included."""
+    event = fields.get("event", b"").decode("ascii", "replace")
+    body = _read_json(fields.get("data", b""))
     return {**body, "code": "session_" + event} if event in _FINAL_EVENTS and body else None
 
 
@@ -1011,6 +1270,9 @@ class _Exchange:
         self.retry_after = ""
         self.content_type = ""
         self.location = ""
+        self.signature = ""
+        # What a signed answer is held against; None if answers are taken without.
+        self.asked: Any = None
         self.body = bytearray()
         self.bytes = 0
         self.cause: Optional[BaseException] = None
@@ -1022,11 +1284,25 @@ class _Exchange:
         """False for a page in place of a stream."""
         return not self.content_type or self.content_type.startswith("text/event-stream")
 
-    def head(self, status: int, retry_after: str, content_type: str = "", location: str = "") -> None:
+    def head(
+        self, status: int, retry_after: str, content_type: str = "", location: str = "", signature: str = ""
+    ) -> None:
         self.status = status
         self.retry_after = retry_after
         self.content_type = content_type
         self.location = location
+        self.signature = signature
+
+    def is_answered(self) -> bool:
+        """Whether the answer is the service's own, as far as that is asked for."""
+        return not self.asked or self.asked.is_answered_by(self.status, bytes(self.body), self.signature)
+
+    def is_told(self, event: Dict[str, bytes]) -> bool:
+        """The same of the stream's next event. A comment says nothing."""
+        if not self.asked or not event.keys() & {"event", "data"}:
+            return True
+        name, data, signature = (event.get(field, b"") for field in ("event", "data", "signature"))
+        return bool(self.asked.is_told(name.decode("utf-8", "replace"), data, signature.decode("ascii", "replace")))
 
     def data(self, chunk: bytes) -> None:
         if self.ended.done():
@@ -1053,12 +1329,14 @@ class _Link:
         self._platform = platform
         self._url = options.url + "/api/session/"
         self._request_timeout = options.request_timeout
+        self._public_keys = options.public_keys
+        self._watch_path = "watch?proof=true" if options.proof else "watch"
 
     async def post(self, path: str, body: Json, timeout: Optional[float] = None) -> _Answer:
         """One request, to its end. Neither raises nor takes longer than `timeout`; cut if the task is cancelled."""
         limit = timeout or self._request_timeout
         text = json.dumps({name: value for name, value in body.items() if value is not None})
-        exchange = _Exchange(self._url + path, {"Content-Type": "application/json"}, limit + 1, text.encode())
+        exchange = self._prepare(path, {"Content-Type": "application/json"}, limit + 1, text.encode())
         timer = asyncio.get_running_loop().call_later(limit, exchange.end, f"no answer within {limit:.3g} s")
         try:
             return await self._send(exchange, path)
@@ -1069,9 +1347,19 @@ class _Link:
         """The stream, to its end; on_data is called with every piece."""
         # In a header, as a URL is no place for a secret.
         headers = {"Accept": "text/event-stream", "Authorization": "Bearer " + session_id}
-        exchange = _Exchange(self._url + "watch", headers, _STREAM_SILENCE)
+        exchange = self._prepare(self._watch_path, headers, _STREAM_SILENCE)
         exchange.on_data = on_data
         return await self._send(exchange, "watch")
+
+    def _prepare(self, path: str, headers: Json, timeout: float, content: Optional[bytes] = None) -> _Exchange:
+        exchange = _Exchange(self._url + path, headers, timeout, content)
+        if self._public_keys:
+            payload = headers["Authorization"].encode() if content is None else content
+            method = "GET" if content is None else "POST"
+            asked = _trust().Request(self._public_keys, _draw_id(), method, "/api/session/" + path, payload)
+            exchange.asked = asked
+            exchange.headers.update(asked.headers)
+        return exchange
 
     async def _send(self, exchange: _Exchange, path: str) -> _Answer:
         cut = self._platform.send(exchange)
@@ -1080,7 +1368,8 @@ class _Link:
         finally:
             cut()
         if not error:
-            return _read_answer(exchange, path)
+            answer = _read_answer(exchange, path)
+            return answer if exchange.is_answered() else _distrust(answer, exchange)
         is_lasting = getattr(exchange.cause, "reason", "") in _LASTING
         return dataclasses.replace(_failed(error), cause=exchange.cause, is_lasting=is_lasting)
 
@@ -1108,9 +1397,19 @@ def _read_answer(exchange: _Exchange, path: str) -> _Answer:
     return _failed(f"HTTP {exchange.status}{more}"[:300], exchange.retry_after)
 
 
+def _distrust(answer: _Answer, exchange: _Exchange) -> _Answer:
+    """What an answer that the service has not signed comes to. A proxy in trouble may ask for time."""
+    if answer.kind != "failed":
+        answer = _failed(f"HTTP {exchange.status} without a right signature from {exchange.url}"[:300])
+    is_trouble = exchange.status == 429 or exchange.status >= 500
+    return answer if is_trouble else dataclasses.replace(answer, retry_after=0.0)
+
+
 def _is_reply(path: str, body: Json) -> bool:
-    if path == "end":
+    if path in ("end", "lease/return"):
         return isinstance(body.get("success"), bool)
+    if path == "lease":
+        return isinstance(body.get("lease"), str) and isinstance(body.get("server_time"), str)
     generation, expires_in, heartbeat_in = map(body.get, ("generation", "expires_in", "heartbeat_in"))
     if path == "watch" or body.get("success") is not True or type(generation) is not int:
         return False
@@ -1259,7 +1558,7 @@ class _Platform:
             with contextlib.closing(connection), line:
                 connection.request("POST" if exchange.content else "GET", target, exchange.content, headers)
                 response = connection.getresponse()
-                names = ("Retry-After", "Content-Type", "Location")
+                names = ("Retry-After", "Content-Type", "Location", "Keybeat-Signature")
                 about = [response.getheader(name, "") for name in names]
                 self.post(functools.partial(exchange.head, response.status, *about))
                 # Redirects are not followed: a login page must not get the key.
@@ -1338,6 +1637,7 @@ def _begin_connection(info: Any) -> socket.socket:
 def _prepare_connection(exchange: _Exchange, ssl_context: Any) -> Tuple[http.client.HTTPConnection, str, Json]:
     """A connection, not open yet, by the system's proxy if there is one; what to ask for on it, and the headers."""
     url = urllib.parse.urlsplit(exchange.url)
+    target = url.path + (url.query and "?" + url.query)
     proxy = _find_proxy(url)
     first = proxy or url
     host, timeout = first.hostname or "", exchange.timeout
@@ -1346,11 +1646,11 @@ def _prepare_connection(exchange: _Exchange, ssl_context: Any) -> Tuple[http.cli
         tls = http.client.HTTPSConnection(host, first.port or 443, timeout=timeout, context=context)
         if proxy:
             tls.set_tunnel(url.hostname or "", url.port or 443, _proxy_authorization(proxy))
-        return tls, url.path, exchange.headers
+        return tls, target, exchange.headers
     plain = http.client.HTTPConnection(host, first.port or 80, timeout=timeout)
     if proxy:
         return plain, exchange.url, {**exchange.headers, **_proxy_authorization(proxy)}
-    return plain, url.path, exchange.headers
+    return plain, target, exchange.headers
 
 
 def _find_proxy(url: urllib.parse.SplitResult) -> Optional[urllib.parse.SplitResult]:
