@@ -217,7 +217,7 @@ describe("a game at the page", () => {
     await confirm(page, "Erase");
     await dialog(page).getByRole("alert").filter({ hasText: "Nothing is known of this player" }).waitFor();
     await confirm(page, "Cancel");
-    expect((await api.read(own, b)).status).toBe(200);
+    expect((await api.send("GET", `/sessions/${own}`, b)).status).toBe(200);
     await search(page).fill(b);
     await row(page, short(match)).waitFor();
     await press(page, "Erase a player");
@@ -226,7 +226,7 @@ describe("a game at the page", () => {
     await confirm(page, "Erase");
     await page.getByText("Erased", { exact: true }).waitFor();
     await page.getByText("No games here").waitFor();
-    expect((await api.read(own, b)).status).toBe(404);
+    expect((await api.send("GET", `/sessions/${own}`, b)).status).toBe(404);
     const { participants } = (await api.send("GET", `/combat/sessions/${match}`, a)).body;
     expect(participants).toHaveLength(3);
     expect(JSON.stringify(participants)).not.toContain(b);
