@@ -124,6 +124,8 @@ export const gameCombats = pgTable(
       .primaryKey()
       .references(() => gameSessions.number, { onDelete: "cascade" }),
     mode: text("mode").notNull(),
+    /** The session's, as its last event left it: here too, so that lists find matches by an index. */
+    status: text("status").notNull().default("active"),
     difficulty: text("difficulty"),
     /** By which it is scored, defaults included: what its settings say may be changed, this may not. */
     rules: jsonb("rules").notNull(),
@@ -145,8 +147,11 @@ export const gameCombats = pgTable(
     winner: uuid("winner"),
   },
   (table) => [
-    index("game_combats_mode_index").on(table.mode, table.session),
-    index("game_combats_open_index").on(table.session).where(sql`${table.open}`),
+    index("game_combats_mode_status_index").on(table.mode, table.status, table.session),
+    index("game_combats_open_status_index").on(table.mode, table.status, table.session).where(sql`${table.open}`),
+    index("game_combats_preparation_index")
+      .on(table.session)
+      .where(sql`${table.startedAt} IS NULL AND ${table.status} = 'active'`),
     check("game_combats_mode", sql`${table.mode} IN (${oneOf(COMBAT_MODES)})`),
     check("game_combats_difficulty", sql`${table.difficulty} IN (${oneOf(DIFFICULTIES)})`),
     check("game_combats_founders", sql`cardinality(${table.founders}) BETWEEN 1 AND 100`),

@@ -41,6 +41,7 @@ export async function welcome(
   const demo = (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO, FIRST_RUN) : undefined;
   if (demo) lines.push(`demo key     ${demo.access_key}   (shown only now)`);
   const secret = config.userTokens === undefined ? await readOrMake(secretFile(config), JWT_SECRET) : undefined;
+  if (secret) lines.push(`user token   ${TOKEN_COMMAND}   (prints one for games; signed by ${secretFile(config)})`);
   return {
     adminToken: token?.text,
     jwtSecret: secret?.text,
@@ -56,6 +57,8 @@ export async function readJwtSecret(config: Pick<Config, "dataDir">): Promise<st
   return existsSync(file) ? (await readOrMake(file, JWT_SECRET)).text : undefined;
 }
 
+/** Of a backend, to try the routes that ask for one. */
+const TOKEN_COMMAND = "keybeat token --sub backend --role service";
 const DEMO = { label: "demo" };
 /** Created without a request from anybody, and the audit log says so. */
 const FIRST_RUN = { who: "first run", from: null };

@@ -1,83 +1,138 @@
--- Lists of matches (game-combat.sql): none is alive whose time is over.
+-- Lists of matches (game-combat.sql), by the indexes of game_combats: none is alive whose time is over. The callers have settled
+-- what is due: what is over and has not been ended yet is left out. steps: the present jumps of the clock.
 
--- Matches of that status before a session. The caller has settled what is due: what is over and has not been ended yet is left
--- out. An active one may still be prepared. steps: the present jumps of the clock.
-CREATE OR REPLACE FUNCTION matches_of_status(of_status text, of_mode text, before bigint, at timestamptz, steps bigint)
-RETURNS SETOF game_sessions
-LANGUAGE sql STABLE
+-- The newest matches before that one in which a player may have a part and that not everybody may join, by their numbers, in no
+-- order: of each source so many at most.
+CREATE OR REPLACE FUNCTION select_own_matches(
+  whose uuid, of_status text, modes text[], before bigint, at_most integer, at timestamptz, steps bigint
+) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off -- each by ranges and in the order of the columns of one index, and no further, as select_games
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_sort = off
+SET jit = off
 AS $$
-  SELECT s.* FROM game_sessions s
-  WHERE s.type = 'combat' AND s.status = CASE of_status WHEN 'initializing' THEN 'active' ELSE of_status END AND s.number < before
-    AND s.max_duration_seconds IS NOT NULL
-    AND (s.ended_at IS NOT NULL OR (s.not_over_before > at AND s.clock_steps = steps)
-         OR (SELECT o.reason IS NULL FROM game_overdue(s, at) o))
-    AND (of_mode IS NULL OR EXISTS (SELECT FROM game_combats c WHERE c.session = s.number AND c.mode = of_mode))
-    AND (of_status <> 'initializing' OR EXISTS (
-           SELECT FROM game_combats c WHERE c.session = s.number AND (combat_start(s, c) <= at) IS NOT TRUE))
+BEGIN
+  RETURN QUERY
+    SELECT s.number FROM game_sessions s JOIN game_combats c ON c.session = s.number
+    WHERE s.player_id >= whose AND (s.player_id, s.number) < (whose, before) AND s.max_duration_seconds IS NOT NULL
+      AND is_game_in(s, ARRAY[of_status], at, steps) AND c.mode = ANY (modes) AND NOT c.open
+    ORDER BY s.player_id DESC, s.number DESC LIMIT at_most;
+  RETURN QUERY
+    SELECT p.session FROM game_participants p
+    JOIN game_sessions s ON s.number = p.session JOIN game_combats c ON c.session = p.session
+    WHERE p.player_id >= whose AND (p.player_id, p.session) < (whose, before) AND s.player_id <> whose
+      AND is_game_in(s, ARRAY[of_status], at, steps) AND c.mode = ANY (modes) AND NOT c.open
+    ORDER BY p.player_id DESC, p.session DESC LIMIT at_most;
+END
 $$;
 
--- The newest of them by their numbers: of a player, those that it made, takes part in, or could join; null: all.
-CREATE OR REPLACE FUNCTION select_combats(whose uuid, of_status text, of_mode text, before bigint, at_most integer) RETURNS SETOF bigint
+-- The newest matches before that one, by their numbers, in no order: of a player (whose) those that it made, takes part in, or could
+-- join; null: all. So many at least, if there are. An active one may still be prepared.
+CREATE OR REPLACE FUNCTION select_matches(whose uuid, of_status text, modes text[], before bigint, at_most integer)
+RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE
-SET enable_seqscan = off -- a plan made while the tables were empty must not live on when they are large
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_sort = off
 SET jit = off
 AS $$
 DECLARE
   at timestamptz := clock_timestamp();
   steps bigint := (SELECT s.clock_steps FROM present_state() s);
+  one_mode text;
 BEGIN
-  IF whose IS NULL THEN
+  IF of_status = 'initializing' THEN
     RETURN QUERY
-      SELECT m.number FROM matches_of_status(of_status, of_mode, before, at, steps) m ORDER BY m.number DESC LIMIT at_most;
-  ELSE
-    RETURN QUERY
-      (SELECT m.number FROM matches_of_status(of_status, of_mode, before, at, steps) m
-       WHERE m.player_id = whose ORDER BY m.number DESC LIMIT at_most)
-      UNION
-      (SELECT m.number FROM game_participants p JOIN matches_of_status(of_status, of_mode, before, at, steps) m ON m.number = p.session
-       WHERE p.player_id = whose ORDER BY p.session DESC LIMIT at_most)
-      UNION
-      (SELECT m.number FROM game_combats c JOIN matches_of_status(of_status, of_mode, before, at, steps) m ON m.number = c.session
-       WHERE c.open ORDER BY c.session DESC LIMIT at_most)
-      ORDER BY 1 DESC LIMIT at_most;
+      SELECT c.session FROM game_combats c JOIN game_sessions s ON s.number = c.session
+      WHERE c.started_at IS NULL AND c.status = 'active' AND c.session < before AND c.mode = ANY (modes)
+        AND (combat_start(s, c) <= at) IS NOT TRUE AND is_game_in(s, '{active}', at, steps)
+        AND may_read_game(s, whose, whose IS NULL)
+      ORDER BY c.session DESC LIMIT at_most;
+    RETURN;
   END IF;
+  FOREACH one_mode IN ARRAY modes LOOP
+    IF whose IS NULL THEN
+      RETURN QUERY
+        SELECT c.session FROM game_combats c JOIN game_sessions s ON s.number = c.session
+        WHERE (c.mode, c.status) >= (one_mode, of_status) AND (c.mode, c.status, c.session) < (one_mode, of_status, before)
+          AND is_game_in(s, ARRAY[of_status], at, steps)
+        ORDER BY c.mode DESC, c.status DESC, c.session DESC LIMIT at_most;
+    ELSE
+      RETURN QUERY
+        SELECT c.session FROM game_combats c JOIN game_sessions s ON s.number = c.session
+        WHERE c.open AND (c.mode, c.status) >= (one_mode, of_status)
+          AND (c.mode, c.status, c.session) < (one_mode, of_status, before) AND is_game_in(s, ARRAY[of_status], at, steps)
+        ORDER BY c.mode DESC, c.status DESC, c.session DESC LIMIT at_most;
+    END IF;
+  END LOOP;
+  RETURN QUERY
+    SELECT n FROM select_own_matches(whose, of_status, modes, before, at_most, at, steps) n WHERE whose IS NOT NULL;
 END
 $$;
 
 -- How many there are, but for those beyond at_most.
-CREATE OR REPLACE FUNCTION count_combats(whose uuid, of_status text, of_mode text, at_most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION count_matches(whose uuid, of_status text, modes text[], at_most integer) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET jit = off
 AS $$
 DECLARE
-  newest bigint := 9223372036854775807;
   at timestamptz := clock_timestamp();
   steps bigint := (SELECT s.clock_steps FROM present_state() s);
+  newest bigint := 9223372036854775807;
+  one_mode text;
+  total integer := 0;
+  more integer;
 BEGIN
-  IF whose IS NOT NULL THEN
-    RETURN (SELECT count(*) FROM select_combats(whose, of_status, of_mode, newest, at_most));
+  IF of_status = 'initializing' THEN
+    RETURN (SELECT count(*) FROM select_matches(whose, of_status, modes, newest, at_most));
   END IF;
-  -- In no order, so that it stops early.
-  RETURN (SELECT count(*) FROM (SELECT FROM matches_of_status(of_status, of_mode, newest, at, steps) LIMIT at_most) c);
+  -- By an index alone, however many there are; then those that are over go, which are few.
+  FOREACH one_mode IN ARRAY modes LOOP
+    IF whose IS NULL THEN
+      SELECT count(*) INTO more FROM (
+        SELECT FROM game_combats c WHERE c.mode = one_mode AND c.status = of_status LIMIT at_most - total) c;
+    ELSE
+      SELECT count(*) INTO more FROM (
+        SELECT FROM game_combats c WHERE c.open AND c.mode = one_mode AND c.status = of_status LIMIT at_most - total) c;
+    END IF;
+    total := total + more;
+  END LOOP;
+  IF total < at_most THEN
+    total := total - (SELECT count(*) FROM doubtful_games(at, steps) s JOIN game_combats c ON c.session = s.number
+                      WHERE c.mode = ANY (modes) AND c.status = of_status AND (whose IS NULL OR c.open)
+                        AND (present_game(s, at)).status <> of_status);
+  END IF;
+  RETURN CASE WHEN whose IS NULL THEN total
+              ELSE least(at_most, total + (SELECT count(*) FROM select_own_matches(
+                     whose, of_status, modes, newest, at_most - total, at, steps))) END;
 END
 $$;
 
 -- A page of them, newest first, and how many there are in all, but for those beyond `counted`. One row at least, which has the
 -- count; number null: there is no match on the page.
-CREATE OR REPLACE FUNCTION list_combats(
-  whose uuid, of_status text, of_mode text, before bigint, at_most integer, counted integer
+CREATE OR REPLACE FUNCTION list_matches(
+  whose uuid, of_status text, modes text[], before bigint, at_most integer, counted integer
 ) RETURNS TABLE (total integer, number bigint, combat json)
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
 SET jit = off
 AS $$
+DECLARE
+  page bigint[] := ARRAY(SELECT n FROM select_matches(whose, of_status, modes, before, at_most) n ORDER BY n DESC LIMIT at_most);
 BEGIN
+  total := count_matches(whose, of_status, modes, counted);
+  IF cardinality(page) = 0 THEN
+    RETURN NEXT;
+  END IF;
   RETURN QUERY
-    SELECT c.total, page.number, page.combat FROM (SELECT count_combats(whose, of_status, of_mode, counted) AS total) c
-    LEFT JOIN (
-      SELECT s.number, view_combat(s, clock_timestamp()) AS combat
-      FROM select_combats(whose, of_status, of_mode, before, at_most) n JOIN game_sessions s ON s.number = n) page ON true
-    ORDER BY page.number DESC;
+    SELECT list_matches.total, s.number, view_combat(s, clock_timestamp()) FROM game_sessions s
+    WHERE s.number = ANY (page) ORDER BY s.number DESC;
 END
 $$;

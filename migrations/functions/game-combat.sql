@@ -6,14 +6,16 @@
 --
 --   preparation ──► active ──► finished, from either
 
--- Adds an event to a match's one order. The caller holds the session, and tells who watches (keep_game). Returns its sequence.
+-- Adds an event to a match's one order. What changes the session's status writes one, and with it the status by which lists find the
+-- match. The caller holds the session, and tells who watches (keep_game). Returns the event's sequence.
 CREATE OR REPLACE FUNCTION write_combat_event(game game_sessions, at timestamptz, event text, player uuid, data jsonb) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
 DECLARE
   place bigint;
 BEGIN
-  UPDATE game_combats c SET last_sequence = c.last_sequence + 1 WHERE c.session = game.number RETURNING c.last_sequence INTO place;
+  UPDATE game_combats c SET last_sequence = c.last_sequence + 1, status = game.status
+  WHERE c.session = game.number RETURNING c.last_sequence INTO place;
   INSERT INTO game_events (session, sequence, at, event, player_id, data) VALUES (game.number, place, at, event, player, data);
   RETURN place;
 END

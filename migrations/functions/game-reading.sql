@@ -102,16 +102,18 @@ AS $$
 $$;
 
 -- The newest sessions before that one, by their numbers, in no order: of a player (whose: who made them or takes part in them; maker:
--- who made them), or of all. So many at least, if there are; of each of several sources no more. The caller has settled what is
--- due: what is over and not yet ended is left out where it does not fit, and not added where it does.
+-- who made them), or of all. So many at least, if there are; of each of several sources no more. Of types and statuses there is one
+-- each, or all. The caller has settled what is due: what is over and not yet ended is left out where it does not fit, and not added
+-- where it does.
 CREATE OR REPLACE FUNCTION select_games(
   whose uuid, types text[], statuses text[], maker uuid, before bigint, at_most integer
 ) RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
-SET enable_bitmapscan = off -- an index each, in its order, and no further than the page
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_sort = off
 SET jit = off
 AS $$
 DECLARE
@@ -120,25 +122,32 @@ DECLARE
   one_type text;
   one_status text;
 BEGIN
+  -- Each by ranges and in the order of the columns of one index: with `=` the planner may take the order from the primary key, and
+  -- look through all sessions for the few that fit.
   IF whose IS NOT NULL OR maker IS NOT NULL THEN
     RETURN QUERY
       SELECT s.number FROM game_sessions s
-      WHERE s.player_id = coalesce(whose, maker) AND s.number < before AND s.type = ANY (types)
-        AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
-      ORDER BY s.number DESC LIMIT at_most;
+      WHERE s.player_id >= coalesce(whose, maker) AND (s.player_id, s.number) < (coalesce(whose, maker), before)
+        AND s.type = ANY (types) AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
+      ORDER BY s.player_id DESC, s.number DESC LIMIT at_most;
     RETURN QUERY
       SELECT p.session FROM game_participants p JOIN game_sessions s ON s.number = p.session
-      WHERE p.player_id = whose AND p.session < before AND s.player_id <> whose AND s.type = ANY (types)
+      WHERE p.player_id >= whose AND (p.player_id, p.session) < (whose, before) AND s.player_id <> whose AND s.type = ANY (types)
         AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
-      ORDER BY p.session DESC LIMIT at_most;
+      ORDER BY p.player_id DESC, p.session DESC LIMIT at_most;
+    RETURN;
+  END IF;
+  IF least(cardinality(types), cardinality(statuses)) > 1 THEN
+    RETURN QUERY SELECT s.number FROM game_sessions s WHERE s.number < before ORDER BY s.number DESC LIMIT at_most;
     RETURN;
   END IF;
   FOREACH one_type IN ARRAY types LOOP
     FOREACH one_status IN ARRAY statuses LOOP
       RETURN QUERY
         SELECT s.number FROM game_sessions s
-        WHERE s.type = one_type AND s.status = one_status AND s.number < before AND is_game_in(s, statuses, at, steps)
-        ORDER BY s.number DESC LIMIT at_most;
+        WHERE (s.type, s.status) >= (one_type, one_status) AND (s.type, s.status, s.number) < (one_type, one_status, before)
+          AND is_game_in(s, statuses, at, steps)
+        ORDER BY s.type DESC, s.status DESC, s.number DESC LIMIT at_most;
     END LOOP;
   END LOOP;
 END
@@ -154,15 +163,19 @@ AS $$
 DECLARE
   at timestamptz := clock_timestamp();
   steps bigint := (SELECT s.clock_steps FROM present_state() s);
+  newest bigint := 9223372036854775807;
   one_type text;
   one_status text;
   total integer := 0;
   more integer;
 BEGIN
   IF whose IS NOT NULL OR maker IS NOT NULL THEN
-    RETURN (SELECT least(at_most, count(*)) FROM select_games(whose, types, statuses, maker, 9223372036854775807, at_most));
+    RETURN (SELECT least(at_most, count(*)) FROM select_games(whose, types, statuses, maker, newest, at_most));
   END IF;
-  -- By the index alone, however many there are; then those that are over go, which are few.
+  -- By an index alone, however many there are; then those that are over go, which are few.
+  IF least(cardinality(types), cardinality(statuses)) > 1 THEN
+    RETURN (SELECT count(*) FROM (SELECT FROM game_sessions s ORDER BY s.number DESC LIMIT at_most) c);
+  END IF;
   FOREACH one_type IN ARRAY types LOOP
     FOREACH one_status IN ARRAY statuses LOOP
       SELECT count(*) INTO more FROM (

@@ -100,6 +100,7 @@ export async function play(show: (text: string) => void, a: string, b: string): 
   const seen = games.follow(session_id, {
     onChange: ({ participants, phase }: CombatState) => show(phase + participants[0]?.health),
     onEvent: ({ sequence, type }) => show(sequence + type),
+    after: 0,
   });
   try {
     const { damage_dealt, new_state } = await games.act(session_id, { action_type: "attack", player_id: a, target_id: b });

@@ -92,7 +92,7 @@ export async function selectGames(database: Database, page: GamePage): Promise<{
   return { total: rows[0]?.total, rows: rows.filter(({ number }) => number !== null) as unknown as GameRow[] };
 }
 
-const words = (sql: Sql, of: readonly string[]) => sql`string_to_array(${of.join()}, ',')`;
+export const words = (sql: Sql, of: readonly string[]) => sql`string_to_array(${of.join()}, ',')`;
 
 /** Those with ids from one to another, newest first. */
 export async function selectMeantGames(

@@ -199,6 +199,42 @@ describe("a game at the page", () => {
     await page.getByText("There is no such session").waitFor();
   });
 
+  it("loses a player who is erased after a question, which the audit log keeps without the name", async () => {
+    const [a, b, c] = players(3) as [string, string, string];
+    const match = await api.make([a, b, c]);
+    const own = await makeSession(b);
+    const page = await open();
+    const player = () => dialog(page).getByRole("textbox", { name: "Player" });
+    const agree = () => dialog(page).getByRole("checkbox").check();
+    await row(page, short(own)).waitFor();
+    await press(page, "Erase a player");
+    expect(await player().inputValue()).toBe("");
+    await player().fill(b.slice(0, 8));
+    await agree();
+    await confirm(page, "Erase");
+    expect(await player().evaluate((input: { matches(of: string): boolean }) => input.matches(":invalid"))).toBe(true);
+    await player().fill(newPlayer());
+    await confirm(page, "Erase");
+    await dialog(page).getByRole("alert").filter({ hasText: "Nothing is known of this player" }).waitFor();
+    await confirm(page, "Cancel");
+    expect((await api.send("GET", `/sessions/${own}`, b)).status).toBe(200);
+    await search(page).fill(b);
+    await row(page, short(match)).waitFor();
+    await press(page, "Erase a player");
+    expect(await player().inputValue()).toBe(b);
+    await agree();
+    await confirm(page, "Erase");
+    await page.getByText("Erased", { exact: true }).waitFor();
+    await page.getByText("No games here").waitFor();
+    expect((await api.send("GET", `/sessions/${own}`, b)).status).toBe(404);
+    const { participants } = (await api.send("GET", `/combat/sessions/${match}`, a)).body;
+    expect(participants).toHaveLength(3);
+    expect(JSON.stringify(participants)).not.toContain(b);
+    await page.getByRole("link", { name: "Audit" }).click();
+    await row(page, "player erased").waitFor();
+    expect(await page.content()).not.toContain(b);
+  });
+
   it("shows <script> in data, parameters and reasons as text", async () => {
     const evil = `<script>window.hacked = 1</script><img src=x onerror="window.hacked = 2">`;
     const [a, b] = players(2) as [string, string];
@@ -267,6 +303,10 @@ describe.each(["light", "dark"] as const)("axe finds nothing at the games in %s 
       await search(page).fill("nothing begins so");
       await page.getByText("No games here").waitFor();
       await fits("empty");
+      await press(page, "Erase a player");
+      await dialog(page).waitFor();
+      await fits("erase");
+      await page.keyboard.press("Escape");
       await page.goto(`${app.url}/admin#/games/${id}`);
       await row(page, "attack").locator("summary").click();
       await region(page, "Facts").locator("summary").click();

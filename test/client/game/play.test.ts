@@ -235,6 +235,40 @@ describe("a follower of keybeat/game", () => {
     },
   );
 
+  it("tells all from the first, or after an event, over cut after cut, of a match that goes on and of one that is over", async () => {
+    const [a, b] = newPlayers(2) as [string, string];
+    const id = await newMatch([a, b], { damage: { attack: 0 } });
+    const backend = service();
+    const strike = () => backend.act(id, { action_type: "attack", player_id: a, target_id: b });
+    for (let n = 0; n < 120; n++) await strike(); // more than a state has
+    const follow = (after: number, options: Partial<GameOptions> = {}) => {
+      const [heard, stood]: [number[], number[]] = [[], []];
+      const onChange = ({ events }: CombatState) => stood.push(events.at(-1)?.sequence ?? 0);
+      const onEvent = ({ sequence }: { sequence: number }) => heard.push(sequence);
+      const ended = games(playerToken(a), options).follow(id, { after, onChange, onEvent });
+      return { heard, stood, ended };
+    };
+    const upTo = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, at) => first + at);
+    const { fetch, cuts } = cutStreams(createRandom(4), 6_000);
+    const [all, some] = [follow(0, { fetch }), follow(100)];
+    await expect.poll(() => [all.heard.at(-1), some.heard.at(-1)], { timeout: 20_000 }).toEqual([120, 120]);
+    for (let n = 0; n < 5; n++) await strike();
+    await backend.endSession(id);
+    const end = await backend.readState(id);
+    expect(await all.ended).toEqual(end);
+    expect(await some.ended).toEqual(end);
+    expect(cuts()).toBeGreaterThan(1);
+    expect(all.heard).toEqual(upTo(1, 126));
+    expect(some.heard).toEqual(upTo(101, 126));
+    expect(all.stood).toEqual(upTo(120, 126)); // how it stands now, whatever is told of before
+    const late = follow(0);
+    expect(await late.ended).toEqual(end);
+    expect(late.heard).toEqual(upTo(1, 126));
+    const nothing = follow(126);
+    expect([await nothing.ended, nothing.heard]).toEqual([end, []]);
+    await expect(games(playerToken(a)).follow(id, { after: -1 })).rejects.toThrow(/after must be/);
+  });
+
   it("resolves at once for a match that is over", async () => {
     const [a, b] = newPlayers(2) as [string, string];
     const id = await newMatch([a, b]);

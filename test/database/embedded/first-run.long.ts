@@ -4,8 +4,9 @@ import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
-import type { RunningServer } from "../../support/process.ts";
+import { keybeat, type RunningServer } from "../../support/process.ts";
 import { useDataFolders } from "./support/data-folder.ts";
 
 const run = promisify(execFile);
@@ -33,6 +34,13 @@ describe("the first run", () => {
     expect(second.output()).not.toMatch(/demo key|try it/);
     expect(second.output()).not.toContain(token);
     expect(second.output()).toMatch(/^admin token +in .*admin-token$/m);
+    for (const server of [first, second]) {
+      const hint = /^user token +keybeat (token .+?) {3}\((.+)\)$/m.exec(server.output()) as RegExpExecArray;
+      expect(hint[2]).toMatch(`signed by ${dataDir}/jwt-secret`);
+      const { stdout } = await keybeat((hint[1] as string).split(" "), { DATA_DIR: dataDir });
+      expect(decodeJwt(stdout.trim()).role).toBe("service");
+      expect(server.output()).not.toContain(readIn(dataDir, "jwt-secret").trim());
+    }
     expect((await admin(second)).status).toBe(200);
     const status = await second.post("/api/session/status", { access_key: key });
     expect(status.body).toMatchObject({ active: true, session: { device: { name: "Device A" } } });

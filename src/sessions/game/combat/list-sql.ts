@@ -1,6 +1,7 @@
 /** Lists of matches: migrations/functions/game-combat-lists.sql. */
 import type { Database } from "../../../database/database.ts";
-import type { CombatListQuery } from "../combat-contract.ts";
+import { type CombatListQuery, combatMode } from "../combat-contract.ts";
+import { words } from "../reading-sql.ts";
 import type { CombatRow } from "./sql.ts";
 
 export interface CombatPage extends Pick<CombatListQuery, "status" | "mode" | "limit"> {
@@ -17,7 +18,8 @@ export async function selectCombats(
 ): Promise<{ total: number; rows: Array<{ number: number; combat: CombatRow }> }> {
   const rows = await database.requests.query(
     (sql) => sql`
-      SELECT * FROM list_combats(${whose ?? null}::uuid, ${status}, ${mode ?? null}, ${before}, ${limit}, ${countedMax})`,
+      SELECT * FROM list_matches(
+        ${whose ?? null}::uuid, ${status}, ${words(sql, mode ? [mode] : combatMode.options)}, ${before}, ${limit}, ${countedMax})`,
   );
   return {
     total: rows[0]?.total,

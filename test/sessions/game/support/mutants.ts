@@ -401,32 +401,45 @@ export const MUTANTS: FunctionMutant[] = [
   // Lists.
   {
     name: "a list has what is prepared under its own word alone",
-    fn: "matches_of_status",
+    fn: "select_matches",
     swaps: [
       [
-        "CASE of_status WHEN 'initializing' THEN 'active' ELSE of_status END",
-        "CASE of_status WHEN 'initializing' THEN 'active' ELSE of_status END AND (of_status <> 'active' OR EXISTS (SELECT FROM game_combats c WHERE c.session = s.number AND combat_start(s, c) <= at))",
+        /is_game_in\(s, ARRAY\[of_status\], at, steps\)/g,
+        "is_game_in(s, ARRAY[of_status], at, steps) AND (of_status <> 'active' OR combat_start(s, c) <= at)",
       ],
     ],
   },
   {
     name: "a list of what is prepared has what has begun",
-    fn: "matches_of_status",
+    fn: "select_matches",
     swaps: [["(combat_start(s, c) <= at) IS NOT TRUE", "true"]],
   },
-  { name: "a list heeds no mode", fn: "matches_of_status", swaps: [["of_mode IS NULL OR EXISTS", "true OR EXISTS"]] },
+  {
+    name: "a list heeds no mode",
+    fn: "select_matches",
+    swaps: [["IN ARRAY modes", "IN ARRAY ARRAY['pvp', 'pve', 'arena', 'tournament']"]],
+  },
   {
     name: "a list forgets who takes part",
-    fn: "select_combats",
-    swaps: [["WHERE p.player_id = whose", "WHERE false"]],
+    fn: "select_own_matches",
+    swaps: [["WHERE p.player_id >= whose", "WHERE false"]],
   },
-  { name: "a list forgets who made it", fn: "select_combats", swaps: [["WHERE m.player_id = whose", "WHERE false"]] },
-  { name: "a list forgets the open ones", fn: "select_combats", swaps: [["WHERE c.open", "WHERE false"]] },
-  { name: "a list shows a player all", fn: "select_combats", swaps: [["IF whose IS NULL THEN", "IF true THEN"]] },
+  {
+    name: "a list forgets who made it",
+    fn: "select_own_matches",
+    swaps: [["WHERE s.player_id >= whose", "WHERE false"]],
+  },
+  { name: "a list forgets the open ones", fn: "select_matches", swaps: [["WHERE c.open", "WHERE false"]] },
+  { name: "a list shows a player all", fn: "select_matches", swaps: [["IF whose IS NULL THEN", "IF true THEN"]] },
+  {
+    name: "lists know a match as it was before its last change",
+    fn: "write_combat_event",
+    swaps: [[", status = game.status", ""]],
+  },
   {
     name: "a list begins with the oldest",
-    fn: "list_combats",
-    swaps: [["ORDER BY page.number DESC", "ORDER BY page.number"]],
+    fn: "list_matches",
+    swaps: [["ORDER BY s.number DESC", "ORDER BY s.number"]],
   },
   // What a match is.
   {

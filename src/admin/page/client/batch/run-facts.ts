@@ -1,5 +1,5 @@
 /** What is known of a run, fact by fact, and of each of its groups. */
-import { type Child, el, fact } from "../parts/element.ts";
+import { el, fact } from "../parts/element.ts";
 import { age, dateTime, serverNow, showClockWithSeconds, showDuration } from "../parts/format.ts";
 import { longText } from "../parts/long-text.ts";
 import { showProgress } from "../parts/progress.ts";
@@ -9,7 +9,7 @@ import { groupBadge, groupDone, STATES, showEnding } from "./run-state.ts";
 export function tellFacts(run: BatchItem): HTMLElement[] {
   const { completed_at: ended, attempt, worker, metadata } = run;
   const ending = showEnding(run);
-  const facts: [string, Child][] = [
+  const facts: Parameters<typeof fact>[] = [
     ["Status", ending ? `${STATES[run.status].words}: ${ending}` : STATES[run.status].words],
     ["Worker", attempt === 0 ? "none yet" : (worker ?? "one without a name")],
     ["Attempt", attempt === 0 ? "none yet" : String(attempt)],
@@ -24,10 +24,10 @@ export function tellFacts(run: BatchItem): HTMLElement[] {
     facts.push(["Must be done by", run.deadline_at === null ? "no limit" : showLimit(run.deadline_at)]);
   if (run.resumed_from !== null) facts.push(["Resumes", runLink(run.resumed_from)]);
   if (run.resumed_as !== null) facts.push(["Resumed as", runLink(run.resumed_as)]);
-  if (run.message !== null) facts.push(["Last message", longText(run.message)]);
-  facts.push(["Id", el("span", { class: "mono breakable" }, run.session_id)]);
-  if (Object.keys(metadata).length > 0) facts.push(["Metadata", longText(JSON.stringify(metadata))]);
-  return facts.map(([name, value]) => fact(name, value));
+  if (run.message !== null) facts.push(["Last message", longText(run.message), "wide"]);
+  facts.push(["Id", el("span", { class: "mono breakable" }, run.session_id), "wide"]);
+  if (Object.keys(metadata).length > 0) facts.push(["Metadata", longText(JSON.stringify(metadata)), "wide"]);
+  return facts.map((one) => fact(...one));
 }
 
 /** Why it did not go well, where it did not. */

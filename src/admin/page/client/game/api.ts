@@ -22,6 +22,7 @@ export const listGames = (filter: Record<string, string>) =>
 export const readGame = (id: string) => call<GameReply>("GET", `game/${id}`);
 export const endGame = (id: string, reason: string) =>
   call<GameItem>("POST", `game/${id}/end`, reason ? { reason } : {});
+export const erasePlayer = (playerId: string) => call("DELETE", `players/${playerId}`);
 export const readAnalytics = (timeframe: GameTimeframe) =>
   call<GameAnalytics>("GET", `game/analytics?timeframe=${timeframe}`);
 

@@ -1,5 +1,5 @@
 /** What is known of a game session and its match, fact by fact. */
-import { type Child, el, fact } from "../parts/element.ts";
+import { el, fact } from "../parts/element.ts";
 import { age, count, dateTime, showDuration, showNumber } from "../parts/format.ts";
 import { longText } from "../parts/long-text.ts";
 import type { GameReply } from "./api.ts";
@@ -9,9 +9,9 @@ export function tellFacts({ session, match }: GameReply): HTMLElement[] {
   const { ended_at: ended, metadata, settings, stats } = session;
   const ending = showEnding(session);
   const status = STATES[match?.status ?? session.status].words;
-  const facts: [string, Child][] = [
+  const facts: Parameters<typeof fact>[] = [
     ["Status", ending ? `${status}: ${ending}` : status],
-    ["Made by", el("span", { class: "mono breakable" }, session.player_id)],
+    ["Made by", whole(session.player_id), "wide"],
     ["Created", age(session.created_at)],
     ended === undefined ? ["Last change", age(session.updated_at)] : ["Ended", dateTime(ended)],
   ];
@@ -25,11 +25,13 @@ export function tellFacts({ session, match }: GameReply): HTMLElement[] {
     facts.push(["Refused", count(stats?.errors_count ?? 0, "action")]);
     facts.push(["Damage", showNumber(numbers.total_damage)]);
     facts.push(["Eliminated", showNumber(numbers.eliminations)]);
-    if (numbers.winner !== undefined) facts.push(["Winner", el("span", { class: "mono breakable" }, numbers.winner)]);
+    if (numbers.winner !== undefined) facts.push(["Winner", whole(numbers.winner), "wide"]);
   }
   facts.push(["Version", String(session.version)]);
-  facts.push(["Id", el("span", { class: "mono breakable" }, session.session_id)]);
-  if (settings) facts.push(["Settings", longText(JSON.stringify(settings))]);
-  if (metadata) facts.push(["Metadata", longText(JSON.stringify(metadata))]);
-  return facts.map(([name, value]) => fact(name, value));
+  facts.push(["Id", whole(session.session_id), "wide"]);
+  if (settings) facts.push(["Settings", longText(JSON.stringify(settings)), "wide"]);
+  if (metadata) facts.push(["Metadata", longText(JSON.stringify(metadata)), "wide"]);
+  return facts.map((one) => fact(...one));
 }
+
+const whole = (id: string) => el("span", { class: "mono breakable" }, id);

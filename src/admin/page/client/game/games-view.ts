@@ -1,10 +1,12 @@
 /** All game sessions, newest first, those that are played now to begin with; and the numbers over them. */
+import { actionButton } from "../parts/action-row.ts";
 import { el, field, select } from "../parts/element.ts";
 import { age } from "../parts/format.ts";
 import { searchInput } from "../parts/search-field.ts";
 import { createTable, type Table } from "../parts/table.ts";
 import type { View } from "../view.ts";
 import { type GameItem, listGames } from "./api.ts";
+import { askToErasePlayer } from "./erase-dialog.ts";
 import { STATES, shortId, showEnding, showId, stateBadge } from "./game-state.ts";
 import { createNumbers } from "./numbers.ts";
 
@@ -50,12 +52,19 @@ export function createGamesView(): View {
     emptyHint: "A session shows up the moment that it is created. If there are some, look for another status or type.",
   });
   const heading = el("h1", { tabindex: "-1" }, "Games");
+  const again = () => {
+    heading.focus();
+    void table.refresh();
+    void numbers.refresh();
+  };
+  const erase = actionButton("Erase a player", () => askToErasePlayer(search.value.trim(), again), "danger");
+  const title = el("div", { class: "head" }, heading, el("div", { class: "actions" }, erase));
   const wide = field("Id begins with, or a player", search, "wide");
   const filters = el("div", { class: "filters", role: "search" }, wide, field("Type", type), field("Status", status));
   const card = el("section", { class: "card", "aria-label": "Games" }, filters, table.element);
   return {
     title: "Games",
-    element: el("div", { class: "stack" }, heading, numbers.tiles, numbers.chart, card),
+    element: el("div", { class: "stack" }, title, numbers.tiles, numbers.chart, card),
     refresh() {
       void table.refresh();
       void numbers.refresh();

@@ -18,6 +18,11 @@ const TIMEFRAMES: Record<GameTimeframe, { words: string; stepSeconds: number }> 
 /** Steps of a day or so are told by their date. */
 const DAYS_FROM_SECONDS = 21_600;
 
+/** So that each line of the axis has words of its own. */
+const ROUND_SECONDS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_200, 3_600, 7_200, 10_800, 21_600, 86_400, 432_000,
+];
+
 const at = ({ period }: Step) => Date.parse(period);
 const showAverage = ({ average_duration: seconds }: Step) =>
   seconds === undefined ? "–" : showDuration(seconds * 1_000);
@@ -63,6 +68,7 @@ export function createNumbers() {
         kind: "bars",
         of: (step) => step.average_duration ?? null,
         show: (seconds) => showDuration(seconds * 1_000),
+        distances: ROUND_SECONDS,
       },
     ],
     columns: [

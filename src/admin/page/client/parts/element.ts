@@ -66,7 +66,8 @@ export const badge = ({ words, kind }: { words: string; kind: string }): HTMLEle
   el("span", { class: "badge", "data-kind": kind }, words);
 
 /** One of a list of facts. */
-export const fact = (name: string, value: Child): HTMLElement => el("div", {}, el("dt", {}, name), el("dd", {}, value));
+export const fact = (name: string, value: Child, width: "" | "wide" = ""): HTMLElement =>
+  el("div", { class: width }, el("dt", {}, name), el("dd", {}, value));
 
 function apply(element: Element, props: Props): void {
   for (const [name, value] of Object.entries(props)) {

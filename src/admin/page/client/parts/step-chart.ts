@@ -17,6 +17,8 @@ export interface Panel<Step> {
   of(step: Step): number | null;
   /** Default: whole numbers. */
   show?(value: number): string;
+  /** How far the lines of its axis may lie from each other; default: round numbers. */
+  distances?: number[];
 }
 
 export interface Column<Step> {
@@ -130,11 +132,11 @@ interface Drawn {
 
 function drawPanel(
   uPlot: Library,
-  panel: Pick<Panel<never>, "kind" | "color" | "fill" | "show">,
+  panel: Pick<Panel<never>, "kind" | "color" | "fill" | "show" | "distances">,
   place: HTMLElement,
   { x, values, seconds, label, read }: Drawn,
 ): uPlotModule {
-  const { kind, show = (n: number) => (Number.isInteger(n) ? showNumber(n) : "") } = panel;
+  const { kind, distances, show = (n: number) => (Number.isInteger(n) ? showNumber(n) : "") } = panel;
   const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const [first = 0, last = 0] = [x[0], x.at(-1)];
   const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
@@ -151,7 +153,7 @@ function drawPanel(
     },
     axes: [
       { ...axis, values: (_, at) => at.map((s) => label(s * 1000)), space: 60, size: 28 },
-      { ...axis, size: 62, space: 28, values: (_, at) => at.map(show) },
+      { ...axis, size: 62, space: 28, values: (_, at) => at.map(show), ...(distances && { incrs: distances }) },
     ],
     series: [
       {},
