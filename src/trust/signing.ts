@@ -53,8 +53,8 @@ export function createSigning(keys: readonly SigningKey[], counts = new Map<stri
 
 function createAnswerSigner(asked: AskedForProof, keyId: string, sign: Sign): AnswerSigner {
   const { method, route, nonce, authorization = "", body } = asked;
-  const credentials = digest(Buffer.from(authorization, "latin1"));
-  const request = body === "unread" ? ZEROS : body.length > 0 ? digest(body) : credentials;
+  const digestCredentials = () => digest(Buffer.from(authorization, "latin1"));
+  const request = body === "unread" ? ZEROS : body.length > 0 ? digest(body) : digestCredentials();
   let [index, before] = [0, ZEROS];
   return {
     async signAnswer(status, answer) {
@@ -65,7 +65,7 @@ function createAnswerSigner(asked: AskedForProof, keyId: string, sign: Sign): An
     async signEvent(event, data) {
       const time = Date.now();
       const leaf = makeLeaf("keybeat-event-v1", [
-        ...[keyId, route, nonce, credentials, index, before, event, digest(data), time],
+        ...[keyId, route, nonce, digestCredentials(), index, before, event, digest(data), time],
       ]);
       index++;
       before = leaf.toString("hex");
