@@ -13,7 +13,7 @@ export const TRUSTS = "keybeat-trusts";
 export const SIGNATURE = "Keybeat-Signature";
 
 /** A request whose answer is to be signed. */
-export interface AskedForProof {
+export interface SigningRequest {
   method: string;
   /** From /api on, with the query, as it was written. */
   route: string;
@@ -33,7 +33,7 @@ export interface AnswerSigner {
 }
 
 /** Undefined: the client trusts none of our keys. Throws `invalid_request` for a bad nonce. */
-export type Signing = (asked: AskedForProof) => AnswerSigner | undefined;
+export type Signing = (asked: SigningRequest) => AnswerSigner | undefined;
 
 const NONCE_FORM = /^[A-Za-z0-9_-]{16,128}$/;
 const ZEROS = "0".repeat(64);
@@ -51,7 +51,7 @@ export function createSigning(keys: readonly SigningKey[], counts = new Map<stri
   };
 }
 
-function createAnswerSigner(asked: AskedForProof, keyId: string, sign: Sign): AnswerSigner {
+function createAnswerSigner(asked: SigningRequest, keyId: string, sign: Sign): AnswerSigner {
   const { method, route, nonce, authorization = "", body } = asked;
   const digestCredentials = () => digest(Buffer.from(authorization, "latin1"));
   const request = body === "unread" ? ZEROS : body.length > 0 ? digest(body) : digestCredentials();
