@@ -1,6 +1,6 @@
 /** The part of matches in a correct history: a plain service, called by players whose calls get lost and are sent again. */
 import type { MatchRow } from "../checker/history.ts";
-import { type AskedOfMatch, type MatchAction, type MatchCall, SERVICE } from "../load/match-call.ts";
+import { type AskedOfMatch, HEALTH, type MatchAction, type MatchCall, SERVICE } from "../load/match-call.ts";
 import { createMatchService } from "./match-service.ts";
 
 const MATCHES = 16;
@@ -51,19 +51,19 @@ function playMatch(nth: number, random: () => number, offsetMs: number, calls: M
     id: `${nth} ${calls.length} ${player}`,
     player,
     type: pick(["attack", "attack", "attack", "defend", "ability", "item_use", "item_use"] as const),
-    target: random() < 0.03 ? STRANGER : pick(PLAYERS.slice(0, 3)),
+    target: random() < 0.03 ? STRANGER : pick(random() < 0.9 ? founders : PLAYERS.slice(0, 5)),
   });
   const step = (draw: number) => {
     if (draw < 0.55) act(newAction(pick(PLAYERS.slice(0, random() < 0.9 ? founders.length : 6))));
     else if (draw < 0.6) act({ ...newAction(maker), damage: 7 });
     else if (draw < 0.65 && done.length > 0) act(pick(done));
-    else if (draw < 0.72) pass(random() < 0.6 ? "join" : "leave", [pick(PLAYERS)]);
+    else if (draw < 0.69) pass(random() < 0.6 ? "join" : "leave", [pick(PLAYERS)]);
     else if (draw < 0.75) ask({ operation: "join", by: SERVICE, players: PLAYERS.slice(-2) });
     else if (draw < 0.82)
       ask({ operation: pick(["pause", "resume", "resume"]), by: maker, version: Math.ceil(random() * 5) });
     else if (draw < 0.84) ask({ operation: "resume", by: maker });
     else if (draw < 0.91) ask({ operation: pick(["read", "state"]), by: maker });
-    else if (draw < 0.985) ask({ operation: "events", by: maker, after: random() < 0.5 ? 0 : 3 });
+    else if (draw < 0.995) ask({ operation: "events", by: maker, after: random() < 0.5 ? 0 : 3 });
     else ask({ operation: pick(["complete", "terminate"]), by: maker });
   };
   const pass = (operation: "join" | "leave", players: string[], isSure = false) =>
@@ -71,13 +71,18 @@ function playMatch(nth: number, random: () => number, offsetMs: number, calls: M
 
   ask({ operation: "create", by: maker, players: founders, preparationSeconds: 0 }, true);
   act(newAction(maker), true);
-  pass("join", PLAYERS.slice(4, 5), true);
+  if (nth % 2 === 0) ask({ operation: "join", by: SERVICE, players: PLAYERS.slice(-2) }, true);
+  else pass("join", PLAYERS.slice(4, 5), true);
   ask({ operation: "pause", by: maker }, true);
   ask({ operation: "state", by: maker }, true);
   ask({ operation: "resume", by: maker }, true);
   for (let steps = 0; steps < STEPS; steps++) step(random());
-  // One in four is still played when all is over.
-  if (nth % 4 > 0) ask({ operation: nth % 4 === 1 ? "complete" : "terminate", by: maker }, true);
+  // One in four is still played when all is over, one fought to its end.
+  if (nth % 4 === 1 || nth % 4 === 2) ask({ operation: nth % 4 === 1 ? "complete" : "terminate", by: maker }, true);
+  if (nth % 4 === 3) {
+    ask({ operation: "resume", by: maker }, true);
+    for (const target of PLAYERS.slice(1)) act({ ...newAction(maker), type: "attack", target, damage: HEALTH }, true);
+  }
   act(newAction(maker), true);
   for (const operation of ["read", "state", "events"] as const) ask({ operation, by: maker, after: 0 }, true);
   if (done.length > 0) act(pick(done), true);

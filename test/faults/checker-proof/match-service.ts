@@ -78,14 +78,12 @@ export function createMatchService(match: string, founders: string[], offsetMs: 
     if (hit && eliminated) hit.status = "eliminated";
     now.numbers = now.numbers.map((number, which) => number + ([1, damage, eliminated ? 1 : 0][which] as number));
     tell(at, "action", {
-      ...{
-        player_id: player,
-        action_type: type,
-        target_id: target,
-        action_id: id,
-        damage_dealt: damage,
-        score: damage,
-      },
+      player_id: player,
+      action_type: type,
+      target_id: target,
+      action_id: id,
+      damage_dealt: damage,
+      score: damage,
       ...(hit && { health: hit.health }),
       ...(eliminated && { eliminated }),
     });

@@ -77,7 +77,7 @@ export const plantsInMatches: Plant[] = [
     rule: "invented-event",
     plant(history) {
       const { data } = must(actionsOf(livingMatch(history))[0], "action").data;
-      data.target_id = data.player_id;
+      data.target_id = data.target_id === data.player_id ? "another" : data.player_id;
     },
   },
   {

@@ -73,7 +73,7 @@ function fits(call: MatchCall, moment: Moment, row: MatchRow): boolean {
   return shows(answer as MatchView, moment);
 }
 
-const SHOWN = ["state", "reason", "version", "standings", "numbers", "winner", "over", "last"] as const;
+const SHOWN = ["last", "version", "over", "state", "reason", "winner", "numbers", "standings"] as const;
 
 const shows = (view: MatchView, moment: Moment): boolean =>
   SHOWN.every((what) => view[what] === undefined || JSON.stringify(view[what]) === JSON.stringify(moment[what]));

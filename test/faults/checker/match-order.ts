@@ -8,7 +8,7 @@ export function checkOrder(story: MatchStory): Violation[] {
     const where = `${event.event} ${event.id} of ${story.row.match}`;
     return [
       ...judge(event, before, story).map(([rule, what]) => wrong(rule, `${where} ${what}`)),
-      ...checkDecision(story, event, before).map((what) => wrong("wrong-decision", `${where}: ${what}`)),
+      ...checkDecision(story, at).map((what) => wrong("wrong-decision", `${where}: ${what}`)),
     ];
   });
 }
@@ -57,14 +57,14 @@ function judgeAction(data: any, before: Moment): Fault[] {
 }
 
 /** Where an action or a leave decides it, the end comes with it, and names who has won; and nowhere else. */
-function checkDecision({ row, moments }: MatchStory, event: MatchEvent, before: Moment): string[] {
-  const next = row.events[event.id];
+function checkDecision({ row, moments }: MatchStory, at: number): string[] {
+  const [event, next] = row.events.slice(at) as [MatchEvent, MatchEvent | undefined];
+  const [before, after] = moments.slice(at) as [Moment, Moment];
   const { data } = event.data;
   if (event.event === "ended" && data.ended_reason === "decided" && !isDecided(row, before)) {
     return ["several are left"];
   }
   if (event.event !== "left" && !(event.event === "action" && data.eliminated)) return [];
-  const after = moments[event.id] as Moment;
   if (!after.isWhole && next?.event !== "ended") return []; // of those who go together the last decides
   if (!isDecided(row, after)) return [];
   if (next?.event !== "ended" || next.data.data.ended_reason !== "decided") return ["it decides, and nothing ends"];

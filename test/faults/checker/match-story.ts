@@ -61,12 +61,9 @@ const isOnePassage = (one: MatchEvent | undefined, next: MatchEvent | undefined)
 const isOneCall = (one: MatchEvent | undefined, next: MatchEvent | undefined): boolean =>
   isOnePassage(one, next) || (next?.event === "ended" && next.data.data.ended_reason === "decided");
 
-/** Those who came, or went, by one call, from the event of that sequence on. */
-export function passageAt({ events }: MatchRow, sequence: number): string[] {
-  const first = events[sequence - 1] as MatchEvent;
-  return events
-    .filter((event) => event.event === first.event && event.at === first.at)
-    .map(({ data }) => data.data.player_id);
+/** Those who came, or went, by the call of that event. */
+export function whoPassed({ events }: MatchRow, { event: what, at }: MatchEvent): string[] {
+  return events.filter((event) => event.event === what && event.at === at).map(({ data }) => data.data.player_id);
 }
 
 /** Whether the event is what that call asks for. */

@@ -8,7 +8,7 @@ import type { MatchCall } from "../load/match-call.ts";
 import { type History, type MatchEvent, mayActAt, type Violation } from "./history.ts";
 import { checkAnswers } from "./match-answers.ts";
 import { checkOrder } from "./match-order.ts";
-import { asksFor, isCaused, type MatchStory, type Moment, passageAt, tellMoments, wrong } from "./match-story.ts";
+import { asksFor, isCaused, type MatchStory, type Moment, tellMoments, whoPassed, wrong } from "./match-story.ts";
 
 type Rule = (story: MatchStory) => Violation[];
 
@@ -95,33 +95,29 @@ function checkActions({ row, calls }: MatchStory): Violation[] {
 function checkCauses(story: MatchStory): Violation[] {
   const { row, calls, circumstances } = story;
   const violations: Violation[] = [];
-  for (const event of row.events) {
+  for (const [at, event] of row.events.entries()) {
     if (!isCaused(event)) continue;
     const what = `${event.event} ${event.id} of ${row.match}`;
     const asked = calls.filter((call) => asksFor(call, event));
-    const causes = asked.filter(({ answer }) => answer.is !== "refused");
     const [refused] = asked;
-    if (causes.length === 0) {
-      violations.push(
-        refused
-          ? wrong("refused-yet-there", `${what} was refused`, refused)
-          : wrong("invented-event", `${what} was asked for by nobody`),
-      );
-    } else if (!causes.some((call) => mayActAt(call, event.at - circumstances.clock.offsetMs, circumstances))) {
-      violations.push(
-        wrong("misplaced-event", `${what} happened while no call for it was under way`, causes[0] as MatchCall),
-      );
-    }
-    violations.push(...checkPassage(story, event, causes));
+    const causes = asked.filter(({ answer }) => answer.is !== "refused");
+    const moment = event.at - circumstances.clock.offsetMs;
+    const timely = causes.filter((call) => mayActAt(call, moment, circumstances));
+    if (refused === undefined) violations.push(wrong("invented-event", `${what} was asked for by nobody`));
+    else if (causes.length === 0) violations.push(wrong("refused-yet-there", `${what} was refused`, refused));
+    else if (timely.length === 0)
+      violations.push(wrong("misplaced-event", `no call for ${what} was under way`, refused));
+    violations.push(...checkPassage(story, at, timely));
   }
   return violations;
 }
 
 /** A list comes and goes whole: those of it who did not move were there, or gone, before. */
-function checkPassage({ row, moments }: MatchStory, event: MatchEvent, causes: MatchCall[]): Violation[] {
+function checkPassage({ row, moments }: MatchStory, at: number, causes: MatchCall[]): Violation[] {
+  const event = row.events[at] as MatchEvent;
   if (event.event !== "joined" && event.event !== "left") return [];
-  const moved = passageAt(row, event.id);
-  const before = moments[event.id - 1] as Moment;
+  const moved = whoPassed(row, event);
+  const before = moments[at] as Moment;
   const isSo = (player: string) => (before.status[player] === "active") === (event.event === "joined");
   const isWhole = ({ players = [] }: MatchCall) =>
     moved.every((player) => players.includes(player)) &&
