@@ -1,5 +1,7 @@
 /** Planted: what the players of matches must not be answered. */
+import type { History } from "../checker/history.ts";
 import {
+  type Answered,
   actionsOf,
   endedMatch,
   eventOfAction,
@@ -86,13 +88,10 @@ export const plantsInMatchAnswers: Plant[] = [
     name: "a reader is shown what nobody has done yet",
     rule: "early-answer",
     plant(history) {
-      const row = livingMatch(history);
-      const last = must(actionsOf(row).at(-1), "action").data.data.action_id;
-      const sentAt = Math.min(
-        ...history.matchCalls.filter(({ action }) => action?.id === last).map((call) => call.sentAt),
-      );
-      const state = history.matchCalls.findLast(isOf(row, "state"));
-      const seen = late(history, must(state, "state"));
+      const seen = firstInMatch(history, "shown", (call) => lastActionIn(history, call) !== undefined);
+      const id = lastActionIn(history, seen);
+      const asked = history.matchCalls.filter(({ action }) => action !== undefined && action.id === id);
+      const sentAt = Math.min(...asked.map((call) => call.sentAt));
       Object.assign(seen, { sentAt: sentAt - 2, answeredAt: sentAt - 1 });
     },
   },
@@ -125,24 +124,19 @@ export const plantsInMatchAnswers: Plant[] = [
     name: "somebody who takes part is told that they do not",
     rule: "refused-without-cause",
     plant(history) {
-      const call = firstInMatch(
-        history,
-        "refused",
-        (one) => one.operation === "act" && isAlone(history, one) && one.answer.code === "session_over",
-      );
-      call.answer = { is: "refused", code: "not_participant" };
+      const refused = late(history, firstInMatch(history, "happened"));
+      Object.assign(refused, {
+        answer: { is: "refused", code: "not_participant" },
+        action: { ...refused.action, id: "new" },
+      });
     },
   },
   {
-    name: "a match with places left is full",
+    name: "a match is full for somebody who has a place",
     rule: "refused-without-cause",
     plant(history) {
-      const row = must(
-        history.rows.matches.find(({ standings, places }) => standings.length < places),
-        "match with places",
-      );
-      const read = late(history, must(history.matchCalls.find(isOf(row, "read")), "read"));
-      Object.assign(read, { operation: "join", players: ["one-more"], answer: { is: "refused", code: "full" } });
+      const joined = firstInMatch(history, "shown", ({ operation }) => operation === "join");
+      Object.assign(late(history, joined), { answer: { is: "refused", code: "full" } });
     },
   },
   {
@@ -166,8 +160,21 @@ export const plantsInMatchAnswers: Plant[] = [
     },
   },
   {
+    name: "of two changes that want one version both are made",
+    rule: "version-twice",
+    plant(history) {
+      const paused = firstInMatch(
+        history,
+        "shown",
+        ({ operation, answer }) => operation === "pause" && !!answer.version,
+      );
+      paused.version = (paused.answer.version as number) - 1;
+      late(history, paused);
+    },
+  },
+  {
     name: "an action stands before one that was known when it was sent",
-    rule: "out-of-order",
+    rule: "early-answer",
     plant(history) {
       const row = livingMatch(history);
       const isOwn = (call: { sessionId?: string }) => call.sessionId === row.sessionId;
@@ -215,3 +222,7 @@ export const plantsInMatchAnswers: Plant[] = [
     },
   },
 ];
+
+/** The id of the last action in the state that the call was shown. */
+const lastActionIn = (history: History, call: Answered<"shown">): string | undefined =>
+  actionsOf(matchOf(history, call)).findLast(({ id }) => id <= (call.answer.last ?? 0))?.data.data.action_id;

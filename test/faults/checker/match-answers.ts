@@ -1,6 +1,6 @@
 /**
  * The answers of a match's calls. Each is true of a moment between two events: one that nobody asked for too late, and that is no
- * earlier than what was known to somebody when the call was sent. What is asked for later comes later.
+ * earlier than what was known to somebody when the call was sent.
  */
 import type { MatchAction, MatchCall, MatchView, ToldEvent } from "../load/match-call.ts";
 import type { MatchRow, Violation } from "./history.ts";
@@ -15,7 +15,9 @@ export function checkAnswers(story: MatchStory): Violation[] {
     if (answer.is === "unknown" || answer.is === "unexpected") continue;
     if (answer.is === "told") {
       violations.push(...checkTold(story.row, call, answer.events));
-      knowledge.add(answeredAt, answer.events.at(-1)?.id ?? 0);
+      const last = answer.events.at(-1)?.id ?? 0;
+      if ((askedAt[last] ?? 0) <= answeredAt) knowledge.add(answeredAt, last);
+      else violations.push(wrong("early-answer", "it tells what was asked for afterwards", call));
       continue;
     }
     const known = knowledge.at(sentAt);
@@ -26,7 +28,7 @@ export function checkAnswers(story: MatchStory): Violation[] {
     else violations.push(judge(call, { fitting, placed }));
     violations.push(...checkRefused(story, call, known));
   }
-  return [...violations, ...checkSuccession(story, knowledge)];
+  return violations;
 }
 
 /** How far a match was known to have come. */
@@ -45,7 +47,8 @@ function whenAsked({ row, calls }: MatchStory): number[] {
   let latest = Number.NEGATIVE_INFINITY;
   const moments = [latest];
   for (const event of row.events) {
-    const sent = isCaused(event) ? calls.filter((call) => asksFor(call, event)).map(({ sentAt }) => sentAt) : [];
+    const causes = calls.filter((call) => call.answer.is !== "refused" && asksFor(call, event));
+    const sent = isCaused(event) ? causes.map(({ sentAt }) => sentAt) : [];
     if (sent.length > 0) latest = Math.max(latest, Math.min(...sent));
     moments.push(latest);
   }
@@ -122,20 +125,6 @@ function checkRefused({ row }: MatchStory, call: MatchCall, known: number): Viol
   if (answer.is !== "refused" || !action) return [];
   const event = row.events.find(({ data }) => data.data.action_id === action.id);
   return event && event.id <= known ? [wrong("refused-yet-there", "it had happened before", call)] : [];
-}
-
-/** What was asked for when something was known comes after it. */
-function checkSuccession({ row, calls }: MatchStory, knowledge: ReturnType<typeof createKnowledge>): Violation[] {
-  const violations: Violation[] = [];
-  for (const event of row.events) {
-    const causes = calls.filter((call) => call.answer.is !== "refused" && asksFor(call, event));
-    if (!isCaused(event) || causes.length === 0) continue;
-    const first = causes.reduce((one, other) => (other.sentAt < one.sentAt ? other : one));
-    if (knowledge.at(first.sentAt) >= event.id) {
-      violations.push(wrong("out-of-order", `${event.id} of ${row.match} was known before it was asked for`, first));
-    }
-  }
-  return violations;
 }
 
 /** A stream brings what there is after what the reader has, in order, and nothing else. */

@@ -12,7 +12,7 @@ import { asksFor, isCaused, type MatchStory, type Moment, tellMoments, whoPassed
 
 type Rule = (story: MatchStory) => Violation[];
 
-const RULES: Rule[] = [checkSequences, checkState, checkActions, checkCauses, checkOrder, checkAnswers];
+const RULES: Rule[] = [checkSequences, checkState, checkActions, checkVersions, checkCauses, checkOrder, checkAnswers];
 
 export function checkMatches(history: History): Violation[] {
   const { matchCalls, rows, circumstances } = history;
@@ -89,6 +89,17 @@ function checkActions({ row, calls }: MatchStory): Violation[] {
     }
   }
   return violations;
+}
+
+/** Of changes that each want one version to be the present one, the first alone makes the next. */
+function checkVersions({ calls }: MatchStory): Violation[] {
+  const makers = calls.filter(
+    ({ version, answer }) => answer.is === "shown" && version !== undefined && answer.version === version + 1,
+  );
+  return makers.flatMap((call, at) => {
+    const first = makers.find(({ version }) => version === call.version);
+    return first === makers[at] ? [] : [wrong("version-twice", "two calls made one version", first as MatchCall, call)];
+  });
 }
 
 /** What happened was asked for, by a call that was not refused, and happened while that call was under way. */

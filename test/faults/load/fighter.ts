@@ -7,7 +7,7 @@ import type { ActionType } from "../../../src/sessions/game/combat-contract.ts";
 import type { Match } from "./match.ts";
 import type { MatchAction } from "./match-call.ts";
 
-const STEP_MS = 600;
+const STEP_MS = 500;
 const WAIT_MS = 2_500;
 /** In each step: the chance to act against a stranger, to send an old action again, to go. */
 const CHANCES = { stranger: 0.02, repeats: 0.08, leaves: 0.03 };

@@ -92,7 +92,7 @@ export interface ToldEvent {
 
 export const SERVICE = "service";
 export const PLACES = 5;
-export const HEALTH = 60;
+export const HEALTH = 40;
 /** Of `item_use`. */
 const COOLDOWN_MS = 1_500;
 /** The clocks of the servers may jump by hours. */
