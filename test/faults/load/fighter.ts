@@ -4,8 +4,22 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ActionType } from "../../../src/sessions/game/combat-contract.ts";
-import type { Match } from "./match.ts";
-import type { MatchAction } from "./match-call.ts";
+import type { Habits } from "./habits.ts";
+import type { AskedOfMatch, MatchAction, MatchAnswer } from "./match-call.ts";
+
+/** A match that is being played, as those who play it share it. */
+export interface Match extends Habits {
+  /** All who may come to this table, whether or not they take part. */
+  players: string[];
+  /** Whether somebody was told that it has ended, or the load ends. */
+  isOver(): boolean;
+  /** Sends one call, or now and then the same to two servers at once. */
+  ask(at: number, asked: AskedInMatch): Promise<MatchAnswer>;
+  /** Acts, until the outcome is known. */
+  act(by: string, action: MatchAction): Promise<MatchAnswer | undefined>;
+}
+
+export type AskedInMatch = Omit<AskedOfMatch, "match" | "sessionId" | "server">;
 
 const STEP_MS = 500;
 const WAIT_MS = 2_500;

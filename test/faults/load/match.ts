@@ -8,8 +8,8 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Client } from "./client.ts";
-import { fight } from "./fighter.ts";
-import { createHabits, type Habits } from "./habits.ts";
+import { type AskedInMatch, fight, type Match } from "./fighter.ts";
+import { createHabits } from "./habits.ts";
 import { type AskedOfMatch, type MatchAction, type MatchAnswer, SERVICE } from "./match-call.ts";
 
 export interface TableOptions {
@@ -21,20 +21,6 @@ export interface TableOptions {
   /** Aborted: finish the call that is under way, and go. */
   signal: AbortSignal;
 }
-
-/** A match that is being played, as those who play it share it. */
-export interface Match extends Habits {
-  /** All who may come to this table, whether or not they take part. */
-  players: string[];
-  /** Whether somebody was told that it has ended, or the load ends. */
-  isOver(): boolean;
-  /** Sends one call, or now and then the same to two servers at once. */
-  ask(at: number, asked: Asked): Promise<MatchAnswer>;
-  /** Acts, until the outcome is known. */
-  act(by: string, action: MatchAction): Promise<MatchAnswer | undefined>;
-}
-
-type Asked = Omit<AskedOfMatch, "match" | "sessionId" | "server">;
 
 const STEP_MS = 500;
 const REST_MS = 700;
@@ -65,7 +51,7 @@ export async function playAtTable({ client, newName, firstWaitMs, signal }: Tabl
     if (made?.is !== "made") return;
     const { sessionId } = made;
     let over = false;
-    const ask = async (at: number, asked: Asked) => {
+    const ask = async (at: number, asked: AskedInMatch) => {
       const answer = await sendSome(at, { ...asked, match: name, sessionId, server: at });
       over ||= "over" in answer && answer.over === true;
       over ||= "state" in answer && (answer.state === "completed" || answer.state === "terminated");
