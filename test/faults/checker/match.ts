@@ -116,12 +116,16 @@ function checkCauses(story: MatchStory): Violation[] {
     const timely = causes.filter((call) => mayActAt(call, moment, circumstances));
     if (refused === undefined) violations.push(wrong("invented-event", `${what} was asked for by nobody`));
     else if (causes.length === 0) violations.push(wrong("refused-yet-there", `${what} was refused`, refused));
-    else if (timely.length === 0)
-      violations.push(wrong("misplaced-event", `no call for ${what} was under way`, refused));
+    else if (timely.length === 0) {
+      violations.push(wrong("misplaced-event", `no call for ${what} was under way`, nearest(causes, moment)));
+    }
     violations.push(...checkPassage(story, at, timely));
   }
   return violations;
 }
+
+const nearest = (calls: MatchCall[], moment: number): MatchCall =>
+  calls.reduce((one, other) => (Math.abs(other.sentAt - moment) < Math.abs(one.sentAt - moment) ? other : one));
 
 /** A list comes and goes whole: those of it who did not move were there, or gone, before. */
 function checkPassage({ row, moments }: MatchStory, at: number, causes: MatchCall[]): Violation[] {
