@@ -29,7 +29,7 @@ const PAUSE_MS = 700;
 const PLAYERS = 7;
 const TRIES_MAX = 20;
 /** In each step of the maker: the chance to pause it, to end it, to look; of a service to act, or to bring two players. */
-const CHANCES = { prepared: 0.2, twice: 0.1, pauses: 0.1, ends: 0.04, looks: 0.3, serves: 0.1, brings: 0.05 };
+const CHANCES = { prepared: 0.2, twice: 0.1, pauses: 0.1, ends: 0.04, looks: 0.3, serves: 0.1, brings: 0.2 };
 
 export async function playAtTable({ client, newName, firstWaitMs, signal }: TableOptions): Promise<void> {
   const habits = createHabits(client.servers, TRIES_MAX, signal);
