@@ -63,6 +63,7 @@ function judge(
     streams: [],
     roomCalls: [],
     batchCalls: [],
+    matchCalls: [],
     circumstances: {
       timeoutMs: TIMEOUT_MS,
       roomTimeoutMs: SAMPLE_TIMEOUTS,
@@ -78,6 +79,7 @@ function judge(
       gap,
       room: emptyRoom(),
       batch: [],
+      matches: [],
     },
   });
   return violations.map((violation) => violation.rule);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { kickByPrefix } from "../support/operator.ts";
+import { JWT_SECRET } from "../support/player-token.ts";
 import { startServer } from "../support/process.ts";
 import { checkHistory } from "./checker/check.ts";
 import type { History } from "./checker/history.ts";
@@ -16,6 +17,7 @@ const TIMEOUT_SECONDS = 4;
 const KEYS = 30;
 const USERS = 16;
 const WORKERS = 5;
+const TABLES = 4;
 const LOAD_MS_MAX = 45_000;
 
 const db = useDatabase();
@@ -28,6 +30,7 @@ beforeAll(async () => {
     SESSION_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
     CLEANUP_CRON: "* * * * * *",
     LOG_LEVEL: "warn",
+    JWT_SECRET,
     ...roomSettings(TIMEOUT_SECONDS),
   };
   const servers = await Promise.all([startServer(env), startServer(env)]);
@@ -36,6 +39,7 @@ beforeAll(async () => {
     servers: servers.map((server) => server.url),
     users: roomUsers(USERS),
     workers: WORKERS,
+    tables: TABLES,
     keys: made.map(({ key, id }) => ({ id, accessKey: key })),
     timeoutMs: TIMEOUT_SECONDS * 1000,
     kick: async (prefix) => (await kickByPrefix(db.database, prefix)) === "kicked",
@@ -51,12 +55,13 @@ beforeAll(async () => {
     const timeoutMs = TIMEOUT_SECONDS * 1000;
     const roomTimeoutMs = roomTimeouts(TIMEOUT_SECONDS);
     const circumstances = { timeoutMs, roomTimeoutMs, outages: [], crashes: [], clock };
-    const { calls, streams, roomCalls, batchCalls } = load;
+    const { calls, streams, roomCalls, batchCalls, matchCalls } = load;
     return structuredClone({
       calls: [...calls],
       streams: [...streams],
       roomCalls: [...roomCalls],
       batchCalls: [...batchCalls],
+      matchCalls: [...matchCalls],
       circumstances,
       rows,
     });
@@ -85,7 +90,7 @@ function takes(history: History, plant: (history: History) => void): boolean {
 describe("a recorded history of two servers under load", () => {
   it("passes", () => {
     console.log(
-      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch`,
+      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch, ${recorded.matchCalls.length} of matches`,
     );
     expect(checkHistory(recorded)).toEqual([]);
   });

@@ -5,6 +5,8 @@
 import type { Plant } from "./plant.ts";
 import { plantsInAnswers } from "./plants-in-answers.ts";
 import { plantsInBatch } from "./plants-in-batch.ts";
+import { plantsInMatchAnswers } from "./plants-in-match-answers.ts";
+import { plantsInMatches } from "./plants-in-matches.ts";
 import { plantsInRoom } from "./plants-in-room.ts";
 import { plantsInRows } from "./plants-in-rows.ts";
 import { plantsOfLiveness } from "./plants-of-liveness.ts";
@@ -15,4 +17,6 @@ export const PLANTS: Plant[] = [
   ...plantsInRows,
   ...plantsInRoom,
   ...plantsInBatch,
+  ...plantsInMatches,
+  ...plantsInMatchAnswers,
 ];

@@ -6,6 +6,7 @@
 import type { ActiveRow, EndedRow, History } from "../checker/history.ts";
 import { type Answer, type Call, deviceName, maskSessionId, type Operation } from "../load/call.ts";
 import { playBatch } from "./batch-sample.ts";
+import { playMatches } from "./match-sample.ts";
 import { playRoom, SAMPLE_TIMEOUTS } from "./room-sample.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -17,14 +18,16 @@ export function makeHistory(seed: number): History {
   const random = createRandom(seed);
   const { roomCalls, room } = playRoom(createRandom(seed), OFFSET_MS);
   const { batchCalls, batch } = playBatch(createRandom(seed));
+  const { matchCalls, matches } = playMatches(createRandom(seed), OFFSET_MS);
   const clock = { offsetMs: OFFSET_MS, errorMs: 1 };
   const history: History = {
     calls: [],
     streams: [],
     roomCalls,
     batchCalls,
+    matchCalls,
     circumstances: { timeoutMs: TIMEOUT_MS, roomTimeoutMs: SAMPLE_TIMEOUTS, outages: [], crashes: [], clock },
-    rows: { keys: [], active: [], history: [], gap: null, room, batch },
+    rows: { keys: [], active: [], history: [], gap: null, room, batch, matches },
   };
   for (let key = 1; key <= 4; key++) playKey(key, random, history);
   history.calls.sort((a, b) => a.answeredAt - b.answeredAt);

@@ -1,6 +1,7 @@
 /**
- * Judges a recorded history: is it explainable by the guarantees, key by key, the waiting room (room.ts), and batch sessions (batch.ts)? It knows
- * nothing of how the load came about and nothing of the service's inside, only calls, rows and circumstances.
+ * Judges a recorded history: is it explainable by the guarantees, key by key, the waiting room (room.ts), batch sessions
+ * (batch.ts) and matches (match.ts)? It knows nothing of how the load came about and nothing of the service's inside, only
+ * calls, rows and circumstances.
  *
  * An answer is taken to be true of one moment, which may be any between the sending of its call and the answer. An
  * unknown outcome (503, no answer, a cut connection) may have happened or not. So a violation is told only where no
@@ -21,6 +22,7 @@ import { checkChain } from "./chain.ts";
 import { checkEndings } from "./endings.ts";
 import { checkExpiry } from "./expiry.ts";
 import type { History, Violation } from "./history.ts";
+import { checkMatches } from "./match.ts";
 import { checkMoments } from "./moments.ts";
 import { checkRoom } from "./room.ts";
 import { checkRows } from "./rows.ts";
@@ -38,5 +40,5 @@ const RULES: Rule[] = [
 
 export function checkHistory(history: History): Violation[] {
   const ofKeys = tellStories(history).flatMap((story) => RULES.flatMap((rule) => rule(story, history)));
-  return [...ofKeys, ...checkRoom(history), ...checkBatch(history)];
+  return [...ofKeys, ...checkRoom(history), ...checkBatch(history), ...checkMatches(history)];
 }

@@ -2,6 +2,7 @@
 import type { Move } from "../../sessions/waiting-room/support/replay.ts";
 import type { BatchCall, Ending, NodeValue } from "../load/batch-call.ts";
 import type { Call, EndingReason, Stream } from "../load/call.ts";
+import type { MatchCall, MatchView, ToldEvent } from "../load/match-call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 
 export interface History {
@@ -9,6 +10,7 @@ export interface History {
   streams: Stream[];
   roomCalls: RoomCall[];
   batchCalls: BatchCall[];
+  matchCalls: MatchCall[];
   circumstances: Circumstances;
   rows: Rows;
 }
@@ -36,7 +38,22 @@ export interface Rows {
   gap: { beganAt: number; endedAt: number } | null;
   room: RoomRows;
   batch: BatchRun[];
+  matches: MatchRow[];
 }
+
+/** What it was made with, how the service shows it, and its events, in the order of their sequences. */
+export interface MatchRow extends Required<Pick<MatchView, "state" | "version" | "standings" | "numbers" | "winner">> {
+  match: string;
+  sessionId: string;
+  reason: string | null;
+  founders: string[];
+  isPrepared: boolean;
+  health: number;
+  places: number;
+  events: MatchEvent[];
+}
+
+export type MatchEvent = ToldEvent & { at: number };
 
 export interface BatchRun extends Ending {
   path: string;
@@ -86,6 +103,8 @@ export interface Violation {
   sentence: string;
 }
 
+const SAID_LENGTH_MAX = 600;
+
 /** How long after its caller was told "unknown" a call may take effect, outages aside: two waits for a lock, and some. */
 export const LATE_MS = 5_000;
 
@@ -115,24 +134,25 @@ export function lastEffect({ sentAt, answeredAt, answer }: Timed, { outages }: C
   return until;
 }
 
-type Timed = Pick<Call | RoomCall | BatchCall, "sentAt" | "answeredAt" | "answer">;
+type Timed = Pick<Call | RoomCall | BatchCall | MatchCall, "sentAt" | "answeredAt" | "answer">;
 
 /** A call in one line, as violations show it. */
-export function describeCall(call: Call | RoomCall | BatchCall): string {
+export function describeCall(call: Call | RoomCall | BatchCall | MatchCall): string {
   const { operation, server, sentAt, answeredAt, answer } = call;
-  const who =
-    "user" in call
-      ? call.user || "(nobody)"
-      : "path" in call
-        ? [call.path, call.node, call.attempt].join(" ")
-        : call.sessionId.slice(0, 8) || "(no id)";
   const { is, ...rest } = answer;
   const said = Object.entries(rest).map(
-    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`,
+    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value).slice(0, SAID_LENGTH_MAX) : value}`,
   );
   const seconds = (ms: number) => (ms / 1000).toFixed(3);
   return (
     `[${seconds(sentAt)}–${seconds(answeredAt)} s, ${server < 0 ? "operator" : `server ${server}`}] ` +
-    `${operation} ${who} → ${[is, ...said].join(", ")}`
+    `${operation} ${describeSubject(call)} → ${[is, ...said].join(", ")}`
   );
+}
+
+function describeSubject(call: Call | RoomCall | BatchCall | MatchCall): string {
+  if ("user" in call) return call.user || "(nobody)";
+  if ("path" in call) return [call.path, call.node, call.attempt].join(" ");
+  if ("match" in call) return [call.match, `by ${call.by.slice(0, 8)}`, call.action?.id].join(" ").trim();
+  return call.sessionId.slice(0, 8) || "(no id)";
 }

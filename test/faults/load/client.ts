@@ -2,6 +2,8 @@
 import { Agent, request } from "node:http";
 import { type AskedOfBatch, type BatchAnswer, readBatchAnswer, writeBatchRequest } from "./batch-call.ts";
 import { type Answer, type Asked, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
+import { type AskedOfMatch, type MatchAnswer, readMatchAnswer, writeMatchRequest } from "./match-call.ts";
+import { listen } from "./match-stream.ts";
 import type { Recorder } from "./recorder.ts";
 import { type AskedOfRoom, type RoomAnswer, readRoomAnswer, writeRequest } from "./room-call.ts";
 import { openWatch } from "./watch.ts";
@@ -16,6 +18,8 @@ export interface Client {
   askRoom(what: AskedOfRoom): Promise<RoomAnswer>;
   /** And of a worker of batch sessions. */
   askBatch(what: AskedOfBatch): Promise<BatchAnswer>;
+  /** And of whoever plays in a match. */
+  askMatch(what: AskedOfMatch): Promise<MatchAnswer>;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -61,6 +65,20 @@ export function createClient(servers: string[], record: Recorder): Client {
       record.batchCall({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
       return answer;
     },
+    async askMatch(what) {
+      const { method, path, body, headers } = writeMatchRequest(what);
+      const url = `${servers[what.server]}/api/v1/game${path}`;
+      const agent = agents[what.server];
+      const sentAt = performance.now();
+      const reply = await (what.operation === "events"
+        ? listen(url, headers, agent)
+        : send(method, url, agent, body, headers));
+      const answeredAt = performance.now();
+      const known = "status" in reply;
+      const answer = known ? readMatchAnswer(what.operation, reply.status, reply.body) : reply;
+      record.matchCall({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
+      return answer;
+    },
     close: () => {
       for (const agent of agents) agent.destroy();
     },
@@ -79,7 +97,7 @@ function send(
   const text = body === undefined ? "" : JSON.stringify(body);
   const headers =
     body === undefined
-      ? {}
+      ? more
       : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text), ...more };
   return new Promise((resolve) => {
     const sent = request(url, { method, agent, headers });

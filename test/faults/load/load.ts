@@ -1,6 +1,6 @@
 /**
- * Load for the faults: simulated devices, a few rivals to each key, users of the waiting room, and workers of batch sessions,
- * calling any of the servers, every call recorded. It makes no connection to the database, and is bounded in all of them.
+ * Load for the faults: simulated devices, a few rivals to each key, users of the waiting room, workers of batch sessions, and
+ * players of matches, calling any of the servers, every call recorded. It makes no connection to the database, and is bounded in all of them.
  *
  * Keys differ in temper, so that everything happens somewhere: takeovers every second, long quiet sessions, silence
  * that ends in an expiry, refusals.
@@ -12,6 +12,8 @@ import type { BatchCall } from "./batch-call.ts";
 import type { Answer, Call, Stream } from "./call.ts";
 import { createClient } from "./client.ts";
 import { liveAsDevice, type Temper } from "./device.ts";
+import { playAtTable } from "./match.ts";
+import type { MatchCall } from "./match-call.ts";
 import type { RoomCall } from "./room-call.ts";
 import { liveAsUser } from "./user.ts";
 import { liveAsWorker } from "./worker.ts";
@@ -34,6 +36,8 @@ export interface LoadOptions {
   users: string[];
   /** How many, of batch sessions. */
   workers: number;
+  /** At each of which one match after the other is played. */
+  tables: number;
   /** Of the service, for devices and users who fall silent for longer. */
   timeoutMs: number;
   /** Kicks one live session by its first characters and returns whether this call ended it; rejects if unknown. */
@@ -48,6 +52,7 @@ export interface Load {
   streams: readonly Stream[];
   roomCalls: readonly RoomCall[];
   batchCalls: readonly BatchCall[];
+  matchCalls: readonly MatchCall[];
   /** Lets every call that is under way come to its end, and resolves when nothing runs any more. */
   stop(): Promise<void>;
   /** Whether it ended by itself, having recorded as much as it may. */
@@ -59,7 +64,8 @@ export function startLoad(options: LoadOptions): Load {
   const streams: Stream[] = [];
   const roomCalls: RoomCall[] = [];
   const batchCalls: BatchCall[] = [];
-  const isFull = () => calls.length + roomCalls.length + batchCalls.length >= CALLS_MAX;
+  const matchCalls: MatchCall[] = [];
+  const isFull = () => calls.length + roomCalls.length + batchCalls.length + matchCalls.length >= CALLS_MAX;
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   setMaxListeners(0, signal); // every device and user waits on it
@@ -74,6 +80,10 @@ export function startLoad(options: LoadOptions): Load {
     },
     batchCall(call) {
       batchCalls.push(call);
+      if (isFull()) stopping.abort();
+    },
+    matchCall(call) {
+      matchCalls.push(call);
       if (isFull()) stopping.abort();
     },
     stream: (stream) => streams.push(stream),
@@ -100,6 +110,11 @@ export function startLoad(options: LoadOptions): Load {
   for (let n = 0; n < options.workers; n++) {
     living.push(liveAsWorker({ client, newPath, firstWaitMs: FIRST_WAIT_MS, signal }));
   }
+  let matches = 0;
+  const newName = () => `match-${matches++}`;
+  for (let n = 0; n < options.tables; n++) {
+    living.push(playAtTable({ client, newName, firstWaitMs: FIRST_WAIT_MS, signal }));
+  }
   if (options.kick) living.push(operate(options.kick, calls, signal));
 
   return {
@@ -107,6 +122,7 @@ export function startLoad(options: LoadOptions): Load {
     streams,
     roomCalls,
     batchCalls,
+    matchCalls,
     full: isFull,
     async stop() {
       stopping.abort();

@@ -1,5 +1,6 @@
 import type { BatchCall } from "./batch-call.ts";
 import type { Call, Stream } from "./call.ts";
+import type { MatchCall } from "./match-call.ts";
 import type { RoomCall } from "./room-call.ts";
 
 /** Is told all that the load has seen. */
@@ -7,5 +8,6 @@ export interface Recorder {
   call(call: Call): void;
   roomCall(call: RoomCall): void;
   batchCall(call: BatchCall): void;
+  matchCall(call: MatchCall): void;
   stream(stream: Stream): void;
 }

@@ -8,8 +8,8 @@
  * What has an unknown outcome is asked again, at another server if there is one.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "./client.ts";
+import { createHabits } from "./habits.ts";
 import type { RoomAnswer } from "./room-call.ts";
 
 export interface UserOptions {
@@ -39,43 +39,29 @@ const PREFERRED = 0.25;
 const TRIES_MAX = 12;
 
 export async function liveAsUser({ client, user, silenceMs, firstWaitMs, signal }: UserOptions): Promise<void> {
-  const chance = (share: number) => Math.random() < share;
-  const pause = (ms: number) => sleep(ms * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
-  let server = Math.floor(Math.random() * client.servers);
-  const other = () => (server + 1) % client.servers;
-
-  /** Asks again until the answer is known; undefined: given up. */
-  const insist = async (ask: () => Promise<RoomAnswer>): Promise<RoomAnswer | undefined> => {
-    for (let tries = 0; tries < TRIES_MAX && !signal.aborted; tries++) {
-      const answer = await ask();
-      if (answer.is !== "unknown") return answer;
-      server = other();
-      await pause(400);
-    }
-    return undefined;
-  };
+  const { chance, pause, at, other, move, insist } = createHabits(client.servers, TRIES_MAX, signal);
 
   const come = () => {
     const place = { sessionId: randomUUID(), priority: chance(PREFERRED) ? 2 + Math.floor(Math.random() * 8) : 1 };
-    const create = (at: number) => client.askRoom({ operation: "create", user, server: at, ...place });
+    const create = (server: number) => client.askRoom({ operation: "create", user, server, ...place });
     // Now and then two tabs come at once: it must come out as one place.
     return insist(
       async () =>
-        (chance(0.05) ? await Promise.all([create(server), create(other())]) : [await create(server)])[0] as RoomAnswer,
+        (chance(0.05) ? await Promise.all([create(at()), create(other())]) : [await create(at())])[0] as RoomAnswer,
     );
   };
 
   const askForPlace = () => {
-    if (chance(0.4)) server = other();
-    return client.askRoom({ operation: "position", user, server });
+    if (chance(0.4)) move();
+    return client.askRoom({ operation: "position", user, server: at() });
   };
 
   const sendRequest = async () => {
-    const answer = await client.askRoom({ operation: "request", user, server });
+    const answer = await client.askRoom({ operation: "request", user, server: at() });
     if (answer.is !== "granted") return;
     const { permitId } = answer;
     await pause(PERMIT_MS);
-    await insist(() => client.askRoom({ operation: "give-back", user, server, permitId }));
+    await insist(() => client.askRoom({ operation: "give-back", user, server: at(), permitId }));
   };
 
   /** Resolves when the place is given up, or gone as far as the user knows. */
@@ -84,13 +70,13 @@ export async function liveAsUser({ client, user, silenceMs, firstWaitMs, signal 
       await pause(ASK_MS);
       if (signal.aborted) return;
       if (chance(CHANCES.fallsSilent)) await pause(silenceMs * 1.4);
-      if (chance(CHANCES.counts)) await client.askRoom({ operation: "status", user: "", server });
+      if (chance(CHANCES.counts)) await client.askRoom({ operation: "status", user: "", server: at() });
       const answer = chance(CHANCES.comesAgain) ? await come() : await askForPlace();
       if (answer?.is === "nowhere") return;
       const seated = answer?.is === "seated";
       if (seated && chance(CHANCES.requests)) await sendRequest();
       if (chance(seated ? CHANCES.leavesSeat : CHANCES.leavesLine)) {
-        await insist(() => client.askRoom({ operation: "close", user, server }));
+        await insist(() => client.askRoom({ operation: "close", user, server: at() }));
         return;
       }
     }

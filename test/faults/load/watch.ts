@@ -1,6 +1,7 @@
 /** One watch stream of a device, recorded: its first event, its last one, and how long it was open. */
 import { type IncomingMessage, request } from "node:http";
 import { type Answer, type Asked, type Call, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
+import { readEvents } from "./event-stream.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** Resolves when the stream is over: with the ending, or with why it was not opened or was cut. */
@@ -56,17 +57,4 @@ async function readWhole(response: IncomingMessage): Promise<unknown> {
   let text = "";
   for await (const part of response.setEncoding("utf8")) text += part;
   return parseJson(text);
-}
-
-function readEvents(response: IncomingMessage, onEvent: (event: string, data: unknown) => void): void {
-  let text = "";
-  response.setEncoding("utf8").on("data", (part: string) => {
-    const blocks = (text + part).split("\n\n");
-    text = blocks.pop() ?? "";
-    for (const block of blocks) {
-      const event = /^event: (.*)$/m.exec(block)?.[1];
-      const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (event !== undefined && data !== undefined) onEvent(event, parseJson(data));
-    }
-  });
 }

@@ -7,9 +7,9 @@
  *
  * What has an unknown outcome is asked again, at another server if there is one.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { type BatchAnswer, NODES, type NodeValue } from "./batch-call.ts";
 import type { Client } from "./client.ts";
+import { createHabits } from "./habits.ts";
 
 export interface WorkerOptions {
   client: Client;
@@ -28,21 +28,7 @@ const CHANCES = { twice: 0.1, crashes: 0.08, cancelled: 0.03, looks: 0.1 };
 const TRIES_MAX = 20;
 
 export async function liveAsWorker({ client, newPath, firstWaitMs, signal }: WorkerOptions): Promise<void> {
-  const chance = (share: number) => Math.random() < share;
-  const pause = (ms: number) => sleep(ms * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
-  let server = Math.floor(Math.random() * client.servers);
-  const other = () => (server + 1) % client.servers;
-
-  /** Asks again until the answer is known; undefined: given up. */
-  const insist = async (ask: (at: number) => Promise<BatchAnswer>): Promise<BatchAnswer | undefined> => {
-    for (let tries = 0; tries < TRIES_MAX && !signal.aborted; tries++) {
-      const answer = await ask(server);
-      if (answer.is !== "unknown") return answer;
-      server = other();
-      await pause(400);
-    }
-    return undefined;
-  };
+  const { chance, pause, other, insist } = createHabits(client.servers, TRIES_MAX, signal);
 
   const work = async () => {
     const path = newPath();

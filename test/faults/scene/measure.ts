@@ -1,11 +1,12 @@
 /** Figures of a fault, all taken from the recorded calls. */
-import type { BatchRun, RoomRows } from "../checker/history.ts";
+import type { BatchRun, MatchRow, RoomRows } from "../checker/history.ts";
 import type { BatchCall } from "../load/batch-call.ts";
 import type { Call } from "../load/call.ts";
+import type { MatchCall } from "../load/match-call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 
-/** Of a device, a user of the waiting room, or a worker of batch sessions. */
-type AnyCall = Call | RoomCall | BatchCall;
+/** Of a device, a user of the waiting room, a worker of batch sessions, or a player. */
+export type AnyCall = Call | RoomCall | BatchCall | MatchCall;
 
 const ASKS_AGAIN_MS_MAX = 1_000;
 
@@ -92,6 +93,18 @@ export function tallyBatch(calls: readonly BatchCall[], runs: readonly BatchRun[
   return (
     `${calls.length} calls, ${runs.length} runs, ${ended} ended, ${count("stored")} results stored, ${count("claimed")} claims, ` +
     `${count("outdated")} reports too late, ${countUnknown(calls)} unknown outcomes`
+  );
+}
+
+/** What the players of matches did and met. */
+export function tallyMatches(calls: readonly MatchCall[], matches: readonly MatchRow[]): string {
+  const count = (is: MatchCall["answer"]["is"]) => calls.filter(({ answer }) => answer.is === is).length;
+  const ended = matches.filter(({ reason }) => reason !== null).length;
+  const acts = calls.filter(({ operation }) => operation === "act");
+  const actions = matches.reduce((sum, { numbers }) => sum + (numbers[0] as number), 0);
+  return (
+    `${calls.length} calls, ${matches.length} matches, ${ended} ended, ${acts.length} times acted, ${actions} actions, ` +
+    `${count("refused")} refusals, ${countUnknown(calls)} unknown outcomes, ${countUnknown(acts)} of them of actions`
   );
 }
 

@@ -1,7 +1,7 @@
-/** What the database says of the load's keys, of the waiting room, and of batch sessions, when all is over. */
+/** What the database says of the load's keys, of the waiting room, of batch sessions and of matches, when all is over. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
-import type { BatchRun, Circumstances, RoomMove, RoomRows, Rows } from "../checker/history.ts";
+import type { BatchRun, Circumstances, MatchRow, RoomMove, RoomRows, Rows } from "../checker/history.ts";
 
 export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Rows> {
   const keys = await sql`SELECT id AS key, generation FROM keys WHERE id IN ${sql(keyIds)}`;
@@ -17,7 +17,7 @@ export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Row
   const [gap] = await sql`
     SELECT ${millis(sql, "gap_began")} AS "beganAt", ${millis(sql, "gap_ended")} AS "endedAt"
     FROM service_state WHERE gap_ended IS NOT NULL`;
-  const [room, batch] = [await readRoom(sql), await readBatch(sql)];
+  const [room, batch, matches] = [await readRoom(sql), await readBatch(sql), await readMatches(sql)];
   return {
     keys: [...keys],
     active: [...active],
@@ -25,6 +25,7 @@ export async function readRows(sql: postgres.Sql, keyIds: number[]): Promise<Row
     gap: gap ?? null,
     room,
     batch,
+    matches,
   } as unknown as Rows;
 }
 
@@ -38,6 +39,25 @@ async function readBatch(sql: postgres.Sql): Promise<BatchRun[]> {
             FROM batch_events e WHERE e.run = s.run) AS events
     FROM batch_sessions s, view_batch(s) b`;
   return [...runs] as unknown as BatchRun[];
+}
+
+/** As the service shows them, and their events as it tells them. */
+async function readMatches(sql: postgres.Sql): Promise<MatchRow[]> {
+  const matches = await sql`
+    SELECT s.settings ->> 'name' AS match, s.session_id AS "sessionId", s.status AS state, s.ended_reason AS reason,
+           (v.combat ->> 'version')::int AS version, v.combat -> 'winner' AS winner,
+           json_build_array(v.combat -> 'total_actions', v.combat -> 'total_damage', v.combat -> 'eliminations') AS numbers,
+           (SELECT json_agg(concat_ws(' ', p.one ->> 'player_id', p.one ->> 'status', p.one ->> 'health', p.one ->> 'score') ORDER BY p.nth)
+            FROM json_array_elements(v.combat -> 'participants') WITH ORDINALITY AS p (one, nth)) AS standings,
+           to_json(c.founders) AS founders, c.preparation_seconds > 0 AS "isPrepared", (c.rules ->> 'health')::int AS health,
+           c.max_participants AS places,
+           (SELECT coalesce(json_agg(json_build_object(
+              'id', e.sequence, 'event', e.event, 'at', extract(epoch FROM e.at) * 1000,
+              'data', json_build_object('data', combat_event_data(e, true))) ORDER BY e.sequence), '[]')
+            FROM game_events e WHERE e.session = s.number) AS events
+    FROM game_sessions s JOIN game_combats c ON c.session = s.number,
+         LATERAL (SELECT view_combat(s, clock_timestamp()) AS combat) v`;
+  return [...matches] as unknown as MatchRow[];
 }
 
 async function readRoom(sql: postgres.Sql): Promise<RoomRows> {

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from "../../../src/database/database.ts";
 import { migrateDatabase } from "../../../src/database/migrate.ts";
 import { createHashKey, createKey } from "../../../src/keys/index.ts";
 import { BY, kickByPrefix } from "../../support/operator.ts";
+import { JWT_SECRET } from "../../support/player-token.ts";
 import { newAccessKey } from "../../support/secrets.ts";
 import type { Circumstances } from "../checker/history.ts";
 import type { FaultRoom } from "../fault.ts";
@@ -65,6 +66,7 @@ export async function setUp<D extends DatabaseServer>(
     LIMIT_SIGN_INS: "0",
     LIMIT_STARTS: "0",
     LIMIT_PLACES: "0",
+    JWT_SECRET,
     ...roomSettings(timeoutSeconds),
   };
   const servers = await Promise.all(
@@ -90,6 +92,7 @@ export async function setUp<D extends DatabaseServer>(
     keys,
     users: roomUsers(Math.ceil(keys.length / 2)),
     workers: Math.ceil(keys.length / 9),
+    tables: Math.ceil(keys.length / 15),
     timeoutMs,
     signal: room.signal,
     kick: async (prefix) => (await kickByPrefix(operator, prefix)) === "kicked",

@@ -7,7 +7,16 @@ import { findSecrets } from "../../support/secrets.ts";
 import { checkHistory } from "../checker/check.ts";
 import { type Circumstances, describeCall, type History, type Rows } from "../checker/history.ts";
 import type { FaultRoom, Finding } from "../fault.ts";
-import { inSeconds, slowestCall, slowestMs, tally, tallyBatch, tallyRoom } from "./measure.ts";
+import {
+  type AnyCall,
+  inSeconds,
+  slowestCall,
+  slowestMs,
+  tally,
+  tallyBatch,
+  tallyMatches,
+  tallyRoom,
+} from "./measure.ts";
 import type { DatabaseServer } from "./postgres.ts";
 import { compareClocks, readRows } from "./rows.ts";
 import type { SetUp } from "./set-up.ts";
@@ -39,6 +48,7 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
     streams: [...load.streams],
     roomCalls: [...load.roomCalls],
     batchCalls: [...load.batchCalls],
+    matchCalls: [...load.matchCalls],
     circumstances,
     rows,
   };
@@ -56,9 +66,10 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
     ],
     held:
       `${scene.keys.length} keys explained: ${tally(load.calls)}; ` +
-      `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}; batch sessions too: ${tallyBatch(load.batchCalls, rows.batch)}`,
+      `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}; batch sessions too: ${tallyBatch(load.batchCalls, rows.batch)}; ` +
+      `matches too: ${tallyMatches(load.matchCalls, rows.matches)}`,
     figure:
-      `${outcome.figure}; slowest answer ${inSeconds(slowestMs([...load.calls, ...load.roomCalls, ...load.batchCalls]))}, ` +
+      `${outcome.figure}; slowest answer ${inSeconds(slowestMs([...load.calls, ...load.roomCalls, ...load.batchCalls, ...load.matchCalls]))}, ` +
       `${falseExpiries} false expiries`,
     evidence: {
       "history.json": JSON.stringify(history),
@@ -90,23 +101,26 @@ function betweenClocks(before: Circumstances["clock"], after: Circumstances["clo
   return { offsetMs: (before.offsetMs + after.offsetMs) / 2, errorMs };
 }
 
-type Recorded = Pick<History, "calls" | "roomCalls" | "batchCalls">;
+type Recorded = Pick<History, "calls" | "roomCalls" | "batchCalls" | "matchCalls">;
 
-function checkAnswerTimes({ calls, roomCalls, batchCalls }: Recorded): string[] {
-  const slowest = [slowestCall(calls), slowestCall(roomCalls), slowestCall(batchCalls)].flatMap((call) => call ?? []);
-  return slowest
+function checkAnswerTimes({ calls, roomCalls, batchCalls, matchCalls }: Recorded): string[] {
+  return [calls, roomCalls, batchCalls, matchCalls]
+    .flatMap((those) => slowestCall<AnyCall>(those) ?? [])
     .filter((call) => call.answeredAt - call.sentAt > ANSWERED_WITHIN_MS)
     .map((call) => `late-answer: not answered within ${ANSWERED_WITHIN_MS / 1000} s: ${describeCall(call)}`);
 }
 
 /** What proves nothing must not count as held. */
-function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room, batch }: Rows): string[] {
+function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room, batch, matches }: Rows): string[] {
   const promoted = room.moves.filter(({ move }) => move === "promoted").length;
   const started = new Set(load.calls.filter((call) => call.answer.is === "started").map((call) => call.key)).size;
   if (load.full()) return ["the load ended before the fault did, as it had recorded as much as it may"];
   return [
     ...(started === keys.length ? [] : [`the load proves little: only ${started} of ${keys.length} keys were started`]),
     ...(batch.some(({ state }) => state !== "running") ? [] : ["the load proves little: no batch session has ended"]),
+    ...(matches.some(({ events }) => events.some(({ event }) => event === "action"))
+      ? []
+      : ["the load proves little: nobody has acted in a match"]),
     ...(promoted > 0 ? [] : ["the load proves little: nobody in the waiting room was promoted"]),
   ];
 }
