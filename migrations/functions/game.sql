@@ -426,6 +426,9 @@ BEGIN
     WHEN game.version <> ALL (matching) THEN 'precondition_failed'
     WHEN game.version <> with_version THEN 'version_conflict' END);
   IF outcome IS NOT NULL THEN
+    IF outcome <> 'session_not_found' THEN
+      game := note_game_call(game, at);
+    END IF;
     RETURN;
   END IF;
   outcome := 'updated';
@@ -469,11 +472,15 @@ BEGIN
   outcome := coalesce(refuse_game_change(game, player, is_service), CASE
     WHEN game.ended_at IS NOT NULL THEN 'unchanged'
     WHEN game.version <> ALL (matching) THEN 'precondition_failed' END);
-  IF outcome IS NULL THEN
-    outcome := 'terminated';
-    game := end_game(
-      hear_game(game, at), 'terminated', 'requested', at, NULL, jsonb_strip_nulls(jsonb_build_object('reason', why)));
+  IF outcome IS NOT NULL THEN
+    IF outcome <> 'session_not_found' THEN
+      game := note_game_call(game, at);
+    END IF;
+    RETURN;
   END IF;
+  outcome := 'terminated';
+  game := end_game(
+    hear_game(game, at), 'terminated', 'requested', at, NULL, jsonb_strip_nulls(jsonb_build_object('reason', why)));
 END
 $$;
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { newPlayer, outcome } from "../support/game.ts";
-import { age, combatApi, expectFolded, players, setPaused, standings } from "./support/combat.ts";
+import { age, combatApi, expectFolded, players, standings } from "./support/combat.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -105,7 +105,7 @@ describe("who joins an open match", () => {
     const [one, two, three] = players(3) as [string, string, string];
     const id = await open([one], { preparation_seconds: 30 });
     expect((await api.join(id, two)).body.status).toBe("initializing");
-    await setPaused(db, id, true);
+    await api.pause(id);
     expect((await api.join(id, three)).body.status).toBe("paused");
     await expectFolded(db, id);
   });
