@@ -53,14 +53,18 @@ export const game = {
         if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         const replay = openCombatReplay({ database, listener, log });
+        const performance = createPerformanceClock(database, counts, "/api/v1/game/");
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
         app.route("/api/v1/game/combat", combatRoutes({ database, readCaller, streams, replay }));
         app.route("/api/v1/game/analytics", analyticsRoutes({ database, readCaller }));
         return {
           mountAdmin,
           bodyBytesMax: gameBodyBytesMax,
-          clocks: [createPerformanceClock(database, counts, "/api/v1/game/")],
-          close: replay.close,
+          clocks: [performance],
+          close() {
+            replay.close();
+            return performance.close();
+          },
         };
       },
     };

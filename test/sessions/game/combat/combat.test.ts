@@ -207,6 +207,9 @@ describe("the phases of a match", () => {
     expect((await api.leave(id, one)).body.status).toBe("initializing");
     const { body } = await api.leave(id, other);
     expect([body.status, "started_at" in body, "winner" in body.stats]).toEqual(["completed", false, false]);
+    // Before anybody looks.
+    const [row] = await db.sql`SELECT status, ended_reason FROM game_sessions WHERE session_id = ${id}`;
+    expect(row).toEqual({ status: "completed", ended_reason: "decided" });
     await expectFolded(db, id);
   });
 });

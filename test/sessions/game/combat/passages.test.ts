@@ -127,6 +127,20 @@ describe("who leaves an open match", () => {
     await expectFolded(db, id);
   });
 
+  it("is answered the same again when its going has ended the match; who has not gone is told that it is over", async () => {
+    const [one, two, three] = players(3) as [string, string, string];
+    const id = await open([one, two, three]);
+    await api.leave(id, two);
+    const left = await api.leave(id, one);
+    const again = await api.leave(id, one);
+    expect([again.status, again.body]).toEqual([200, left.body]);
+    expect((await api.leave(id, "service", [two, one])).body).toEqual(left.body);
+    expect(outcome(await api.leave(id, three))).toBe("409 session_over");
+    expect(outcome(await api.leave(id, "service", [one, three]))).toBe("409 session_over");
+    expect(outcome(await api.join(id, one))).toBe("409 session_over");
+    await expectFolded(db, id);
+  });
+
   it("leaves the last one as the winner; of two at once nobody is", async () => {
     const [one, two, three] = players(3) as [string, string, string];
     const id = await open([one, two, three]);

@@ -89,7 +89,7 @@ export const RULES = [
   { health: 40, damage: { attack: 40 }, defend_factor: 0 },
 ] as const;
 
-const weighted = <T>(...choices: Array<[weight: number, value: T]>): fc.Arbitrary<T> =>
+export const weighted = <T>(...choices: Array<[weight: number, value: T]>): fc.Arbitrary<T> =>
   fc.oneof({ withCrossShrink: true }, ...choices.map(([weight, value]) => ({ weight, arbitrary: fc.constant(value) })));
 const is = <T extends string>(verb: T) => fc.constant(verb);
 

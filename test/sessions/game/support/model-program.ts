@@ -21,7 +21,7 @@ import { type Call, type CallerName, type PlayerName, ROSTERS, RULES } from "./m
 import type { Answer, ModelSession, Reference } from "./model-reference.ts";
 import { showParticipants } from "./model-reference.ts";
 
-const IDS: Record<PlayerName, string> = {
+export const IDS: Record<PlayerName, string> = {
   ann: "a0000000-0000-4000-8000-000000000001",
   bob: "b0000000-0000-4000-8000-000000000002",
   cyd: "c0000000-0000-4000-8000-000000000003",

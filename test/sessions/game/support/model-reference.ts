@@ -312,7 +312,10 @@ export function createReference(): Reference {
     const find = (player: PlayerName) => participants.find((one) => one.player === player);
     if (as !== "service" && (players.length > 1 || players[0] !== as)) return { is: "forbidden" };
     if (!rules.open) return { is: "not_open" };
-    if (session.endedAt !== null) return { is: "session_over", ...endingOf(session) };
+    if (session.endedAt !== null) {
+      const isDone = verb === "leave" && players.every((player) => find(player)?.status === "disconnected");
+      return isDone ? { is: "left", ...showMatch(session) } : { is: "session_over", ...endingOf(session) };
+    }
     const moved: PlayerName[] = [];
     if (verb === "leave") {
       if (!players.every(find)) return { is: "not_participant" };

@@ -36,6 +36,8 @@ export function combatApi(app: Pick<TestApp, "fetch">, at?: () => string) {
   };
 }
 
+export type CombatApi = ReturnType<typeof combatApi>;
+
 export const players = (count: number): string[] => Array.from({ length: count }, newPlayer);
 
 /** Lets so many seconds pass for a match, by dating it back. */
