@@ -234,18 +234,26 @@ const blow = (of: PlayerName, type: "attack" | "ability"): Command => ({
   id: "new",
   given: { damage: null, eliminated: null, score: null },
 });
-/** What single steps seldom come to: who has fought goes and comes back; two kinds of blows in turn. */
-const scene: fc.Arbitrary<Command[]> = fc
-  .tuple(player, fc.boolean())
-  .map(([one, passes]) =>
-    passes
-      ? [
-          blow(one, "attack"),
-          { do: "leave", session: 0, as: one, players: [one] },
-          { do: "join", session: 0, as: one, players: [one] },
-        ]
-      : [blow(one, "ability"), blow(one, "attack"), blow(one, "ability")],
-  );
+const setStatus = (status: GameStatus): Command => ({
+  do: "update",
+  session: 0,
+  as: "service",
+  status,
+  metadata: null,
+  settings: null,
+  demands: null,
+});
+const stand = (seconds: number): Command[] => [setStatus("paused"), { do: "pass", seconds }, setStatus("active")];
+/** What single steps seldom come to: who has fought goes and comes back; two kinds of blows in turn; two pauses. */
+const scene: fc.Arbitrary<Command[]> = fc.oneof(
+  player.map((one): Command[] => [
+    blow(one, "attack"),
+    { do: "leave", session: 0, as: one, players: [one] },
+    { do: "join", session: 0, as: one, players: [one] },
+  ]),
+  player.map((one) => [blow(one, "ability"), blow(one, "attack"), blow(one, "ability")]),
+  fc.constant(null).map(() => [...stand(9), ...stand(1)]),
+);
 const scenes = fc.oneof(
   { withCrossShrink: true },
   { weight: 15, arbitrary: command.map((one) => [one]) },

@@ -315,6 +315,7 @@ export async function readScene(db: TestDatabase): Promise<Standing[]> {
     SELECT s.session_id AS id, s.type, s.metadata->'note' AS metadata, s.settings->'note' AS settings, s.status, s.ended_reason AS reason, s.version,
       floor(extract(epoch FROM ago.at - s.created_at))::int AS created, floor(extract(epoch FROM ago.at - s.updated_at))::int AS updated,
       floor(extract(epoch FROM ago.at - s.ended_at))::int AS ended, floor(extract(epoch FROM ago.at - s.paused_at))::int AS paused,
+      (s.paused_ms / 1000)::int AS stood,
       floor(extract(epoch FROM ago.at - s.last_call))::int AS called,
       (SELECT json_agg(json_build_array(l.id, l.event, coalesce(l.data->'player_ids', l.data->'replaced'), l.data->'reason') ORDER BY l.id)
        FROM game_log_entries l WHERE l.session = s.number) AS log,
@@ -362,6 +363,7 @@ export function describeScene({ sessions, nowSeconds }: Reference): Standing[] {
     updated: ago(one.updatedAt),
     ended: ago(one.endedAt),
     paused: ago(one.pausedAt),
+    stood: one.pausedSeconds,
     called: ago(one.calledAt),
     refused: one.match?.refused ?? null,
     folds: true,

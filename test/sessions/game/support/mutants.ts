@@ -1,9 +1,11 @@
 /** Faults of matches and sessions that the random stories must find: of every rule of migrations/functions/game*.sql one or more. */
 import { BODY, type Mutant } from "../../../support/mutants.ts";
+import { CHANGE_MUTANTS } from "./mutants-of-changes.ts";
 
-type FunctionMutant = Extract<Mutant, { fn: string }>;
+export type FunctionMutant = Extract<Mutant, { fn: string }>;
 
 export const MUTANTS: FunctionMutant[] = [
+  ...CHANGE_MUTANTS,
   // What an action does.
   {
     name: "who is out is hit again",
