@@ -1,5 +1,5 @@
 /** Faults of what PUT and DELETE do (update_game, terminate_game, move_game). */
-import type { FunctionMutant } from "./mutants.ts";
+import type { FunctionMutant } from "../../../support/mutants.ts";
 
 const IF_MATCH = "game.version <> ALL (matching) THEN 'precondition_failed'";
 const IS_CALL = "IF outcome <> 'session_not_found' THEN";

@@ -1,8 +1,6 @@
 /** Faults of matches and sessions that the random stories must find: of every rule of migrations/functions/game*.sql one or more. */
-import { BODY, type Mutant } from "../../../support/mutants.ts";
+import { BODY, type FunctionMutant } from "../../../support/mutants.ts";
 import { CHANGE_MUTANTS } from "./mutants-of-changes.ts";
-
-export type FunctionMutant = Extract<Mutant, { fn: string }>;
 
 export const MUTANTS: FunctionMutant[] = [
   ...CHANGE_MUTANTS,
