@@ -90,6 +90,13 @@ module.exports = {
       to: { pathNot: "^src/(client|sessions/waiting-room/demo/client)/|^src/sessions/waiting-room/contract\\.ts$" },
     },
     {
+      name: "the-key-page-stands-alone",
+      comment: "The page for a key's owner runs in browsers: it knows the shapes of the contract.",
+      severity: "error",
+      from: { path: "^src/sessions/device/key-page/client/" },
+      to: { pathNot: "^src/sessions/device/(key-page/client/|contract\\.ts$)" },
+    },
+    {
       name: "no-dev-dependency-in-the-product",
       severity: "error",
       from: { path: "^(src|drizzle)/", pathNot: "^src/admin/page/client/" },

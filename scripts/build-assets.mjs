@@ -25,6 +25,7 @@ const MODULES = join(compiled, "admin/page/client");
 const SHARED = join(compiled, "client/stream-turn.js");
 const WIDGET = "src/client/waiting-room/widget";
 const DEMO = "src/sessions/waiting-room/demo";
+const KEY_PAGE = "src/sessions/device/key-page";
 
 /** Folder in dist/assets -> files. */
 const ASSETS = {
@@ -46,6 +47,10 @@ const ASSETS = {
     ...bundle({ "widget.js": `${WIDGET}/main.ts`, "widget.css": `${WIDGET}/widget.css` }),
     ...bundle({ "demo.js": `${DEMO}/client/main.ts` }),
     ...["demo.html", "demo.css"].map((name) => `${DEMO}/${name}`),
+  ],
+  key: [
+    ...bundle({ "page.js": `${KEY_PAGE}/client/main.ts` }),
+    ...["page.html", "page.css"].map((name) => `${KEY_PAGE}/${name}`),
   ],
 };
 

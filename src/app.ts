@@ -14,6 +14,7 @@ import { BODY_BYTES_MAX } from "./http/json-body.ts";
 import { notFound } from "./http/not-found.ts";
 import { openApiRoutes } from "./http/openapi/routes.ts";
 import { type HttpEnv, requestId } from "./http/request-id.ts";
+import { signAnswers } from "./http/sign-answers.ts";
 import { traceRequests } from "./http/trace-requests.ts";
 import type { CleanupReport } from "./jobs/cleanup.ts";
 import type { Logger } from "./log.ts";
@@ -21,6 +22,7 @@ import type { Counts } from "./metrics/counts.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
 import type { Mounted, OpenKind, Serving } from "./sessions/kind.ts";
 import type { Tracing } from "./tracing/tracing.ts";
+import type { Signing } from "./trust/signing.ts";
 
 export interface AppDeps {
   kinds: readonly OpenKind[];
@@ -34,6 +36,8 @@ export interface AppDeps {
   corsOrigins: readonly string[];
   /** Host names to answer to besides this machine's own; undefined: all. */
   allowedHosts?: readonly string[] | undefined;
+  /** Of answers under /api/session; undefined: none is signed. */
+  signing: Signing | undefined;
   cleanUp(): Promise<CleanupReport>;
   version: string;
   /** Whether the process is about to stop, so balancers should send no more traffic. */
@@ -49,6 +53,7 @@ export interface App {
   hono: Hono<HttpEnv>;
   /** Also served by Hono; exposed for a cheaper path. Undefined while every request is traced. */
   heartbeat: DirectPost | undefined;
+  signing: Signing | undefined;
   counts: Counts;
   /** Whether a request to that path may be held until something happens; a caller that closes its side gives it up. */
   waits(path: string): boolean;
@@ -64,9 +69,10 @@ export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
   hono.use(countRequests(deps.counts));
   if (deps.tracing) hono.use(traceRequests(deps.tracing));
   hono.use(requestId);
+  if (deps.corsOrigins.length > 0) hono.use("/api/*", crossOrigin(deps.corsOrigins));
+  if (deps.signing !== undefined) hono.use(signAnswers(deps.signing)); // before whatever else may refuse
   hono.use(asWritten);
   if (deps.allowedHosts !== undefined) hono.use(allowHosts(deps.allowedHosts));
-  if (deps.corsOrigins.length > 0) hono.use("/api/*", crossOrigin(deps.corsOrigins));
   hono.use("/api/v1/*", ownPages(deps.corsOrigins));
   hono.onError(
     errorReply(
@@ -93,6 +99,7 @@ export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
   const app = {
     hono,
     heartbeat: deps.tracing ? undefined : kinds.find(({ heartbeat }) => heartbeat)?.heartbeat,
+    signing: deps.signing,
     counts: deps.counts,
     waits: (path: string) => kinds.some((kind) => kind.waits?.(path)),
     bodyBytesMax: (path: string) => Math.max(BODY_BYTES_MAX, ...kinds.map((kind) => kind.bodyBytesMax?.(path) ?? 0)),

@@ -12,6 +12,7 @@ import type { HashKey } from "./keys/index.ts";
 import { createLimit } from "./limits/limit.ts";
 import { boundConnections } from "./open-files.ts";
 import type { Serving } from "./sessions/kind.ts";
+import { createSigning } from "./trust/signing.ts";
 import { readVersion } from "./version.ts";
 
 /** Share of a process's connections that may be event streams; the rest is for short calls. */
@@ -20,7 +21,7 @@ const STREAMS_SHARE = 3 / 4;
 type FromConfig = "corsOrigins" | "allowedHosts" | "signInsPerMinute";
 
 /** What a process has before it can answer. */
-export interface Answering extends Omit<AppDeps, FromConfig | "serving" | "version"> {
+export interface Answering extends Omit<AppDeps, FromConfig | "serving" | "signing" | "version"> {
   /** For the connection that listens. */
   url: string;
   hashKey: HashKey;
@@ -34,7 +35,7 @@ export interface Composition {
 }
 
 export function compose(
-  config: Pick<Config, FromConfig | "trustProxy" | "connectionsMax" | "userTokens">,
+  config: Pick<Config, FromConfig | "trustProxy" | "connectionsMax" | "userTokens" | "signingKeys">,
   answering: Answering,
 ): Composition {
   const { database, url, hashKey, log } = answering;
@@ -47,11 +48,13 @@ export function compose(
     streams,
     readAddress: createAddressReader(config.trustProxy),
     createLimit: (options) => createLimit(database, { ...options, report }),
+    signingKeys: config.signingKeys,
     verifyToken: config.userTokens && createVerifyToken(config.userTokens),
   };
   const { app, kinds } = createApp({
     ...answering,
     serving,
+    signing: config.signingKeys.length > 0 ? createSigning(config.signingKeys) : undefined,
     version: readVersion(),
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,

@@ -12,6 +12,7 @@ import { type FindFault, type ReadSecrets, readSecrets, SECRETS } from "./secret
 import type { Kind } from "./sessions/kind.ts";
 import { KINDS, type KindSettings } from "./sessions/kinds.ts";
 import type { TraceExporter } from "./tracing/tracing.ts";
+import { readSigningKeys, type SigningKey } from "./trust/signing-keys.ts";
 
 /** In addition to the kinds' own. */
 const shared = {
@@ -67,6 +68,7 @@ const shared = {
     .refine((list) => list.every((name) => name !== ""), "must be a name, or a list of them with commas between")
     .optional(),
   JWT_ISSUER: z.string().optional(),
+  SIGNING_KEY: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 };
 
@@ -99,6 +101,8 @@ export type Config = Readonly<{
   userTokens: TokenOptions | undefined;
   /** What they must say besides. */
   userTokenRules: TokenRules;
+  /** By which answers and leases are signed, the newest first; none: nothing is. */
+  signingKeys: readonly SigningKey[];
   kinds: KindSettings;
   /** As read, for the workers. */
   secrets: Readonly<ReadSecrets["values"]>;
@@ -132,6 +136,7 @@ export function readConfig(env: Environment = process.env, kinds: readonly Kind[
     signInsPerMinute: read.LIMIT_SIGN_INS,
     userTokens: chooseTokenOptions(read),
     userTokenRules: tokenRules(read),
+    signingKeys: Object.freeze(readSigningKeys(read.SIGNING_KEY ?? "")),
     kinds: Object.freeze(Object.fromEntries(kinds.map(({ name, settings }) => [name, settings.read(read)]))),
     secrets,
     logLevel: read.LOG_LEVEL,

@@ -45,6 +45,7 @@ export const STATUS = {
   not_open: 409,
   proof_challenge: 409,
   proof_required: 409,
+  lease_unavailable: 409,
   session_replaced: 410,
   session_expired: 410,
   session_ended: 410,

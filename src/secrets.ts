@@ -4,8 +4,9 @@
  * program would alter is refused, because it would lock somebody out.
  */
 import { closeSync, openSync, readSync } from "node:fs";
+import { findSigningKeyFault } from "./trust/signing-keys.ts";
 
-export const SECRETS = ["DATABASE_URL", "ADMIN_TOKEN", "KEY_PEPPER", "JWT_SECRET"] as const;
+export const SECRETS = ["DATABASE_URL", "ADMIN_TOKEN", "KEY_PEPPER", "JWT_SECRET", "SIGNING_KEY"] as const;
 export type SecretName = (typeof SECRETS)[number];
 type Environment = Record<string, string | undefined>;
 
@@ -29,6 +30,7 @@ const FAULTS: Record<SecretName, FindFault> = {
   ADMIN_TOKEN: findTokenFault,
   KEY_PEPPER: findTextFault,
   JWT_SECRET: findJwtSecretFault,
+  SIGNING_KEY: findSigningKeyFault,
 };
 
 /**

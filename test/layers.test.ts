@@ -43,6 +43,7 @@ const PLANTS: Array<[rule: string, file: string, imports: string]> = [
   ["the-sdk-stands-alone", "src/client/planted-package.ts", "zod"],
   ["the-page-stands-alone", "src/admin/page/client/planted-server.ts", "../../../errors.ts"],
   ["the-demo-stands-alone", "src/sessions/waiting-room/demo/client/planted-verb.ts", "../../close.ts"],
+  ["the-key-page-stands-alone", "src/sessions/device/key-page/client/planted-verb.ts", "../../end.ts"],
   ["no-dev-dependency-in-the-product", "src/keys/planted-dev.ts", "vitest"],
   ["not-to-unresolvable", "src/keys/planted-nowhere.ts", "./no-such-file.ts"],
   ["not-to-test", "src/keys/planted-test.ts", "../../test/planted.ts"],

@@ -30,6 +30,7 @@ const GOOD: Record<SecretName, string> = {
   ADMIN_TOKEN: "0123456789abcdef",
   KEY_PEPPER: "a pepper with blanks in it",
   JWT_SECRET: "0123456789abcdef0123456789abcdef",
+  SIGNING_KEY: Buffer.alloc(32, 7).toString("base64url"),
 };
 const settingOf = (name: SecretName, config = readConfig({})) => config.secrets[name];
 let files = 0;

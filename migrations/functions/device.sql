@@ -63,6 +63,26 @@ AS $$
           ended_at, why, ended.device, by_generation, by_device)
 $$;
 
+-- The same, with a note to the device.
+CREATE OR REPLACE FUNCTION record_noted_ending(ended active_sessions, why text, at timestamptz, with_note text) RETURNS void
+LANGUAGE sql
+AS $$
+  SELECT record_ending(ended, why, at);
+  UPDATE session_history h SET note = with_note
+  WHERE with_note IS NOT NULL AND h.key_id = ended.key_id AND h.generation = ended.generation AND h.ended_at = at;
+$$;
+
+-- Who holds a key, as others may know it.
+CREATE OR REPLACE FUNCTION holder_of(present active_sessions) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+  RETURN jsonb_build_object(
+    'session_id', mask_session_id(present.session_id), 'generation', present.generation,
+    'started_at', present.started_at, 'last_heartbeat', present.last_heartbeat, 'device', present.device);
+END
+$$;
+
 -- Moves a silent session to the history. The caller has locked its row and seen that it is not live: telling anybody
 -- that a session expired makes it so, and no outage that begins now can bring it back.
 CREATE OR REPLACE FUNCTION record_expiry(silent active_sessions) RETURNS void
@@ -74,7 +94,7 @@ BEGIN
 END
 $$;
 
--- Starts a session (start_session_at_once) unless it has to wait (outcome rate_limited, wait_seconds; nothing has
+-- Starts a session (start_device_session_at_once) unless it has to wait (outcome rate_limited, wait_seconds; nothing has
 -- changed), because
 --   takeovers_max sessions of the key ended within the last minute, whatever ended them: a client that starts and ends
 --   in turn fills the history no faster than two that replace each other; or
@@ -86,11 +106,12 @@ $$;
 -- It looks before it locks, so several simultaneous starts may pass together. A key's generation contains the time of
 -- its last start: if that is over a minute ago there is nothing to look up. Times from a clock that ran ahead are
 -- ignored; they would hold up starts until then.
-CREATE OR REPLACE FUNCTION start_session(
+CREATE OR REPLACE FUNCTION start_device_session(
   hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
-  takeovers_max integer,
+  takeovers_max integer, proof jsonb, lease text,
   OUT outcome text, OUT generation bigint, OUT started_at timestamptz, OUT at timestamptz,
-  OUT timeout_seconds integer, OUT holder jsonb, OUT wait_seconds integer, OUT swaps integer
+  OUT timeout_seconds integer, OUT holder jsonb, OUT heard_at timestamptz, OUT expires_at timestamptz, OUT challenge text,
+  OUT leased_until timestamptz, OUT wait_seconds integer, OUT swaps integer
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -132,23 +153,54 @@ BEGIN
     wait_seconds := least(60, ceil(extract(epoch FROM free_at - looked_at)));
     RETURN;
   END IF;
-  SELECT s.outcome, s.generation, s.started_at, s.at, s.timeout_seconds, s.holder
-  INTO outcome, generation, started_at, at, timeout_seconds, holder
-  FROM start_session_at_once(hash, masked_key, id, with_device, refuse, expected_generation) s;
+  SELECT s.outcome, s.generation, s.started_at, s.at, s.timeout_seconds, s.holder, s.heard_at, s.expires_at, s.challenge,
+         s.leased_until
+  INTO outcome, generation, started_at, at, timeout_seconds, holder, heard_at, expires_at, challenge, leased_until
+  FROM start_device_session_at_once(hash, masked_key, id, with_device, refuse, expected_generation, proof, lease) s;
+END
+$$;
+
+-- For the version before, which knows of no proof and no lease: it may try again once it is replaced.
+CREATE OR REPLACE FUNCTION start_session(
+  hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
+  takeovers_max integer,
+  OUT outcome text, OUT generation bigint, OUT started_at timestamptz, OUT at timestamptz,
+  OUT timeout_seconds integer, OUT holder jsonb, OUT wait_seconds integer, OUT swaps integer
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  SELECT s.outcome, s.generation, s.started_at, s.at, s.timeout_seconds, s.holder, s.wait_seconds, s.swaps
+  INTO outcome, generation, started_at, at, timeout_seconds, holder, wait_seconds, swaps
+  FROM start_device_session(hash, masked_key, id, with_device, refuse, expected_generation, takeovers_max, NULL, NULL) s;
+  IF outcome = 'proof_required' THEN
+    RAISE lock_not_available USING MESSAGE = 'the session takes only calls with proof';
+  END IF;
 END
 $$;
 
 -- Starts a session, takes over the key, or returns the same session again (G1, G2, G4).
 --
 -- outcome: started | resumed | invalid_key | key_expired | key_revoked | key_in_use | holder_changed | session_id_used
+--          | proof_required | proof_challenge (challenge) | session_cloned (at: when it ended, by this start)
 -- holder:  of started: the live session that this start ended, or null; of key_in_use, holder_changed: the one that stays.
+-- leased_until: of key_in_use, where a lease keeps the key from everybody else (device-lease.sql).
+-- heard_at, expires_at: of started and resumed. A start with proof that is the session's last beat is heard of no more.
 --
--- Any outcome but started and resumed has changed nothing visible: at most it has moved an expired session to the
--- history.
-CREATE OR REPLACE FUNCTION start_session_at_once(
-  hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint,
+-- lease: the id of the lease that this device has, or null; one that is over or was never given is none. A lease ends with
+-- the session that is started, whichever it is.
+--
+-- proof: {instance, number, beat_id, answer}, or null. Any start but the one that creates the session is judged as any
+-- other beat of it (judge_beat).
+--
+-- Any outcome but started, resumed and session_cloned has changed nothing visible: at most it has moved an expired
+-- session to the history.
+CREATE OR REPLACE FUNCTION start_device_session_at_once(
+  hash bytea, masked_key text, id text, with_device jsonb, refuse boolean, expected_generation bigint, proof jsonb,
+  lease text,
   OUT outcome text, OUT generation bigint, OUT started_at timestamptz, OUT at timestamptz,
-  OUT timeout_seconds integer, OUT holder jsonb
+  OUT timeout_seconds integer, OUT holder jsonb, OUT heard_at timestamptz, OUT expires_at timestamptz, OUT challenge text,
+  OUT leased_until timestamptz
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off -- plans made while the tables were empty must not survive their growth
@@ -158,6 +210,12 @@ DECLARE
   owner keys;
   present active_sessions;
   present_live boolean;
+  leased leases;
+  instance text := proof->>'instance';
+  number bigint := (proof->>'number')::bigint;
+  beat text := proof->>'beat_id';
+  answer text := proof->>'answer';
+  verdict text;
 BEGIN
   PERFORM limit_waiting();
   -- Serialises starts with one id, whatever their keys, so that "was this id ever used" has one answer.
@@ -168,7 +226,8 @@ BEGIN
     outcome := 'invalid_key';
     RETURN;
   END IF;
-  IF NOT refuse AND EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id <> id) THEN
+  IF answer IS NOT NULL
+     OR (NOT refuse AND EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id <> id)) THEN
     PERFORM claim_endings();
   END IF;
   PERFORM limit_waiting();
@@ -188,9 +247,7 @@ BEGIN
 
   present_live := present.key_id IS NOT NULL AND present.last_heartbeat > session_cutoff(at);
   IF present_live THEN
-    holder := jsonb_build_object(
-      'session_id', mask_session_id(present.session_id), 'generation', present.generation,
-      'started_at', present.started_at, 'last_heartbeat', present.last_heartbeat, 'device', present.device);
+    holder := holder_of(present);
   END IF;
 
   IF present.key_id IS NOT NULL AND NOT present_live THEN
@@ -198,18 +255,51 @@ BEGIN
     present := NULL;
   END IF;
 
+  heard_at := at;
+  expires_at := at + make_interval(secs => timeout_seconds);
   IF present_live AND present.session_id = id THEN
-    UPDATE active_sessions s SET last_heartbeat = at WHERE s.key_id = owner.id;
     outcome := 'resumed';
     generation := present.generation;
     started_at := present.started_at;
     holder := NULL;
+    IF proof IS NULL AND present.proof_instance IS NULL THEN
+      UPDATE active_sessions s SET last_heartbeat = at WHERE s.key_id = owner.id;
+      RETURN;
+    END IF;
+    IF proof IS NULL THEN
+      outcome := 'proof_required';
+      RETURN;
+    END IF;
+    verdict := judge_beat(present, instance, number, beat, answer, at);
+    IF verdict IN ('follows', 'displaces') THEN
+      UPDATE active_sessions s
+      SET last_heartbeat = at, proof_instance = instance, proof_number = number, proof_beat = beat,
+          proof_displaced = displaced_by(instance, present)
+      WHERE s.key_id = owner.id;
+    ELSIF verdict = 'again' THEN
+      heard_at := present.last_heartbeat;
+      expires_at := session_deadline(present.last_heartbeat);
+    ELSIF verdict = 'unproven' THEN
+      outcome := 'proof_challenge';
+      challenge := challenge_of(challenge_salt(at), present, instance, number, beat);
+    ELSE
+      PERFORM record_copy(present, at);
+      outcome := 'session_cloned';
+      PERFORM limit_waiting();
+    END IF;
     RETURN;
   END IF;
   IF EXISTS (SELECT FROM active_sessions s WHERE s.session_id = id)
      OR EXISTS (SELECT FROM session_history h WHERE h.session_id = id) THEN
     outcome := 'session_id_used';
     holder := NULL;
+    RETURN;
+  END IF;
+  SELECT l.* INTO leased FROM leases l WHERE l.key_id = owner.id;
+  IF leased.until > at AND leased.lease_id IS DISTINCT FROM lease THEN
+    outcome := 'key_in_use';
+    leased_until := leased.until;
+    holder := coalesce(holder, lessee_of(leased));
     RETURN;
   END IF;
   IF present_live AND refuse THEN
@@ -224,15 +314,21 @@ BEGIN
   -- The generation is raised on the key's row, under its lock, and outlives every session. Containing the time, it
   -- keeps rising when the row itself went back (a restore, an asynchronous failover). Exact in JSON until 2255.
   generation := greatest(owner.generation + 1, (extract(epoch FROM at) * 1000000)::bigint);
-  UPDATE keys k SET generation = start_session_at_once.generation, last_used_at = at WHERE k.id = owner.id;
+  UPDATE keys k SET generation = start_device_session_at_once.generation, last_used_at = at WHERE k.id = owner.id;
+  IF leased.key_id IS NOT NULL THEN
+    DELETE FROM leases l WHERE l.key_id = owner.id;
+  END IF;
   IF present.key_id IS NULL THEN
-    INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device)
-    VALUES (owner.id, masked_key, id, start_session_at_once.generation, at, at, with_device);
+    INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device,
+                                 proof_instance, proof_number, proof_beat)
+    VALUES (owner.id, masked_key, id, start_device_session_at_once.generation, at, at, with_device,
+            instance, number, beat);
   ELSE
-    PERFORM record_ending(present, 'replaced', at, start_session_at_once.generation, with_device);
+    PERFORM record_ending(present, 'replaced', at, start_device_session_at_once.generation, with_device);
     UPDATE active_sessions s
-    SET access_key = masked_key, session_id = id, generation = start_session_at_once.generation,
-        started_at = at, last_heartbeat = at, device = with_device
+    SET access_key = masked_key, session_id = id, generation = start_device_session_at_once.generation,
+        started_at = at, last_heartbeat = at, device = with_device,
+        proof_instance = instance, proof_number = number, proof_beat = beat, proof_displaced = NULL
     WHERE s.key_id = owner.id;
   END IF;
   outcome := 'started';
@@ -243,10 +339,11 @@ $$;
 
 -- Beats many sessions in one statement (G3). Ids are joined by commas, which no id contains.
 --
--- beaten: "id generation,id generation,…" of the live ones, now beaten at beat_at. settle_sessions tells what became of
+-- beaten: "id generation,id generation,…" of the live ones, now beaten at beat_at. look_at_sessions tells what became of
 -- the others.
 --
--- It creates and revives nothing: it only advances last_heartbeat of rows that are live once locked. It waits for no
+-- It creates and revives nothing: it only advances last_heartbeat of rows that are live once locked, and without proof
+-- (beat_with_proof has the others). It waits for no
 -- row and touches only the sessions, so trouble with the history never affects a healthy session.
 CREATE OR REPLACE FUNCTION beat_sessions(
   session_ids text, OUT beat_at timestamptz, OUT timeout_seconds integer, OUT beaten text
@@ -272,7 +369,7 @@ BEGIN
   cutoff := session_cutoff(beat_at);
   WITH live AS (
     UPDATE active_sessions s SET last_heartbeat = beat_at
-    WHERE s.ctid = ANY (locked) AND s.last_heartbeat > cutoff
+    WHERE s.ctid = ANY (locked) AND s.last_heartbeat > cutoff AND s.proof_instance IS NULL
     RETURNING s.session_id, s.generation
   )
   SELECT string_agg(live.session_id || ' ' || live.generation, ',') INTO beaten FROM live;
@@ -282,13 +379,15 @@ $$;
 -- What became of these sessions (ids joined by commas). Looking is no heartbeat, but a session found silent too long
 -- expires here: telling anybody that it expired makes it so, and no outage that begins now can bring it back.
 --
--- outcome: replaced | expired | ended | revoked, moment = when it ended;
+-- outcome: replaced | expired | ended | revoked | cloned, moment = when it ended;
 --          locked: silent too long, but its row or the history is locked, so nobody may be told yet: ask again;
---          if asked for, live, moment = when it would expire. An id without a row was never seen, or forgotten.
+--          if asked for, live, moment = when it would expire, proven: whether it takes only beats with proof. An id without a row was never seen, or forgotten.
 --
 -- Waits for the history a tenth of a second at most; throws lock_not_available if it cannot even be read.
-CREATE OR REPLACE FUNCTION settle_sessions(session_ids text, with_live boolean)
-RETURNS TABLE (session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint, note text)
+CREATE OR REPLACE FUNCTION look_at_sessions(session_ids text, with_live boolean)
+RETURNS TABLE (
+  session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint, note text, proven boolean
+)
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
@@ -310,13 +409,23 @@ BEGIN
     END;
   END IF;
   RETURN QUERY
-  SELECT e.session_id, e.outcome, e.ended_at, e.replaced_by_device, NULL::bigint, e.note
+  SELECT e.session_id, e.outcome, e.ended_at, e.replaced_by_device, NULL::bigint, e.note, NULL::boolean
   FROM find_endings(asked) e WHERE e.outcome <> 'locked'
   UNION ALL
   SELECT s.session_id, CASE WHEN s.last_heartbeat > cutoff THEN 'live' ELSE 'locked' END,
-         session_deadline(s.last_heartbeat), NULL, s.generation, NULL
+         session_deadline(s.last_heartbeat), NULL, s.generation, NULL, s.proof_instance IS NOT NULL
   FROM active_sessions s WHERE s.session_id = ANY (asked) AND (with_live OR s.last_heartbeat <= cutoff);
 END
+$$;
+
+-- For the version before, which knows no session that is cloned.
+CREATE OR REPLACE FUNCTION settle_sessions(session_ids text, with_live boolean)
+RETURNS TABLE (session_id text, outcome text, moment timestamptz, replaced_by_device jsonb, generation bigint, note text)
+LANGUAGE sql
+AS $$
+  SELECT l.session_id, CASE l.outcome WHEN 'cloned' THEN 'revoked' ELSE l.outcome END, l.moment, l.replaced_by_device,
+         l.generation, CASE l.outcome WHEN 'cloned' THEN 'This session''s id is in use on two devices' ELSE l.note END
+  FROM look_at_sessions(session_ids, with_live) l
 $$;
 
 -- How the sessions with these ids ended, with the operator's notes; only those in the history.
@@ -364,15 +473,20 @@ BEGIN
 END
 $$;
 
--- Ends a key's session on an operator's word, or only the one of that generation: as "revoked" if it is live, else as
--- "expired", which it was. Returns whether a live one ended. A session started since stays.
-CREATE OR REPLACE FUNCTION kick_session(of_key bigint, only_generation bigint, with_note text, OUT revoked boolean)
+-- Frees a key on an operator's word, or only if its session, or its lease, is of that generation: ends the session as
+-- "revoked" if it is live, else as "expired", which it was, and the lease. A session started since stays.
+--
+-- revoked: whether a live session ended; lease_freed: whether a lease did that still held.
+CREATE OR REPLACE FUNCTION free_key(
+  of_key bigint, only_generation bigint, with_note text, OUT revoked boolean, OUT lease_freed boolean
+)
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
   present active_sessions;
+  leased_until timestamptz;
   at timestamptz;
 BEGIN
   IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = of_key) THEN
@@ -382,19 +496,26 @@ BEGIN
   SELECT s.* INTO present FROM active_sessions s
   WHERE s.key_id = of_key AND s.generation = coalesce(only_generation, s.generation) FOR UPDATE;
   PERFORM limit_waiting();
+  DELETE FROM leases l WHERE l.key_id = of_key AND l.generation = coalesce(only_generation, l.generation)
+  RETURNING l.until INTO leased_until;
+  PERFORM limit_waiting();
   at := clock_timestamp();
+  lease_freed := coalesce(leased_until > at, false);
   revoked := present.key_id IS NOT NULL AND present.last_heartbeat > session_cutoff(at);
   IF revoked THEN
     DELETE FROM active_sessions s WHERE s.key_id = of_key;
-    PERFORM record_ending(present, 'revoked', at);
-    UPDATE session_history h SET note = with_note
-    WHERE with_note IS NOT NULL AND h.key_id = of_key AND h.generation = present.generation AND h.ended_at = at;
+    PERFORM record_noted_ending(present, 'revoked', at, with_note);
   ELSIF present.key_id IS NOT NULL THEN
     PERFORM record_expiry(present);
   END IF;
   PERFORM limit_waiting();
 END
 $$;
+
+-- The same for who asks only whether a live session ended, the version before among them.
+CREATE OR REPLACE FUNCTION kick_session(of_key bigint, only_generation bigint, with_note text, OUT revoked boolean)
+LANGUAGE sql
+AS $$ SELECT f.revoked FROM free_key(of_key, only_generation, with_note) f $$;
 
 -- Redates sessions after the clock went back: at most 10,000 of those last heard of in the future are dated `moment`.
 -- With dead_until, the cutoff of the last tick, sessions dead by it stay dead: they are moved back as far as the clock.

@@ -77,7 +77,7 @@ AS $$ SELECT least(confirmed_at, clock_timestamp()) FROM present_state() $$;
 --
 -- at: the clock; null if another process was ticking at that moment.
 -- stepped_seconds: how far the clock jumped, if this tick detected it; a sleep of the caller's host looks the same.
--- unsettled: more sessions must be redated, tick again at once.
+-- unsettled: more sessions or leases must be redated, tick again at once.
 CREATE OR REPLACE FUNCTION serve_tick(
   expected timestamptz, OUT at timestamptz, OUT stepped_seconds double precision, OUT unsettled boolean
 )
@@ -130,7 +130,8 @@ BEGIN
     END IF;
     PERFORM keep_state(state, has_lock);
     IF went_back THEN
-      redated := redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds), before.ticked_after);
+      redated := greatest(redate_leases(at),
+        redate_sessions(at, at, dead_until, make_interval(secs => -stepped_seconds), before.ticked_after));
     END IF;
   ELSIF state.last_tick IS NULL OR state.last_tick < at - interval '0.5 seconds' THEN
     -- Otherwise another process has just done it. An hour of service makes up for a day of the clock (retention_clock).
@@ -143,10 +144,12 @@ BEGIN
 
   IF went_back OR state.clock_unsettled THEN
     IF NOT went_back THEN
-      redated := redate_sessions(at, least(state.clock_stepped_at, at), NULL, NULL, NULL);
+      redated := greatest(redate_leases(least(state.clock_stepped_at, at)),
+        redate_sessions(at, least(state.clock_stepped_at, at), NULL, NULL, NULL));
     END IF;
     unsettled := redated = 10000;
-    state.clock_unsettled := EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > clock_timestamp());
+    state.clock_unsettled := EXISTS (SELECT FROM active_sessions s WHERE s.last_heartbeat > clock_timestamp())
+                             OR EXISTS (SELECT FROM leases l WHERE l.issued_at > clock_timestamp());
     PERFORM keep_state(state, has_lock);
   END IF;
 END

@@ -3,7 +3,7 @@
 --   * No effect comes after its caller has stopped waiting: waiting is bounded in sum, not lock by lock (limit_waiting).
 --     Only the commit itself may still wait, for a disk or a synchronous standby: nothing bounds that.
 --   * A healthy session's heartbeat waits for no history: endings are told by a separate call.
---   * Locks are taken in one order: session id, key, the history's table, session, the history's rows, audit log; the room,
+--   * Locks are taken in one order: session id, key, the history's table, session, lease, the history's rows, audit log; the room,
 --     places, permits, moves, audit log; many rows in the order of their unique key. Tidying skips rows that others hold.
 --   * The holder of what everybody needs (the room, the history's months) waits a tenth of a second at most.
 --

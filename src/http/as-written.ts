@@ -17,11 +17,13 @@ export const asWritten: MiddlewareHandler<HttpEnv> = async (c, next) => {
 
 export const nothingHere = () => new AppError("not_found", "There is nothing at this address");
 
-/** The path of the request, byte for byte. The absolute form, as proxies use it, has the server's name before it. */
-export function writtenPath(c: Context): string {
+/** The path of the request, byte for byte. */
+export const writtenPath = (c: Context): string => writtenAddress(c).split(/[?#]/, 1)[0] as string;
+
+/** With the query. The absolute form, as proxies use it, has the server's name before it. */
+export function writtenAddress(c: Context): string {
   const { incoming } = (c.env ?? {}) as Partial<HttpBindings>;
-  const address = (incoming?.url ?? c.req.url).replace(/^https?:\/\/[^/?#]*/i, "");
-  return address.split(/[?#]/, 1)[0] as string;
+  return (incoming?.url ?? c.req.url).replace(/^https?:\/\/[^/?#]*/i, "");
 }
 
 /** Hono's route patterns, as far as we use them: fixed parts, `:name`, and `*` at the end. */

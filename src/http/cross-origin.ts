@@ -25,8 +25,11 @@ export function crossOrigin(origins: readonly string[]): MiddlewareHandler<HttpE
   const allow = cors({
     origin: origins.includes("*") ? "*" : [...origins],
     allowMethods: ["GET", "POST", "PUT", "DELETE"],
-    allowHeaders: ["Content-Type", "Authorization", "X-Request-Id", "Idempotency-Key", "Last-Event-ID"],
-    exposeHeaders: ["X-Request-Id", "Retry-After"],
+    allowHeaders: [
+      ...["Content-Type", "Authorization", "X-Request-Id", "Idempotency-Key", "Last-Event-ID"],
+      ...["Keybeat-Nonce", "Keybeat-Trusts"],
+    ],
+    exposeHeaders: ["X-Request-Id", "Retry-After", "Keybeat-Signature"],
     maxAge: 600,
   });
   return (c, next) => (/^\/api\/admin(\/|$)/.test(c.req.path) ? next() : allow(c, next));

@@ -6,10 +6,12 @@
  */
 import type { IncomingMessage, RequestListener } from "node:http";
 import type { Logger } from "../log.ts";
-import { countAnswer, type RouteCounts } from "../metrics/counts.ts";
+import { type AnswerCode, countAnswer, type RouteCounts } from "../metrics/counts.ts";
+import { type AnswerSigner, NONCE, SIGNATURE, type Signing, TRUSTS } from "../trust/signing.ts";
 import { type Answer, sendAnswer } from "./answer.ts";
 import { answerError } from "./error-reply.ts";
 import { BODY_BYTES_MAX, isJson } from "./json-body.ts";
+import type { PlainPost } from "./plain-post.ts";
 import { chooseRequestId } from "./request-id.ts";
 
 /** A POST that takes JSON and returns JSON. Hono serves it as well. */
@@ -21,31 +23,51 @@ export interface DirectPost {
 
 export interface DirectRoute {
   path: string;
-  /** Takes a body's text and its X-Request-Id, and calls `send` once, now or later. */
-  answer(text: string, givenId: string | undefined, send: Send): void;
+  /** Calls `send` once, now or later. */
+  answer(post: PlainPost, send: Send): void;
 }
 
 type Send = (answer: Answer) => void;
 
-export function directRoute(route: DirectPost, counts: RouteCounts, log: Logger): DirectRoute {
+/** `signing` undefined: no answer is signed. */
+export function directRoute(
+  route: DirectPost,
+  { counts, log, signing }: { counts: RouteCounts; log: Logger; signing: Signing | undefined },
+): DirectRoute {
+  const { path } = route;
+  const askSigner = ({ nonce, trusts, body }: PlainPost) =>
+    nonce === undefined
+      ? undefined
+      : signing?.({ method: "POST", route: path, nonce, trusts, authorization: undefined, body });
   return {
-    path: route.path,
-    answer(text, givenId, send) {
+    path,
+    answer(post, send) {
       const began = performance.now();
-      const requestId = chooseRequestId(givenId);
-      const succeed = (body: object) => {
-        send({ status: 200, requestId, body, headers: {} });
-        countAnswer(counts, "ok", began);
-      };
-      const fail = (error: unknown) => {
-        const answer = answerError(error, requestId, log);
+      const requestId = chooseRequestId(post.requestId);
+      let signer: AnswerSigner | undefined;
+      const give = (answer: Answer, code: AnswerCode) => {
         send(answer);
-        countAnswer(counts, answer.body.code, began);
+        countAnswer(counts, code, began);
+      };
+      const giveError = (error: unknown, deliver: typeof give) => {
+        const answer = answerError(error, requestId, log);
+        deliver(answer, answer.body.code);
+      };
+      const deliver = (answer: Answer, code: AnswerCode) => {
+        if (signer === undefined) return give(answer, code);
+        signer.signAnswer(answer.status, JSON.stringify(answer.body)).then(
+          (signature) => give({ ...answer, headers: { ...answer.headers, [SIGNATURE]: signature } }, code),
+          (error) => giveError(error, give),
+        );
       };
       try {
-        route.run(text).then(succeed, fail);
+        signer = askSigner(post);
+        route.run(post.body.toString("utf8")).then(
+          (body) => deliver({ status: 200, requestId, body, headers: {} }, "ok"),
+          (error) => giveError(error, deliver),
+        );
       } catch (error) {
-        fail(error);
+        giveError(error, deliver);
       }
     },
   };
@@ -58,10 +80,9 @@ export function answerDirectly(route: DirectRoute, otherwise: RequestListener): 
       otherwise(request, response);
       return;
     }
-    readText(request, (text) => {
-      route.answer(text, request.headers["x-request-id"] as string | undefined, (answer) =>
-        sendAnswer(response, answer),
-      );
+    readWhole(request, (body) => {
+      const { "x-request-id": requestId, [NONCE]: nonce, [TRUSTS]: trusts } = request.headers as Once;
+      route.answer({ requestId, nonce, trusts, body }, (answer) => sendAnswer(response, answer));
     });
   };
 }
@@ -71,16 +92,19 @@ function isPlain({ headers }: IncomingMessage): boolean {
   return bytes > 0 && bytes <= BODY_BYTES_MAX && isJson(headers["content-type"]) && headers.origin === undefined;
 }
 
+/** Node joins those that come twice. */
+type Once = Record<string, string | undefined>;
+
 /** Never calls back for a caller that hangs up midway. */
-function readText(request: IncomingMessage, done: (text: string) => void): void {
+function readWhole(request: IncomingMessage, done: (body: Buffer) => void): void {
   const bytes = Number(request.headers["content-length"]);
   let read = 0;
   let parts: Buffer[] | undefined;
   request.on("data", (part: Buffer) => {
     read += part.length;
-    if (parts === undefined && read === bytes) return done(part.toString("utf8")); // nearly always a single chunk
+    if (parts === undefined && read === bytes) return done(part); // nearly always a single chunk
     parts ??= [];
     parts.push(part);
-    if (read === bytes) done(Buffer.concat(parts).toString("utf8"));
+    if (read === bytes) done(Buffer.concat(parts));
   });
 }

@@ -54,7 +54,7 @@ export function placeFront(server: Server, route: DirectRoute, connections: Conn
       const post = draining || socket.writableLength > 0 ? undefined : readPlainPost(chunk, route.path);
       if (post === undefined) return handOver(chunk);
       connections.begin(connection);
-      route.answer(post.body, post.requestId, (answer) => {
+      route.answer(post, (answer) => {
         if (!isBusy()) return; // the connection broke before
         connections.leave(connection);
         const last = (draining || ended) && next === undefined;

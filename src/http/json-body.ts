@@ -17,12 +17,13 @@ export async function readJson<T extends z.ZodType>(
   return parseJson(read ?? (await readWhole(c, bytesMax)), schema);
 }
 
-const readWhole = (c: Context, bytesMax: number): Promise<string> =>
-  readText(c, bytesMax).catch((error: unknown) => {
-    if (error instanceof AppError) throw error;
-    // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
-    throw new AppError("invalid_request", "The body broke off", { issues: [{ path: "", message: "it broke off" }] });
-  });
+const readWhole = (c: Context, bytesMax: number): Promise<string> => readText(c, bytesMax).catch(throwBroken);
+
+function throwBroken(error: unknown): never {
+  if (error instanceof AppError) throw error;
+  // Whoever hung up in the midst of a body hears nothing of this; it is no trouble of ours.
+  throw new AppError("invalid_request", "The body broke off", { issues: [{ path: "", message: "it broke off" }] });
+}
 
 export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
@@ -64,14 +65,25 @@ async function readText(c: Context, bytesMax: number): Promise<string> {
     if (Number(declared) > bytesMax) throw tooLarge(bytesMax);
     return c.req.text();
   }
+  const bytes = await readBytes(c.req.raw, bytesMax);
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax);
+  return bytes.toString("utf8");
+}
+
+/** A body as it is received. Of one that is larger it gives somewhat more than `bytesMax`, and stops. */
+export async function readBytes({ body }: Request, bytesMax: number): Promise<Buffer<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  for await (const part of c.req.raw.body ?? []) {
-    bytes += part.length;
-    if (bytes > bytesMax) throw tooLarge(bytesMax);
-    parts.push(part);
+  try {
+    for await (const part of body ?? []) {
+      bytes += part.length;
+      parts.push(part);
+      if (bytes > bytesMax) break;
+    }
+  } catch (error) {
+    throwBroken(error);
   }
-  return Buffer.concat(parts).toString("utf8");
+  return Buffer.concat(parts);
 }
 
 function parseText(body: string): unknown {

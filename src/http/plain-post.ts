@@ -4,12 +4,15 @@
  * repeated header, a byte too many) is left for Node to read from its first byte, so that the end of a request is never
  * seen in two ways (RFC 9112, sections 6.3 and 11.2).
  */
+import { NONCE, TRUSTS } from "../trust/signing.ts";
 import { isJson } from "./json-body.ts";
 
 export interface PlainPost {
-  /** Its X-Request-Id, as sent. */
+  /** Its X-Request-Id, Keybeat-Nonce and Keybeat-Trusts, as sent. */
   requestId: string | undefined;
-  body: string;
+  nonce: string | undefined;
+  trusts: string | undefined;
+  body: Buffer;
 }
 
 /** Devices send a tenth of it. */
@@ -23,7 +26,7 @@ const HEADER = /([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~][\t -~]*)?)\r\n/y;
 
 /** Headers that are read here and repeated, and headers that change how a request is read or answered. */
 const NOT_PLAIN = new Set([
-  ...["host", "content-type", "content-length", "x-request-id"],
+  ...["host", "content-type", "content-length", "x-request-id", NONCE, TRUSTS],
   ...["transfer-encoding", "content-encoding", "connection", "upgrade", "expect", "origin"],
 ]);
 
@@ -34,7 +37,7 @@ export function readPlainPost(chunk: Buffer, path: string): PlainPost | undefine
   const requestLine = `POST ${path} HTTP/1.1\r\n`;
   if (!text.startsWith(requestLine)) return undefined;
 
-  let [host, type, length, requestId]: Array<string | undefined> = [];
+  let [host, type, length, requestId, nonce, trusts]: Array<string | undefined> = [];
   let end = requestLine.length;
   HEADER.lastIndex = end;
   for (let header = HEADER.exec(text); header !== null; header = HEADER.exec(text)) {
@@ -45,6 +48,8 @@ export function readPlainPost(chunk: Buffer, path: string): PlainPost | undefine
     else if (name === "content-type" && type === undefined) type = value;
     else if (name === "content-length" && length === undefined) length = value;
     else if (name === "x-request-id" && requestId === undefined) requestId = value.trimEnd();
+    else if (name === NONCE && nonce === undefined) nonce = value.trimEnd();
+    else if (name === TRUSTS && trusts === undefined) trusts = value.trimEnd();
     else if (name === "connection" && value.toLowerCase() === "keep-alive") continue;
     else if (NOT_PLAIN.has(name)) return undefined;
   }
@@ -52,5 +57,6 @@ export function readPlainPost(chunk: Buffer, path: string): PlainPost | undefine
     return undefined;
   const bodyAt = end + 2;
   if (chunk.length !== bodyAt + Number(length)) return undefined;
-  return { requestId, body: chunk.toString("utf8", bodyAt) };
+  if (nonce !== undefined && chunk.length === bodyAt) return undefined; // then its Authorization is signed
+  return { requestId, nonce, trusts, body: chunk.subarray(bodyAt) };
 }

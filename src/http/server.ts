@@ -9,6 +9,7 @@ import { OperatorError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Counts, countsOfRoute } from "../metrics/counts.ts";
 import { boundConnections } from "../open-files.ts";
+import type { Signing } from "../trust/signing.ts";
 import { type AdmissionRules, createAdmission } from "./admission.ts";
 import { brokenRequest } from "./broken-request.ts";
 import { type Connections, createConnections } from "./connections.ts";
@@ -61,7 +62,12 @@ export interface ListeningServer extends HttpServer {
 
 /** Throws an OperatorError if it cannot listen there. */
 export async function listen(
-  app: AdmissionRules & { hono: Pick<Hono, "fetch">; heartbeat: DirectPost | undefined; counts: Counts },
+  app: AdmissionRules & {
+    hono: Pick<Hono, "fetch">;
+    heartbeat: DirectPost | undefined;
+    signing?: Signing | undefined;
+    counts: Counts;
+  },
   address: { host: string; port: number; connectionsMax?: number | undefined; drainSeconds?: number },
   log: Logger,
 ): Promise<ListeningServer> {
@@ -74,8 +80,9 @@ export async function listen(
       return Response.json(body, { status, headers: { "X-Request-Id": requestId } });
     },
   });
-  const { heartbeat } = app;
-  const route = heartbeat && directRoute(heartbeat, countsOfRoute(app.counts, "POST", heartbeat.path), log);
+  const { heartbeat, signing } = app;
+  const countsOf = (path: string) => countsOfRoute(app.counts, "POST", path);
+  const route = heartbeat && directRoute(heartbeat, { counts: countsOf(heartbeat.path), log, signing });
   const direct = route ? answerDirectly(route, ordinary) : ordinary;
   const server = createServer(LIMITS, (request, response) => {
     if (admission.admit(request, response)) direct(request, response);

@@ -2,7 +2,7 @@
 import type { Operator } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
 import type { Sql } from "../database/lane.ts";
-import { liveSessions } from "../sessions/device/live-sql.ts";
+import { liveLeases, liveSessions } from "../sessions/device/live-sql.ts";
 import { beginsWith } from "./filter-sql.ts";
 
 export interface KeyRow {
@@ -16,6 +16,8 @@ export interface KeyRow {
   last_used_at: Date | null;
   /** Whether a session of it is live now, by the database's clock. */
   live: boolean;
+  /** Until when a device may work offline with it, and nobody else can start. */
+  leased_until: Date | null;
 }
 
 export interface NewKey {
@@ -100,8 +102,10 @@ export async function selectMeantKeys(
 
 const keysNow = (query: Sql) => query`
   SELECT k.id, k.key_prefix || '…' AS access_key, k.label, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
-         s.key_id IS NOT NULL AS live
-  FROM keys k LEFT JOIN ${liveSessions(query)} s ON s.key_id = k.id`;
+         s.key_id IS NOT NULL AS live, l.until AS leased_until
+  FROM keys k
+  LEFT JOIN ${liveSessions(query)} s ON s.key_id = k.id
+  LEFT JOIN ${liveLeases(query)} l ON l.key_id = k.id`;
 
 /** Changes what is given; undefined stays as it is. Returns whether there is such a key. */
 export async function patchKeyRow(

@@ -24,6 +24,7 @@ import type { CreateLimit } from "../limits/limit.ts";
 import type { Logger } from "../log.ts";
 import type { Counts } from "../metrics/counts.ts";
 import type { Samples } from "../metrics/samples.ts";
+import type { SigningKey } from "../trust/signing-keys.ts";
 
 export interface Kind<Meaning = unknown> {
   /** Under which the configuration has its settings. */
@@ -69,6 +70,8 @@ export interface Serving {
   streams: EventStreams;
   readAddress: ReadAddress;
   createLimit: CreateLimit;
+  /** By which leases are signed, the newest first. */
+  signingKeys: readonly SigningKey[];
   /** Of users; undefined: nothing is set by which their tokens could be checked. */
   verifyToken: VerifyToken | undefined;
 }

@@ -14,7 +14,7 @@ import { type Talk, useTalks } from "./support/talks.ts";
 const PATH = "/api/session/heartbeat";
 const ANSWER = { success: true };
 
-type Send = Parameters<DirectRoute["answer"]>[2];
+type Send = Parameters<DirectRoute["answer"]>[1];
 
 let server: Server;
 let front: Front;
@@ -38,7 +38,11 @@ beforeEach(async () => {
     },
   );
   connections = createConnections(1000, createLog("silent"));
-  front = placeFront(server, { path: PATH, answer: (body, _id, send) => asked.push({ body, send }) }, connections);
+  front = placeFront(
+    server,
+    { path: PATH, answer: ({ body }, send) => asked.push({ body: body.toString(), send }) },
+    connections,
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 });
 

@@ -32,7 +32,7 @@ describe("is plain:", () => {
     "with headers of a proxy": [...PLAIN, "X-Forwarded-For: 10.0.0.1", "X-Forwarded-Proto: https", "Via: 1.1 proxy"],
   };
   it.each(Object.keys(clients))("%s", (name) => {
-    expect(read(clients[name] as string[])).toEqual({ requestId: undefined, body: BODY });
+    expect(read(clients[name] as string[])).toEqual({ body: Buffer.from(BODY) });
   });
 
   it("a body beyond ASCII, counted in bytes", () => {
@@ -40,11 +40,16 @@ describe("is plain:", () => {
     const chunk = Buffer.from(
       `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
-    expect(readPlainPost(chunk, PATH)?.body).toBe(body);
+    expect(readPlainPost(chunk, PATH)?.body.toString()).toBe(body);
   });
 
   it("with a request id, which is passed on", () => {
     expect(read([...PLAIN, "X-Request-Id: caller-7 "])?.requestId).toBe("caller-7");
+  });
+
+  it("with a nonce and the keys that it trusts, which are passed on", () => {
+    const post = read([...PLAIN, "Keybeat-Nonce: 0123456789abcdef", "keybeat-trusts:a,b "]);
+    expect(post).toMatchObject({ nonce: "0123456789abcdef", trusts: "a,b" });
   });
 });
 
@@ -75,6 +80,9 @@ describe("is for Node's parser:", () => {
     "an expectation": bytes([...PLAIN, "Expect: 100-continue"]),
     "an upgrade": bytes([...PLAIN, "Upgrade: websocket", "Connection: Upgrade"]),
     "the wish to close": bytes([...PLAIN, "Connection: close"]),
+    "two nonces": bytes([...PLAIN, "Keybeat-Nonce: a", "Keybeat-Nonce: b"]),
+    "two lists of trusted keys": bytes([...PLAIN, "Keybeat-Trusts: a", "Keybeat-Trusts: b"]),
+    "a nonce without a body": bytes([...PLAIN.slice(0, 2), "Content-Length: 0", "Keybeat-Nonce: 0123456789abcdef"], ""),
     "two request ids": bytes([...PLAIN, "X-Request-Id: a", "X-Request-Id: b"]),
     "a folded header": bytes([...PLAIN, "X-Folded: a\r\n b"]),
     "a blank before the colon": bytes([...PLAIN, "X-Odd : a"]),
@@ -108,6 +116,7 @@ describe("whatever is done to a request,", () => {
       "Content-Length: 5\r\n",
       "Transfer-Encoding: chunked\r\n",
       "X-Request-Id: r-1\r\n",
+      "Keybeat-Nonce: 0123456789abcdef\r\n",
     ],
     ...[
       "Connection: keep-alive\r\n",
@@ -175,11 +184,13 @@ describe("whatever is done to a request,", () => {
       const story = `seed ${seed}: ${JSON.stringify(chunk.toString("latin1"))}`;
       expect(asked.length, story).toBe(1);
       const [{ request, body }] = asked as [{ request: IncomingMessage; body: string }];
-      expect([request.method, request.url, body, request.headers["x-request-id"]], story).toEqual([
+      const { "x-request-id": requestId, "keybeat-nonce": nonce } = request.headers;
+      expect([request.method, request.url, body, requestId, nonce], story).toEqual([
         "POST",
         PATH,
-        post.body,
+        post.body.toString(),
         post.requestId,
+        post.nonce,
       ]);
       expect(request.headers["content-type"], story).toMatch(/^application\/json/i);
       expect([request.headers["transfer-encoding"], request.headers.origin, request.headers.upgrade], story).toEqual([

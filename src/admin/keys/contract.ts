@@ -92,6 +92,8 @@ export const keyItem = z.object({
   last_used_at: moment.nullable(),
   generation,
   live: z.object({ session_id: z.string(), started_at: moment, last_heartbeat: moment, device }).nullable(),
+  /** Until when a device may work offline with it, and nobody else can start; null: no lease holds. */
+  leased_until: moment.nullable(),
 });
 export const keysPage = page(keyItem);
 

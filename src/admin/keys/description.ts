@@ -37,12 +37,14 @@ const idle = {
   last_used_at: null,
   generation: 0,
   live: null,
+  leased_until: null,
 };
 
 const live = {
   ...idle,
   last_used_at: "2026-03-02T09:15:31.007Z",
   generation: 1772442931007000,
+  leased_until: null,
   live: {
     session_id: "3f2a91c0…",
     started_at: "2026-03-02T09:15:31.007Z",

@@ -47,6 +47,7 @@ function itemOf(row: KeyWithHolderRow): KeyItem {
     last_used_at: row.last_used_at?.toISOString() ?? null,
     generation: row.generation,
     live: row.session_id === null ? null : holderOf(row),
+    leased_until: row.leased_until?.toISOString() ?? null,
   };
 }
 

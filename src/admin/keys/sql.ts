@@ -3,7 +3,7 @@ import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
 import type { Device } from "../../sessions/device/contract.ts";
-import { liveSessions } from "../../sessions/device/live-sql.ts";
+import { liveLeases, liveSessions } from "../../sessions/device/live-sql.ts";
 
 export interface HeldKeyFilter extends KeyFilter {
   id?: number | undefined;
@@ -28,6 +28,8 @@ export interface KeyWithHolderRow {
   started_at: Date | null;
   last_heartbeat: Date | null;
   device: Device | null;
+  /** Until when a lease holds it. */
+  leased_until: Date | null;
 }
 
 /** Highest id first. */
@@ -39,8 +41,11 @@ export function keysWithHolder(sql: Sql, filter: HeldKeyFilter) {
   const { id, state, before, limit } = filter;
   return sql<KeyWithHolderRow[]>`
     SELECT k.id, k.key_prefix || '…' AS access_key, k.label, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
-           k.generation, mask_session_id(s.session_id) AS session_id, s.started_at, s.last_heartbeat, s.device
-    FROM keys k LEFT JOIN ${liveSessions(sql)} s ON s.key_id = k.id
+           k.generation, mask_session_id(s.session_id) AS session_id, s.started_at, s.last_heartbeat, s.device,
+           l.until AS leased_until
+    FROM keys k
+    LEFT JOIN ${liveSessions(sql)} s ON s.key_id = k.id
+    LEFT JOIN ${liveLeases(sql)} l ON l.key_id = k.id
     WHERE true ${andOfKey(sql, filter)}
       ${id === undefined ? sql`` : sql`AND k.id = ${id}`}
       ${state === "live" ? sql`AND s.key_id IS NOT NULL` : sql``}

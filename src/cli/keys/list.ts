@@ -41,5 +41,8 @@ function stateOf(key: KeyRow): Cell {
   if (key.expires_at && key.expires_at.getTime() <= Date.now()) {
     return { text: key.live ? "expired, in use" : "expired", style: "yellow" };
   }
-  return key.live ? { text: "in use", style: "green" } : "free";
+  if (key.live) return { text: "in use", style: "green" };
+  return key.leased_until ? { text: `offline until ${minuteOf(key.leased_until)}`, style: "yellow" } : "free";
 }
+
+const minuteOf = (moment: Date): string => `${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;

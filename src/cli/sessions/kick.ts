@@ -7,7 +7,7 @@ import { type OutputOptions, printJson, printTable } from "../output.ts";
 export function addKickCommand(sessions: Command): void {
   sessions
     .command("kick <session-id-prefix>")
-    .description("end a live session; its key stays good, so the device may start again")
+    .description("end a live session and its lease; its key stays good, so the device may start again")
     .option("--json", "print the result as JSON")
     .action((prefix: string, options: OutputOptions) =>
       withDatabase(async ({ database, by }) => {
@@ -29,7 +29,7 @@ export function addKickCommand(sessions: Command): void {
         const [session] = found;
         const kick = session && { keyId: session.key_id, generation: session.generation, note: null };
         if (!kick || !(await kickSession(database, kick, by)))
-          throw new OperatorError("no live session's id begins so");
+          throw new OperatorError("no live session's id begins so, nor that of a lease");
         const { session_id, access_key } = session;
         if (options.json) printJson({ kicked: true, session_id: `${session_id.slice(0, 8)}…`, access_key });
         else console.log(`kicked the session of key ${access_key}`);

@@ -2,6 +2,7 @@ import type { Database } from "../../database/database.ts";
 import type { Logger } from "../../log.ts";
 import type { CleanupOrder } from "../kind.ts";
 import { countLiveSessions, expireSessions, maintainHistory } from "./expire.ts";
+import { forgetLeaseRows } from "./lease-sql.ts";
 
 /** How many of the cleaned sessions are named in the log, a run. */
 const NAMED_MAX = 20;
@@ -25,8 +26,15 @@ export async function cleanUpSessions(
   });
   if (deleted > named) log.info({ more: deleted - named }, "more expired sessions cleaned up");
   await tidyHistory(database, log, order.retentionDays);
+  await forgetLeases(database, log);
   // The whole table is read for it once more.
   return { deleted, ...(order.asked && { remaining: await countLiveSessions(database) }) };
+}
+
+/** Of leases that are over no answer depends; the next run does the rest. */
+async function forgetLeases(database: Database, log: Logger): Promise<void> {
+  const leases = await forgetLeaseRows(database);
+  if (leases > 0) log.info({ leases }, "leases that are over were cleaned up");
 }
 
 /** Partitions wait for a long reader of the history; the sessions do not wait for them, and the next run tries again. */

@@ -1,6 +1,7 @@
 /** The wire contract of device sessions: requests and responses as zod schemas. The clients take their types from here. */
 import { z } from "zod";
 import { accessKey, described, moment } from "../contract.ts";
+import { ENDING_REASONS } from "./endings.ts";
 
 export { ENDED_BY_OPERATOR, type EndingReason } from "./endings.ts";
 
@@ -12,30 +13,43 @@ export const device = z.object({
   app_version: described(50).optional(),
 });
 
+const proofWord = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -");
+
+/** What shows that two beats come from one process (src/trust/README.md). */
+export const proof = z.object({
+  /** Random, made by the process, in its memory only. */
+  instance: proofWord,
+  /** Rises with every beat of the instance; the start's is one, too. */
+  number: z.int().min(0),
+  /** Random; the same where the same beat is sent again. */
+  beat_id: proofWord,
+  /** The challenge of a 409 proof_challenge. */
+  answer: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,256}$/, "must be the challenge: 1 to 256 characters of A-Z a-z 0-9 _ -")
+    .optional(),
+});
+
+/** The signed lease, as it was given. What is none counts as none. */
+const leaseText = z.string().max(4096);
+
 export const startRequest = z.object({
   access_key: accessKey,
   session_id: sessionId.optional(),
   device: device.optional(),
   on_conflict: z.enum(["replace", "refuse"]).default("replace"),
   expected_generation: z.int().min(0).optional(),
+  proof: proof.optional(),
+  lease: leaseText.optional(),
 });
 
-export const heartbeatRequest = z.object({ session_id: sessionId });
-
-/** What shows that two beats come from one process (src/trust/README.md). Each value: 16 to 128 of A-Z a-z 0-9 _ -. */
-export const proof = z.object({
-  /** Random, made by the process, in its memory only. */
-  instance: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -"),
-  /** Rises with every beat of the instance; the start's is one, too. */
-  number: z.int().min(0),
-  /** Random; the same where the same beat is sent again. */
-  beat_id: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, "must be 16 to 128 characters of A-Z a-z 0-9 _ -"),
-  /** The challenge of a 409 proof_challenge. */
-  answer: z.string().max(256).optional(),
-});
+export const heartbeatRequest = z.object({ session_id: sessionId, proof: proof.optional() });
 
 /** The body of 409 proof_challenge beyond the common part. */
 export const challenged = z.object({ challenge: z.string() });
+
+/** Of GET watch: a caller whose beats have proof is told of a copy as such. */
+export const watchQuery = z.object({ proof: z.enum(["true", "false"]).optional() });
 
 export const endRequest = z.object({ session_id: sessionId });
 export const statusRequest = z.object({ access_key: accessKey, session_id: sessionId.optional() });
@@ -71,6 +85,8 @@ export const holder = z.object({
 });
 
 export const refusedByHolder = z.object({ holder });
+/** Of key_in_use: until when a lease keeps the key from everybody else. The holder, if it is not live, is then whose it is. */
+export const keyInUse = z.object({ holder, leased_until: moment.optional() });
 
 export const heartbeatReply = z.object({
   success: z.literal(true),
@@ -83,10 +99,14 @@ export const heartbeatReply = z.object({
 
 export const endReply = z.object({ success: z.boolean() });
 
+/** Until when a lease keeps the key from everybody else. */
+const leased = { leased_until: moment.optional() };
+
 export const statusReply = z.discriminatedUnion("active", [
-  z.object({ active: z.literal(false) }),
+  z.object({ active: z.literal(false), ...leased }),
   z.object({
     active: z.literal(true),
+    ...leased,
     session: z.object({
       session_id: z.string(),
       is_current: z.boolean(),
@@ -99,18 +119,37 @@ export const statusReply = z.discriminatedUnion("active", [
   }),
 ]);
 
+/** What the owner of a key does with the key alone. */
+export const signOutRequest = z.object({ access_key: accessKey, expected_generation: z.int().min(0) });
+export const signOutReply = z.object({ success: z.boolean() });
+export const historyRequest = z.object({ access_key: accessKey });
+
+/** The last ten endings, the newest first; days are those of UTC. */
+export const historyReply = z.object({
+  endings: z.array(z.object({ day: z.iso.date(), reason: z.enum(ENDING_REASONS) })).max(10),
+});
+
+/** How long the device wants to work without us; parts of an hour, too. */
+export const leaseRequest = z.object({ session_id: sessionId, hours: z.number().min(0.01).max(100_000) });
+export const leaseReply = z.object({ lease: z.string(), until: moment, issued_at: moment, server_time: moment });
+export const returnLeaseRequest = z.object({ lease: leaseText });
+export const returnLeaseReply = z.object({ success: z.boolean() });
+/** The body of lease_unavailable; 0: none at all. */
+export const leaseUnavailable = z.object({ hours_max: z.number() });
+
 /** The body of 410 beyond the common part. */
 export const ended = z.object({
   ended_at: moment,
   replaced_by: z.object({ started_at: moment, device: device.nullable() }).optional(),
-  /** The operator's message to the person at the device. */
+  /** What the operator, or who signed it out, says to the person at the device. */
   reason: z.string().optional(),
 });
-/** The bodies of session_replaced, of session_revoked, and of the others. */
+/** The bodies of session_replaced, of those that somebody else ended, and of the others. */
 export const replacedBody = ended.pick({ ended_at: true, replaced_by: true }).required();
-export const revokedBody = ended.pick({ ended_at: true, reason: true });
+export const notedBody = ended.pick({ ended_at: true, reason: true });
 export const endedBody = ended.pick({ ended_at: true });
 
+export type Proof = z.infer<typeof proof>;
 export type Device = z.infer<typeof device>;
 export type StartRequest = z.infer<typeof startRequest>;
 export type HeartbeatRequest = z.infer<typeof heartbeatRequest>;
@@ -118,5 +157,10 @@ export type StatusRequest = z.infer<typeof statusRequest>;
 export type StartReply = z.infer<typeof startReply>;
 export type Holder = z.infer<typeof holder>;
 export type HeartbeatReply = z.infer<typeof heartbeatReply>;
+export type SignOutRequest = z.infer<typeof signOutRequest>;
+export type HistoryRequest = z.infer<typeof historyRequest>;
+export type HistoryReply = z.infer<typeof historyReply>;
+export type LeaseRequest = z.infer<typeof leaseRequest>;
+export type LeaseReply = z.infer<typeof leaseReply>;
 export type StatusReply = z.infer<typeof statusReply>;
 export type Ended = z.infer<typeof ended>;

@@ -5,9 +5,11 @@ export interface DeviceCounts {
   starts: { new: number; takeover: number; resumed: number };
   /** Starts that had to wait, as two devices took a key from each other again and again. */
   pingPongs: number;
+  /** Sessions ended because they were in use twice. */
+  copies: number;
   batches: BatchCounts;
 }
 
 export function createDeviceCounts(): DeviceCounts {
-  return { starts: { new: 0, takeover: 0, resumed: 0 }, pingPongs: 0, batches: createBatchCounts() };
+  return { starts: { new: 0, takeover: 0, resumed: 0 }, pingPongs: 0, copies: 0, batches: createBatchCounts() };
 }

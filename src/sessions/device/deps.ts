@@ -13,6 +13,8 @@ export interface DeviceSessions {
   heartbeatSeconds: number;
   /** Called with the code of each refused start. */
   countRefusal?(code: string): void;
+  /** Called when a start has ended a session that was in use twice. */
+  countCopy?(): void;
   /** Counts calls with a key that does not exist. */
   unknownKeys?: Limit;
   /** How many sessions of a key may end in a minute before the next start waits; 0 or undefined: no limit. */

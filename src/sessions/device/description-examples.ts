@@ -11,6 +11,12 @@ const officePc = { name: "Office PC", platform: "windows", app_version: "2.1.0" 
 /** The office PC's call, after the laptop's start. */
 export const mine = { session_id: OFFICE_PC };
 
+/** The same, with proof that it is the only one. */
+export const proven = {
+  ...mine,
+  proof: { instance: "mK3vQ0xZr8dW1yTn", number: 14, beat_id: "Jw5cL7bXe2uHq9Fs" },
+};
+
 export const holder = {
   started_at: "2026-03-02T09:15:00.120Z",
   last_heartbeat: "2026-03-02T09:15:27.481Z",
@@ -77,8 +83,38 @@ const seen = { ...holder, expires_at: "2026-03-02T09:16:27.481Z" };
 
 export const statusReplies = {
   nobody: { active: false },
+  nobody_by_a_lease: { active: false, leased_until: "2026-03-03T09:16:02.113Z" },
   another_device: { active: true, session: { session_id: "c2a7f0de…", is_current: false, ...seen } },
   this_device: { active: true, session: { session_id: LAPTOP, is_current: true, ...seen } },
+};
+
+export const leaseRequest = { session_id: OFFICE_PC, hours: 24 };
+
+export const leaseReply = {
+  lease: `${Buffer.from(
+    JSON.stringify({
+      v: 1,
+      kid: "21fe31dfa154a261",
+      lease_id: "0c2f6a0e-6f5e-4f57-8a55-0f0f8a3c7b52",
+      key: "kb_7Jx2m…",
+      generation: 1772442931007000,
+      device: officePc,
+      issued_at: "2026-03-02T09:16:02.113Z",
+      until: "2026-03-03T09:16:02.113Z",
+    }),
+  ).toString("base64url")}.${"A".repeat(86)}`,
+  until: "2026-03-03T09:16:02.113Z",
+  issued_at: "2026-03-02T09:16:02.113Z",
+  server_time: "2026-03-02T09:16:02.113Z",
+};
+
+export const signOut = { access_key: ACCESS_KEY, expected_generation: holder.generation };
+
+export const history = {
+  endings: [
+    { day: "2026-03-02", reason: "replaced" },
+    { day: "2026-02-27", reason: "ended" },
+  ],
 };
 
 export const stream = z.string().meta({ description: "Server-sent events; the data of each is one line of JSON." });
@@ -94,4 +130,5 @@ export const streams = {
   taken_over: `event: live\ndata: ${JSON.stringify(beat)}\n\n:\n\nevent: replaced\ndata: ${JSON.stringify(replacedEvent)}\n\n`,
 };
 
-export const challenge = "q1yWqmR0X2pYb1l5YVZ2cWdqTHNvR0p6Q0FqT0xXbVk";
+export const challenge =
+  "5b1f0c7e3a524a4e9c1d0f6d2f6f8a110000019cadd3a1c99f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

@@ -1,5 +1,5 @@
 /** The part of device sessions in the OpenAPI document. */
-import type { ErrorDescription, Errors, Part } from "../../http/openapi/part.ts";
+import { type ErrorDescription, type Errors, type Part, queryOf } from "../../http/openapi/part.ts";
 import {
   challenged,
   device,
@@ -9,24 +9,30 @@ import {
   heartbeatReply,
   heartbeatRequest,
   holder,
+  keyInUse,
+  leaseUnavailable,
+  notedBody,
   previousSession,
+  proof,
   refusedByHolder,
   replacedBody,
-  revokedBody,
   startReply,
   startRequest,
   statusReply,
   statusRequest,
+  watchQuery,
 } from "./contract.ts";
 import * as example from "./description-examples.ts";
 import { ENDING_CODES, ENDING_REASONS, ENDINGS, type EndingReason } from "./endings.ts";
+import { leaseDescriptions, leaseSchemas } from "./lease-description.ts";
+import { ownerDescriptions, ownerSchemas } from "./owner-description.ts";
 
 function endingErrors() {
   const bodies = {
     takeover: { schema: replacedBody, example: example.replaced },
-    operator: { schema: revokedBody, example: { ...example.ended, reason: "Please call us about your order" } },
+    operator: { schema: notedBody, example: { ...example.ended, reason: "Please call us about your order" } },
     timeout: { schema: endedBody, example: example.ended },
-    device: { schema: endedBody, example: example.ended },
+    device: { schema: notedBody, example: { ...example.ended, reason: "Signed out by the owner of the key" } },
     copy: { schema: endedBody, example: example.ended },
   };
   return Object.fromEntries(
@@ -46,9 +52,9 @@ export const deviceErrors = {
     message: "Session not found or expired",
   },
   key_in_use: {
-    when: 'another session of the key is live, and `on_conflict` was `"refuse"`.',
+    when: 'another session of the key is live, and `on_conflict` was `"refuse"`; or another device has a lease of it, until `leased_until`.',
     message: "Another device is using this access key",
-    data: { schema: refusedByHolder, example: { holder: example.holder } },
+    data: { schema: keyInUse, example: { holder: example.holder } },
   },
   holder_changed: {
     when: "the live holder has another generation than `expected_generation`.",
@@ -68,6 +74,11 @@ export const deviceErrors = {
     when: "the session's client sends proof with every beat, and this call has none. It keeps nothing alive.",
     message: "This session takes only heartbeats with proof",
   },
+  lease_unavailable: {
+    when: "the service gives no leases, or not for so long (`hours_max`; 0: none), or the key expires.",
+    message: "No lease can be had",
+    data: { schema: leaseUnavailable, example: { hours_max: 72 } },
+  },
   ...endingErrors(),
 } satisfies Errors;
 
@@ -84,6 +95,7 @@ export const devicePart: Part = {
   },
   schemas: {
     Device: device,
+    Proof: proof,
     Holder: holder,
     PreviousSession: previousSession,
     StartRequest: startRequest,
@@ -94,6 +106,8 @@ export const devicePart: Part = {
     EndReply: endReply,
     StatusRequest: statusRequest,
     StatusReply: statusReply,
+    ...leaseSchemas,
+    ...ownerSchemas,
   },
   routes: [
     {
@@ -119,6 +133,9 @@ export const devicePart: Part = {
         "key_in_use",
         "holder_changed",
         "session_id_used",
+        "proof_challenge",
+        "proof_required",
+        "session_cloned",
         "rate_limited",
       ],
     },
@@ -129,7 +146,9 @@ export const devicePart: Part = {
       access: "anybody",
       summary: "Keep a live session live",
       description: "Send the next after `heartbeat_in` seconds. It never creates, revives or moves a session.",
-      body: { content: [{ schema: heartbeatRequest, examples: { heartbeat: example.mine } }] },
+      body: {
+        content: [{ schema: heartbeatRequest, examples: { heartbeat: example.mine, with_proof: example.proven } }],
+      },
       answers: [
         {
           status: 200,
@@ -137,7 +156,7 @@ export const devicePart: Part = {
           content: [{ schema: heartbeatReply, examples: { live: example.beat } }],
         },
       ],
-      errors: ["session_not_found", ...ENDING_CODES],
+      errors: ["session_not_found", "proof_challenge", "proof_required", ...ENDING_CODES],
     },
     {
       method: "post",
@@ -180,6 +199,12 @@ export const devicePart: Part = {
       summary: "Be told within milliseconds how the session ends",
       description:
         "Server-sent events: first `live`, then comments every 15 seconds, then one final event after which the server closes. A stream that ends without a final event says nothing: open it again. Watching is no heartbeat.",
+      parameters: queryOf(watchQuery, {
+        proof: {
+          description:
+            "`true`: the caller's heartbeats have proof, so it is told of a copy as `cloned`, else as `revoked`.",
+        },
+      }),
       answers: [
         {
           status: 200,
@@ -194,5 +219,7 @@ export const devicePart: Part = {
       ],
       errors: ["unauthorized", "session_not_found", ...ENDING_CODES],
     },
+    ...leaseDescriptions,
+    ...ownerDescriptions,
   ],
 };

@@ -6,7 +6,11 @@ export const ENDINGS = {
     when: "another device has started a session of the key. Final.",
   },
   expired: { by: "timeout", message: "The session has expired", when: "no heartbeat came within the timeout. Final." },
-  ended: { by: "device", message: "The session has ended", when: "the session was ended by its device. Final." },
+  ended: {
+    by: "device",
+    message: "The session has ended",
+    when: "the session was ended by its device, or by the owner of the key, which `reason` then says. Final.",
+  },
   revoked: {
     by: "operator",
     message: "The session was ended by the operator",

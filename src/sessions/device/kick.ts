@@ -3,8 +3,8 @@ import type { Database } from "../../database/database.ts";
 import { kickSessionRow } from "./sql.ts";
 
 /**
- * Ends a key's live session as `revoked`, or only that generation of it, and tells its device the note. The key stays
- * good: the device may start again. Returns whether this call ended one.
+ * Ends a key's live session as `revoked`, or only that generation of it, and tells its device the note; and its lease, if
+ * it has one. The key stays good: the device may start again. Returns whether this call ended any of them.
  */
 export async function kickSession(
   database: Database,

@@ -8,6 +8,9 @@ import { openCounters } from "./counters.ts";
 import { createDeviceCounts } from "./counts.ts";
 import { deviceErrors, devicePart } from "./description.ts";
 import { createHeartbeats, createPingPongReport, lookForEndings } from "./index.ts";
+import { keyPageRoutes } from "./key-page/routes.ts";
+import { leaseRoutes } from "./lease-routes.ts";
+import { ownerRoutes } from "./owner-routes.ts";
 import { deviceRoutes, heartbeatRoute } from "./routes.ts";
 import { describeSessions, readPopulation } from "./samples.ts";
 import { type DeviceSettings, deviceSettings } from "./settings.ts";
@@ -53,8 +56,9 @@ export const device = {
           database,
           hashKey,
           heartbeatSeconds,
-          heartbeats: createHeartbeats(database, counted.batches),
+          heartbeats: createHeartbeats(database, counted),
           countRefusal: counters.countRefusal,
+          countCopy: () => counted.copies++,
           unknownKeys: serving.createLimit({
             name: "unknown-key",
             perMinute: settings.unknownKeysPerMinute,
@@ -68,6 +72,19 @@ export const device = {
           readAddress,
         };
         app.route("/api/session", deviceRoutes(sessions));
+        const { signingKeys } = serving;
+        const { offlineHoursMax } = settings;
+        app.route("/api/session/lease", leaseRoutes({ ...sessions, offlineHoursMax, signingKeys }));
+        if (offlineHoursMax > 0 && signingKeys.length === 0) {
+          log.warn(
+            { OFFLINE_HOURS_MAX: offlineHoursMax },
+            "no leases are given: they are signed, and there is no SIGNING_KEY",
+          );
+        }
+        if (settings.keyPage) {
+          app.route("/api/session", ownerRoutes(sessions));
+          app.route("/", keyPageRoutes());
+        }
         return {
           heartbeat: heartbeatRoute(sessions),
           mountAdmin: (admin, { findEnded }) =>

@@ -4,7 +4,7 @@ import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
 import type { Device, EndingReason } from "./contract.ts";
-import { liveSessions } from "./live-sql.ts";
+import { liveLeases, liveSessions } from "./live-sql.ts";
 
 export interface SessionFilter extends KeyFilter {
   device?: string | undefined;
@@ -94,7 +94,7 @@ export interface FoundSessionRow {
   device: Device | null;
 }
 
-/** At most `limit` live sessions whose id begins so. */
+/** At most `limit` live sessions whose id begins so, and such whose lease still holds. */
 export async function selectMeantSessions(
   database: Database,
   prefix: string,
@@ -104,6 +104,11 @@ export async function selectMeantSessions(
     (sql) => sql<FoundSessionRow[]>`
       SELECT key_id, access_key, session_id, generation, started_at, device FROM ${liveSessions(sql)} s
       WHERE starts_with(session_id, ${prefix})
+      UNION ALL
+      SELECT l.key_id, k.key_prefix || '…', l.session_id, l.generation, l.issued_at, l.device
+      FROM ${liveLeases(sql)} l JOIN keys k ON k.id = l.key_id
+      WHERE starts_with(l.session_id, ${prefix})
+        AND NOT EXISTS (SELECT FROM ${liveSessions(sql)} s WHERE s.session_id = l.session_id)
       ORDER BY key_id LIMIT ${limit}`,
   );
 }

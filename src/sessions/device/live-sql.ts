@@ -5,6 +5,10 @@ import type { PageRange } from "../../database/page-ranges.ts";
 export const liveSessions = (sql: Sql) => sql`
   (SELECT * FROM active_sessions WHERE last_heartbeat > (SELECT session_cutoff(clock_timestamp())))`;
 
+/** The leases that hold, as a table for FROM. */
+export const liveLeases = (sql: Sql) => sql`
+  (SELECT * FROM leases WHERE until > (SELECT clock_timestamp()))`;
+
 export interface SessionCounts {
   at: Date;
   live: number;

@@ -29,6 +29,8 @@ interface Waiter<T> {
 export function createBatches<T>(rules: {
   /** Sends one batch of distinct ids; returns the outcome of each. */
   send(ids: string[]): Promise<(id: string) => T>;
+  /** What a batch may have only once: of ids for which it is the same, the second goes with the next batch. */
+  subjectOf?(id: string): string;
   counts?: BatchCounts | undefined;
 }): (id: string, since?: number) => Promise<T> {
   let next = new Map<string, Waiter<T>[]>();
@@ -94,14 +96,22 @@ export function createBatches<T>(rules: {
   };
 
   const takeBatch = () => {
-    if (next.size <= BATCH_SIZE_MAX) {
+    if (next.size <= BATCH_SIZE_MAX && !rules.subjectOf) {
       const all = next;
       next = new Map();
       return all;
     }
-    const first = new Map([...next].slice(0, BATCH_SIZE_MAX));
-    for (const id of first.keys()) next.delete(id);
-    return first;
+    const batch = new Map<string, Waiter<T>[]>();
+    const subjects = new Set<string>();
+    for (const [id, waiters] of next) {
+      if (batch.size === BATCH_SIZE_MAX) break;
+      const subject = rules.subjectOf?.(id) ?? id;
+      if (subjects.has(subject)) continue;
+      subjects.add(subject);
+      batch.set(id, waiters);
+      next.delete(id);
+    }
+    return batch;
   };
 
   /** Includes the batch under way, which may take as long again: its outcome is then unknown to the callers. */

@@ -1,6 +1,5 @@
 /** /api/session/…: parse, call the verb, reply. */
 import { Hono } from "hono";
-import { AppError } from "../../errors.ts";
 import type { Endings } from "../../events/endings.ts";
 import type { EventStreams } from "../../events/sse.ts";
 import { errorBody } from "../../http/answer.ts";
@@ -8,6 +7,7 @@ import { readBearer, unauthorized } from "../../http/bearer.ts";
 import type { ReadAddress } from "../../http/client-address.ts";
 import type { DirectPost } from "../../http/direct.ts";
 import { parseJson, readJson } from "../../http/json-body.ts";
+import { readQuery } from "../../http/read-query.ts";
 import type { HttpEnv } from "../../http/request-id.ts";
 import {
   endRequest,
@@ -17,13 +17,14 @@ import {
   sessionId,
   startRequest,
   statusRequest,
+  watchQuery,
 } from "./contract.ts";
 import type { DeviceCounts } from "./counts.ts";
 import type { DeviceSessions } from "./deps.ts";
 import { endSession } from "./end.ts";
-import type { Ending } from "./ending.ts";
-import { ENDINGS } from "./endings.ts";
+import { type Ending, tellEnding } from "./ending.ts";
 import { beatSession } from "./heartbeat.ts";
+import { notLive } from "./refusal.ts";
 import { startSession } from "./start.ts";
 import { readStatus } from "./status.ts";
 import { watchSession } from "./watch.ts";
@@ -76,10 +77,11 @@ export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
       throw unauthorized(c, "keybeat session", "Please send the session id, as Authorization: Bearer <session_id>");
     }
     const id = sessionId.safeParse(bearer);
-    if (!id.success) throw notLive("unknown");
+    const withProof = readQuery(c, watchQuery).proof === "true";
+    if (!id.success) throw notLive("unknown", withProof);
 
     const outcome = await watchSession(service, id.data);
-    if (!outcome.live) throw notLive(outcome.ending);
+    if (!outcome.live) throw notLive(outcome.ending, withProof);
     if (c.req.method === "HEAD") {
       outcome.stop();
       return c.body(null);
@@ -89,7 +91,10 @@ export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
       const stream = service.streams.open(outcome.stop, { "X-Request-Id": requestId }, `session ${id.data}`);
       stream.send("live", outcome.reply);
       // The same words as the 410 that a heartbeat would get.
-      void outcome.ended.then((ending) => stream.finish(ending.reason, errorBody(notLive(ending), requestId)));
+      void outcome.ended.then((ended) => {
+        const { reason } = tellEnding(ended, withProof);
+        stream.finish(reason, errorBody(notLive(ended, withProof), requestId));
+      });
       return stream.response;
     } catch (error) {
       outcome.stop();
@@ -100,13 +105,8 @@ export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
   return routes;
 }
 
-async function keepAlive(service: DeviceSessions, { session_id }: HeartbeatRequest): Promise<HeartbeatReply> {
-  const outcome = await beatSession(service, session_id);
+async function keepAlive(service: DeviceSessions, { session_id, proof }: HeartbeatRequest): Promise<HeartbeatReply> {
+  const outcome = await beatSession(service, session_id, proof);
   if (outcome.live) return outcome.reply;
-  throw notLive(outcome.ending);
-}
-
-function notLive(ending: Ending | "unknown"): AppError {
-  if (ending === "unknown") return new AppError("session_not_found", "Session not found or expired");
-  return new AppError(`session_${ending.reason}`, ENDINGS[ending.reason].message, ending.data);
+  throw notLive(outcome.ending, proof !== undefined);
 }

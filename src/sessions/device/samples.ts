@@ -4,13 +4,14 @@ import { STATUS } from "../../errors.ts";
 import type { AnswerCode, RouteCounts } from "../../metrics/counts.ts";
 import { counter, gauge, histogram, type Samples, shed } from "../../metrics/samples.ts";
 import type { DeviceCounts } from "./counts.ts";
+import { countLeases } from "./lease-sql.ts";
 import { countSessions } from "./live-sql.ts";
 
 const HEARTBEAT = "/api/session/heartbeat";
 const START = "/api/session/start";
 
 /** What this process has counted; `routes` are those of all kinds. */
-export function describeSessions({ starts, pingPongs, batches }: DeviceCounts, routes: RouteCounts[]): Samples {
+export function describeSessions({ starts, pingPongs, copies, batches }: DeviceCounts, routes: RouteCounts[]): Samples {
   const codesOf = (path: string) =>
     routes
       .filter(({ route }) => route === path)
@@ -26,6 +27,11 @@ export function describeSessions({ starts, pingPongs, batches }: DeviceCounts, r
       "keybeat_takeover_ping_pongs_total",
       "Starts told to wait, as two devices took a key from each other again and again",
       [[{}, pingPongs]],
+    ),
+    counter(
+      "keybeat_session_copies_total",
+      "Sessions ended because two processes proved that they use one session id",
+      [[{}, copies]],
     ),
     counter(
       "keybeat_start_refusals_total",
@@ -47,11 +53,13 @@ export function describeSessions({ starts, pingPongs, batches }: DeviceCounts, r
 /** What the database says of the installation. */
 export async function readPopulation(database: Database): Promise<Samples> {
   const { live, silent, overdue_seconds } = await countSessions(database.background);
+  const leases = await countLeases(database);
   return [
     gauge("keybeat_live_sessions", "Live sessions of the installation", "max", [[{}, live]]),
     gauge("keybeat_silent_sessions", "Expired, waiting for the cleanup", "max", [[{}, silent]]),
     gauge("keybeat_silent_overdue_seconds", "How long the first expired session has waited for the cleanup", "max", [
       [{}, overdue_seconds],
     ]),
+    gauge("keybeat_leases", "Keys that a device holds to work offline", "max", [[{}, leases]]),
   ];
 }

@@ -6,10 +6,10 @@
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
-import type { Device, EndingReason } from "./contract.ts";
+import type { Device, EndingReason, Proof } from "./contract.ts";
 
 /** A session as people may see it: the id masked, timestamps as the database's JSON writes them. */
-interface HolderJson {
+export interface HolderJson {
   session_id: string;
   generation: number;
   started_at: string;
@@ -17,7 +17,7 @@ interface HolderJson {
   device: Device | null;
 }
 
-export type StartOutcome =
+type StartOutcome =
   | "started"
   | "resumed"
   | "invalid_key"
@@ -26,6 +26,9 @@ export type StartOutcome =
   | "key_in_use"
   | "holder_changed"
   | "session_id_used"
+  | "proof_required"
+  | "proof_challenge"
+  | "session_cloned"
   | "rate_limited";
 
 interface StartRow {
@@ -35,6 +38,13 @@ interface StartRow {
   at: Date;
   timeout_seconds: number;
   holder: HolderJson | null;
+  /** Of a live session: before `at` if this start is the session's last beat, sent again. */
+  heard_at: Date;
+  expires_at: Date;
+  /** Of proof_challenge. */
+  challenge: string | null;
+  /** Of key_in_use, by a lease. */
+  leased_until: Date | null;
   /** Of rate_limited. */
   wait_seconds: number | null;
   /** How often this device and the holder took the key from each other lately. */
@@ -52,20 +62,22 @@ export async function startSessionRow(
     refuse: boolean;
     expectedGeneration: number | undefined;
     startsMax: number;
+    proof: Proof | undefined;
+    leaseId: string | undefined;
   },
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<StartRow[]>`
-      SELECT * FROM start_session(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
+      SELECT * FROM start_device_session(caller_waits(${waits}, ${start.hash}::bytea), ${start.maskedKey}, ${start.sessionId},
         ${start.device ? sql.json(start.device) : null}, ${start.refuse}, ${start.expectedGeneration ?? null},
-        ${start.startsMax})`,
+        ${start.startsMax}, ${start.proof ? sql.json(start.proof) : null}, ${start.leaseId ?? null})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
     Buffer.from(start.hash).toString("base64"),
   );
   return row as StartRow;
 }
 
-interface BeatRow {
+export interface BeatRow {
   beat_at: Date;
   timeout_seconds: number;
   /** "id generation,id generation,…" */
@@ -83,6 +95,41 @@ export async function beatSessionRows(database: Database, sessionIds: string[]):
   return row as BeatRow;
 }
 
+/** A beat with proof that was not accepted: of a live session, on which it has changed nothing. */
+export type OtherBeat = { session_id: string } & (
+  | { verdict: "again"; generation: number; heard_at: string; expires_at: string }
+  | { verdict: "unproven"; challenge: string }
+  | { verdict: "copy" }
+);
+
+/**
+ * As beatSessionRows, for beats with proof of different sessions: what changes nothing that was ever promised, and says of
+ * the other live ones what they are. The values must match the contract.
+ */
+export async function beatWithProof(
+  database: Database,
+  beats: Array<{ sessionId: string; proof: Proof }>,
+): Promise<BeatRow & { others: OtherBeat[] | null }> {
+  const joined = (value: (beat: { sessionId: string; proof: Proof }) => string | number) => beats.map(value).join(",");
+  const [row] = await database.heartbeats.query(
+    (sql) => sql<Array<BeatRow & { others: OtherBeat[] | null }>>`
+      SELECT * FROM beat_with_proof(${joined((beat) => beat.sessionId)}, ${joined(({ proof }) => proof.instance)},
+        ${joined(({ proof }) => proof.number)}, ${joined(({ proof }) => proof.beat_id)},
+        ${joined(({ proof }) => proof.answer ?? "")})`,
+  );
+  return row as BeatRow & { others: OtherBeat[] | null };
+}
+
+/** Ends that session as cloned if the beat still proves that it is in use twice; tells whether this call did. */
+export async function endCopy(database: Database, sessionId: string, proof: Proof): Promise<boolean> {
+  const [row] = await database.requests.query(
+    (sql, waits) => sql<Array<{ cloned: boolean }>>`
+      SELECT end_copy(caller_waits(${waits}, ${sessionId}::text), ${proof.instance}, ${proof.number}, ${proof.beat_id},
+        ${proof.answer ?? null}) AS cloned`,
+  );
+  return row?.cloned === true;
+}
+
 export interface LookRow {
   session_id: string;
   /** "locked": silent too long, but it cannot be made final just now, so nobody may be told. */
@@ -94,6 +141,8 @@ export interface LookRow {
   generation: number | null;
   /** What the operator who ended it says. */
   note: string | null;
+  /** Of a live one: whether it takes only calls with proof. */
+  proven: boolean | null;
   /** The database's clock. */
   at: Date;
 }
@@ -110,7 +159,7 @@ export async function lookAtSessions(
 ): Promise<LookRow[]> {
   return lane.query(
     (sql) =>
-      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM settle_sessions(${sessionIds.join(",")}, ${withLive})`,
+      sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM look_at_sessions(${sessionIds.join(",")}, ${withLive})`,
   );
 }
 
@@ -132,6 +181,8 @@ interface StatusRow {
   last_heartbeat: Date;
   expires_at: Date;
   device: Device | null;
+  /** Until when a lease keeps the key from others. */
+  leased_until: Date | null;
 }
 
 /** The session that stands with a key; undefined: there is no such key. Its id is whole only for the caller who sent it, and masked before it leaves the database. */
@@ -144,8 +195,11 @@ export async function selectStatus(
     (sql) => sql<StatusRow[]>`
       SELECT s.last_heartbeat > session_cutoff(clock_timestamp()) AS live, s.session_id = ${sessionId ?? ""} AS is_current,
              CASE WHEN s.session_id = ${sessionId ?? ""} THEN s.session_id ELSE mask_session_id(s.session_id) END AS session_id,
-             s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
-      FROM keys k LEFT JOIN active_sessions s ON s.key_id = k.id
+             s.generation, s.started_at, s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device,
+             l.until AS leased_until
+      FROM keys k
+      LEFT JOIN active_sessions s ON s.key_id = k.id
+      LEFT JOIN leases l ON l.key_id = k.id AND l.until > clock_timestamp()
       WHERE k.key_hash = ${hash}`,
   );
   return row;
@@ -159,7 +213,7 @@ export async function lookAtSessionOfKey(
   const [row] = await database.requests.query(
     (sql) => sql<Array<{ outcome: LookRow["outcome"] }>>`
       SELECT looked.outcome
-      FROM keys k JOIN active_sessions s ON s.key_id = k.id, LATERAL settle_sessions(s.session_id, true) looked
+      FROM keys k JOIN active_sessions s ON s.key_id = k.id, LATERAL look_at_sessions(s.session_id, true) looked
       WHERE k.key_hash = ${hash}`,
   );
   return row?.outcome;
@@ -207,7 +261,7 @@ export async function maintainHistory(
 
 /**
  * Ends the session of that key, or only that generation of it, as revoked if it is still live, and tells its device the
- * note; one that started since stays. What it did is in the audit log.
+ * note; and its lease. One that started since stays. What it did is in the audit log. Returns whether anything ended.
  */
 export async function kickSessionRow(
   database: Database,
@@ -215,11 +269,12 @@ export async function kickSessionRow(
   by: Operator,
 ): Promise<boolean> {
   const [row] = await database.operators.query(
-    (sql, waits) => sql<Array<{ revoked: boolean }>>`
-      SELECT done.revoked, CASE WHEN done.revoked THEN
+    (sql, waits) => sql<Array<{ freed: boolean }>>`
+      SELECT done.revoked OR done.lease_freed AS freed, CASE WHEN done.revoked OR done.lease_freed THEN
         record_audit(${by.who}, ${by.from}, 'session_kicked', ${kick.keyId},
-                     jsonb_build_object('reason', ${kick.note}::text)) END AS entry
-      FROM kick_session(caller_waits(${waits}, ${kick.keyId}::bigint), ${kick.generation}, ${kick.note}) done`,
+                     jsonb_build_object('reason', ${kick.note}::text)
+                     || CASE WHEN done.lease_freed THEN '{"lease_freed": true}'::jsonb ELSE '{}' END) END AS entry
+      FROM free_key(caller_waits(${waits}, ${kick.keyId}::bigint), ${kick.generation}, ${kick.note}) done`,
   );
-  return row?.revoked === true;
+  return row?.freed === true;
 }

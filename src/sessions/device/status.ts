@@ -28,9 +28,11 @@ export async function readStatus(
   }
   // Counted, but neither reported nor awaited, so that the answer is that of an existing idle key.
   if (row === undefined) service.unknownKeys?.count(address).catch(() => {});
-  if (!row?.live) return { active: false };
+  const leased = row?.leased_until ? { leased_until: row.leased_until.toISOString() } : {};
+  if (!row?.live) return { active: false, ...leased };
   return {
     active: true,
+    ...leased,
     session: {
       session_id: row.session_id,
       is_current: row.is_current,

@@ -21,6 +21,20 @@ describe("natural batching", () => {
     expect(sizes).toEqual([["a"], ["b", "c", "d"]]);
   });
 
+  it("of ids with one subject the second goes with the next batch, in the order in which they came", async () => {
+    const sizes: string[][] = [];
+    const ask = createBatches({
+      send: async (ids: string[]) => {
+        sizes.push(ids);
+        return (id) => `${id}!`;
+      },
+      subjectOf: (id) => id.slice(0, 1),
+    });
+    const asked = ["a1", "a2", "b1", "a1", "a3", "b2"];
+    expect(await Promise.all(asked.map((id) => ask(id)))).toEqual(asked.map((id) => `${id}!`));
+    expect(sizes).toEqual([["a1", "b1"], ["a2", "b2"], ["a3"]]);
+  });
+
   it("whoever has waited elsewhere before is turned away that much earlier", async () => {
     const ask = gather(async () => {
       await sleep(1_000);

@@ -23,3 +23,27 @@ export function askToKick(item: Live, done: () => void): void {
     },
   });
 }
+
+/** Ends the lease by which a device holds a key offline. */
+export function askToFree(key: Pick<Live, "key_id" | "generation" | "label" | "access_key">, done: () => void): void {
+  const who = el(
+    "p",
+    {},
+    "Ends the lease of ",
+    el("strong", {}, key.label || key.access_key),
+    ", so that others can start. ",
+  );
+  who.append("Its device is offline and is not told: it may work on until the lease would have ended.");
+  ask({
+    title: "End this lease?",
+    content: [who],
+    confirm: "End lease",
+    danger: true,
+    done,
+    async run() {
+      const { success } = await kick({ key_id: key.key_id, generation: key.generation }, "");
+      say(success ? "The key is free" : "That lease was over already");
+      return undefined;
+    },
+  });
+}

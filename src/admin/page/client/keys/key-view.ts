@@ -1,6 +1,6 @@
 /** One key: what it is, what can be done to it, and who used it when. */
 import { type HistoryItem, readHistory } from "../device/api.ts";
-import { askToKick } from "../device/kick-dialog.ts";
+import { askToFree, askToKick } from "../device/kick-dialog.ts";
 import { drawTimeline } from "../device/timeline.ts";
 import { actionButton, renewActions } from "../parts/action-row.ts";
 import { type Child, el } from "../parts/element.ts";
@@ -74,6 +74,9 @@ export function createKeyView(id: number): View {
     renewActions(actions, [
       actionButton("Change", () => askToChange(key, again)),
       live && actionButton("Kick", () => askToKick({ ...key, key_id: key.id, device: live.device }, again), "danger"),
+      !live &&
+        key.leased_until &&
+        actionButton("End lease", () => askToFree({ ...key, key_id: key.id }, again), "danger"),
       key.revoked_at === null
         ? actionButton("Revoke", () => askToRevoke(key, again), "danger")
         : actionButton("Restore", () => askToRestore(key, again)),
@@ -110,6 +113,7 @@ function tellFacts(key: KeyItem): HTMLElement[] {
     ["Used now by", key.live ? showDevice(key.live.device) : "nobody"],
     ["Generation", String(key.generation)],
   ];
+  if (key.leased_until !== null) facts.push(["Held offline until", dateTime(key.leased_until)]);
   if (key.revoked_at !== null) facts.push(["Revoked", dateTime(key.revoked_at)]);
   return facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
 }
