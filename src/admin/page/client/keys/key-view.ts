@@ -74,9 +74,9 @@ export function createKeyView(id: number): View {
     renewActions(actions, [
       actionButton("Change", () => askToChange(key, again)),
       live && actionButton("Kick", () => askToKick({ ...key, key_id: key.id, device: live.device }, again), "danger"),
-      !live &&
-        key.leased_until &&
-        actionButton("End lease", () => askToFree({ ...key, key_id: key.id }, again), "danger"),
+      !live && key.leased_until !== null
+        ? actionButton("End lease", () => askToFree({ ...key, key_id: key.id }, again), "danger")
+        : null,
       key.revoked_at === null
         ? actionButton("Revoke", () => askToRevoke(key, again), "danger")
         : actionButton("Restore", () => askToRestore(key, again)),
