@@ -277,7 +277,7 @@ describe("of a lease operators", () => {
     const [{ n }] = (await db.sql`SELECT count(*)::int AS n FROM leases WHERE until > clock_timestamp()`) as unknown as [
       { n: number },
     ];
-    expect(gauge?.values).toEqual([[{}, n]]);
+    expect(gauge?.values).toEqual([{ labels: {}, value: n }]);
     expect(await kickByPrefix(db.database, session_id.slice(0, 12))).toBe("kicked");
     expect(await kickByPrefix(db.database, session_id.slice(0, 12))).toBe("unknown");
     expect(await readKey(id)).toMatchObject({ leased_until: null });
