@@ -273,11 +273,14 @@ describe("of a lease operators", () => {
   it("see until when it holds the key, and end it by the id of the session that took it", async () => {
     const { key, id, session_id, until } = await leased();
     expect(await readKey(id)).toMatchObject({ live: null, leased_until: until });
-    const gauge = (await readPopulation(db.database)).find(({ name }) => name === "keybeat_leases");
-    const [{ n }] = (await db.sql`SELECT count(*)::int AS n FROM leases WHERE until > clock_timestamp()`) as unknown as [
-      { n: number },
-    ];
-    expect(gauge?.values).toEqual([{ labels: {}, value: n }]);
+    const gauge = (await readPopulation(db.database)).find(
+      (sample) => "name" in sample && sample.name === "keybeat_leases",
+    );
+    const [{ n }] =
+      (await db.sql`SELECT count(*)::int AS n FROM leases WHERE until > clock_timestamp()`) as unknown as [
+        { n: number },
+      ];
+    expect(gauge).toMatchObject({ values: [{ labels: {}, value: n }] });
     expect(await kickByPrefix(db.database, session_id.slice(0, 12))).toBe("kicked");
     expect(await kickByPrefix(db.database, session_id.slice(0, 12))).toBe("unknown");
     expect(await readKey(id)).toMatchObject({ leased_until: null });
