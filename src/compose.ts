@@ -38,7 +38,7 @@ export function compose(
   config: Pick<Config, FromConfig | "trustProxy" | "connectionsMax" | "userTokens" | "signingKeys">,
   answering: Answering,
 ): Composition {
-  const { database, url, hashKey, log } = answering;
+  const { database, url, hashKey, counts, log } = answering;
   const streams = createEventStreams(Math.ceil(boundConnections(config.connectionsMax) * STREAMS_SHARE));
   const listener = openListener(url, log);
   const report = createLimitReport(database, log);
@@ -54,7 +54,7 @@ export function compose(
   const { app, kinds } = createApp({
     ...answering,
     serving,
-    signing: config.signingKeys.length > 0 ? createSigning(config.signingKeys) : undefined,
+    signing: config.signingKeys.length > 0 ? createSigning(config.signingKeys, counts.signing) : undefined,
     version: readVersion(),
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,

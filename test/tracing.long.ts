@@ -109,14 +109,14 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
         "http.response.status_code": 200,
       },
     });
-    const call = await spanOf(receiver, "SELECT start_session");
+    const call = await spanOf(receiver, "SELECT start_device_session");
     expect(call).toMatchObject({
       kind: CLIENT,
       traceId: start.traceId,
       parentSpanId: start.spanId,
       attributes: {
         "db.system.name": "postgresql",
-        "db.query.text": "SELECT * FROM start_session(caller_waits($1, $2::bytea), $3, $4, $5, $6, $7, $8)",
+        "db.query.text": "SELECT * FROM start_device_session(caller_waits($1, $2::bytea), $3, $4, $5, $6, $7, $8, $9)",
       },
     });
     const beat = await spanOf(receiver, "POST /api/session/heartbeat");

@@ -327,8 +327,8 @@ BEGIN
     PERFORM record_ending(present, 'replaced', at, start_device_session_at_once.generation, with_device);
     UPDATE active_sessions s
     SET access_key = masked_key, session_id = id, generation = start_device_session_at_once.generation,
-        started_at = at, last_heartbeat = at, device = with_device,
-        proof_instance = instance, proof_number = number, proof_beat = beat, proof_displaced = NULL
+        proof_instance = instance, proof_number = number, proof_beat = beat, proof_displaced = NULL,
+        started_at = at, last_heartbeat = at, device = with_device
     WHERE s.key_id = owner.id;
   END IF;
   outcome := 'started';
@@ -342,9 +342,9 @@ $$;
 -- beaten: "id generation,id generation,…" of the live ones, now beaten at beat_at. look_at_sessions tells what became of
 -- the others.
 --
--- It creates and revives nothing: it only advances last_heartbeat of rows that are live once locked, and without proof
--- (beat_with_proof has the others). It waits for no
--- row and touches only the sessions, so trouble with the history never affects a healthy session.
+-- It creates and revives nothing: it only advances last_heartbeat of rows that are live once locked, and none with proof
+-- (see beat_with_proof). It waits for no row and touches only the sessions, so trouble with the history never affects a
+-- healthy session.
 CREATE OR REPLACE FUNCTION beat_sessions(
   session_ids text, OUT beat_at timestamptz, OUT timeout_seconds integer, OUT beaten text
 )

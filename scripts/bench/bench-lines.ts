@@ -6,11 +6,12 @@ export interface Line {
   connections: number;
   does:
     | { server: "bare" | "hono"; processes: number }
-    | { server: "keybeat"; processes: number; request: LoadJob["request"] }
+    | { server: "keybeat"; processes: number; request: LoadJob["request"]; signed?: true }
     | { server: "pgbench"; statement: "update" | "start" };
   /** The names of the lines that this one is divided by. */
   pgbench?: string;
   echo?: string;
+  unsigned?: string;
 }
 
 const bare = (processes: number, connections: number): Line => ({
@@ -34,6 +35,13 @@ const keybeat = (request: LoadJob["request"], processes: number, connections: nu
   ...(pgbench && { pgbench }),
 });
 
+const signedHeartbeat = (processes: number, connections: number): Line => ({
+  name: nameOf("signed heartbeat", processes, connections),
+  connections,
+  does: { server: "keybeat", processes, request: "heartbeat", signed: true },
+  unsigned: nameOf("heartbeat", processes, connections),
+});
+
 const pgbench = (statement: "update" | "start", name: string): Line => ({
   name,
   connections: 32,
@@ -52,7 +60,9 @@ export const LINES: Line[] = [
   ...[1, 2].flatMap((processes) => [64, 256].map((connections) => bare(processes, connections))),
   ...[1, 2].flatMap((processes) => [64, 256].map((connections) => hono(processes, connections))),
   keybeat("heartbeat", 1, 64, UPDATE),
+  signedHeartbeat(1, 64),
   keybeat("heartbeat", 1, 256, UPDATE),
+  signedHeartbeat(1, 256),
   keybeat("start", 1, 64, START),
   keybeat("status", 1, 64),
   keybeat("end", 1, 64),
@@ -60,6 +70,7 @@ export const LINES: Line[] = [
   pgbench("start", START),
   keybeat("heartbeat", 2, 64, UPDATE),
   keybeat("heartbeat", 2, 256, UPDATE),
+  signedHeartbeat(2, 256),
   keybeat("start", 2, 64, START),
   keybeat("status", 2, 64),
   keybeat("end", 2, 64),

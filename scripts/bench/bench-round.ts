@@ -1,5 +1,6 @@
 /** One round of `npm run bench`: every line once, a few seconds each. */
 import type postgres from "postgres";
+import { createSeed } from "../../src/trust/signing-keys.ts";
 import type { Line } from "./bench-lines.ts";
 import type { LoadJob, LoadReport } from "./generator/protocol.ts";
 import type { LoadTool } from "./load.ts";
@@ -63,18 +64,26 @@ function isSameServer(one: Line, other: Line): boolean {
 async function measureKeybeat(context: RoundContext, lines: Line[], processes: number): Promise<void> {
   const { database, sets, tool } = context;
   show(`starting the service with ${processes} …`);
-  const service = await startService(database.url, { WORKERS: String(processes), LOG_LEVEL: "warn" }, context.teardown);
+  const env = { WORKERS: String(processes), LOG_LEVEL: "warn", SIGNING_KEY: createSeed() };
+  const service = await startService(database.url, env, context.teardown);
   await warmUp(context, lines, service.url);
   for (const line of lines) {
     if (line.does.server !== "keybeat") continue;
-    const { request } = line.does;
+    const { request, signed } = line.does;
     const sessions =
       request === "start"
         ? sets.taken
         : request === "end"
           ? await supplyEndings(database.sql, sets.ending)
           : sets.beating;
-    const load = { request, sessions, connections: line.connections, seconds: context.seconds, url: service.url };
+    const load = {
+      request,
+      signed,
+      sessions,
+      connections: line.connections,
+      seconds: context.seconds,
+      url: service.url,
+    };
     await measure(context, line, service.pid, () => tool.run(load));
     if (request === "end") await checkSupply(database.sql, sets.ending);
   }

@@ -22,6 +22,7 @@ export interface Summary {
   generator_share?: number;
   to_pgbench?: Ratio;
   to_echo?: Ratio;
+  to_unsigned?: Ratio;
   failures?: Record<string, number>;
 }
 
@@ -37,7 +38,7 @@ export function summarize(lines: Line[], rounds: Map<string, Measured[]>): Summa
         others && ratio(measured.map((one, n) => one.report.per_second / (others[n]?.report.per_second ?? Number.NaN)))
       );
     };
-    const [toPgbench, toEcho] = [ratioTo(line.pgbench), ratioTo(line.echo)];
+    const [toPgbench, toEcho, toUnsigned] = [line.pgbench, line.echo, line.unsigned].map(ratioTo);
     const cpu = measured[0]?.cpu && {
       server: round(middle((one) => one.cpu?.server ?? 0)),
       database: round(middle((one) => one.cpu?.database ?? 0)),
@@ -55,6 +56,7 @@ export function summarize(lines: Line[], rounds: Map<string, Measured[]>): Summa
       }),
       ...(toPgbench && { to_pgbench: toPgbench }),
       ...(toEcho && { to_echo: toEcho }),
+      ...(toUnsigned && { to_unsigned: toUnsigned }),
       failures: sumUp(measured.map((one) => one.report.failures)),
     };
   });
@@ -73,6 +75,7 @@ export function printTable(summaries: Summary[]): void {
     "share",
     "× pgbench",
     "× echo",
+    "× unsigned",
   ];
   const ratio = (r?: Ratio) => (r ? `${r.median.toFixed(2)} (${r.min.toFixed(2)}–${r.max.toFixed(2)})` : "");
   const rows = summaries.map((s) => {
@@ -82,7 +85,16 @@ export function printTable(summaries: Summary[]): void {
       : ["", "", ""];
     const share = s.generator_share === undefined ? "" : `${Math.round(s.generator_share * 100)} %`;
     const times = [s.p50_ms, s.p95_ms, s.p99_ms].map((ms) => (ms ?? 0).toFixed(2));
-    return [s.name, thousands(s.per_second ?? 0), ...times, ...cpu, share, ratio(s.to_pgbench), ratio(s.to_echo)];
+    return [
+      s.name,
+      thousands(s.per_second ?? 0),
+      ...times,
+      ...cpu,
+      share,
+      ratio(s.to_pgbench),
+      ratio(s.to_echo),
+      ratio(s.to_unsigned),
+    ];
   });
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.filter((row) => row.length > 3).map((row) => row[column]?.length ?? 0)),

@@ -23,7 +23,7 @@ export const startScript = (keys: Range): string => {
   const withNumber = (sql: string) => sql.replaceAll(" n)", " :n)").replaceAll(" n,", " :n,");
   return `
 \\set n random(${keys.from}, ${keys.from + keys.count - 1})
-SELECT * FROM start_session(${withNumber(KEY_HASH_SQL)}, '${MASKED_KEY}', gen_random_uuid()::text, ${withNumber(DEVICE_SQL)}, false, NULL, 0);
+SELECT * FROM start_device_session(${withNumber(KEY_HASH_SQL)}, '${MASKED_KEY}', gen_random_uuid()::text, ${withNumber(DEVICE_SQL)}, false, NULL, 0, NULL);
 `;
 };
 

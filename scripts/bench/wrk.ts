@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadJob, LoadReport } from "./generator/protocol.ts";
+import { NONCE } from "./generator/requests.ts";
 import { sessionId } from "./names.ts";
 import { runProgram } from "./programs.ts";
 
@@ -66,6 +67,7 @@ function scriptOf(job: Omit<LoadJob, "kind">, idFile: string): string {
   return `
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
+    ${job.signed ? `wrk.headers["Keybeat-Nonce"] = "${NONCE}"` : ""}
     local ids, from, last = {}, ${from}, -1
     for id in io.lines("${idFile}") do ids[#ids + 1] = id end
     function init(args) math.randomseed(os.time() + tonumber(tostring({}):sub(8), 16) % 100000) end

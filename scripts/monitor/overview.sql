@@ -19,7 +19,8 @@ WITH rule AS MATERIALIZED (
          count(*) FILTER (WHERE h.reason = 'replaced') AS replaced,
          count(*) FILTER (WHERE h.reason = 'expired') AS expired,
          count(*) FILTER (WHERE h.reason = 'ended') AS ended,
-         count(*) FILTER (WHERE h.reason = 'revoked') AS revoked
+         count(*) FILTER (WHERE h.reason = 'revoked') AS revoked,
+         count(*) FILTER (WHERE h.reason = 'cloned') AS cloned
   FROM session_history h
   WHERE h.ended_at > now() - interval '5 minutes'
 )
@@ -37,6 +38,7 @@ SELECT date_trunc('second', rule.at - service.last_tick) AS last_tick,
        ) AS expired_5_min,
        endings.ended AS ended_5_min,
        endings.revoked AS revoked_5_min,
+       endings.cloned AS cloned_5_min,
        session_timeout() AS timeout,
        pg_size_pretty(pg_database_size(current_database())) AS database_size,
        date_trunc('second', rule.at - pg_postmaster_start_time()) AS database_up

@@ -13,6 +13,7 @@ import { addMigrateCommand } from "./migrate.ts";
 import { addServeCommand } from "./serve.ts";
 import { addSessionsCommands } from "./sessions/index.ts";
 import { Stopped } from "./signals.ts";
+import { addSigningKeyCommands } from "./signing-key/index.ts";
 import { addTokenCommand } from "./token.ts";
 import { addTopCommand } from "./top/index.ts";
 
@@ -53,6 +54,7 @@ addCheckCommand(program);
 addDoctorCommand(program);
 addTopCommand(program);
 addTokenCommand(program);
+addSigningKeyCommands(program);
 
 // A closed output pipe (`| head`) is no failure, nor is a closed terminal.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

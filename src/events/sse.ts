@@ -50,7 +50,7 @@ export interface EventStreams {
 
 const encoder = new TextEncoder();
 
-/** With an `id`, a reader that comes back says after which it goes on (Last-Event-ID). */
+/** One piece of a stream: http/sign-answers.ts adds a line to each. With an `id`, a reader that comes back says after which it goes on (Last-Event-ID). */
 export function writeEvent(event: string, data: unknown, id?: number): Uint8Array {
   const idLine = id === undefined ? "" : `id: ${id}\n`;
   return encoder.encode(`${idLine}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);

@@ -28,7 +28,7 @@ export function signAnswers(signing: Signing): MiddlewareHandler<HttpEnv> {
     }
     const body = Buffer.from(await c.res.arrayBuffer());
     const signature = await signer.signAnswer(c.res.status, c.req.method === "HEAD" ? "" : body);
-    c.res = new Response(body, c.res);
+    c.res = new Response(body.length > 0 ? body : null, c.res);
     c.res.headers.set(SIGNATURE, signature);
   };
 }
@@ -47,7 +47,7 @@ function signEvents(signer: AnswerSigner): TransformStream<Uint8Array, Uint8Arra
   const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
   return new TransformStream({
     async transform(piece, controller) {
-      const [, event, data] = /^event: (.*)\ndata: (.*)\n\n$/.exec(decoder.decode(piece)) ?? [];
+      const [, event, data] = /^event: ([^\n]*)\ndata: ([^\n]*)\n\n$/.exec(decoder.decode(piece)) ?? [];
       if (event === undefined || data === undefined) return controller.enqueue(piece);
       const signature = await signer.signEvent(event, data);
       controller.enqueue(encoder.encode(`event: ${event}\nsignature: ${signature}\ndata: ${data}\n\n`));

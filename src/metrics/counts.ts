@@ -30,12 +30,15 @@ export interface BatchCounts {
 export interface Counts {
   /** Of this process, where it serves. */
   routes: Map<string, RouteCounts>;
+  /** Requests with a nonce, by the id of the key that signs their answers; `none`: the client trusts none of ours. */
+  signing: Map<string, number>;
   cleanup: { finished: number; failed: number; expired: number; finishedAtMs: number | undefined };
 }
 
 export function createCounts(): Counts {
   return {
     routes: new Map(),
+    signing: new Map(),
     cleanup: { finished: 0, failed: 0, expired: 0, finishedAtMs: undefined },
   };
 }

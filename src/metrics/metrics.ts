@@ -48,6 +48,11 @@ async function collect(sources: MetricSources): Promise<Samples> {
     ...(await describePopulation(sources.population)),
     ...sources.kinds.flatMap((kind) => kind.samples?.() ?? []),
     ...describeRequests(routes),
+    counter(
+      "keybeat_signing_requests_total",
+      "Requests with a nonce, by the id of the key that signs their answers (none: the client trusts no key of ours)",
+      [...counts.signing].map(([key, count]) => [{ key }, count]),
+    ),
     ...describeDatabase(sources.lanes),
     shed(sources.lanes.map(({ lane, calls }) => [{ place: lane }, calls.turned_away])),
     gauge("keybeat_watchers", "Open watch streams", "sum", [[{}, sources.watchers()]]),

@@ -94,7 +94,7 @@ function parentOf(lane: string): Context {
   return lane === "heartbeats" ? ROOT_CONTEXT : context.active();
 }
 
-/** "SELECT start_session" of "SELECT * FROM start_session($1, …)". */
+/** "SELECT end_session" of "SELECT end_session($1, …) AS ended". */
 function summarize(text: string): string | undefined {
   const [verb] = /^\w+/.exec(text.trim()) ?? [];
   const [, called, target] = /\b(?:SELECT\s+(\w+)\(|(?:FROM|INTO|UPDATE)\s+(\w+))/i.exec(text) ?? [];

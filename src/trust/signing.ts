@@ -38,11 +38,15 @@ export type Signing = (asked: AskedForProof) => AnswerSigner | undefined;
 const NONCE_FORM = /^[A-Za-z0-9_-]{16,128}$/;
 const ZEROS = "0".repeat(64);
 
-export function createSigning(keys: readonly SigningKey[]): Signing {
+/** `counts`: what is asked of each key by its id, and of `none`. */
+export function createSigning(keys: readonly SigningKey[], counts = new Map<string, number>()): Signing {
+  for (const id of [...keys.map(({ id }) => id), "none"]) counts.set(id, 0);
   const signers = new Map(keys.map((key) => [key, createSigner(key)]));
   return (asked) => {
     checkNonce(asked.nonce);
     const key = chooseSigningKey(keys, asked.trusts);
+    const by = key?.id ?? "none";
+    counts.set(by, (counts.get(by) as number) + 1);
     return key && createAnswerSigner(asked, key.id, signers.get(key) as Sign);
   };
 }

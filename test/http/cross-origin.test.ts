@@ -33,7 +33,7 @@ describe("which pages may call", () => {
   it("lets the pages of the list read answers and errors, and no others", async () => {
     const answer = await beat(listed.url, PAGE);
     expect([answer.status, answer.headers.get(ALLOW)]).toEqual([404, PAGE]);
-    expect(answer.headers.get("access-control-expose-headers")).toBe("X-Request-Id,Retry-After");
+    expect(answer.headers.get("access-control-expose-headers")).toBe("X-Request-Id,Retry-After,Keybeat-Signature");
     expect(answer.headers.get("vary")).toContain("Origin");
     expect(answer.headers.get("x-request-id")).toMatch(/^[\w-]{36}$/);
     for (const other of ["https://app.example.evil", "http://app.example", "null"]) {

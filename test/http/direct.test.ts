@@ -81,6 +81,29 @@ const start = async (key: string) => {
 };
 
 describe("every way gives the same answer", () => {
+  it("to a beat with proof: followed, sent again, missing, challenged", async () => {
+    const { key } = await db.makeKey();
+    const session_id = newSessionId();
+    const proof = { instance: newSessionId(), number: 0, beat_id: newSessionId() };
+    await app.post("/api/session/start", { access_key: key, session_id, proof });
+    const codes: unknown[] = [];
+    for (const sent of [
+      { ...proof, number: 3, beat_id: newSessionId() },
+      null,
+      { ...proof, instance: newSessionId() },
+    ]) {
+      const seen = await everyWay({ body: JSON.stringify({ session_id, proof: sent }) });
+      for (const way of Object.values(seen)) {
+        if (way.body.challenge) way.body.challenge = typeof way.body.challenge;
+        if (way.body.expires_in) way.body.expires_in = way.body.expires_in <= 60; // the same beat, a little later
+      }
+      expect(seen.direct).toEqual(seen.ordinary);
+      expect(seen.front).toEqual(seen.ordinary);
+      codes.push(seen.ordinary.body.code ?? seen.ordinary.status);
+    }
+    expect(codes).toEqual([200, "proof_required", "proof_challenge"]);
+  });
+
   it("to a live session, one that was never seen, and one of each ending", async () => {
     const live = await start((await db.makeKey()).key);
     const { key } = await db.makeKey();

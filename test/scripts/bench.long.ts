@@ -28,7 +28,13 @@ function run(
 describe("npm run bench", () => {
   it("measures with the generator that it brings along, and the database has counted each heartbeat and start", async () => {
     const few = ["--sessions", "500", "--seconds", "1", "--rounds", "1", "--warm-up", "0.2"];
-    const lines = ["heartbeat, 1 process, 64", "start, 1 process", "end, 1 process", "bare echo, 1 process, 64"];
+    const lines = [
+      "heartbeat, 1 process, 64",
+      "signed heartbeat, 1 process, 64",
+      "start, 1 process",
+      "end, 1 process",
+      "bare echo, 1 process, 64",
+    ];
     const only = lines.flatMap((line) => ["--only", line]);
     const { code, output, progress } = await run("bench", [...few, ...only, "--generator", "bundled", "--json"]);
     expect(code, progress).toBe(0);
@@ -38,6 +44,8 @@ describe("npm run bench", () => {
       expect(line.per_second, line.name).toBeGreaterThan(0);
       expect(line.failures, line.name).toEqual({});
     }
+    const signed = result.lines.find(({ name }: { name: string }) => name.startsWith("signed"));
+    expect(signed.to_unsigned.median).toBeGreaterThan(0);
     const { heartbeats, starts } = result.answered;
     expect(heartbeats).toBeGreaterThan(0);
     expect(starts).toBeGreaterThan(0);

@@ -25,10 +25,11 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     await addEnding({ reason: "ended", started: 60, ended: 2 });
     await addEnding({ reason: "revoked", started: 60, ended: 2 });
     await addEnding({ reason: "revoked", started: 60, ended: 10 });
+    for (const started of [60, 61, 62]) await addEnding({ reason: "cloned", started, ended: 2 });
     const [row, ...more] = await ask("overview.sql");
     expect(more).toEqual([]);
     expect(row).toMatchObject({ live: 2, overdue: 2, starts_5_min: 2, takeovers_5_min: 1, expired_5_min: 2 });
-    expect(row).toMatchObject({ ended_5_min: 1, revoked_5_min: 1, timeout: "00:16:40" });
+    expect(row).toMatchObject({ ended_5_min: 1, revoked_5_min: 1, cloned_5_min: 3, timeout: "00:16:40" });
     expectAbout(row?.oldest_overdue, 900);
     expect(row).toMatchObject({ last_tick: null, last_outage: null });
 
@@ -145,7 +146,7 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
 
   async "endings-by-hour.sql"() {
     const [hour, next] = [await hourAgo(3), await hourAgo(2)];
-    for (const reason of ["ended", "replaced", "replaced", "expired", "revoked"] as const) {
+    for (const reason of ["ended", "replaced", "replaced", "expired", "revoked", "cloned"] as const) {
       await addEnding({ reason, until: hour.at, started: 10, ended: 0 });
     }
     await addEnding({ reason: "revoked", until: next.at, ended: 0 });
@@ -154,8 +155,8 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
     const rows = await ask("endings-by-hour.sql");
     expect(rows).toHaveLength(24);
     const found = rows.find((row) => same(row.hour_utc, hour.printed));
-    expect(found).toMatchObject({ endings: 5, ended: 1, replaced: 2, expired: 1, revoked: 1 });
-    expect(rows.reduce((sum, row) => sum + Number(row.endings), 0)).toBe(6);
+    expect(found).toMatchObject({ endings: 6, ended: 1, replaced: 2, expired: 1, revoked: 1, cloned: 1 });
+    expect(rows.reduce((sum, row) => sum + Number(row.endings), 0)).toBe(7);
 
     await addSession({ silent: TIMEOUT_SECONDS + 1 });
     const withSilent = await ask("endings-by-hour.sql");

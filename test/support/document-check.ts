@@ -108,7 +108,11 @@ function checkAllow(answer: Answer, item: Json): string[] {
 function checkOperation(answer: Answer, operation: Json): string[] {
   const response = resolve(operation.responses[answer.status]);
   if (response === undefined) return ["the status is not described"];
-  const faults = checkHeaders(answer, Object.keys(response.headers ?? {}));
+  const required = Object.entries(response.headers ?? {}).filter(([, header]) => resolve(header).required);
+  const faults = checkHeaders(
+    answer,
+    required.map(([name]) => name),
+  );
   if (answer.method === "HEAD" || response.content === undefined) {
     return answer.body === "" ? faults : [...faults, "a body where none is described"];
   }
@@ -148,7 +152,7 @@ function checkEvents(text: string, events: Json): string[] {
   return blocks.flatMap((block) => {
     if (block.startsWith(":")) return [];
     const name = /^event: (.*)$/m.exec(block)?.[1] ?? "message";
-    const data = /^data: (.*)$/m.exec(block)?.[1] ?? "";
+    const data = /(?:^|\n)data: ([^\n]*)/.exec(block)?.[1] ?? "";
     if (events?.[name] === undefined) return [`the event ${name} is not described`];
     return checkJson(data, pointerTo(events[name])).map((fault) => `event ${name}: ${fault}`);
   });

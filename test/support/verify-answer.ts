@@ -76,7 +76,7 @@ export function createEventCheck(
 
 /** Of the text of a stream: its events, without comments. */
 export function readEvents(text: string): SeenEvent[] {
-  const field = (block: string, name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1];
+  const field = (block: string, name: string) => new RegExp(`(?:^|\n)${name}: ([^\n]*)`).exec(block)?.[1];
   return text
     .split("\n\n")
     .filter((block) => /^event:/m.test(block))

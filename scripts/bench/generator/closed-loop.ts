@@ -74,7 +74,7 @@ export async function runLoad(job: LoadJob): Promise<LoadReport> {
  */
 function createSource(job: LoadJob, connections: number): (slot: number) => string | undefined {
   const { from, count } = job.sessions;
-  const requests = createRequests(job.target);
+  const requests = createRequests(job.target, job.signed);
   const share = Math.floor(count / connections);
   const draw = (slot: number) => slot * share + Math.floor(Math.random() * share);
   if (job.request === "start") return (slot) => requests.start(from + draw(slot));

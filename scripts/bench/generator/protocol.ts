@@ -27,6 +27,8 @@ export interface LoadJob {
   kind: "load";
   target: Target;
   request: "heartbeat" | "start" | "status" | "end";
+  /** Whether the answers are to be signed. */
+  signed?: boolean | undefined;
   sessions: Range;
   connections: number;
   seconds: number;

@@ -11,9 +11,14 @@ export interface Requests {
   watch(sessionId: string): string;
 }
 
-export function createRequests({ host, port }: Target): Requests {
+/** The same for all: the server works as much for it as for a fresh one. */
+export const NONCE = "0123456789abcdefghijkl";
+
+/** `signed`: each POST asks for a signed answer. */
+export function createRequests({ host, port }: Target, signed = false): Requests {
+  const nonce = signed ? `Keybeat-Nonce: ${NONCE}\r\n` : "";
   const post = (verb: string) =>
-    `POST /api/session/${verb} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Type: application/json\r\nContent-Length: `;
+    `POST /api/session/${verb} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Type: application/json\r\n${nonce}Content-Length: `;
   const heads = { heartbeat: post("heartbeat"), start: post("start"), status: post("status"), end: post("end") };
   const withBody = (head: string, body: string) => `${head}${body.length}\r\n\r\n${body}`;
   return {

@@ -86,6 +86,8 @@ export const numbersReply = z.object({
       expiries: z.int(),
       ends: z.int(),
       revocations: z.int(),
+      /** Ended as two processes proved that they use one session id. */
+      copies: z.int(),
       live_peak: z.int().nullable(),
     }),
   ),

@@ -15,7 +15,9 @@ const LOOK_MS = 1_000;
 export function eventRoute(feed: Feed, streams: EventStreams, findEnded: FindEndedSignIns) {
   const watched = watchSignIns(findEnded);
   return (c: Context<AdminEnv>) => {
-    if (c.req.method === "HEAD") return c.body(null);
+    if (c.req.method === "HEAD") {
+      return c.body(null, 200, { "Cache-Control": "no-store", "Content-Type": "text/event-stream" });
+    }
     if (feed.size() >= STREAMS_MAX) {
       throw new AppError("unavailable", `${STREAMS_MAX} pages are looking on through this process already`);
     }

@@ -17,6 +17,7 @@ const numbers = {
       expiries: 4,
       ends: 96,
       revocations: 1,
+      copies: 0,
       live_peak: 830,
     },
   ],

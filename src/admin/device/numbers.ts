@@ -60,7 +60,7 @@ async function readNumbers(database: Database, hours: number): Promise<NumbersRe
   const sharing = await selectSharing(database, hours, KEYS_MAX);
   const newest = await selectNewestTakeovers(database, hours, TAKEOVERS_MAX);
   const sum = (of: (row: HourRow) => number) => rows.reduce((total, row) => total + of(row), 0);
-  const endings = sum((row) => row.takeovers + row.expiries + row.ends + row.revocations);
+  const endings = sum((row) => row.takeovers + row.expiries + row.ends + row.revocations + row.copies);
   return {
     live,
     peak: peakOf(rows),

@@ -16,7 +16,7 @@ import { checkDataDir, checkNode, checkPort } from "./host.ts";
 import { checkLimits } from "./limits.ts";
 import { checkPrograms } from "./programs.ts";
 import { checkServer } from "./server.ts";
-import { checkSecrets, checkSettings, checkUserTokens, usableSettings } from "./settings.ts";
+import { checkSecrets, checkSettings, checkSigningKeys, checkUserTokens, usableSettings } from "./settings.ts";
 import { type Examined, examine, readFacts } from "./sql.ts";
 import { checkTables } from "./tables.ts";
 
@@ -50,6 +50,7 @@ async function* examineAll(): AsyncGenerator<Finding> {
   const config = readConfig(env);
   yield* checkUserTokens(config);
   yield* checkSecrets(config, env);
+  yield* checkSigningKeys(config);
   yield* await checkDataDir(config);
   if (!bad.has("DATABASE_URL")) yield* await checkPrograms(config);
   yield* checkLimits(config);

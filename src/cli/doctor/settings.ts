@@ -42,6 +42,15 @@ export function checkSecrets(config: Config, env: Environment = process.env): Fi
   return [...findings, ok("secrets", `ADMIN_TOKEN ${made}`)];
 }
 
+/** Clients that trust none of these take every answer for a fake. */
+export function checkSigningKeys({ signingKeys }: Config): Finding[] {
+  if (signingKeys.length === 0) return [];
+  const ids = signingKeys.map(({ id }) => id).join(", ");
+  return [
+    ok("signatures", `answers are signed by ${ids}, the newest first; keybeat signing-key show has the public keys`),
+  ];
+}
+
 /** A token for another application of the same provider is as good as one for us, unless it must say whom it is for. */
 export function checkUserTokens({ userTokens }: Config): Finding[] {
   if (userTokens === undefined || !("jwksUrl" in userTokens) || userTokens.audience !== undefined) return [];

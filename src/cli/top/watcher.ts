@@ -31,7 +31,7 @@ export interface Rates {
   heartbeats: number;
   starts: number;
   takeovers: number;
-  /** Sessions that ended in other ways: expired, ended, revoked. */
+  /** Sessions that ended in other ways: expired, ended, revoked, cloned. */
   otherEndings: number;
 }
 

@@ -20,6 +20,13 @@ export const HEADERS: Record<HeaderName | "X-Request-Id", object> = {
     "Names this version; sent back as If-None-Match it spares the body, as If-Match it says what is to be changed.",
     '"q1bXzV9gkL0-br"',
   ),
+  "Keybeat-Signature": {
+    description:
+      "To a request with `Keybeat-Nonce`, where the service has a key that the client trusts: `v1;<key id>;<time, ms>;<signature>;<place>/<size>;<path>`.",
+    required: false,
+    schema: { type: "string" },
+    example: `v1;0123456789abcdef;1764000000000;${"A".repeat(86)};0/1;`,
+  },
   Location: text("Where it is.", "/admin"),
   "Retry-After": {
     description:

@@ -32,6 +32,8 @@ const BY_PAGE: ErrorCode[] = ["csrf_failed"];
 /** What a page of another site could do without a token, if it were allowed to. */
 const BY_ANOTHER_SITE: ErrorCode[] = ["csrf_failed"];
 const isForOwnPages = (route: RouteDescription) => route.method !== "get" && route.path.startsWith("/api/v1/");
+/** Whether its answers are signed, where the service has a key and the request a nonce. */
+const isSigned = (route: RouteDescription) => route.path.startsWith("/api/session/");
 const isByPage = (route: RouteDescription) => route.access === "operator" && route.method !== "get";
 
 const REQUEST_ID = "5b1f0c7e-3a52-4a4e-9c1d-0f6d2f6f8a11";
@@ -45,8 +47,12 @@ export function codesOf(route: RouteDescription): ErrorCode[] {
 
 export function describeOperation(route: RouteDescription, part: Part, write: Writer): Json {
   const { operationId, summary, description, body } = route;
-  const shared = isByPage(route) ? [REQUEST_ID_PARAMETER, CSRF_PARAMETER] : [REQUEST_ID_PARAMETER];
-  const parameters = [...shared, ...(route.parameters ?? [])];
+  const parameters = [
+    REQUEST_ID_PARAMETER,
+    ...(isByPage(route) ? [CSRF_PARAMETER] : []),
+    ...(isSigned(route) ? [NONCE_PARAMETER, TRUSTS_PARAMETER] : []),
+    ...(route.parameters ?? []),
+  ];
   return {
     operationId,
     summary,
@@ -87,6 +93,22 @@ const CSRF_PARAMETER: ParameterDescription = {
   schema: z.string(),
 };
 
+const NONCE_PARAMETER: ParameterDescription = {
+  name: "Keybeat-Nonce",
+  in: "header",
+  description:
+    "Random, a fresh one for each request: where the service has a `SIGNING_KEY`, the answer then has a `Keybeat-Signature` over it, the request and the answer. An event of a stream has it in a line `signature`.",
+  schema: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/),
+};
+
+const TRUSTS_PARAMETER: ParameterDescription = {
+  name: "Keybeat-Trusts",
+  in: "header",
+  description:
+    "Beside a nonce: the ids of the public keys that the client trusts, with commas between. The first key of the service that is among them signs; where none is, the answer is unsigned. Without this header the newest signs.",
+  schema: z.string(),
+};
+
 function describeParameter({ schema, required, ...rest }: ParameterDescription, write: Writer): Json {
   return { ...rest, required: rest.in === "path" || (required ?? false), schema: write.schemas.use(schema) };
 }
@@ -101,6 +123,7 @@ function responses(route: RouteDescription, write: Writer): Json {
   ]);
   const answer = (status: number) => ({
     errorShape,
+    signed: isSigned(route),
     own: route.answers.filter((candidate) => candidate.status === status),
     codes: codes.filter((code) => statusOf(code, route) === status),
   });
@@ -109,6 +132,7 @@ function responses(route: RouteDescription, write: Writer): Json {
 }
 
 interface From extends Pick<RouteDescription, "errorShape"> {
+  signed: boolean;
   own: AnswerDescription[];
   codes: ErrorCode[];
 }
@@ -117,7 +141,7 @@ function response(status: number, from: From, write: Writer): Json {
   const { own, codes } = from;
   const [code, ...more] = codes;
   if (code !== undefined && more.length === 0 && own.length === 0) {
-    const name = errorName(code, from);
+    const name = `${from.signed ? "Signed" : ""}${errorName(code, from)}`;
     write.shared[name] ??= describeResponse(status, from, write);
     return { $ref: `#/components/responses/${name}` };
   }
@@ -138,7 +162,11 @@ function describeResponse(status: number, from: From, write: Writer): Json {
       ...own.map((answer) => answer.description),
       ...codes.map((code) => `\`${code}\`: ${describedAs(code, from, write.errors).when}`),
     ].join("\n\n"),
-    headers: describeHeaders([...own.flatMap((answer) => answer.headers ?? []), ...headersOf(status, codes)]),
+    headers: describeHeaders([
+      ...(from.signed ? (["Keybeat-Signature"] as const) : []),
+      ...own.flatMap((answer) => answer.headers ?? []),
+      ...headersOf(status, codes),
+    ]),
     ...(contents.length > 0 && { content: describeContent(contents, write) }),
     ...(Object.keys(events).length > 0 && { "x-events": describeEvents(events, write) }),
   };

@@ -108,6 +108,7 @@ export type HeaderName =
   | "Cache-Control"
   | "Content-Security-Policy"
   | "ETag"
+  | "Keybeat-Signature"
   | "Location"
   | "Retry-After"
   | "Set-Cookie"

@@ -7,6 +7,7 @@
  *                     │
  *                     ├── end ──────────────────────────────────► ended
  *                     ├── the key is revoked, or a kick ────────► revoked
+ *                     ├── two processes prove to use its id ────► cloned
  *                     └── no heartbeat for the timeout ─────────► expired
  *
  * An ending is final: no call makes a session live again, and its id starts nothing for as long as the history is

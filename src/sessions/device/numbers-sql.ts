@@ -10,6 +10,7 @@ export interface HourRow {
   expiries: number;
   ends: number;
   revocations: number;
+  copies: number;
   live_peak: number | null;
   peak_at: Date | null;
 }
@@ -42,6 +43,7 @@ export async function selectHours(database: Database, hours: number): Promise<Ho
              coalesce(sum(c.n) FILTER (WHERE c.what = 'expired'), 0)::int AS expiries,
              coalesce(sum(c.n) FILTER (WHERE c.what = 'ended'), 0)::int AS ends,
              coalesce(sum(c.n) FILTER (WHERE c.what = ANY (string_to_array(${ENDED_BY_OPERATOR.join()}, ','))), 0)::int AS revocations,
+             coalesce(sum(c.n) FILTER (WHERE c.what = 'cloned'), 0)::int AS copies,
              p.live AS live_peak, p.at AS peak_at
       FROM generate_series((SELECT since FROM span), clock_timestamp(), interval '1 hour') AS h (hour)
       LEFT JOIN counted c ON c.hour = h.hour

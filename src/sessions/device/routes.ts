@@ -84,7 +84,7 @@ export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
     if (!outcome.live) throw notLive(outcome.ending, withProof);
     if (c.req.method === "HEAD") {
       outcome.stop();
-      return c.body(null);
+      return c.body(null, 200, { "Cache-Control": "no-store", "Content-Type": "text/event-stream" });
     }
     const requestId = c.get("requestId");
     try {

@@ -66,7 +66,7 @@ export function useMonitored() {
   /** Times are minutes before `until`, which is now unless said otherwise. */
   async function addEnding(of: {
     key?: number;
-    reason: "replaced" | "expired" | "ended" | "revoked";
+    reason: "replaced" | "expired" | "ended" | "revoked" | "cloned";
     started?: number;
     ended: number;
     until?: Date;

@@ -31,6 +31,9 @@ const ANSWERS = [
   ],
   ...["live", "unknown", "replaced", "expired", "ended", "revoked"].map((is) => `heartbeat: ${is}`),
   ...["status: active", "status: active, its own", "status: inactive", "cleanup: none", "cleanup: some"],
+  ...["start: key_in_use, leased", "status: active, leased", "status: inactive, leased", "return: returned"],
+  ...["leased", "unknown", "replaced", "expired", "ended", "revoked", "lease_unavailable"].map((is) => `lease: ${is}`),
+  "return: no lease",
   ...["revoke: revoked", "revoke: revoked, with its session", "revoke: unknown", "pass: time passes"],
 ];
 

@@ -266,6 +266,20 @@ describe("a copy", () => {
   });
 });
 
+describe("the version before", () => {
+  it("is told of a copy what it knows, and may try again where it cannot send the proof", async () => {
+    const { id, session, first } = await copyProven();
+    const [live] = await db.sql`SELECT outcome, note FROM settle_sessions(${session}, true)`;
+    expect(live).toEqual({ outcome: "live", note: null });
+    const startBefore = db.sql`
+      SELECT outcome FROM start_session((SELECT key_hash FROM keys WHERE id = ${id}), 'x…', ${session}, NULL, false, NULL, 0)`;
+    await expect(startBefore).rejects.toMatchObject({ code: "55P03" });
+    await first.beat();
+    const [over] = await db.sql`SELECT outcome, note FROM settle_sessions(${session}, true)`;
+    expect(over).toEqual({ outcome: "revoked", note: "This session's id is in use on two devices" });
+  });
+});
+
 describe("a start with proof", () => {
   it("sent again unchanged is resumed, and no second sign of life", async () => {
     const { key, id } = await db.makeKey();

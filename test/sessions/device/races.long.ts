@@ -211,7 +211,7 @@ describe("heartbeats that race", () => {
       const [row] = await db.sql`SELECT beaten FROM beat_sessions(${shuffle(ids).join(",")})`;
       const beaten = new Set(row?.beaten?.split(",").map((one: string) => one.split(" ")[0]));
       const others = ids.filter((id) => !beaten.has(id));
-      const looked = await db.sql`SELECT outcome FROM settle_sessions(${others.join(",")}, true)`;
+      const looked = await db.sql`SELECT outcome FROM look_at_sessions(${others.join(",")}, true)`;
       expect(looked.map(({ outcome }) => outcome)).toEqual(others.map(() => "live"));
     };
     await times(100, beatAll);

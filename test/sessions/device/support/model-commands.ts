@@ -16,7 +16,11 @@ export type Command =
       /** expected_generation: none sent, the live holder's (the last one, where nobody is live), or another one. */
       expect: "nothing" | "holder" | "other";
       device: string | null;
+      /** The last lease of the key, over or not, or one that was never given. */
+      lease: "none" | "of the key" | "made up";
     }
+  | { do: "lease"; session: SessionNumber | "never used"; seconds: number }
+  | { do: "return"; key: KeyNumber }
   | { do: "heartbeat" | "end" | "kick"; session: SessionNumber | "never used" }
   | { do: "status"; key: KeyNumber; session: SessionNumber | "none" }
   | { do: "revoke"; key: KeyNumber }
@@ -44,6 +48,7 @@ const how = {
   refuse: weighted([5, false], [1, true]),
   expect: weighted<"nothing" | "holder" | "other">([5, "nothing"], [1, "holder"], [1, "other"]),
   device: weighted<string | null>([1, null], [1, "Office PC"], [1, "Laptop"]),
+  lease: weighted<"none" | "of the key" | "made up">([4, "none"], [3, "of the key"], [1, "made up"]),
 };
 const start = fc.record({ ...how, key, session: fc.constant("new" as const) });
 const retry = fc.record({
@@ -57,6 +62,13 @@ const toSession = <T extends string>(verb: T) =>
     do: fc.constant(verb),
     session: fc.oneof({ weight: 12, arbitrary: session }, { weight: 1, arbitrary: fc.constant("never used" as const) }),
   });
+
+/** Some end while their session is live, most do not. */
+const lease = fc.record({
+  do: fc.constant("lease" as const),
+  session: fc.oneof({ weight: 12, arbitrary: session }, { weight: 1, arbitrary: fc.constant("never used" as const) }),
+  seconds: weighted([1, 36], [2, 60], [3, 90], [3, 600]),
+});
 
 const status = fc.record({
   do: fc.constant("status" as const),
@@ -78,7 +90,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: status },
   { weight: 2, arbitrary: toSession("end") },
   { weight: 2, arbitrary: fc.constant({ do: "cleanup" as const }) },
-  { weight: 1, arbitrary: toSession("kick") },
+  { weight: 2, arbitrary: toSession("kick") },
+  { weight: 3, arbitrary: lease },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("return" as const), key }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("revoke" as const), key }) },
 );
 

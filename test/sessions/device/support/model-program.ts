@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { revokeKey } from "../../../../src/keys/index.ts";
 import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { beatSession, endSession, expireSessions, readStatus } from "../../../../src/sessions/device/index.ts";
+import { returnLease } from "../../../../src/sessions/device/lease-return.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { BY, kickByPrefix } from "../../../support/operator.ts";
+import { leaseText, newLeaseId, tryLease } from "./leases.ts";
 import type { Answer, Call, Reference } from "./model-reference.ts";
 import { tryStart } from "./subject.ts";
 
@@ -26,11 +28,20 @@ export async function ask(service: DeviceSessions, call: Call): Promise<Answer> 
       return { is: (await endSession(service, call.sessionId)) ? "ended" : "not live" };
     case "kick":
       return { is: await kickByPrefix(service.database, call.sessionId.slice(0, 8)) };
+    case "lease": {
+      const { is, leaseId } = await tryLease(service, call.sessionId, call.seconds);
+      return leaseId === undefined ? { is } : { is, leaseId };
+    }
+    case "return": {
+      const id = call.key.known ? call.key.lease?.id : undefined;
+      return { is: (await returnLease(service, leaseText(id ?? newLeaseId()))) ? "returned" : "no lease" };
+    }
     case "status": {
       const status = await readStatus(service, { access_key: call.key.accessKey, session_id: call.sessionId });
-      if (!status.active) return { is: "inactive" };
+      const leased = status.leased_until !== undefined;
+      if (!status.active) return { is: "inactive", leased };
       const { session_id, is_current, ...session } = status.session;
-      return { is: "active", own: is_current, id: session_id, ...visible(session) };
+      return { is: "active", leased, own: is_current, id: session_id, ...visible(session) };
     }
     case "revoke": {
       const revoked = await revokeKey(service.database, { id: call.key.id, note: null }, BY);
@@ -56,7 +67,13 @@ async function start(service: DeviceSessions, call: Call & { do: "start" }): Pro
     on_conflict: call.refuse ? "refuse" : "replace",
     expected_generation: call.expectedGeneration,
     device: call.device ?? undefined,
+    lease: call.leaseId === undefined ? undefined : leaseText(call.leaseId),
   });
+  if (!answer.reply && answer.leasedUntil !== undefined && answer.holder) {
+    // When a lease was given is dated anew as time passes.
+    const { generation, device } = answer.holder;
+    return { is: answer.is, leased: true, holder: { generation, device } };
+  }
   if (!answer.reply) return { is: answer.is, ...(answer.holder && { holder: visible(answer.holder) }) };
   const { reply } = answer;
   const { generation, previous_session: previous } = reply;
@@ -83,8 +100,15 @@ export async function pin(db: TestDatabase, reference: Reference): Promise<void>
   const ages = keys
     .filter((key) => Number.isFinite(key.expiresAtSeconds))
     .map((key) => [key.id, nowSeconds - key.expiresAtSeconds]);
+  const leases = keys.flatMap(({ id, known, lease }) =>
+    known && lease && !lease.over ? [[id, lease.untilSeconds - nowSeconds]] : [],
+  );
   await db.sql`
-    WITH aged AS (
+    WITH leased AS (
+      UPDATE leases l SET until = clock_timestamp() + make_interval(secs => (pair->>1)::int),
+                          issued_at = clock_timestamp() + make_interval(secs => (pair->>1)::int - 600)
+      FROM json_array_elements(${JSON.stringify(leases)}::text::json) pair WHERE l.key_id = (pair->>0)::bigint
+    ), aged AS (
       UPDATE keys k SET expires_at = clock_timestamp() - make_interval(secs => (pair->>1)::int)
       FROM json_array_elements(${JSON.stringify(ages)}::text::json) pair WHERE k.id = (pair->>0)::bigint
     )

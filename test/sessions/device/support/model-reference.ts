@@ -21,6 +21,17 @@ export interface ModelKey {
   /** By the model's clock. */
   expiresAtSeconds: number;
   generation: number;
+  /** The last one, over or not. */
+  lease?: ModelLease | undefined;
+}
+
+/** Keeps everybody else from starting, and makes nobody live. */
+export interface ModelLease {
+  /** Only the program can name it. */
+  id: string;
+  session: ModelSession;
+  untilSeconds: number;
+  over: boolean;
 }
 
 export interface ModelSession {
@@ -44,7 +55,10 @@ export type Call =
       refuse: boolean;
       expectedGeneration: number | undefined;
       device: { name: string } | null;
+      leaseId: string | undefined;
     }
+  | { do: "lease"; sessionId: string; seconds: number }
+  | { do: "return"; key: ModelKey }
   | { do: "heartbeat" | "end" | "kick"; sessionId: string }
   | { do: "status"; key: ModelKey; sessionId: string | undefined }
   | { do: "revoke"; key: ModelKey };
@@ -68,6 +82,10 @@ export function createReference(keys: ModelKey[]): Reference {
   function holder(key: ModelKey): ModelSession | undefined {
     return sessions.find((session) => session.key === key && session.ended === undefined);
   }
+
+  /** The one that holds. */
+  const leaseOf = ({ lease: last }: ModelKey): ModelLease | undefined =>
+    last && !last.over && last.untilSeconds > reference.nowSeconds ? last : undefined;
 
   const live = (sessionId: string) => sessions.find(({ id, ended }) => id === sessionId && ended === undefined);
 
@@ -93,7 +111,16 @@ export function createReference(keys: ModelKey[]): Reference {
       case "kick": {
         const session = live(call.sessionId);
         if (session) session.ended = "revoked";
-        return { is: session ? "kicked" : "unknown" };
+        const lease = keys.map(leaseOf).find((held) => held?.session.id === call.sessionId);
+        if (lease) lease.over = true;
+        return { is: session || lease ? "kicked" : "unknown" };
+      }
+      case "lease":
+        return lease(call);
+      case "return": {
+        const held = leaseOf(call.key);
+        if (held) held.over = true;
+        return { is: held ? "returned" : "no lease" };
       }
       case "status":
         return status(call.key, call.sessionId);
@@ -102,6 +129,7 @@ export function createReference(keys: ModelKey[]): Reference {
         const session = holder(call.key);
         if (session) session.ended = "revoked";
         call.key.revoked = true;
+        if (call.key.lease) call.key.lease.over = true;
         return { is: "revoked", sessionRevoked: session !== undefined };
       }
     }
@@ -118,6 +146,11 @@ export function createReference(keys: ModelKey[]): Reference {
       return { is: "resumed", generation: held.generation, previous: null };
     }
     if (sessions.some(({ id }) => id === call.sessionId)) return { is: "session_id_used" };
+    const lease = leaseOf(key);
+    if (lease && lease.id !== call.leaseId) {
+      const { generation, device } = held ?? lease.session;
+      return { is: "key_in_use", leased: true, holder: { generation, device } };
+    }
     if (held && call.refuse) return { is: "key_in_use", holder: visible(held) };
     if (held && call.expectedGeneration !== undefined && call.expectedGeneration !== held.generation) {
       return { is: "holder_changed", holder: visible(held) };
@@ -131,11 +164,24 @@ export function createReference(keys: ModelKey[]): Reference {
       startedAt: "",
     };
     sessions.push(started);
+    if (key.lease) key.lease.over = true;
     if (!held) return { is: "started", previous: null };
     held.ended = "replaced";
     held.replacedBy = started;
     const { startedAt, device } = held;
     return { is: "started", previous: { id: maskSessionId(held.id), startedAt, device } };
+  }
+
+  function lease({ sessionId, seconds }: Call & { do: "lease" }): Answer {
+    const session = live(sessionId);
+    if (!session) return { is: sessions.find(({ id }) => id === sessionId)?.ended ?? "unknown" };
+    const { key } = session;
+    if (key.expiresAtSeconds <= reference.nowSeconds) return { is: "lease_unavailable" };
+    const again = leaseOf(key);
+    if (again) return { is: "leased", leaseId: again.id };
+    const untilSeconds = Math.min(reference.nowSeconds + seconds, key.expiresAtSeconds);
+    key.lease = { id: "", session, untilSeconds, over: false };
+    return { is: "leased" };
   }
 
   function heartbeat(sessionId: string): Answer {
@@ -152,9 +198,10 @@ export function createReference(keys: ModelKey[]): Reference {
 
   function status(key: ModelKey, sessionId: string | undefined): Answer {
     const held = holder(key);
-    if (!held) return { is: "inactive" };
+    const leased = leaseOf(key) !== undefined;
+    if (!held) return { is: "inactive", leased };
     const own = held.id === sessionId;
-    return { is: "active", own, id: own ? held.id : maskSessionId(held.id), ...visible(held) };
+    return { is: "active", leased, own, id: own ? held.id : maskSessionId(held.id), ...visible(held) };
   }
 
   const visible = ({ generation, startedAt, device }: ModelSession) => ({ generation, startedAt, device });

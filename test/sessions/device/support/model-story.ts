@@ -7,6 +7,7 @@ import type { TestDatabase } from "../../../support/database.ts";
 import { newSessionId } from "../../../support/secrets.ts";
 import type { Tally } from "../../../support/stories.ts";
 import { maskSessionId } from "./chain.ts";
+import { newLeaseId } from "./leases.ts";
 import type { Command, OddKey, Story } from "./model-commands.ts";
 import { ask, byId, cleanUp, type Place, pin, readPlaces } from "./model-program.ts";
 import { type Answer, type Call, createReference, type ModelKey, type Reference } from "./model-reference.ts";
@@ -49,7 +50,7 @@ export async function tell(db: TestDatabase, service: DeviceSessions, story: Sto
     fc.pre(!(error instanceof AppError && error.code === "unavailable"));
     throw error;
   } finally {
-    await db.sql`DELETE FROM active_sessions`;
+    await db.sql`WITH leases AS (DELETE FROM leases) DELETE FROM active_sessions`;
   }
 }
 
@@ -69,6 +70,11 @@ async function takeStep(
   const call = fillIn(reference, command);
   const due = reference.answer(call);
   const { learn, ...said } = await ask(service, call);
+  if (call.do === "lease" && due.is === "leased" && due.leaseId === undefined) {
+    due.leaseId = said.leaseId; // a new one, which only the program can name
+    const lease = reference.sessions.find(({ id }) => id === call.sessionId)?.key.lease;
+    if (lease) lease.id = String(said.leaseId);
+  }
   const faults = compare(said, due);
   const started = reference.sessions.at(-1);
   if (due.is === "started" && said.is === "started" && started) {
@@ -103,8 +109,13 @@ function fillIn(reference: Reference, command: Exclude<Command, { do: "pass" | "
       const last = reference.holder(key)?.generation ?? key.generation;
       const expectedGeneration = { nothing: undefined, holder: last, other: Math.max(0, last - 1) }[command.expect];
       const device = command.device === null ? null : { name: command.device };
-      return { do: "start", key, sessionId, refuse: command.refuse, expectedGeneration, device };
+      const leaseId = { none: undefined, "of the key": key.lease?.id, "made up": newLeaseId() }[command.lease];
+      return { do: "start", key, sessionId, refuse: command.refuse, expectedGeneration, device, leaseId };
     }
+    case "lease":
+      return { do: "lease", sessionId: idOf(command.session), seconds: command.seconds };
+    case "return":
+      return { do: "return", key: keyOf(command.key) };
     case "status":
       return {
         do: "status",
@@ -136,11 +147,12 @@ function compare(real: unknown, due: unknown): string[] {
 
 /** What a tally counts: an answer, and the little things about it that a story must have seen. */
 function describeAnswer(answer: Answer): string {
-  const { is, previous, sessionRevoked, own } = answer;
+  const { is, previous, sessionRevoked, own, leased } = answer;
   const detail = [
     ...(previous ? ["taking over"] : []),
     ...(sessionRevoked ? ["with its session"] : []),
     ...(own ? ["its own"] : []),
+    ...(leased ? ["leased"] : []),
   ];
   return [is, ...detail].join(", ");
 }

@@ -242,7 +242,7 @@ const MUTANTS_OF_WAITING: Mutant[] = [
   },
   {
     name: "a silent session is told that it expired, though that could not be written down",
-    fn: "settle_sessions",
+    fn: "look_at_sessions",
     swaps: [["ELSE 'locked' END", "ELSE 'expired' END"]],
   },
 ];
@@ -250,12 +250,12 @@ const MUTANTS_OF_WAITING: Mutant[] = [
 const MUTANTS_OF_LOOKING: Mutant[] = [
   {
     name: "a watch takes no notice of the timeout",
-    fn: "settle_sessions",
+    fn: "look_at_sessions",
     swaps: [["session_cutoff(clock_timestamp())", "'-infinity'"]],
   },
   {
     name: "a watch is a sign of life",
-    fn: "settle_sessions",
+    fn: "look_at_sessions",
     swaps: [
       [
         "RETURN QUERY",

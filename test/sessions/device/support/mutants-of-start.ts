@@ -1,7 +1,7 @@
 /** Faulty ways to start a session. Some sleep where a race has its window, so that no luck is needed to meet it. */
 import type { Mutant, Swap } from "../../../support/mutants.ts";
 
-const fn = "start_session_at_once";
+const fn = "start_device_session_at_once";
 const ID_LOCK = "PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));";
 const KEY_LOCK = "WHERE k.key_hash = hash FOR NO KEY UPDATE";
 const SESSION_LOCK = "WHERE s.key_id = owner.id FOR NO KEY UPDATE";
@@ -33,8 +33,8 @@ export const MUTANTS_OF_START: Mutant[] = [
     swaps: [
       ...[[ID_LOCK, ""] as const, NO_KEY_LOCK, NO_SESSION_LOCK, WIDE_WINDOW],
       [
-        "start_session_at_once.generation, at, at, with_device);",
-        `start_session_at_once.generation, at, at, with_device)
+        "instance, number, beat);",
+        `instance, number, beat)
          ON CONFLICT (key_id) DO UPDATE SET session_id = excluded.session_id, generation = excluded.generation,
            started_at = excluded.started_at, last_heartbeat = excluded.last_heartbeat, device = excluded.device;`,
       ],
@@ -72,7 +72,7 @@ export const MUTANTS_OF_START: Mutant[] = [
   {
     name: "start forgets to keep the generation with the key",
     fn,
-    swaps: [["SET generation = start_session_at_once.generation, last_used_at", "SET last_used_at"]],
+    swaps: [["SET generation = start_device_session_at_once.generation, last_used_at", "SET last_used_at"]],
   },
   {
     name: "start goes by the clock of an application an hour behind",
@@ -160,7 +160,10 @@ export const MUTANTS_OF_START: Mutant[] = [
     name: "start keeps no record of by which device it was replaced",
     fn,
     swaps: [
-      ["start_session_at_once.generation, with_device);\n    UPDATE", "start_session_at_once.generation);\n    UPDATE"],
+      [
+        "start_device_session_at_once.generation, with_device);\n    UPDATE",
+        "start_device_session_at_once.generation);\n    UPDATE",
+      ],
     ],
   },
   {

@@ -28,7 +28,7 @@ export function openProcesses(
 
 export type StartAnswer =
   | { is: "started" | "resumed"; reply: StartReply }
-  | { is: ErrorCode; reply?: undefined; holder: Holder | undefined };
+  | { is: ErrorCode; reply?: undefined; holder: Holder | undefined; leasedUntil: string | undefined };
 
 /** Throws `unavailable`, and whatever is no refusal. */
 export async function tryStart(
@@ -40,6 +40,7 @@ export async function tryStart(
     return { is: reply.resumed ? "resumed" : "started", reply };
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "unavailable") throw error;
-    return { is: error.code, holder: error.data.holder as Holder | undefined };
+    const { holder, leased_until } = error.data as { holder?: Holder; leased_until?: string };
+    return { is: error.code, holder, leasedUntil: leased_until };
   }
 }

@@ -39,6 +39,7 @@ export const createDayChart = () =>
       counted("Expired", "expiries"),
       counted("Ended", "ends"),
       counted("Revoked", "revocations"),
+      counted("In use twice", "copies"),
     ],
     at,
     label: showClock,

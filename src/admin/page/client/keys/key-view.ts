@@ -16,6 +16,7 @@ const ENDINGS: Record<string, string> = {
   device: "ended by the device",
   timeout: "fell silent",
   operator: "ended by an operator",
+  copy: "in use on two devices",
 };
 
 export function createKeyView(id: number): View {
@@ -74,9 +75,9 @@ export function createKeyView(id: number): View {
     renewActions(actions, [
       actionButton("Change", () => askToChange(key, again)),
       live && actionButton("Kick", () => askToKick({ ...key, key_id: key.id, device: live.device }, again), "danger"),
-      !live &&
-        key.leased_until &&
-        actionButton("End lease", () => askToFree({ ...key, key_id: key.id }, again), "danger"),
+      !live && key.leased_until !== null
+        ? actionButton("End lease", () => askToFree({ ...key, key_id: key.id }, again), "danger")
+        : null,
       key.revoked_at === null
         ? actionButton("Revoke", () => askToRevoke(key, again), "danger")
         : actionButton("Restore", () => askToRestore(key, again)),
@@ -126,7 +127,14 @@ function showDeviceCell({ device }: HistoryItem): HTMLElement {
 function showEnding({ ended_by, note, replaced_by }: HistoryItem): HTMLElement {
   if (ended_by === null) return el("span", { class: "badge", "data-kind": "live" }, "live now");
   const by = replaced_by ? ` by ${showDevice(replaced_by.device)}` : "";
-  const kind = ended_by === "takeover" ? "takeover" : ended_by === "operator" ? "revoked" : "quiet";
+  const kind =
+    ended_by === "takeover"
+      ? "takeover"
+      : ended_by === "operator"
+        ? "revoked"
+        : ended_by === "copy"
+          ? "cloned"
+          : "quiet";
   const told = el("span", { class: "badge", "data-kind": kind }, `${ENDINGS[ended_by] ?? ended_by}`);
   return el("span", {}, told, by, note ? el("span", { class: "sub" }, note) : null);
 }
