@@ -87,7 +87,7 @@ describe("keybeat sessions list", () => {
       SELECT key_id, generation, 2, now() FROM active_sessions WHERE key_id = ${on.id}`;
     const { stdout } = await sessions("list");
     const line = stdout.split("\n").find((one) => one.startsWith(on.session_id.slice(0, 8)));
-    expect(line).toMatch(/\d+ s ago, may be copied$/);
+    expect(line).toContain(" s ago, may be copied");
   });
 
   it("lets no control character of a device's name reach the terminal", async () => {

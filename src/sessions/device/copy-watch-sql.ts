@@ -14,7 +14,7 @@ export interface HeardRow {
 export async function chooseRange(database: Database, most: number): Promise<number> {
   const [row] = await database.background.query(
     (sql) => sql<Array<{ first: number }>>`
-      SELECT CASE WHEN (SELECT count(*) FROM (SELECT FROM active_sessions LIMIT ${most + 1}) some) <= ${most} THEN 0
+      SELECT CASE WHEN (SELECT count(*) FROM (SELECT FROM active_sessions LIMIT ${most + 1}) first_ones) <= ${most} THEN 0
                   ELSE (SELECT floor(random() * max(key_id))::bigint FROM active_sessions) END AS first`,
   );
   return row?.first ?? 0;

@@ -1,7 +1,7 @@
 /** Sessions without proof that are heard of twice as often as asked. Time is told, not waited for. */
 import { describe, expect, it } from "vitest";
 import { createCount, type Judged, watchForCopies } from "../../../src/sessions/device/copy-watch.ts";
-import { keepSuspects, selectHeard } from "../../../src/sessions/device/copy-watch-sql.ts";
+import { chooseRange, keepSuspects, selectHeard } from "../../../src/sessions/device/copy-watch-sql.ts";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 
@@ -71,12 +71,12 @@ describe("what operators see", () => {
     const { body } = await app.post("/api/session/start", { access_key: key });
     const count = createCount(30);
     const look = async (now: number) => keepSuspects(db.database, count(await selectHeard(db.database, 0, 10), now));
-    for (let now = 0; now <= 309; now += 15) {
+    for (let now = 0; now <= 315; now += 15) {
       await look(now);
       expect(await beat(body.session_id)).toBe(200);
     }
     expect(await shown()).toEqual([true]);
-    for (let now = 320; now <= 640; now += 30) {
+    for (let now = 330; now <= 660; now += 30) {
       await look(now);
       expect(await beat(body.session_id)).toBe(200);
     }
@@ -100,5 +100,8 @@ describe("what operators see", () => {
     const { everyMs, run } = watchForCopies(db.database, 30);
     expect(everyMs).toBe(3_000);
     await run();
+    const [row] = await db.sql`SELECT max(key_id) AS last FROM active_sessions`;
+    expect(await chooseRange(db.database, 10)).toBe(0);
+    expect(await chooseRange(db.database, 0)).toBeLessThan(row?.last);
   });
 });
