@@ -5,16 +5,8 @@ import type { Sql } from "../../database/lane.ts";
 import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
 import type { Device, EndingReason } from "./contract.ts";
 
-<<<<<<< HEAD
-
-import { liveLeases, liveSessions } from "./live-sql.ts";
-
-=======
-
 import { mayBeCopied } from "./copy-watch-sql.ts";
-import { liveSessions } from "./live-sql.ts";
-
->>>>>>> trust-proof
+import { liveLeases, liveSessions } from "./live-sql.ts";
 
 export interface SessionFilter extends KeyFilter {
   device?: string | undefined;
