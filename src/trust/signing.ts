@@ -13,7 +13,7 @@ export const TRUSTS = "keybeat-trusts";
 export const SIGNATURE = "Keybeat-Signature";
 
 /** A request whose answer is to be signed. */
-export interface AskedForProof {
+export interface SigningRequest {
   method: string;
   /** From /api on, with the query, as it was written. */
   route: string;
@@ -33,7 +33,7 @@ export interface AnswerSigner {
 }
 
 /** Undefined: the client trusts none of our keys. Throws `invalid_request` for a bad nonce. */
-export type Signing = (asked: AskedForProof) => AnswerSigner | undefined;
+export type Signing = (asked: SigningRequest) => AnswerSigner | undefined;
 
 const NONCE_FORM = /^[A-Za-z0-9_-]{16,128}$/;
 const ZEROS = "0".repeat(64);
@@ -51,10 +51,10 @@ export function createSigning(keys: readonly SigningKey[], counts = new Map<stri
   };
 }
 
-function createAnswerSigner(asked: AskedForProof, keyId: string, sign: Sign): AnswerSigner {
+function createAnswerSigner(asked: SigningRequest, keyId: string, sign: Sign): AnswerSigner {
   const { method, route, nonce, authorization = "", body } = asked;
-  const credentials = digest(Buffer.from(authorization, "latin1"));
-  const request = body === "unread" ? ZEROS : body.length > 0 ? digest(body) : credentials;
+  const digestCredentials = () => digest(Buffer.from(authorization, "latin1"));
+  const request = body === "unread" ? ZEROS : body.length > 0 ? digest(body) : digestCredentials();
   let [index, before] = [0, ZEROS];
   return {
     async signAnswer(status, answer) {
@@ -65,7 +65,7 @@ function createAnswerSigner(asked: AskedForProof, keyId: string, sign: Sign): An
     async signEvent(event, data) {
       const time = Date.now();
       const leaf = makeLeaf("keybeat-event-v1", [
-        ...[keyId, route, nonce, credentials, index, before, event, digest(data), time],
+        ...[keyId, route, nonce, digestCredentials(), index, before, event, digest(data), time],
       ]);
       index++;
       before = leaf.toString("hex");

@@ -1,7 +1,7 @@
 /** What the service signs, held against a client's check that was written from the page alone. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { type AskedForProof, createSigning, type Signing } from "../../src/trust/signing.ts";
+import { createSigning, type Signing, type SigningRequest } from "../../src/trust/signing.ts";
 import { createSeed, readSigningKeys, type SigningKey } from "../../src/trust/signing-keys.ts";
 import { createEventCheck, isGenuine, type SeenAnswer, type SeenEvent } from "../support/verify-answer.ts";
 
@@ -15,14 +15,14 @@ const signing = createSigning([key, older]);
 
 const newNonce = () => randomBytes(16).toString("base64url");
 
-function newRequest(given: Partial<AskedForProof> = {}): AskedForProof & { body: Buffer } {
+function newRequest(given: Partial<SigningRequest> = {}): SigningRequest & { body: Buffer } {
   const body = Buffer.from(JSON.stringify({ session_id: newNonce() }));
   const route = "/api/session/heartbeat";
   const request = { method: "POST", route, nonce: newNonce(), trusts: undefined, authorization: undefined, body };
   return { ...request, ...given } as typeof request;
 }
 
-async function answerTo(asked: AskedForProof & { body: Buffer }, by: Signing = signing): Promise<SeenAnswer> {
+async function answerTo(asked: SigningRequest & { body: Buffer }, by: Signing = signing): Promise<SeenAnswer> {
   const { method, route, nonce, body: request } = asked;
   const body = JSON.stringify({ success: true, generation: Number(Math.random().toFixed(6)) });
   const signature = await by(asked)?.signAnswer(200, body);
