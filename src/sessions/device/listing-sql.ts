@@ -4,7 +4,6 @@ import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
 import type { Device, EndingReason } from "./contract.ts";
-
 import { mayBeCopied } from "./copy-watch-sql.ts";
 import { liveLeases, liveSessions } from "./live-sql.ts";
 

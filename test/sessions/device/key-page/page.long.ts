@@ -116,6 +116,17 @@ describe("the page /key", () => {
     expect(await beat(newcomer)).toMatchObject({ success: true });
   });
 
+  it("says until when a device holds the key offline", async () => {
+    const { key, id } = await db.makeKey();
+    await db.sql`
+      INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
+      VALUES (${id}, 'a-lease', 'a-session-that-ended', 1, '2026-01-01T00:00Z', '2099-03-02T09:15:59Z')`;
+    const page = await open();
+    await look(page, key);
+    await page.getByText("Held for work offline until 2 March 2099 at 09:15.").waitFor();
+    await takePicture(page, "key-leased");
+  });
+
   it("says what is wrong with a key, and that a service is away", async () => {
     const page = await open();
     await look(page, newAccessKey());
