@@ -137,6 +137,7 @@ describe("the packed package in an empty project", () => {
       "CHANGELOG.md",
       "src/client/python/keybeat.py",
       "src/client/python/keybeat_batch.py",
+      "src/client/python/keybeat_trust.py",
       "scripts/monitor/",
       "migrations/0000",
     ]) {

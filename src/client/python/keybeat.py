@@ -35,6 +35,7 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import hashlib
 import http.client
 import itertools
 import json
@@ -56,7 +57,7 @@ import unicodedata
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
-from typing import Any, Callable, Coroutine, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Coroutine, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 __all__ = ["start_session", "Session", "KeybeatError", "FileStorage"]
 __all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "LostEvent"]
@@ -87,6 +88,8 @@ def start_session(
     start_timeout: float = 20.0,
     request_timeout: float = 5.0,
     end_at_exit: bool = True,
+    proof: bool = False,
+    public_key: Union[str, Sequence[str], None] = None,
     ssl_context: Optional[ssl.SSLContext] = None,
     platform: Any = None,
 ) -> "Session":
@@ -112,6 +115,10 @@ def start_session(
     start_timeout   how long an unanswered start is retried, without the time that `ask` takes
     request_timeout how long one request may take
     end_at_exit     give the key back when the interpreter exits, in 3 s at most
+    proof           True: every heartbeat shows that it comes from this process. A copy of the session id elsewhere then
+                    ends the session for both, as `cloned`.
+    public_key      the service's key or keys for signatures: 43 characters of base64url each. Then only what one of them
+                    has signed is an answer, and anything else a failed network. Needs the file keybeat_trust.py.
     ssl_context     for a certificate authority of your own; default: the system's
     platform        for tests: replaces clocks, network and threads
 
@@ -130,9 +137,22 @@ def start_session(
         raise ValueError('on_conflict must be "replace", "refuse" or "ask"')
     if on_conflict == "ask" and ask is None:
         raise ValueError('on_conflict="ask" needs the function ask')
+    options.public_keys = None if public_key is None else _trust().read_public_keys(public_key)
     session = Session(options, platform or _Platform(ssl_context))
     session._begin()
     return session
+
+
+def _trust() -> Any:
+    """The file for signatures, which is only copied where it is used."""
+    try:
+        if __package__:
+            from . import keybeat_trust
+        else:
+            import keybeat_trust  # type: ignore[no-redef]
+    except ImportError as error:
+        raise ValueError("public_key needs the file keybeat_trust.py beside keybeat.py") from error
+    return keybeat_trust
 
 
 def _check_url(given: str) -> str:
@@ -243,6 +263,8 @@ class KeybeatError(Exception):
     - invalid_key, key_expired, key_revoked: the key is no good.
     - key_in_use: another device holds it, and on_conflict (or `ask`) chose not to take over; data["holder"] says which.
     - session_id_used: this start got through, its answer was lost, and its session is already over.
+    - session_cloned: the session that was to be resumed is in use on two devices.
+    - proof_required: it was begun with `proof`, and this start is without.
     - invalid_request: the request is malformed, see data["issues"].
     - unreachable: no answer within start_timeout, or none possible: a bad certificate, a redirect to https, a process
       that runs no threads. The message tells the last try's trouble, and __cause__ is what was raised.
@@ -302,6 +324,7 @@ class LostEvent:
     reason    replaced: another device took the key; final.
               ended: somebody ended this very session, such as the vendor's own backend; final.
               revoked: the operator withdrew the key or the session, or the key has run out; final.
+              cloned: two processes use this very session, such as of a copied machine; final.
               expired: the service heard nothing for too long, after a sleep say.
               unreachable: nothing was acknowledged before the local deadline, so another device may hold the key now.
     final     False: it comes back by itself if nobody else holds the key (then on_live, with `recovered`, follows)
@@ -561,7 +584,9 @@ _BODY_BYTES_MAX = 65_536
 # Reasons of an ssl.SSLError: a bad certificate, a port that does not speak TLS.
 _LASTING = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_FINAL_EVENTS = ("replaced", "expired", "ended", "revoked")
+_FINAL_EVENTS = ("replaced", "expired", "ended", "revoked", "cloned")
+# Challenges to one beat. More in a row are no service that works.
+_CHALLENGES_MAX = 5
 # Also an ending that is newer than this file.
 _ENDING_CODE = re.compile(r"session_([a-z]+)")
 _LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
@@ -569,7 +594,7 @@ _LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.
 # What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not.
 _REFUSAL = re.compile(
     "400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found"
-    "|409 (key_in_use|holder_changed|session_id_used)|410 session_[a-z]+"
+    "|409 (key_in_use|holder_changed|session_id_used|proof_challenge|proof_required)|410 session_[a-z]+"
 )
 _REASONS = {
     "key_in_use": "replaced",
@@ -593,6 +618,7 @@ class _Keeper:
         self._session = session
         self._platform = platform
         self._link = _Link(options, platform)
+        self._proof = _Proof() if options.proof else None
         self._watch = _Watch(self._link, platform, lambda: self._tick(stream_lives=True), self._stream_ended)
         # The last readings of the monotonic clock and the wall clock.
         self._read_at = (0.0, 0.0)
@@ -689,15 +715,34 @@ class _Keeper:
         now = self._platform.now
         give_up_at = now() + self._options.start_timeout
         while True:
-            sent_at = now()
-            timeout = min(self._options.request_timeout, give_up_at - sent_at)
-            answer = await self._link.post("start", self._start_request(self._session_id, **rule), timeout)
+            request = self._start_request(self._session_id, **rule)
+            answer, sent_at = await self._beat("start", request, give_up_at)
             if answer.kind != "failed":
                 return answer, sent_at
             delay = self._link.retry_delay(answer)
             if answer.is_lasting or now() + delay >= give_up_at:
                 raise KeybeatError("unreachable", answer.error) from answer.cause
             await asyncio.sleep(delay)
+
+    async def _beat(self, path: str, request: Json, give_up_at: float = math.inf) -> "Tuple[_Answer, float]":
+        """
+        A call that keeps the session alive: a heartbeat or a start. Challenges are answered at once, as only a running
+        process can. Returns the answer, and when the request that got it was sent.
+        """
+        proof = self._proof and self._proof.of(request["session_id"])
+        for _ in range(1 + _CHALLENGES_MAX):
+            sent_at = self._platform.now()
+            timeout = max(0.01, min(self._options.request_timeout, give_up_at - sent_at))
+            answer = await self._link.post(path, {**request, "proof": proof}, timeout)
+            challenge = answer.body.get("challenge")
+            if not proof or answer.body.get("code") != "proof_challenge" or not isinstance(challenge, str):
+                break
+            proof = {**proof, "answer": challenge}
+        if answer.body.get("code") == "proof_challenge":
+            return _failed("proof_challenge"), sent_at
+        if self._proof and answer.kind != "failed":
+            self._proof.answered()
+        return answer, sent_at
 
     def _start_request(self, session_id: str, **rule: Any) -> Json:
         key, device = self._options.access_key, self._options.device
@@ -736,7 +781,7 @@ class _Keeper:
         if self._holds_key():
             self._watch.keep_open(self._session_id)
         if not self._asking and now >= self._ask_at:
-            self._asking = asyncio.ensure_future(self._ask(now))
+            self._asking = asyncio.ensure_future(self._ask())
         due_at = min(math.inf if self._asking else self._ask_at, self._deadline if self._holds_key() else math.inf)
         self._plan_tick(max(0.0, min(due_at - now, _TICK)))
 
@@ -761,13 +806,13 @@ class _Keeper:
         if now + passed_by_wall - passed > self._deadline:
             self._deadline = min(self._deadline, now + self._options.request_timeout)
 
-    async def _ask(self, sent_at: float) -> None:
+    async def _ask(self) -> None:
         """A heartbeat or, if the session has expired, a start that harms nobody."""
         return_id = self._return_id
         if return_id:
-            answer = await self._link.post("start", self._start_request(return_id, on_conflict="refuse"))
+            answer, sent_at = await self._beat("start", self._start_request(return_id, on_conflict="refuse"))
         else:
-            answer = await self._link.post("heartbeat", {"session_id": self._session_id})
+            answer, sent_at = await self._beat("heartbeat", {"session_id": self._session_id})
         self._asking = None
         if answer.kind == "refused":
             self._refused(answer.body)
@@ -869,6 +914,37 @@ class _Keeper:
         self._asking = None
 
 
+class _Proof:
+    """
+    Shows the service that this session's beats come from one process (src/trust/README.md). Kept in memory only; a
+    forked child has no session, and so none of these.
+    """
+
+    def __init__(self) -> None:
+        self._instance = _draw_id()
+        self._number = 0
+        # The beat that has no answer yet, and its session.
+        self._beat: Optional[Json] = None
+        self._session_id = ""
+
+    def of(self, session_id: str) -> Json:
+        """The same until it is answered."""
+        if not self._beat or session_id != self._session_id:
+            self._number += 1
+            self._session_id = session_id
+            self._beat = {"instance": self._instance, "number": self._number, "beat_id": _draw_id()}
+        return self._beat
+
+    def answered(self) -> None:
+        self._beat = None
+
+
+def _draw_id() -> str:
+    """Random. A copied machine has a copied generator, too: only its clock goes on differently."""
+    clocks = f"{time.monotonic_ns()} {time.time_ns()} {os.getpid()}".encode()
+    return hashlib.sha256(os.urandom(32) + clocks).hexdigest()[:32]
+
+
 class _Watch:
     """
     The watch stream: tells at once that the session is over. It only makes that faster: if the service lacks it, or a
@@ -911,7 +987,10 @@ class _Watch:
             if exchange.status != 200 or not exchange.streams:
                 return
             self._bytes_at = self._now()
-            endings.extend(filter(None, map(_read_ending, blocks.take(exchange.body))))
+            for event in map(_read_event, blocks.take(exchange.body)):
+                if not exchange.is_told(event):
+                    return exchange.end("an event without a right signature")
+                endings.extend(filter(None, [_read_ending(event)]))
             if endings:
                 exchange.end()
             else:
@@ -959,14 +1038,20 @@ class _Blocks:
         return blocks
 
 
-def _read_ending(block: bytes) -> Optional[Json]:
-    """The body of a final event; None for anything else, a malformed final event included."""
-    fields: Dict[bytes, bytes] = {}
+def _read_event(block: bytes) -> Dict[str, bytes]:
+    """Its fields; none of a comment."""
+    fields: Dict[str, bytes] = {}
     for line in block.splitlines():
         name, _, value = line.partition(b":")
-        fields.setdefault(name, value.strip())
-    event = fields.get(b"event", b"").decode("ascii", "replace")
-    body = _read_json(fields.get(b"data", b""))
+        if name:
+            fields.setdefault(name.decode("ascii", "replace"), value.strip())
+    return fields
+
+
+def _read_ending(fields: Dict[str, bytes]) -> Optional[Json]:
+    """The body of a final event; None for anything else, a malformed final event included."""
+    event = fields.get("event", b"").decode("ascii", "replace")
+    body = _read_json(fields.get("data", b""))
     return {**body, "code": "session_" + event} if event in _FINAL_EVENTS and body else None
 
 
@@ -1011,6 +1096,9 @@ class _Exchange:
         self.retry_after = ""
         self.content_type = ""
         self.location = ""
+        self.signature = ""
+        # What a signed answer is held against; None if answers are taken without.
+        self.asked: Any = None
         self.body = bytearray()
         self.bytes = 0
         self.cause: Optional[BaseException] = None
@@ -1022,11 +1110,25 @@ class _Exchange:
         """False for a page in place of a stream."""
         return not self.content_type or self.content_type.startswith("text/event-stream")
 
-    def head(self, status: int, retry_after: str, content_type: str = "", location: str = "") -> None:
+    def head(
+        self, status: int, retry_after: str, content_type: str = "", location: str = "", signature: str = ""
+    ) -> None:
         self.status = status
         self.retry_after = retry_after
         self.content_type = content_type
         self.location = location
+        self.signature = signature
+
+    def is_answered(self) -> bool:
+        """Whether the answer is the service's own, as far as that is asked for."""
+        return not self.asked or self.asked.is_answered_by(self.status, bytes(self.body), self.signature)
+
+    def is_told(self, event: Dict[str, bytes]) -> bool:
+        """The same of the stream's next event. A comment says nothing."""
+        if not self.asked or not event.keys() & {"event", "data"}:
+            return True
+        name, data, signature = (event.get(field, b"") for field in ("event", "data", "signature"))
+        return bool(self.asked.is_told(name.decode("utf-8", "replace"), data, signature.decode("ascii", "replace")))
 
     def data(self, chunk: bytes) -> None:
         if self.ended.done():
@@ -1053,12 +1155,14 @@ class _Link:
         self._platform = platform
         self._url = options.url + "/api/session/"
         self._request_timeout = options.request_timeout
+        self._public_keys = options.public_keys
+        self._watch_path = "watch?proof=true" if options.proof else "watch"
 
     async def post(self, path: str, body: Json, timeout: Optional[float] = None) -> _Answer:
         """One request, to its end. Neither raises nor takes longer than `timeout`; cut if the task is cancelled."""
         limit = timeout or self._request_timeout
         text = json.dumps({name: value for name, value in body.items() if value is not None})
-        exchange = _Exchange(self._url + path, {"Content-Type": "application/json"}, limit + 1, text.encode())
+        exchange = self._prepare(path, {"Content-Type": "application/json"}, limit + 1, text.encode())
         timer = asyncio.get_running_loop().call_later(limit, exchange.end, f"no answer within {limit:.3g} s")
         try:
             return await self._send(exchange, path)
@@ -1069,9 +1173,19 @@ class _Link:
         """The stream, to its end; on_data is called with every piece."""
         # In a header, as a URL is no place for a secret.
         headers = {"Accept": "text/event-stream", "Authorization": "Bearer " + session_id}
-        exchange = _Exchange(self._url + "watch", headers, _STREAM_SILENCE)
+        exchange = self._prepare(self._watch_path, headers, _STREAM_SILENCE)
         exchange.on_data = on_data
         return await self._send(exchange, "watch")
+
+    def _prepare(self, path: str, headers: Json, timeout: float, content: Optional[bytes] = None) -> _Exchange:
+        exchange = _Exchange(self._url + path, headers, timeout, content)
+        if self._public_keys:
+            payload = headers["Authorization"].encode() if content is None else content
+            method = "GET" if content is None else "POST"
+            asked = _trust().Request(self._public_keys, _draw_id(), method, "/api/session/" + path, payload)
+            exchange.asked = asked
+            exchange.headers.update(asked.headers)
+        return exchange
 
     async def _send(self, exchange: _Exchange, path: str) -> _Answer:
         cut = self._platform.send(exchange)
@@ -1080,7 +1194,9 @@ class _Link:
         finally:
             cut()
         if not error:
-            return _read_answer(exchange, path)
+            answer = _read_answer(exchange, path)
+            is_own = answer.kind == "failed" or exchange.is_answered()
+            return answer if is_own else _failed(f"HTTP {exchange.status} without a right signature from {exchange.url}")
         is_lasting = getattr(exchange.cause, "reason", "") in _LASTING
         return dataclasses.replace(_failed(error), cause=exchange.cause, is_lasting=is_lasting)
 
@@ -1259,7 +1375,7 @@ class _Platform:
             with contextlib.closing(connection), line:
                 connection.request("POST" if exchange.content else "GET", target, exchange.content, headers)
                 response = connection.getresponse()
-                names = ("Retry-After", "Content-Type", "Location")
+                names = ("Retry-After", "Content-Type", "Location", "Keybeat-Signature")
                 about = [response.getheader(name, "") for name in names]
                 self.post(functools.partial(exchange.head, response.status, *about))
                 # Redirects are not followed: a login page must not get the key.
@@ -1338,6 +1454,7 @@ def _begin_connection(info: Any) -> socket.socket:
 def _prepare_connection(exchange: _Exchange, ssl_context: Any) -> Tuple[http.client.HTTPConnection, str, Json]:
     """A connection, not open yet, by the system's proxy if there is one; what to ask for on it, and the headers."""
     url = urllib.parse.urlsplit(exchange.url)
+    target = url.path + (url.query and "?" + url.query)
     proxy = _find_proxy(url)
     first = proxy or url
     host, timeout = first.hostname or "", exchange.timeout
@@ -1346,11 +1463,11 @@ def _prepare_connection(exchange: _Exchange, ssl_context: Any) -> Tuple[http.cli
         tls = http.client.HTTPSConnection(host, first.port or 443, timeout=timeout, context=context)
         if proxy:
             tls.set_tunnel(url.hostname or "", url.port or 443, _proxy_authorization(proxy))
-        return tls, url.path, exchange.headers
+        return tls, target, exchange.headers
     plain = http.client.HTTPConnection(host, first.port or 80, timeout=timeout)
     if proxy:
         return plain, exchange.url, {**exchange.headers, **_proxy_authorization(proxy)}
-    return plain, url.path, exchange.headers
+    return plain, target, exchange.headers
 
 
 def _find_proxy(url: urllib.parse.SplitResult) -> Optional[urllib.parse.SplitResult]:

@@ -9,7 +9,7 @@ import { describeWithPython, FOLDER, newFolder, python, usePython } from "./supp
 usePython();
 
 describeWithPython("the files", () => {
-  it.each(["keybeat.py", "keybeat_batch.py", "conformance.py", "virtual_world.py"])(
+  it.each(["keybeat.py", "keybeat_batch.py", "keybeat_trust.py", "conformance.py", "virtual_world.py"])(
     "%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know",
     (name) => {
       const check = `
@@ -26,9 +26,9 @@ ast.parse(source, feature_version=(3, 8))`;
   it("does nothing when it is imported", async () => {
     const app = python(
       `
-import atexit, importlib, keybeat, keybeat_batch
+import atexit, importlib, keybeat, keybeat_batch, keybeat_trust
 before = atexit._ncallbacks()
-for file in (keybeat, keybeat_batch):
+for file in (keybeat, keybeat_batch, keybeat_trust):
     importlib.reload(file)
 say("again", threads=threading.active_count(), exit_calls=atexit._ncallbacks() - before)`,
       ["", ""],
