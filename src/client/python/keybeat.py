@@ -1,7 +1,8 @@
 """
 Keybeat for Python: claims an access key, keeps it by heartbeats, and tells when it is lost and why.
 
-One file to copy into your app. Python 3.8 or later, nothing but the standard library.
+One file to copy into your app, and keybeat_trust.py beside it for signed answers and leases. Python 3.8 or later,
+nothing but the standard library.
 
     from keybeat import start_session
 
@@ -17,10 +18,13 @@ One file to copy into your app. Python 3.8 or later, nothing but the standard li
       failed    └── expired or unreachable, and nobody ────┘
                     else holds the key: by itself
 
+With a lease that holds, "offline" comes instead of "lost" as unreachable, and back to live likewise.
+
 What it promises:
 - A failed request is not a lost session. Only the service's own word ends one, or the local deadline, which counts by
   a monotonic clock from before the last acknowledged heartbeat was sent.
-- After `replaced`, `ended` and `revoked` it sends nothing more: two devices never take the key from each other in turn.
+- After `replaced`, `ended`, `revoked` and `cloned` it sends nothing more: two devices never take the key from each other
+  in turn.
 - It comes back by itself only onto a key that nobody holds.
 
 How it works: a daemon thread runs an asyncio loop of its own, on which everything about the session happens, one thing
@@ -31,6 +35,7 @@ It logs to logging.getLogger("keybeat"), never a whole key or session id.
 import asyncio
 import atexit
 import base64
+import concurrent.futures
 import contextlib
 import dataclasses
 import errno
@@ -60,7 +65,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Coroutine, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 __all__ = ["start_session", "Session", "KeybeatError", "FileStorage"]
-__all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "LostEvent"]
+__all__ += ["LiveEvent", "DegradedEvent", "RecoveredEvent", "OfflineEvent", "LostEvent"]
 
 log = logging.getLogger("keybeat")
 # Otherwise warnings would go to stderr in an app without logging.
@@ -80,6 +85,7 @@ def start_session(
     on_live: Optional[Callable[["LiveEvent"], Any]] = None,
     on_degraded: Optional[Callable[["DegradedEvent"], Any]] = None,
     on_recovered: Optional[Callable[["RecoveredEvent"], Any]] = None,
+    on_offline: Optional[Callable[["OfflineEvent"], Any]] = None,
     on_lost: Optional[Callable[["LostEvent"], Any]] = None,
     on_event: Optional[Callable[["Event"], Any]] = None,
     on_failed: Optional[Callable[[Exception], Any]] = None,
@@ -116,9 +122,9 @@ def start_session(
     request_timeout how long one request may take
     end_at_exit     give the key back when the interpreter exits, in 3 s at most
     proof           True: every heartbeat shows that it comes from this process. A copy of the session id elsewhere then
-                    ends the session for both, as `cloned`.
-    public_key      the service's key or keys for signatures: 43 characters of base64url each. Then only what one of them
-                    has signed is an answer, and anything else a failed network. Needs the file keybeat_trust.py.
+                    ends the session for both, as `cloned`. Not for an app whose processes share a session on purpose.
+    public_key      the service's key, or several, as `keybeat signing-key` prints them: then only what one of them has
+                    signed is an answer, and all else a failed network. Needs the file keybeat_trust.py.
     ssl_context     for a certificate authority of your own; default: the system's
     platform        for tests: replaces clocks, network and threads
 
@@ -263,11 +269,11 @@ class KeybeatError(Exception):
     - invalid_key, key_expired, key_revoked: the key is no good.
     - key_in_use: another device holds it, and on_conflict (or `ask`) chose not to take over; data["holder"] says which.
     - session_id_used: this start got through, its answer was lost, and its session is already over.
-    - session_cloned: the session that was to be resumed is in use on two devices.
-    - proof_required: it was begun with `proof`, and this start is without.
+    - lease_unavailable: the service gives no leases, or not for so long.
     - invalid_request: the request is malformed, see data["issues"].
     - unreachable: no answer within start_timeout, or none possible: a bad certificate, a redirect to https, a process
       that runs no threads. The message tells the last try's trouble, and __cause__ is what was raised.
+    - the reasons of LostEvent, of a call for a session that is over.
     """
 
     def __init__(self, code: str, message: str, data: Optional[Json] = None) -> None:
@@ -317,6 +323,21 @@ class RecoveredEvent:
 
 
 @dataclass(frozen=True)
+class OfflineEvent:
+    """
+    No heartbeat got through until the deadline, or at the start, and the device holds the key by its lease alone. It works
+    on: `signal` is not set. With the network back a LiveEvent follows, usually with a higher generation.
+
+    until       the end of the lease, by the service's clock (RFC 3339): then the session is lost
+    generation  of the session that asked for the lease
+    """
+
+    until: str
+    generation: int
+    type: str = "offline"
+
+
+@dataclass(frozen=True)
 class LostEvent:
     """
     The device no longer holds the key, or may not. `session.signal` was set just before.
@@ -330,7 +351,8 @@ class LostEvent:
     final     False: it comes back by itself if nobody else holds the key (then on_live, with `recovered`, follows)
     by        with replaced, the device that holds the key now: {"started_at", "device"}
     ended_at  when, by the service's clock (RFC 3339); None if the service did not say
-    code      the service's own code, such as session_replaced, key_in_use, key_expired; None with unreachable
+    code      the service's own code, such as session_replaced, key_in_use, key_expired; None with unreachable; with
+              expired lease_ended or clock_set_back, where a lease holds no longer
     """
 
     reason: str
@@ -341,7 +363,7 @@ class LostEvent:
     type: str = "lost"
 
 
-Event = Union[LiveEvent, DegradedEvent, RecoveredEvent, LostEvent]
+Event = Union[LiveEvent, DegradedEvent, RecoveredEvent, OfflineEvent, LostEvent]
 
 
 class Session:
@@ -364,8 +386,8 @@ class Session:
     @property
     def state(self) -> str:
         """
-        "starting", "live", "degraded" (heartbeats fail), "lost", "ended" (only by this app's own end()) or "failed"
-        (the start failed; see `error`). The device holds the key while it is live or degraded.
+        "starting", "live", "degraded" (heartbeats fail), "offline", "lost", "ended" (only by this app's own end()) or
+        "failed" (the start failed; see `error`). The device holds the key while it is live, degraded or offline.
         """
         return self._state
 
@@ -419,6 +441,32 @@ class Session:
         if wait:
             self._finished.wait(_END_WITHIN + 0.5)
 
+    def lease(self, hours: float) -> str:
+        """
+        Asks for a lease: for so many hours, at most until the key runs out, nobody else can start with the key, and this
+        device may work without the service. Asked again: the same one. It outlives end(), and is over when a session
+        comes back by it. Returns its end (RFC 3339). Needs the options public_key and storage. Raises KeybeatError:
+        lease_unavailable, invalid_request, unreachable, or why the session is lost.
+        """
+        return str(self._ask_keeper(lambda: self._keeper.lease(hours)))
+
+    def return_lease(self) -> bool:
+        """
+        Gives the lease back, before end(), so that other devices can start. False: there was none, or it had ended. Raises
+        as lease() does.
+        """
+        return bool(self._ask_keeper(self._keeper.return_lease))
+
+    def _ask_keeper(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Runs it on the loop, and waits for it in the calling thread."""
+        answered: "concurrent.futures.Future[Any]" = concurrent.futures.Future()
+        self._platform.post(lambda: self._keeper.serve(ask, answered))
+        while not (answered.done() or self._finished.is_set()):
+            concurrent.futures.wait([answered], _WAIT_SLICE)
+        if not answered.done() or answered.cancelled():
+            raise KeybeatError(self._lost.reason if self._lost else "ended", "the session is over")
+        return answered.result()
+
     def __enter__(self) -> "Session":
         return self
 
@@ -462,7 +510,7 @@ class Session:
 
     def _tell(self, event: Event) -> None:
         """Updates what the app sees, then tells the app."""
-        if isinstance(event, LiveEvent):
+        if isinstance(event, (LiveEvent, OfflineEvent)):
             self._generation = event.generation
             if self._signal.is_set():
                 self._signal = threading.Event()
@@ -470,7 +518,7 @@ class Session:
         self._enter("live" if event.type == "recovered" else event.type)
         if self._lost:
             self._signal.set()
-        log.log(_LEVELS[event.type], "session %s: %s", _mask(self._session_id), event)
+        log.log(_LEVELS.get(event.type, logging.WARNING), "session %s: %s", _mask(self._session_id), event)
         for callback in (self._options.on_event, getattr(self._options, "on_" + event.type)):
             if callback:
                 self._call(functools.partial(callback, event))
@@ -516,7 +564,7 @@ class Session:
             error = KeybeatError("unreachable", f"no session can be kept in this process: {trouble!r}")
             error.__cause__ = trouble
             self._fail(error)
-        elif trouble and self._state in ("live", "degraded"):
+        elif trouble and self._state in ("live", "degraded", "offline"):
             self._tell(LostEvent("unreachable", final=True))
         _sessions.discard(self)
         self._finished.set()
@@ -585,16 +633,18 @@ _BODY_BYTES_MAX = 65_536
 _LASTING = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _FINAL_EVENTS = ("replaced", "expired", "ended", "revoked", "cloned")
+# What a start is refused by that ends a lease, too.
+_KEY_CODES = ("invalid_key", "key_expired", "key_revoked", "key_in_use")
 # Challenges to one beat. More in a row are no service that works.
 _CHALLENGES_MAX = 5
 # Also an ending that is newer than this file.
 _ENDING_CODE = re.compile(r"session_([a-z]+)")
-_LEVELS = {"live": logging.INFO, "recovered": logging.INFO, "degraded": logging.WARNING, "lost": logging.WARNING}
+_LEVELS = {"live": logging.INFO, "recovered": logging.INFO}
 
 # What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not.
 _REFUSAL = re.compile(
     "400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found"
-    "|409 (key_in_use|holder_changed|session_id_used|proof_challenge|proof_required)|410 session_[a-z]+"
+    "|409 (key_in_use|holder_changed|session_id_used|proof_challenge|proof_required|lease_unavailable)|410 session_[a-z]+"
 )
 _REASONS = {
     "key_in_use": "replaced",
@@ -602,7 +652,32 @@ _REASONS = {
     "key_revoked": "revoked",
     "key_expired": "revoked",
     "session_not_found": "expired",
+    # Another process with this session id shows proof.
+    "proof_required": "cloned",
 }
+
+
+class _Storage:
+    """The caller's storage, or none. Never raises."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+
+    def get(self) -> Any:
+        return self._use("get")
+
+    def set(self, text: str) -> None:
+        self._use("set", text)
+
+    def remove(self) -> None:
+        self._use("remove")
+
+    def _use(self, name: str, *arguments: str) -> Any:
+        try:
+            return self._storage and getattr(self._storage, name)(*arguments)
+        except Exception as error:
+            log.warning("the storage failed to %s: %s", name, type(error).__name__)
+            return None
 
 
 class _Keeper:
@@ -619,6 +694,14 @@ class _Keeper:
         self._platform = platform
         self._link = _Link(options, platform)
         self._proof = _Proof() if options.proof else None
+        self._storage: Any = _Storage(options.storage)
+        # Keeps the lease, and the session id with it.
+        self._leases: Any = None
+        if options.public_keys and options.storage:
+            self._leases = _trust().Leases(self._storage, options.public_keys, options.access_key, platform.wall)
+            self._storage = self._leases
+        # Calls for a lease that are under way.
+        self._serving: "Set[asyncio.Task[None]]" = set()
         self._watch = _Watch(self._link, platform, lambda: self._tick(stream_lives=True), self._stream_ended)
         # The last readings of the monotonic clock and the wall clock.
         self._read_at = (0.0, 0.0)
@@ -666,17 +749,35 @@ class _Keeper:
         try:
             self._started(*await self._claim())
         except Exception as error:
-            is_unknown = getattr(error, "code", "") == "unreachable"
+            code = getattr(error, "code", "")
+            is_unknown = code == "unreachable"
+            if is_unknown and self._hold() == "held":
+                self._start_offline()
+                await self._over
+                return
+            if self._leases and code in _KEY_CODES:
+                # The service knows better than a lease of before the key was withdrawn.
+                self._leases.drop()
             if not is_unknown:
-                self._store("remove")
+                self._storage.remove()
             self._session._fail(error)
             if is_unknown and not self._options.storage:
                 # It may have got through all the same. Only a storage lets the next start find it.
                 await self._link.post("end", {"session_id": self._session_id})
             return
+        self._begin_ticks()
+        await self._over
+
+    def _start_offline(self) -> None:
+        """Goes on by a lease, without a session. The start is repeated until it has an answer."""
+        self._return_id = self._session._session_id = self._session_id
+        self._ask_at = self._platform.now() + self._link.retry_delay(_failed(""))
+        self._go_offline()
+        self._begin_ticks()
+
+    def _begin_ticks(self) -> None:
         self._read_at = self._platform.now(), self._platform.wall()
         self._plan_tick(0)
-        await self._over
 
     async def _claim(self) -> Tuple[str, Json, float]:
         """
@@ -684,7 +785,7 @@ class _Keeper:
         again (`resumed`) instead of made twice. Returns its id, the reply, and when the request was sent.
         """
         on_conflict = self._options.on_conflict
-        stored = self._store("get")
+        stored = self._storage.get()
         if not (isinstance(stored, str) and _SESSION_ID.fullmatch(stored)):
             stored = None
         self._session_id = stored or secrets.token_hex(16)
@@ -693,7 +794,7 @@ class _Keeper:
             if turn > 2:
                 # Holders change as fast as a person can say yes; or a server says so for ever.
                 await asyncio.sleep(self._link.retry_delay(_failed("asked again")))
-            self._store("set", self._session_id)
+            self._storage.set(self._session_id)
             answer, sent_at = await self._insist(
                 on_conflict="replace" if on_conflict == "replace" or agreed else "refuse",
                 expected_generation=agreed.get("generation") if agreed else None,
@@ -701,7 +802,8 @@ class _Keeper:
             if answer.kind == "ok":
                 return self._session_id, answer.body, sent_at
             code, holder = answer.body["code"], _as_dict(answer.body.get("holder"))
-            if code == "session_id_used" and stored:
+            if code in ("session_id_used", "proof_required") and stored:
+                # Nor is a session with proof for a process without.
                 stored = None
                 self._session_id = secrets.token_hex(16)
             elif on_conflict == "ask" and holder and await self._session._ask_app(holder):
@@ -711,9 +813,10 @@ class _Keeper:
         raise AssertionError("not reached")
 
     async def _insist(self, **rule: Any) -> "Tuple[_Answer, float]":
-        """Repeats the same start until the service answers or start_timeout is over."""
+        """Repeats the same start until the service answers or start_timeout is over; with a lease less than that."""
         now = self._platform.now
-        give_up_at = now() + self._options.start_timeout
+        is_held = self._hold() == "held"
+        give_up_at = now() + (self._options.request_timeout if is_held else self._options.start_timeout)
         while True:
             request = self._start_request(self._session_id, **rule)
             answer, sent_at = await self._beat("start", request, give_up_at)
@@ -746,7 +849,8 @@ class _Keeper:
 
     def _start_request(self, session_id: str, **rule: Any) -> Json:
         key, device = self._options.access_key, self._options.device
-        return {"access_key": key, "session_id": session_id, "device": device, **rule}
+        lease = self._leases.text if self._leases else None
+        return {"access_key": key, "session_id": session_id, "device": device, "lease": lease, **rule}
 
     async def _give_back(self) -> None:
         """Tells the service that the session is over, in 3 s at most."""
@@ -756,18 +860,10 @@ class _Keeper:
             request = {"session_id": self._return_id or self._session_id}
             answer = await self._link.post("end", request, give_up_at - now())
             if answer.kind == "ok":
-                self._store("remove")
+                self._storage.remove()
                 return
             await asyncio.sleep(min(_END_RETRY, max(0.0, give_up_at - now())))
         # Keep the id, so that a restarted app finds its own session instead of a stranger's.
-
-    def _store(self, name: str, *arguments: str) -> Any:
-        """Uses the caller's storage, if there is one. Never raises."""
-        try:
-            return self._options.storage and getattr(self._options.storage, name)(*arguments)
-        except Exception as error:
-            log.warning("the storage failed to %s: %s", name, type(error).__name__)
-            return None
 
     def _tick(self, stream_lives: bool = False) -> None:
         if self._over.done() or self._ending:
@@ -776,14 +872,33 @@ class _Keeper:
         self._plan_tick(_TICK)
         now = self._platform.now()
         self._notice_sleep(now, stream_lives)
-        if self._holds_key() and now >= self._deadline:
-            self._lose(LostEvent("unreachable", final=False))
+        self._check_hold(now)
         if self._holds_key():
             self._watch.keep_open(self._session_id)
         if not self._asking and now >= self._ask_at:
             self._asking = asyncio.ensure_future(self._ask())
         due_at = min(math.inf if self._asking else self._ask_at, self._deadline if self._holds_key() else math.inf)
         self._plan_tick(max(0.0, min(due_at - now, _TICK)))
+
+    def _hold(self) -> Optional[str]:
+        """"held": there is a lease, and it holds now. None: there is none. Otherwise why it does not hold."""
+        hold: Optional[str] = self._leases.look() if self._leases else None
+        return hold
+
+    def _check_hold(self, now: float) -> None:
+        """Past the deadline a lease may hold the key, as long as it holds itself."""
+        hold = self._hold()
+        if self._holds_key() and now >= self._deadline:
+            if hold == "held":
+                self._go_offline()
+            else:
+                self._lose(LostEvent("unreachable", final=False))
+        elif self._session.state == "offline" and hold != "held":
+            self._lose(LostEvent("expired", final=False, code=hold))
+
+    def _go_offline(self) -> None:
+        self._watch.close()
+        self._session._tell(OfflineEvent(self._leases.until, self._leases.generation))
 
     def _plan_tick(self, delay: float) -> None:
         self._cancel_timer()
@@ -825,12 +940,15 @@ class _Keeper:
         self._tick()
 
     def _started(self, session_id: str, reply: Json, sent_at: float) -> None:
-        recovered = self._return_id is not None
+        recovered = self._session.state == "lost"
         self._session_id = self._session._session_id = session_id
         self._return_id = None
         self._acknowledged(reply, sent_at)
-        previous = _as_dict(reply.get("previous_session"))
-        self._session._tell(LiveEvent(reply["generation"], reply.get("resumed") is True, recovered, previous))
+        previous, resumed = _as_dict(reply.get("previous_session")), reply.get("resumed") is True
+        if self._leases and not resumed:
+            # This start has used it up.
+            self._leases.drop()
+        self._session._tell(LiveEvent(reply["generation"], resumed, recovered, previous))
 
     def _beaten(self, reply: Json, sent_at: float) -> None:
         state = self._session.state
@@ -838,11 +956,13 @@ class _Keeper:
         self._acknowledged(reply, sent_at)
         if state == "degraded":
             self._session._tell(RecoveredEvent())
-        elif state == "lost":
+        elif state in ("lost", "offline"):
             # The service forgave the silence, after an outage of its own say: nobody else held the key.
-            self._session._tell(LiveEvent(reply["generation"], resumed=True, recovered=True, previous=None))
+            self._session._tell(LiveEvent(reply["generation"], True, recovered=state == "lost", previous=None))
 
     def _acknowledged(self, reply: Json, sent_at: float) -> None:
+        if self._leases:
+            self._leases.heard(reply.get("server_time"))
         timeout = min(reply["expires_in"], _TIMEOUT_MAX)
         self._deadline = sent_at + timeout - min(1.0, timeout / 10)
         # Whatever the service asks for, neither loop tightly nor wait too long to retry before the deadline.
@@ -867,11 +987,16 @@ class _Keeper:
         self._cancel_asking()
         if loss and loss.final:
             self._stop()
-            self._store("remove")
+            if self._leases and loss.reason not in ("ended", "cloned"):
+                # The other endings free the key.
+                self._leases.drop()
+            self._storage.remove()
             self._session._tell(loss)
         elif loss:
             if self._holds_key():
                 self._lose(loss)
+            self._come_back()
+        elif refusal["code"] == "session_id_used" and self._session.state == "offline":
             self._come_back()
         elif refusal["code"] == "session_id_used" and self._return_id:
             # That start got through, its answer was lost, and the session is over again. A heartbeat tells how.
@@ -886,11 +1011,57 @@ class _Keeper:
 
     def _come_back(self) -> None:
         self._return_id = secrets.token_hex(16)
-        self._store("set", self._return_id)
+        self._storage.set(self._return_id)
         # At once, but without looping if the service lets every session expire.
         delay = self._link.retry_delay(_failed("expired again")) if self._returns else 0.0
         self._returns += 1
         self._ask_at = self._platform.now() + delay
+
+    async def lease(self, hours: float) -> str:
+        body = await self._call("lease", {"session_id": self._session_id, "hours": hours})
+        if not self._leases.take(body["lease"], body["server_time"]):
+            raise KeybeatError("unreachable", "the lease is not signed by a trusted key")
+        return str(self._leases.until)
+
+    async def return_lease(self) -> bool:
+        if self._leases and not self._leases.text:
+            return False
+        body = await self._call("lease/return", {"lease": self._leases and self._leases.text})
+        self._leases.drop()
+        return body["success"] is True
+
+    async def _call(self, path: str, request: Json) -> Json:
+        """The reply to one call for a lease. Raises KeybeatError."""
+        if not self._leases:
+            raise ValueError("leases need the options public_key and storage")
+        answer = await self._link.post(path, request)
+        if answer.kind == "ok":
+            return answer.body
+        if answer.kind == "failed":
+            raise KeybeatError("unreachable", answer.error) from answer.cause
+        loss = _read_loss(answer.body)
+        raise KeybeatError(loss.reason if loss else answer.body["code"], str(answer.body.get("error")), answer.body)
+
+    def serve(self, ask: Callable[[], Coroutine[Any, Any, Any]], answered: "concurrent.futures.Future[Any]") -> None:
+        """Settles `answered` by what `ask` returns or raises; cancels it if the session is over before."""
+
+        async def run() -> None:
+            try:
+                answered.set_result(await ask())
+            except asyncio.CancelledError:
+                answered.cancel()
+            except Exception as error:
+                answered.set_exception(error)
+
+        if self._session.state == "starting":
+            answered.set_exception(KeybeatError("unreachable", "the session is not live yet"))
+            return
+        if self._ending or self._over.done():
+            answered.cancel()
+            return
+        task = asyncio.ensure_future(run())
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     def _holds_key(self) -> bool:
         return self._session._state in ("live", "degraded")
@@ -902,6 +1073,8 @@ class _Keeper:
         self._cancel_timer()
         self._cancel_asking()
         self._watch.close()
+        for task in self._serving:
+            task.cancel()
 
     def _cancel_timer(self) -> None:
         if self._timer:
@@ -1195,8 +1368,7 @@ class _Link:
             cut()
         if not error:
             answer = _read_answer(exchange, path)
-            is_own = answer.kind == "failed" or exchange.is_answered()
-            return answer if is_own else _failed(f"HTTP {exchange.status} without a right signature from {exchange.url}")
+            return answer if exchange.is_answered() else _distrust(answer, exchange)
         is_lasting = getattr(exchange.cause, "reason", "") in _LASTING
         return dataclasses.replace(_failed(error), cause=exchange.cause, is_lasting=is_lasting)
 
@@ -1224,9 +1396,19 @@ def _read_answer(exchange: _Exchange, path: str) -> _Answer:
     return _failed(f"HTTP {exchange.status}{more}"[:300], exchange.retry_after)
 
 
+def _distrust(answer: _Answer, exchange: _Exchange) -> _Answer:
+    """What an answer that the service has not signed comes to. A proxy in trouble may ask for time."""
+    if answer.kind != "failed":
+        answer = _failed(f"HTTP {exchange.status} without a right signature from {exchange.url}"[:300])
+    is_trouble = exchange.status == 429 or exchange.status >= 500
+    return answer if is_trouble else dataclasses.replace(answer, retry_after=0.0)
+
+
 def _is_reply(path: str, body: Json) -> bool:
-    if path == "end":
+    if path in ("end", "lease/return"):
         return isinstance(body.get("success"), bool)
+    if path == "lease":
+        return isinstance(body.get("lease"), str) and isinstance(body.get("server_time"), str)
     generation, expires_in, heartbeat_in = map(body.get, ("generation", "expires_in", "heartbeat_in"))
     if path == "watch" or body.get("success") is not True or type(generation) is not int:
         return False

@@ -9,13 +9,14 @@ its method, route, nonce and body are in the signature. No clock is compared.
 
 import base64
 import binascii
+import datetime
 import functools
 import hashlib
 import json
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
-__all__ = ["read_public_keys", "read_lease", "Request", "verify"]
+__all__ = ["read_public_keys", "Request", "Leases", "verify"]
 
 # Its id, to what `verify` needs of it.
 PublicKeys = Dict[str, "PublicKey"]
@@ -78,13 +79,126 @@ class Request:
         return bool(key and root) and verify(key, f"keybeat-root-v1\n{signed.key_id}\n{root.hex()}".encode(), signed.signature)
 
 
-def read_lease(keys: PublicKeys, lease: str) -> Optional[Dict[str, Any]]:
-    """What a signed lease says; None if no trusted key has signed it."""
-    told, _, signature = lease.partition(".")
-    said = _read_json(told)
-    key, signed = keys.get(str(said.get("kid"))), _decode(signature, 64)
-    is_signed = key and signed and verify(key, b"keybeat-lease-v1\n" + told.encode(), signed)
-    return said if is_signed and said.get("v") == 1 else None
+# A clock may be put right by so much, in ms.
+_FALL_MAX = 10_000
+_SAVE_EVERY = 60_000
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
+
+class Leases:
+    """
+    The lease for a day offline, kept where the session id is, and in the place of a storage for that.
+
+    What it promises: it holds until its end by the service's clock, and not while this device's clock is behind a time that
+    it has seen, also one that a process before this one saw. Whoever can change the storage or the program is not kept out.
+    Times are in ms since 1970.
+    """
+
+    def __init__(self, storage: Any, keys: PublicKeys, access_key: str, wall: Callable[[], float]) -> None:
+        self._storage = storage
+        self._keys = keys
+        self._key = _fold(access_key)
+        self._wall = wall
+        self._session_id = ""
+        # The signed lease, which each start brings along, its end, and the generation that asked for it.
+        self.text: Optional[str] = None
+        self.until = ""
+        self.generation = 0
+        self._ends_at = 0
+        # The service's clock less this device's.
+        self._skew = 0
+        self._highest = 0
+        self._saved = 0
+
+    def get(self) -> Optional[str]:
+        """The session id. Also reads the lease that a process before this one has left."""
+        parts = str(self._storage.get() or "").split()
+        has_id = bool(parts) and bool(_SESSION_ID.fullmatch(parts[0]))
+        self._session_id = parts[0] if has_id else ""
+        text, *clock = parts[has_id:] or [""]
+        if len(clock) == 2 and all(re.fullmatch("-?[0-9]{1,16}", one) for one in clock) and self._read(text):
+            self._skew, self._highest = map(int, clock)
+        else:
+            self.text = None
+        return self._session_id or None
+
+    def set(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._save()
+
+    def remove(self) -> None:
+        """Of the session id; the lease stays."""
+        self._session_id = ""
+        self._save()
+
+    def drop(self) -> None:
+        """The lease is over, or somebody else's."""
+        if self.text:
+            self.text = None
+            self._save()
+
+    def take(self, text: str, server_time: str) -> bool:
+        """Keeps a new lease. False if it is not signed by a trusted key, or for another access key."""
+        is_right = self._read(text)
+        if is_right:
+            self.heard(server_time)
+            self._save()
+        return is_right
+
+    def look(self) -> Optional[str]:
+        """"held", or why it does not hold: "lease_ended", "clock_set_back". None without a lease."""
+        if not self.text:
+            return None
+        now = round(self._wall() * 1000) + self._skew
+        if now < self._highest - _FALL_MAX:
+            return "clock_set_back"
+        self._highest = max(now, self._highest)
+        if self._highest >= self._saved + _SAVE_EVERY:
+            self._save()
+        return "held" if now < self._ends_at else "lease_ended"
+
+    def heard(self, server_time: Any) -> None:
+        """The service said what time it is."""
+        now = _read_time(server_time)
+        if self.text and now is not None:
+            self._skew, self._highest = now - round(self._wall() * 1000), now
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = self._highest
+        if self.text:
+            self._storage.set(f"{self._session_id} {self.text} {self._skew} {self._highest}".lstrip())
+        elif self._session_id:
+            self._storage.set(self._session_id)
+        else:
+            self._storage.remove()
+
+    def _read(self, text: str) -> bool:
+        """Takes over what a signed lease says, if a trusted key has signed it for this access key."""
+        told, _, signature = text.partition(".")
+        said = _read_json(told)
+        key, signed, ends_at = self._keys.get(str(said.get("kid"))), _decode(signature, 64), _read_time(said.get("until"))
+        is_ours = self._key.startswith(_fold(str(said.get("key")).rstrip("…")))
+        if not (key and signed and ends_at and is_ours) or said.get("v") != 1 or type(said.get("generation")) is not int:
+            return False
+        if not verify(key, b"keybeat-lease-v1\n" + told.encode(), signed):
+            return False
+        self.text, self.until, self.generation, self._ends_at = text, said["until"], said["generation"], ends_at
+        return True
+
+
+def _fold(key: str) -> str:
+    """Our own keys count the same in either case, and with O for 0 or I, L for 1."""
+    return key.lower().replace("o", "0").replace("i", "1").replace("l", "1")
+
+
+def _read_time(text: Any) -> Optional[int]:
+    """RFC 3339 in UTC, as the service writes it, in ms since 1970."""
+    try:
+        moment = datetime.datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        return None
+    return round(moment.replace(tzinfo=datetime.timezone.utc).timestamp() * 1000)
 
 
 def _read_json(told: str) -> Dict[str, Any]:
