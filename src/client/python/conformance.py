@@ -9,11 +9,12 @@ as in an app.
 
 import asyncio
 import functools
+import itertools
 import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Coroutine, Dict, List, Optional
 
 sys.dont_write_bytecode = True
 
@@ -66,6 +67,8 @@ class Run:
         self._server = ScriptedServer(self._time, TABLE, scenario)
         self._answers = list(self._client.get("answers", []))
         self._storage = Storage() if self._client.get("storage") else None
+        keys = self._client.get("public_keys")
+        self._public_keys = keys and [TABLE["signing_keys"][name]["public_key"] for name in keys]
         self._session: Any = None
         self._platform: Any = None
         self._seen: List[Dict[str, Any]] = []
@@ -73,8 +76,8 @@ class Run:
 
     def play(self) -> List[str]:
         self._logs.lines.clear()
-        for happening in self._scenario.get("happens", []):
-            self._time.at(happening["at"], functools.partial(self._happen, happening))
+        for at, happenings in itertools.groupby(self._scenario.get("happens", []), key=lambda one: one["at"]):
+            self._time.at(at, functools.partial(self._happen, list(happenings)))
         self._launch()
         while self._time.run_until(self._scenario["run_for"], self._platform.loop):
             self._launch()
@@ -97,6 +100,8 @@ class Run:
             on_conflict=self._client.get("on_conflict", "replace"),
             ask=self._ask,
             storage=self._storage,
+            proof=self._client.get("proof", False),
+            public_key=self._public_keys,
             on_event=self._note_event,
             on_failed=self._note_failure,
             wait=False,
@@ -106,8 +111,12 @@ class Run:
             platform=platform,
         )
 
-    def _happen(self, happening: Dict[str, Any]) -> None:
-        what = happening["do"]
+    def _happen(self, happenings: List[Dict[str, Any]]) -> None:
+        """What happens at one time: the client runs only after all of it."""
+        for happening in happenings:
+            self._do(happening["do"], happening)
+
+    def _do(self, what: str, happening: Dict[str, Any]) -> None:
         if what == "wall_clock":
             self._time.set_wall_clock(happening["by"])
         elif what == "sleep":
@@ -116,12 +125,28 @@ class Run:
         elif what == "restart":
             self._server.lose_connections()
             self._time.restart()
+        elif what == "lease":
+            self._call(self._session._keeper.lease(happening["hours"]), "leased", "not_leased")
+        elif what == "return_lease":
+            self._call(self._session._keeper.return_lease(), "lease_returned", "lease_not_returned")
         elif what == "end":
             called_at = self._time.now
             self._session.end(wait=False)
             self._time.at(called_at + 3_500, self._check_finished)
         else:
             raise ValueError(f"nothing is known about {what}")
+
+    def _call(self, call: Coroutine[Any, Any, Any], done: str, refused: str) -> None:
+        """What the app calls in a thread of its own, which is not there in virtual time."""
+
+        async def note() -> None:
+            try:
+                result = await call
+                self._note(done, **({"until": result} if done == "leased" else {"was_there": result}))
+            except keybeat.KeybeatError as error:
+                self._note(refused, code=error.code)
+
+        self._platform.loop.create_task(note())
 
     def _check_finished(self) -> None:
         if not self._session._finished.is_set():

@@ -6,19 +6,27 @@ sleeps, and its wall clock (in s), which may be set. Timers fire by the monotoni
 """
 
 import asyncio
+import datetime
 import functools
 import heapq
 import itertools
 import json
 import math
 import selectors
+import urllib.parse
 from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from virtual_trust import Signer, StreamSigner, TrustRules, read_asked
 
 Json = Dict[str, Any]
 
 EPOCH = 1_893_456_000.0
 # Nothing that the service says is nearly as long.
 TAKEN_MAX = 1_048_576
+
+
+class Killed(BaseException):
+    """Comes out of the wait of a loop whose process is killed."""
 
 
 class VirtualTime:
@@ -30,7 +38,6 @@ class VirtualTime:
         # What happens outside of the device, by true time.
         self._world: "List[Tuple[float, int, Callable[[], Any]]]" = []
         self._until = 0.0
-        self._restarting = False
         self._loop: Any = None
 
     def monotonic(self) -> float:
@@ -53,17 +60,18 @@ class VirtualTime:
             self._monotonic_ms += duration
 
     def restart(self) -> None:
-        """The process is killed."""
-        self._restarting = True
-        self._loop.stop()
+        """The process is killed: nothing of it runs any more, not even a timer that is due."""
+        raise Killed()
 
     def run_until(self, true_time: float, loop: asyncio.AbstractEventLoop) -> bool:
         """Lets time pass up to that true time, everything in its order. True: a restart came before."""
         self._until = true_time
         self._loop = loop
-        self._restarting = False
-        loop.run_forever()
-        return self._restarting
+        try:
+            loop.run_forever()
+        except Killed:
+            return True
+        return False
 
     def pass_on(self, timeout: Optional[float]) -> None:
         """The device has nothing to do for so long (in s; None: for ever): time goes on to whatever comes next."""
@@ -109,6 +117,9 @@ class Connection:
         self.noted = noted
         self.dead = False
         self.streams = False
+        self.signer: Optional[StreamSigner] = None
+        # What is wrong with the stream's signatures.
+        self.fault: Optional[str] = None
 
     def kill(self) -> None:
         self.dead = True
@@ -117,6 +128,14 @@ class Connection:
     def write(self, text: str) -> None:
         if not self.dead:
             self.exchange.data(text.encode())
+
+    def tell(self, event: str, body: Json, at: int, fault: Optional[str] = None) -> None:
+        """An event, signed if the service signs."""
+        data, fault = json.dumps(body), fault or self.fault
+        is_signed = self.signer and fault != "none"
+        signature = f"signature: {self.signer.sign(event, data, at, fault)}\n" if self.signer and is_signed else ""
+        told = data.replace('"error": "', '"error": " ') if fault == "changed" else data
+        self.write(f"event: {event}\ndata: {told}\n{signature}\n")
 
     def close(self, error: str = "") -> None:
         if not self.dead:
@@ -139,6 +158,12 @@ class ScriptedServer:
         self._rules = [{"rule": rule, "seen": 0, "used": 0} for rule in scenario.get("server", [])]
         self._generations: Dict[str, int] = {}
         self._connections: List[Connection] = []
+        self._signer = Signer(table["signing_keys"])
+        self._signs_with = scenario.get("signs_with", [])
+        self._trust = TrustRules(table, scenario.get("client", {}), self.violations)
+        self._leases: List[str] = []
+        # The last answer of each endpoint, and its signature.
+        self._last: Dict[str, Tuple[Json, str]] = {}
         for act in scenario.get("stream", []):
             time.at(act["at"], functools.partial(self._act, act))
 
@@ -165,12 +190,15 @@ class ScriptedServer:
         return connection.kill
 
     def _note(self, request: Any) -> Json:
-        name = request.url.rpartition("/")[2]
+        name = urllib.parse.urlsplit(request.url).path.replace("/api/session/", "").replace("/", "_")
         body = json.loads(request.content or b"{}")
         authorization = request.headers.get("Authorization", "")
-        session_id = authorization[len("Bearer ") :] if name == "watch" else body["session_id"]
+        session_id = authorization[len("Bearer ") :] if name == "watch" else body.get("session_id", "-")
+        session = self.name_of(session_id) if name != "lease_return" else ""
+        proof = self._trust.note(name, request, body)
+        lease = self._number_of(body["lease"]) if "lease" in body else None
         noted = {
-            **{"at": self._time.now, "request": name, "session": self.name_of(session_id)},
+            **{"at": self._time.now, "request": name, "session": session, "proof": proof, "lease": lease},
             **{"body": body, "authorization": authorization, "open": True},
         }
         if name != "end" and any(one["open"] and one["request"] == name for one in self.requests):
@@ -205,13 +233,40 @@ class ScriptedServer:
         elif "flood" in rule or "drip" in rule:
             self._pour(connection, "flood" in rule)
         elif connection.noted["request"] == "watch" and "reply" not in rule:
-            self._open_stream(connection)
+            self._open_stream(connection, rule)
         else:
             named = self._replies[rule["reply"]] if "reply" in rule else None
-            reply = named or self._usual(connection.noted, rule.get("with", {}))
-            connection.exchange.head(reply["status"], reply.get("headers", {}).get("Retry-After", ""))
-            connection.write(reply.get("text") or json.dumps(reply.get("body")))
+            signer = self._choose_signer(connection, rule)
+            reply = named or self._usual(connection.noted, rule.get("with", {}), signer)
+            reply, signature = self._sign(connection, reply, signer, rule.get("signature"))
+            retry_after = reply.get("headers", {}).get("Retry-After", "")
+            connection.exchange.head(reply["status"], retry_after, signature=signature)
+            connection.write(reply["text"])
             connection.close()
+
+    def _choose_signer(self, connection: Connection, rule: Json) -> Optional[str]:
+        names = [rule["signed_by"]] if "signed_by" in rule else self._signs_with
+        return self._signer.choose(names, connection.exchange.headers.get("Keybeat-Trusts"))
+
+    def _sign(self, connection: Connection, plain: Json, signer: Optional[str], fault: Optional[str]) -> Tuple[Json, str]:
+        """The answer as it goes out, and its signature if the service signs."""
+        name, status, text = connection.noted["request"], plain["status"], plain.get("text") or json.dumps(plain.get("body"))
+        if fault == "replayed":
+            return self._last[name]
+        reply = {**plain, "text": text + " " if fault == "changed" else text}
+        if signer is None or fault == "none":
+            return reply, ""
+        asked = read_asked(connection.exchange)
+        signature = self._signer.sign_answer(signer, asked, status, text, self._now_ms(), fault)
+        if not fault:
+            self._last[name] = reply, signature
+        return reply, signature
+
+    def _now_ms(self) -> int:
+        return round(EPOCH * 1000 + self._time.now)
+
+    def _number_of(self, lease: str) -> int:
+        return self._leases.index(lease) + 1 if lease in self._leases else 0
 
     def _pour(self, connection: Connection, flood: bool) -> None:
         """An answer that never ends: as fast as the client takes it, or a byte a second."""
@@ -232,9 +287,11 @@ class ScriptedServer:
         if not flood:
             drip()
 
-    def _usual(self, noted: Json, changes: Json) -> Json:
+    def _usual(self, noted: Json, changes: Json, signer: Optional[str]) -> Json:
         """What a healthy service says."""
-        if noted["request"] == "end":
+        if noted["request"] == "lease":
+            return {"status": 200, "body": self._lease(noted, signer or "first")}
+        if noted["request"] in ("end", "lease_return"):
             return {"status": 200, "body": {"success": True, **changes}}
         session = noted["session"]
         known = self._generations.get(session)
@@ -246,13 +303,29 @@ class ScriptedServer:
             body.update({"previous_session": None, "previous_session_terminated": False})
         return {"status": 200, "body": {**body, **changes}}
 
-    def _times(self) -> Json:
-        return {name: self._defaults[name] for name in ("expires_in", "heartbeat_in")}
+    def _lease(self, noted: Json, signer: str) -> Json:
+        times = {"issued_at": self._date(0), "until": self._date(noted["body"]["hours"] * 3_600_000)}
+        generation = self._generations.get(noted["session"])
+        claims = {"lease_id": f"lease-{len(self._leases) + 1}", "key": "conforma…", "generation": generation, **times}
+        self._leases.append(self._signer.sign_lease(signer, claims))
+        return {"lease": self._leases[-1], **times, "server_time": times["issued_at"]}
 
-    def _open_stream(self, connection: Connection) -> None:
-        connection.streams = True
+    def _times(self) -> Json:
+        times = {name: self._defaults[name] for name in ("expires_in", "heartbeat_in")}
+        return {**times, "server_time": self._date(0), "expires_at": self._date(times["expires_in"] * 1000)}
+
+    def _date(self, after: float) -> str:
+        """RFC 3339, so many ms from now."""
+        moment = datetime.datetime.fromtimestamp((self._now_ms() + after) / 1000, datetime.timezone.utc)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _open_stream(self, connection: Connection, rule: Json) -> None:
+        signer = self._choose_signer(connection, rule)
+        if signer:
+            connection.signer = StreamSigner(self._signer, signer, read_asked(connection.exchange))
+        connection.streams, connection.fault = True, rule.get("signature")
         connection.exchange.head(200, "")
-        connection.write(frame("live", {"success": True, "generation": 1, **self._times()}))
+        connection.tell("live", {"success": True, "generation": 1, **self._times()}, self._now_ms())
         self._comment_later(connection)
 
     def _comment_later(self, connection: Connection) -> None:
@@ -268,8 +341,5 @@ class ScriptedServer:
             if "close" in act:
                 connection.close()
             else:
-                connection.write(frame(act["event"], self._replies[act["reply"]]["body"]))
-
-
-def frame(event: str, data: Json) -> str:
-    return f"event: {event}\ndata: {json.dumps(data)}\n\n"
+                body = self._replies[act["reply"]]["body"]
+                connection.tell(act["event"], body, self._now_ms(), act.get("signature"))

@@ -9,7 +9,7 @@ import { describeWithPython, FOLDER, newFolder, python, usePython } from "./supp
 usePython();
 
 describeWithPython("the files", () => {
-  it.each(["keybeat.py", "keybeat_batch.py", "keybeat_trust.py", "conformance.py", "virtual_world.py"])(
+  it.each(["keybeat.py", "keybeat_batch.py", "keybeat_trust.py", "conformance.py", "virtual_world.py", "virtual_trust.py"])(
     "%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know",
     (name) => {
       const check = `
