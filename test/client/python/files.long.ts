@@ -9,19 +9,23 @@ import { describeWithPython, FOLDER, newFolder, python, usePython } from "./supp
 usePython();
 
 describeWithPython("the files", () => {
-  it.each(["keybeat.py", "keybeat_batch.py", "keybeat_trust.py", "conformance.py", "virtual_world.py", "virtual_trust.py"])(
-    "%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know",
-    (name) => {
-      const check = `
+  it.each([
+    "keybeat.py",
+    "keybeat_batch.py",
+    "keybeat_trust.py",
+    "conformance.py",
+    "virtual_world.py",
+    "virtual_trust.py",
+  ])("%s compiles with warnings as errors, and has no syntax that Python 3.8 does not know", (name) => {
+    const check = `
 import ast, sys
 with open(sys.argv[1], encoding="utf-8") as file:
     source = file.read()
 compile(source, "keybeat.py", "exec")
 ast.parse(source, feature_version=(3, 8))`;
-      const checked = spawnSync("python3", ["-W", "error", "-c", check, join(FOLDER, name)], { encoding: "utf8" });
-      expect([checked.status, checked.stderr]).toEqual([0, ""]);
-    },
-  );
+    const checked = spawnSync("python3", ["-W", "error", "-c", check, join(FOLDER, name)], { encoding: "utf8" });
+    expect([checked.status, checked.stderr]).toEqual([0, ""]);
+  });
 
   it("does nothing when it is imported", async () => {
     const app = python(
@@ -82,6 +86,23 @@ with open("conformance.py", encoding="utf-8") as file:
     ["does not obey Retry-After", "retry-after", "if answer.retry_after > 0:", "if False:"],
     ["logs a session id", "happy-path", "return session_id[:8]", "return session_id"],
     ["forgets to end", "happy-path", 'post("end", request', 'post("heartbeat", request'],
+    [
+      "makes a new beat where it should send the last one again",
+      "proof-repeats-the-beat",
+      "if not self._beat or",
+      "if True or",
+    ],
+    ["never makes a next beat", "proof-of-each-beat", "self._beat = None\n\n\ndef", "pass\n\n\ndef"],
+    ["answers challenges for ever", "challenges-without-end", "_CHALLENGES_MAX = 5", "_CHALLENGES_MAX = 6"],
+    ["comes back to a copied session", "cloned", 'reason != "expired", by', 'reason not in ("expired", "cloned"), by'],
+    ["believes unsigned answers", "answer-unsigned", "if exchange.is_answered() else", "if True else"],
+    ["believes unsigned events", "stream-event-unsigned", "if not exchange.is_told(event):", "if False:"],
+    ["waits for whoever asks, an hour too", "proxy-asks-for-an-hour", "min(seconds, 60.0)", "seconds"],
+    ["does not wait for a proxy", "proxy-asks-to-wait", "return answer if is_trouble else", "return"],
+    ["loses a session that has a lease", "lease-carries-on-offline", 'if hold == "held":\n', "if False:\n"],
+    ["forgets its lease on the way back", "lease-carries-on-offline", '"lease": lease, **rule', "**rule"],
+    ["goes on offline for ever", "lease-ends", 'state == "offline" and hold', 'state == "none" and hold'],
+    ["keeps a lease that was used", "lease-used-up", "if self._leases and not resumed:", "if False:"],
     [
       "starts anew where it should ask again",
       "start-outcome-unknown",

@@ -63,9 +63,13 @@ export function signTree(signer: Signer, leaves: Buffer[]): string[] {
     [row, below] = [above, of];
   }
   const root = (row[0] as Buffer).toString("hex");
-  const signed = sign(null, Buffer.from(`keybeat-root-v1\n${signer.id}\n${root}`), signer.key).toString("base64url");
+  const signed = signText(signer, `keybeat-root-v1\n${signer.id}\n${root}`);
   return paths.map((path, place) => {
     const siblings = Buffer.concat(path).toString("base64url");
     return `v1;${signer.id};${TIME};${signed};${place}/${leaves.length};${siblings}`;
   });
 }
+
+/** The signature over a text in base64url. */
+export const signText = ({ key }: Signer, text: string): string =>
+  sign(null, Buffer.from(text), key).toString("base64url");
