@@ -23,8 +23,8 @@ With a lease that holds, "offline" comes instead of "lost" as unreachable, and b
 What it promises:
 - A failed request is not a lost session. Only the service's own word ends one, or the local deadline, which counts by
   a monotonic clock from before the last acknowledged heartbeat was sent.
-- After `replaced`, `ended`, `revoked` and `cloned` it sends nothing more: two devices never take the key from each other
-  in turn.
+- After `replaced`, `ended`, `revoked` and `cloned` it sends nothing more: no two devices take the key from each other in
+  turn.
 - It comes back by itself only onto a key that nobody holds.
 
 How it works: a daemon thread runs an asyncio loop of its own, on which everything about the session happens, one thing
@@ -123,8 +123,8 @@ def start_session(
     end_at_exit     give the key back when the interpreter exits, in 3 s at most
     proof           True: every heartbeat shows that it comes from this process. A copy of the session id elsewhere then
                     ends the session for both, as `cloned`. Not for an app whose processes share a session on purpose.
-    public_key      the service's key, or several, as `keybeat signing-key` prints them: then only what one of them has
-                    signed is an answer, and all else a failed network. Needs the file keybeat_trust.py.
+    public_key      the service's key, or several, as `keybeat signing-key show` prints them: then only what one of them
+                    has signed is an answer, and all else a failed network. Needs the file keybeat_trust.py.
     ssl_context     for a certificate authority of your own; default: the system's
     platform        for tests: replaces clocks, network and threads
 
@@ -325,8 +325,8 @@ class RecoveredEvent:
 @dataclass(frozen=True)
 class OfflineEvent:
     """
-    No heartbeat got through until the deadline, or at the start, and the device holds the key by its lease alone. It works
-    on: `signal` is not set. With the network back a LiveEvent follows, usually with a higher generation.
+    No heartbeat got through until the deadline, or at the start, and the device holds the key by its lease alone. It
+    works on: `signal` is not set. With the network back a LiveEvent follows, usually with a higher generation.
 
     until       the end of the lease, by the service's clock (RFC 3339): then the session is lost
     generation  of the session that asked for the lease
@@ -443,17 +443,17 @@ class Session:
 
     def lease(self, hours: float) -> str:
         """
-        Asks for a lease: for so many hours, at most until the key runs out, nobody else can start with the key, and this
-        device may work without the service. Asked again: the same one. It outlives end(), and is over when a session
-        comes back by it. Returns its end (RFC 3339). Needs the options public_key and storage. Raises KeybeatError:
+        Asks for a lease: for so many hours, at most until the key runs out, nobody else can start with the key, and
+        this device may work without the service. Asked again: the same one. It outlives end(), and is over when a
+        session comes back by it. Returns its end (RFC 3339). Needs the options public_key and storage. Raises KeybeatError:
         lease_unavailable, invalid_request, unreachable, or why the session is lost.
         """
         return str(self._ask_keeper(lambda: self._keeper.lease(hours)))
 
     def return_lease(self) -> bool:
         """
-        Gives the lease back, before end(), so that other devices can start. False: there was none, or it had ended. Raises
-        as lease() does.
+        Gives the lease back, before end(), so that other devices can start. False: there was none, or it had ended.
+        Raises as lease() does.
         """
         return bool(self._ask_keeper(self._keeper.return_lease))
 
@@ -644,7 +644,8 @@ _LEVELS = {"live": logging.INFO, "recovered": logging.INFO}
 # What counts as the service's own answer. A proxy's 404 or a hotel login page's 403 does not.
 _REFUSAL = re.compile(
     "400 invalid_request|403 (invalid_key|key_expired|key_revoked)|404 session_not_found"
-    "|409 (key_in_use|holder_changed|session_id_used|proof_challenge|proof_required|lease_unavailable)|410 session_[a-z]+"
+    "|409 (key_in_use|holder_changed|session_id_used|proof_challenge|proof_required|lease_unavailable)"
+    "|410 session_[a-z]+"
 )
 _REASONS = {
     "key_in_use": "replaced",
@@ -832,7 +833,7 @@ class _Keeper:
         A call that keeps the session alive: a heartbeat or a start. Challenges are answered at once, as only a running
         process can. Returns the answer, and when the request that got it was sent.
         """
-        proof = self._proof and self._proof.of(request["session_id"])
+        proof = self._proof and self._proof.of(request)
         for _ in range(1 + _CHALLENGES_MAX):
             sent_at = self._platform.now()
             timeout = max(0.01, min(self._options.request_timeout, give_up_at - sent_at))
@@ -1096,15 +1097,15 @@ class _Proof:
     def __init__(self) -> None:
         self._instance = _draw_id()
         self._number = 0
-        # The beat that has no answer yet, and its session.
+        # The beat that has no answer yet, and what it says.
         self._beat: Optional[Json] = None
-        self._session_id = ""
+        self._request: Json = {}
 
-    def of(self, session_id: str) -> Json:
-        """The same until it is answered."""
-        if not self._beat or session_id != self._session_id:
+    def of(self, request: Json) -> Json:
+        """The same until it is answered. What says something else, such as for another session, is another beat."""
+        if not self._beat or request != self._request:
             self._number += 1
-            self._session_id = session_id
+            self._request = request
             self._beat = {"instance": self._instance, "number": self._number, "beat_id": _draw_id()}
         return self._beat
 

@@ -23,13 +23,13 @@ PublicKeys = Dict[str, "PublicKey"]
 
 
 def read_public_keys(given: Union[str, Sequence[str]]) -> PublicKeys:
-    """Keys as `keybeat signing-key` prints them, by their ids. Raises ValueError for anything that is none."""
+    """Keys as `keybeat signing-key show` prints them, by their ids. Raises ValueError for anything that is none."""
     texts = [given] if isinstance(given, str) else list(given)
     keys: PublicKeys = {}
     for text in texts:
         encoded = _decode(text.strip(), 32) if isinstance(text, str) else None
         if encoded is None:
-            raise ValueError("public_key must be 43 characters of A-Z a-z 0-9 _ - each, as `keybeat signing-key` prints them")
+            raise ValueError("public_key must be 43 characters of A-Z a-z 0-9 _ -, as `keybeat signing-key show` prints")
         keys[hashlib.sha256(encoded).hexdigest()[:16]] = _read_key(encoded)
     if not keys:
         raise ValueError("public_key must have at least one key")
@@ -76,7 +76,9 @@ class Request:
 
     def _is_signed(self, signed: "_Signed", leaf: bytes) -> bool:
         key, root = self._keys.get(signed.key_id), signed.root(leaf)
-        return bool(key and root) and verify(key, f"keybeat-root-v1\n{signed.key_id}\n{root.hex()}".encode(), signed.signature)
+        if not key or not root:
+            return False
+        return verify(key, f"keybeat-root-v1\n{signed.key_id}\n{root.hex()}".encode(), signed.signature)
 
 
 # A clock may be put right by so much, in ms.
@@ -89,9 +91,9 @@ class Leases:
     """
     The lease for a day offline, kept where the session id is, and in the place of a storage for that.
 
-    What it promises: it holds until its end by the service's clock, and not while this device's clock is behind a time that
-    it has seen, also one that a process before this one saw. Whoever can change the storage or the program is not kept out.
-    Times are in ms since 1970.
+    What it promises: it holds until its end by the service's clock, and not while this device's clock is behind a time
+    that it has seen, also one that a process before this one saw. Whoever can change the storage or the program is not
+    kept out. Times are in ms since 1970.
     """
 
     def __init__(self, storage: Any, keys: PublicKeys, access_key: str, wall: Callable[[], float]) -> None:
@@ -177,13 +179,14 @@ class Leases:
         """Takes over what a signed lease says, if a trusted key has signed it for this access key."""
         told, _, signature = text.partition(".")
         said = _read_json(told)
-        key, signed, ends_at = self._keys.get(str(said.get("kid"))), _decode(signature, 64), _read_time(said.get("until"))
-        is_ours = self._key.startswith(_fold(str(said.get("key")).rstrip("…")))
-        if not (key and signed and ends_at and is_ours) or said.get("v") != 1 or type(said.get("generation")) is not int:
+        key, signed = self._keys.get(str(said.get("kid"))), _decode(signature, 64)
+        ends_at, generation = _read_time(said.get("until")), said.get("generation")
+        is_ours = said.get("v") == 1 and self._key.startswith(_fold(str(said.get("key")).rstrip("…")))
+        if not (key and signed and ends_at and is_ours and type(generation) is int):
             return False
         if not verify(key, b"keybeat-lease-v1\n" + told.encode(), signed):
             return False
-        self.text, self.until, self.generation, self._ends_at = text, said["until"], said["generation"], ends_at
+        self.text, self.until, self.generation, self._ends_at = text, said["until"], generation, ends_at
         return True
 
 
@@ -210,7 +213,9 @@ def _read_json(told: str) -> Dict[str, Any]:
 
 
 # v1;<key id>;<time, ms>;<signature>;<place>/<size>;<path>
-_SIGNATURE = re.compile(r"v1;([0-9a-f]{16});([0-9]{1,16});([\w-]{86});(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8});([\w-]*)", re.ASCII)
+_SIGNATURE = re.compile(
+    r"v1;([0-9a-f]{16});([0-9]{1,16});([\w-]{86});(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8});([\w-]*)", re.ASCII
+)
 
 
 class _Signed(NamedTuple):

@@ -1,6 +1,6 @@
 """
-What the scripted server knows of trust: it signs as the service does, with fixed keys, and wrongly where a scenario wants
-that; and it checks what holds of proofs and nonces in every scenario.
+What the scripted server knows of trust: it signs as the service does, with fixed keys, and wrongly where a scenario
+wants that; and it checks what holds of proofs and nonces in every scenario.
 """
 
 import base64
@@ -57,7 +57,7 @@ class Signer:
 
     def sign_lease(self, name: str, claims: Json) -> str:
         told = encode(json.dumps({"v": 1, "kid": self._keys[name]["id"], **claims}).encode())
-        return f"{told}.{encode(self._sign(name, 'keybeat-lease-v1' + chr(10) + told))}"
+        return told + "." + encode(self._sign(name, "keybeat-lease-v1\n" + told))
 
     def _sign_leaf(self, form: str, name: str, signed: List[str], at: int, fault: Optional[str]) -> Tuple[str, str]:
         """The signature as it is sent, and the leaf."""

@@ -248,9 +248,12 @@ class ScriptedServer:
         names = [rule["signed_by"]] if "signed_by" in rule else self._signs_with
         return self._signer.choose(names, connection.exchange.headers.get("Keybeat-Trusts"))
 
-    def _sign(self, connection: Connection, plain: Json, signer: Optional[str], fault: Optional[str]) -> Tuple[Json, str]:
+    def _sign(
+        self, connection: Connection, plain: Json, signer: Optional[str], fault: Optional[str]
+    ) -> Tuple[Json, str]:
         """The answer as it goes out, and its signature if the service signs."""
-        name, status, text = connection.noted["request"], plain["status"], plain.get("text") or json.dumps(plain.get("body"))
+        name, status = connection.noted["request"], plain["status"]
+        text = plain.get("text") or json.dumps(plain.get("body"))
         if fault == "replayed":
             return self._last[name]
         reply = {**plain, "text": text + " " if fault == "changed" else text}
