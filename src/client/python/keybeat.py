@@ -1039,10 +1039,10 @@ class _Keeper:
         answer = await self._link.post(path, request)
         if answer.kind == "ok":
             return answer.body
-        if answer.kind == "failed":
-            raise KeybeatError("unreachable", answer.error) from answer.cause
-        loss = _read_loss(answer.body)
-        raise KeybeatError(loss.reason if loss else answer.body["code"], str(answer.body.get("error")), answer.body)
+        if answer.kind == "refused":
+            loss = _read_loss(answer.body)
+            raise KeybeatError(loss.reason if loss else answer.body["code"], str(answer.body.get("error")), answer.body)
+        raise KeybeatError("unreachable", answer.error) from answer.cause
 
     def serve(self, ask: Callable[[], Coroutine[Any, Any, Any]], answered: "concurrent.futures.Future[Any]") -> None:
         """Settles `answered` by what `ask` returns or raises; cancels it if the session is over before."""

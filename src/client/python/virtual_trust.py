@@ -4,6 +4,7 @@ wants that; and it checks what holds of proofs and nonces in every scenario.
 """
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -75,10 +76,8 @@ class Signer:
 
     def _sign(self, name: str, text: str) -> bytes:
         """Ed25519 (RFC 8032, 5.1.6)."""
-        half = hashlib.sha512(base64.urlsafe_b64decode(self._keys[name]["seed"] + "=")).digest()
-        secret = int.from_bytes(half[:32], "little") & (2**254 - 8) | 2**254
-        public = multiply(secret)
-        r = modulo_order(half[32:] + text.encode())
+        secret, prefix, public = read_seed(self._keys[name]["seed"])
+        r = modulo_order(prefix + text.encode())
         first = multiply(r)
         s = (r + modulo_order(first + public + text.encode()) * secret) % keybeat_trust._ORDER
         return first + s.to_bytes(32, "little")
@@ -170,14 +169,30 @@ def grow_tree(leaves: List[bytes], place: int) -> Tuple[bytes, bytes]:
     return row[0], path
 
 
+@functools.lru_cache(maxsize=None)
+def read_seed(seed: str) -> Tuple[int, bytes, bytes]:
+    """The secret scalar, the prefix for signing, and the public key."""
+    half = hashlib.sha512(base64.urlsafe_b64decode(seed + "=")).digest()
+    secret = int.from_bytes(half[:32], "little") & (2**254 - 8) | 2**254
+    return secret, half[32:], multiply(secret)
+
+
 def multiply(scalar: int) -> bytes:
     """That many times the base point, encoded."""
     point = keybeat_trust._ZERO
-    for bit in bin(scalar)[2:]:
-        point = keybeat_trust._add(point, point)
-        if bit == "1":
-            point = keybeat_trust._add(point, keybeat_trust._base())
+    for bit, doubled in enumerate(doublings()):
+        if scalar >> bit & 1:
+            point = keybeat_trust._add(point, doubled)
     return keybeat_trust._encode(point)
+
+
+@functools.lru_cache(maxsize=None)
+def doublings() -> List[Any]:
+    """The base point 1, 2, 4, 8 … times."""
+    points = [keybeat_trust._base()]
+    while len(points) < 256:
+        points.append(keybeat_trust._add(points[-1], points[-1]))
+    return points
 
 
 def modulo_order(data: bytes) -> int:
