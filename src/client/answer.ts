@@ -18,6 +18,7 @@ export interface Refusal {
   ended_at?: string;
   replaced_by?: { started_at: string; device: Holder["device"] };
   holder?: Holder;
+  leased_until?: string;
   [more: string]: unknown;
 }
 

@@ -39,13 +39,13 @@ export async function claimKey(
         lease,
       });
       if ("reply" in claimed) return { sessionId: session_id, ...claimed };
-      const { code, error, holder } = claimed.body;
+      const { code, error, holder, leased_until } = claimed.body;
       // Nor is a session with proof for a process without.
       if (/^(session_id_used|proof_required)$/.test(code) && stored) {
         stored = undefined;
         session_id = newSessionId();
-      } else if (ask && holder && (await ask(holder))) {
-        agreed = holder;
+      } else if (ask && holder && !leased_until && (await ask(holder))) {
+        agreed = holder; // not of one with a lease: a yes would change nothing
       } else {
         throw new KeybeatError((holder ? "key_in_use" : code) as KeybeatErrorCode, error, claimed.body);
       }

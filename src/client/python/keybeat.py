@@ -804,11 +804,13 @@ class _Keeper:
             if answer.kind == "ok":
                 return self._session_id, answer.body, sent_at
             code, holder = answer.body["code"], _as_dict(answer.body.get("holder"))
+            # A yes would change nothing.
+            is_leased = answer.body.get("leased_until") is not None
             if code in ("session_id_used", "proof_required") and stored:
                 # Nor is a session with proof for a process without.
                 stored = None
                 self._session_id = secrets.token_hex(16)
-            elif on_conflict == "ask" and holder and await self._session._ask_app(holder):
+            elif on_conflict == "ask" and holder and not is_leased and await self._session._ask_app(holder):
                 agreed = holder
             else:
                 raise KeybeatError("key_in_use" if holder else code, str(answer.body.get("error")), answer.body)

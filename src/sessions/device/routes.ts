@@ -72,12 +72,12 @@ export function deviceRoutes(service: DeviceRoutes): Hono<HttpEnv> {
   });
 
   routes.get("/watch", async (c) => {
+    const withProof = readQuery(c, watchQuery).proof === "true";
     const bearer = readBearer(c);
     if (bearer === undefined) {
       throw unauthorized(c, "keybeat session", "Please send the session id, as Authorization: Bearer <session_id>");
     }
     const id = sessionId.safeParse(bearer);
-    const withProof = readQuery(c, watchQuery).proof === "true";
     if (!id.success) throw notLive("unknown", withProof);
 
     const outcome = await watchSession(service, id.data);
