@@ -41,6 +41,7 @@ function stateOf(key: KeyRow): Cell {
   if (key.expires_at && key.expires_at.getTime() <= Date.now()) {
     return { text: key.live ? "expired, in use" : "expired", style: "yellow" };
   }
+  if (key.may_be_copied) return { text: "in use, may be copied", style: "yellow" };
   if (key.live) return { text: "in use", style: "green" };
   return key.leased_until ? { text: `offline until ${minuteOf(key.leased_until)}`, style: "yellow" } : "free";
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { listSessions } from "../../sessions/device/index.ts";
+import { type LiveSessionRow, listSessions } from "../../sessions/device/index.ts";
 import { withDatabase } from "../context.ts";
 import { ago, type Cell, type OutputOptions, printJson, printTable } from "../output.ts";
 
@@ -20,7 +20,7 @@ export function addListCommand(sessions: Command): void {
               session.access_key,
               device.filter(Boolean).join(", ") || null,
               ago(session.started_at),
-              lastHeard(session.seconds_since_heartbeat, session.may_be_copied),
+              lastHeard(session),
             ]);
           }
         }
@@ -34,7 +34,9 @@ export function addListCommand(sessions: Command): void {
 /** Silence longer than a heartbeat interval and a bit means trouble. */
 const LATE_SECONDS = 35;
 
-function lastHeard(seconds: number, mayBeCopied: boolean): Cell {
-  const text = `${Math.round(seconds)} s ago${mayBeCopied ? ", may be copied" : ""}`;
-  return { text, style: seconds > LATE_SECONDS || mayBeCopied ? "yellow" : "green" };
+function lastHeard(session: LiveSessionRow): Cell {
+  const seconds = session.seconds_since_heartbeat;
+  const trust = session.may_be_copied ? ", may be copied" : session.with_proof ? ", with proof" : "";
+  const style = seconds > LATE_SECONDS || session.may_be_copied ? "yellow" : "green";
+  return { text: `${Math.round(seconds)} s ago${trust}`, style };
 }
