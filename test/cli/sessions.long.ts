@@ -15,7 +15,7 @@ async function sessions(...args: string[]) {
 }
 
 /** Starts a session on a new key. */
-async function newSession(options: { session_id?: string; device?: Record<string, string> } = {}) {
+async function newSession(options: { session_id?: string; device?: Record<string, string>; proof?: object } = {}) {
   const made = await db.makeKey();
   const session_id = options.session_id ?? newSessionId();
   const { status } = await app.post("/api/session/start", { access_key: made.key, ...options, session_id });
@@ -76,11 +76,15 @@ describe("keybeat sessions list", () => {
       started_at: expect.any(String),
       last_heartbeat: expect.any(String),
       seconds_since_heartbeat: expect.any(Number),
+      with_proof: false,
       may_be_copied: false,
     });
   });
 
-  it("says which may be copied", async () => {
+  it("says which may be copied, and which have proof", async () => {
+    const proven = await newSession({
+      proof: { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-tests-0" },
+    });
     const on = await newSession();
     await db.sql`
       INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
@@ -88,6 +92,7 @@ describe("keybeat sessions list", () => {
     const { stdout } = await sessions("list");
     const line = stdout.split("\n").find((one) => one.startsWith(on.session_id.slice(0, 8)));
     expect(line).toContain(" s ago, may be copied");
+    expect(stdout).toMatch(new RegExp(`^${proven.session_id.slice(0, 8)}.* s ago, with proof$`, "m"));
   });
 
   it("lets no control character of a device's name reach the terminal", async () => {

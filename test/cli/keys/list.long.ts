@@ -49,6 +49,8 @@ describe("keybeat keys list", () => {
       access_key: `${used.key.slice(0, 8)}…`,
       label: "used",
       live: true,
+      may_be_copied: false,
+      leased_until: null,
       created_at: expect.any(String),
       last_used_at: expect.any(String),
       expires_at: null,
@@ -56,6 +58,21 @@ describe("keybeat keys list", () => {
     });
     expect(findSecrets(stdout)).toEqual([]);
     expect((await keys("list")).stdout).toMatch(/used +in use +\d+ s ago/);
+  });
+
+  it("says which may be in use on two devices, and which a device holds offline", async () => {
+    const [doubtful, away] = [await db.makeKey({ label: "doubtful" }), await db.makeKey({ label: "away" })];
+    for (const { key } of [doubtful, away]) await start(key);
+    await db.sql`
+      INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
+      SELECT key_id, generation, 2, now() FROM active_sessions WHERE key_id = ${doubtful.id}`;
+    await db.sql`
+      INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
+      SELECT key_id, 'a-lease', session_id, generation, now(), '2099-01-31 12:30Z' FROM active_sessions WHERE key_id = ${away.id}`;
+    await db.age(away.id, 61);
+    const { stdout } = await keys("list");
+    expect(stdout).toMatch(/ doubtful +in use, may be copied /);
+    expect(stdout).toMatch(/ away +offline until 2099-01-31 12:30 UTC /);
   });
 
   it("lets no control character of a label reach the terminal", async () => {
