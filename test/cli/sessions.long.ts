@@ -95,6 +95,31 @@ describe("keybeat sessions list", () => {
     expect(stdout).toMatch(new RegExp(`^${proven.session_id.slice(0, 8)}.* s ago, with proof$`, "m"));
   });
 
+  it("shows with --offline who holds a key by a lease, and until when; a kick frees the key", async () => {
+    expect((await sessions("list", "--offline")).stdout).toBe("no key is held offline\n");
+    const [away, over] = [await newSession({ device: { name: "Laptop" } }), await newSession()];
+    for (const [{ id }, until] of [
+      [away, "2099-01-31 12:30Z"],
+      [over, "now"],
+    ] as const) {
+      await db.sql`
+        INSERT INTO leases (key_id, lease_id, session_id, generation, device, issued_at, until)
+        SELECT key_id, 'lease-' || key_id, session_id, generation, device, now() - interval '1 hour', ${until}::text::timestamptz
+        FROM active_sessions WHERE key_id = ${id}`;
+      await db.age(id, 61);
+    }
+    const { stdout } = await sessions("list", "--offline");
+    const [head, line, ...more] = stdout.trimEnd().split("\n");
+    expect(head).toMatch(/^SESSION +KEY +DEVICE +GIVEN +UNTIL$/);
+    const shown = [away.session_id, away.key].map((secret) => `${secret.slice(0, 8)}…`).join(" +");
+    expect(line).toMatch(new RegExp(`^${shown} +Laptop +60 min ago +2099-01-31 12:30 UTC$`));
+    expect(more).toEqual([]);
+    const json = JSON.parse((await sessions("list", "--offline", "--json")).stdout);
+    expect(json).toMatchObject({ key_id: away.id, until: "2099-01-31T12:30:00.000Z", device: { name: "Laptop" } });
+    expect((await sessions("kick", away.session_id.slice(0, 8))).code).toBe(0);
+    expect((await sessions("list", "--offline")).stdout).toBe("no key is held offline\n");
+  });
+
   it("lets no control character of a device's name reach the terminal", async () => {
     await newSession({ device: { name: "evil\u001b[2J\u009b\r\nname" } });
     const { stdout } = await sessions("list");
@@ -154,7 +179,7 @@ describe("keybeat sessions kick", () => {
       expect({ code, stdout, stderr }).toEqual({
         code: 1,
         stdout: "",
-        stderr: "keybeat: no live session's id begins so\n",
+        stderr: "keybeat: no live session's id begins so, nor that of a lease\n",
       });
       expect(await beat(session_id)).toBe(200);
     },

@@ -227,7 +227,7 @@ it("keybeat top counts the keys that are held offline and the sessions that may 
   const head = async () => drawFrame(await watcher.look(), undefined, { columns: 120, rows: 5 })[0];
   expect(await head()).not.toMatch(/offline|copied/);
   const keys = ["a", "b", "c"].map((letter) => letter.repeat(64));
-  await own.sql`INSERT INTO keys (key_hash, key_prefix) SELECT decode(h, 'hex'), 'abcd1234' FROM unnest(${keys}::text[]) h`;
+  await own.sql`INSERT INTO keys (key_hash, key_prefix) SELECT decode(h, 'hex'), 'abcd1234' FROM jsonb_array_elements_text(${own.sql.json(keys)}) h`;
   await own.sql`
     INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat)
     SELECT id, 'abcd1234…', 'the-session-of-' || id, 7, now(), now() FROM keys`;

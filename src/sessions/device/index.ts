@@ -22,7 +22,7 @@ export { findSessions } from "./find.ts";
 export { beatSession } from "./heartbeat.ts";
 export { createHeartbeats } from "./heartbeat-batch.ts";
 export { kickSession } from "./kick.ts";
-export { listSessions } from "./list.ts";
+export { listLeases, listSessions } from "./list.ts";
 export type { LiveSessionRow } from "./listing-sql.ts";
 export { createPingPongReport } from "./ping-pong.ts";
 export { startSession } from "./start.ts";

@@ -95,6 +95,31 @@ export async function selectLiveSessions(
   );
 }
 
+export interface LeaseHolderRow {
+  key_id: number;
+  access_key: string;
+  /** Masked: of the session that asked for the lease. */
+  session_id: string;
+  generation: number;
+  issued_at: Date;
+  until: Date;
+  device: Device | null;
+}
+
+/** The leases that hold, in the order of their keys' ids; `after` excluded. */
+export async function selectLeaseHolders(
+  database: Database,
+  page: { after: number; limit: number },
+): Promise<LeaseHolderRow[]> {
+  return database.background.query(
+    (sql) => sql<LeaseHolderRow[]>`
+      SELECT l.key_id, k.key_prefix || '…' AS access_key, mask_session_id(l.session_id) AS session_id, l.generation,
+             l.issued_at, l.until, l.device
+      FROM ${liveLeases(sql)} l JOIN keys k ON k.id = l.key_id
+      WHERE l.key_id > ${page.after} ORDER BY l.key_id LIMIT ${page.limit}`,
+  );
+}
+
 export interface FoundSessionRow {
   key_id: number;
   access_key: string;
