@@ -11,7 +11,7 @@ const db = useDatabase();
 const seed = createSeed();
 const [signingKey] = readSigningKeys(seed) as [SigningKey];
 const app = useApp(db, { env: { SIGNING_KEY: seed, OFFLINE_HOURS_MAX: "24" } });
-const nonce = { "Keybeat-Nonce": "a-nonce-of-the-tests" };
+const NONCE = { "Keybeat-Nonce": "a-nonce-of-the-tests" };
 
 const start = async (more: object = {}) => {
   const { key, id } = await db.makeKey();
@@ -51,8 +51,8 @@ it("copies, refused proofs, sign-outs, leases, suspicions and keys that sign are
       INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at) VALUES (${id}, ${generation}, 2, now())`;
   }
   // Three signed requests, of which one trusts no key of ours.
-  for (const trusts of [{}, { "Keybeat-Trusts": signingKey.id }, { "Keybeat-Trusts": "0000000000000000" }]) {
-    await app.post("/api/session/heartbeat", bare, { ...nonce, ...trusts });
+  for (const trusts of [signingKey.id, `0000000000000000,${signingKey.id}`, "0000000000000000"]) {
+    await app.post("/api/session/heartbeat", bare, { ...NONCE, "Keybeat-Trusts": trusts });
   }
 
   const samples = await scrape(app.url);
