@@ -50,29 +50,33 @@ describe("keybeat keys list", () => {
       label: "used",
       live: true,
       may_be_copied: false,
-      leased_until: null,
       created_at: expect.any(String),
       last_used_at: expect.any(String),
       expires_at: null,
       revoked_at: null,
+      leased_until: null,
     });
     expect(findSecrets(stdout)).toEqual([]);
     expect((await keys("list")).stdout).toMatch(/used +in use +\d+ s ago/);
   });
 
-  it("says which may be in use on two devices, and which a device holds offline", async () => {
-    const [doubtful, away] = [await db.makeKey({ label: "doubtful" }), await db.makeKey({ label: "away" })];
-    for (const { key } of [doubtful, away]) await start(key);
+  it("says which session may be in use on two devices", async () => {
+    const doubtful = await db.makeKey({ label: "doubtful" });
+    await start(doubtful.key);
     await db.sql`
       INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
       SELECT key_id, generation, 2, now() FROM active_sessions WHERE key_id = ${doubtful.id}`;
+    expect((await keys("list")).stdout).toMatch(/ doubtful +in use, may be copied /);
+  });
+
+  it("says until when a device holds a key offline", async () => {
+    const lent = await db.makeKey({ label: "lent" });
     await db.sql`
       INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
-      SELECT key_id, 'a-lease', session_id, generation, now(), '2099-01-31 12:30Z' FROM active_sessions WHERE key_id = ${away.id}`;
-    await db.age(away.id, 61);
-    const { stdout } = await keys("list");
-    expect(stdout).toMatch(/ doubtful +in use, may be copied /);
-    expect(stdout).toMatch(/ away +offline until 2099-01-31 12:30 UTC /);
+      VALUES (${lent.id}, 'a-lease', 'a-session-that-ended', 1, '2026-01-01T00:00Z', '2099-03-02T09:15:59Z')`;
+    expect((await keys("list")).stdout).toMatch(/lent +offline until 2099-03-02 09:15 UTC +-/);
+    const { stdout } = await keys("list", "--json");
+    expect(stdout).toContain('"leased_until":"2099-03-02T09:15:59.000Z"');
   });
 
   it("lets no control character of a label reach the terminal", async () => {
