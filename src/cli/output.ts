@@ -111,6 +111,9 @@ export function ago(moment: string | Date, now = Date.now()): string {
   return `${span((now - new Date(moment).getTime()) / 1000)} ago`;
 }
 
+/** To the minute: "2027-01-31 12:30 UTC". */
+export const minuteOf = (moment: Date): string => `${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
 /** How long: "3 s", "4 min", "2 h", "5 d". */
 export function span(inSeconds: number): string {
   const seconds = Math.max(0, Math.round(inSeconds));

@@ -2,6 +2,7 @@
 import type { Operator } from "../audit/operator.ts";
 import type { Database } from "../database/database.ts";
 import type { Sql } from "../database/lane.ts";
+import { mayBeCopied } from "../sessions/device/copy-watch-sql.ts";
 import { liveLeases, liveSessions } from "../sessions/device/live-sql.ts";
 import { beginsWith } from "./filter-sql.ts";
 
@@ -16,6 +17,8 @@ export interface KeyRow {
   last_used_at: Date | null;
   /** Whether a session of it is live now, by the database's clock. */
   live: boolean;
+  /** Whether that session may be in use on two devices. */
+  may_be_copied: boolean;
   /** Until when a device may work offline with it, and nobody else can start. */
   leased_until: Date | null;
 }
@@ -102,7 +105,7 @@ export async function selectMeantKeys(
 
 const keysNow = (query: Sql) => query`
   SELECT k.id, k.key_prefix || '…' AS access_key, k.label, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
-         s.key_id IS NOT NULL AS live, l.until AS leased_until
+         s.key_id IS NOT NULL AS live, ${mayBeCopied(query)} AS may_be_copied, l.until AS leased_until
   FROM keys k
   LEFT JOIN ${liveSessions(query)} s ON s.key_id = k.id
   LEFT JOIN ${liveLeases(query)} l ON l.key_id = k.id`;

@@ -15,7 +15,7 @@ async function sessions(...args: string[]) {
 }
 
 /** Starts a session on a new key. */
-async function newSession(options: { session_id?: string; device?: Record<string, string> } = {}) {
+async function newSession(options: { session_id?: string; device?: Record<string, string>; proof?: object } = {}) {
   const made = await db.makeKey();
   const session_id = options.session_id ?? newSessionId();
   const { status } = await app.post("/api/session/start", { access_key: made.key, ...options, session_id });
@@ -76,11 +76,15 @@ describe("keybeat sessions list", () => {
       started_at: expect.any(String),
       last_heartbeat: expect.any(String),
       seconds_since_heartbeat: expect.any(Number),
+      with_proof: false,
       may_be_copied: false,
     });
   });
 
-  it("says which may be copied", async () => {
+  it("says which may be copied, and which have proof", async () => {
+    const proven = await newSession({
+      proof: { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-tests-0" },
+    });
     const on = await newSession();
     await db.sql`
       INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
@@ -88,6 +92,32 @@ describe("keybeat sessions list", () => {
     const { stdout } = await sessions("list");
     const line = stdout.split("\n").find((one) => one.startsWith(on.session_id.slice(0, 8)));
     expect(line).toContain(" s ago, may be copied");
+    expect(stdout).toMatch(new RegExp(`^${proven.session_id.slice(0, 8)}.* s ago, with proof$`, "m"));
+  });
+
+  it("shows with --offline who holds a key by a lease, and until when; a kick frees the key", async () => {
+    expect((await sessions("list", "--offline")).stdout).toBe("no key is held offline\n");
+    const [away, over] = [await newSession({ device: { name: "Laptop" } }), await newSession()];
+    for (const [{ id }, until] of [
+      [away, "2099-01-31 12:30Z"],
+      [over, "now"],
+    ] as const) {
+      await db.sql`
+        INSERT INTO leases (key_id, lease_id, session_id, generation, device, issued_at, until)
+        SELECT key_id, 'lease-' || key_id, session_id, generation, device, now() - interval '1 hour', ${until}::text::timestamptz
+        FROM active_sessions WHERE key_id = ${id}`;
+      await db.age(id, 61);
+    }
+    const { stdout } = await sessions("list", "--offline");
+    const [head, line, ...more] = stdout.trimEnd().split("\n");
+    expect(head).toMatch(/^SESSION +KEY +DEVICE +GIVEN +UNTIL$/);
+    const shown = [away.session_id, away.key].map((secret) => `${secret.slice(0, 8)}…`).join(" +");
+    expect(line).toMatch(new RegExp(`^${shown} +Laptop +60 min ago +2099-01-31 12:30 UTC$`));
+    expect(more).toEqual([]);
+    const json = JSON.parse((await sessions("list", "--offline", "--json")).stdout);
+    expect(json).toMatchObject({ key_id: away.id, until: "2099-01-31T12:30:00.000Z", device: { name: "Laptop" } });
+    expect((await sessions("kick", away.session_id.slice(0, 8))).code).toBe(0);
+    expect((await sessions("list", "--offline")).stdout).toBe("no key is held offline\n");
   });
 
   it("lets no control character of a device's name reach the terminal", async () => {
@@ -149,7 +179,7 @@ describe("keybeat sessions kick", () => {
       expect({ code, stdout, stderr }).toEqual({
         code: 1,
         stdout: "",
-        stderr: "keybeat: no live session's id begins so\n",
+        stderr: "keybeat: no live session's id begins so, nor that of a lease\n",
       });
       expect(await beat(session_id)).toBe(200);
     },

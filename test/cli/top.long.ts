@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { drawFrame } from "../../src/cli/top/frame.ts";
 import { openWatcher, type Picture } from "../../src/cli/top/watcher.ts";
 import { readConfig } from "../../src/config.ts";
 import { useApp } from "../support/app.ts";
@@ -216,6 +217,33 @@ describe("keybeat top without a terminal", () => {
     expect(await new Promise((resolve) => child.once("close", resolve))).toBe(0);
     expect([seen, stderr]).toEqual([["ok", "ok", "unavailable", "unavailable", "ok"], ""]);
   });
+});
+
+it("keybeat top counts the keys that are held offline and the sessions that may be copied, where there are any", async () => {
+  const own = await cloneDatabase();
+  undo.push(() => own.drop());
+  const watcher = openWatcher(readConfig({ DATABASE_URL: own.url }));
+  undo.push(() => watcher.close());
+  const head = async () => drawFrame(await watcher.look(), undefined, { columns: 120, rows: 5 })[0];
+  expect(await head()).not.toMatch(/offline|copied/);
+  const keys = ["a", "b", "c"].map((letter) => letter.repeat(64));
+  await own.sql`INSERT INTO keys (key_hash, key_prefix) SELECT decode(h, 'hex'), 'abcd1234' FROM jsonb_array_elements_text(${own.sql.json(keys)}) h`;
+  await own.sql`
+    INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat)
+    SELECT id, 'abcd1234…', 'the-session-of-' || id, 7, now(), now() FROM keys`;
+  // Of the suspicions one is of an older session.
+  await own.sql`
+    INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
+    SELECT id, CASE row_number() OVER () WHEN 1 THEN 6 ELSE 7 END, 2, now() FROM keys`;
+  await own.sql`
+    INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
+    SELECT n, 'lease-' || n, 'ended', 1, now() - interval '2 hours', now() + (n - 2) * interval '1 hour' FROM generate_series(1, 3) n`;
+  const { stdout } = await keybeat(["top", "--once", "--json"], { DATABASE_URL: own.url });
+  expect(JSON.parse(stdout)).toMatchObject({ live: 3, leases: 1, may_be_copied: 2 });
+  const fresh = openWatcher(readConfig({ DATABASE_URL: own.url }));
+  undo.push(() => fresh.close());
+  const [line] = drawFrame(await fresh.look(), undefined, { columns: 120, rows: 5 });
+  expect(line).toMatch(/^3 live · 0 silent · 1 held offline · 2 may be copied · /);
 });
 
 describe("the rates of keybeat top", () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { STATUS } from "../../src/errors.ts";
+import { createSeed } from "../../src/trust/signing-keys.ts";
 import { ADMIN_TOKEN } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
 import { type Sample, scrape } from "../support/metrics.ts";
@@ -30,7 +31,13 @@ let samples: Sample[];
 
 /** A service that has done a bit of everything. */
 beforeAll(async () => {
-  server = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", ADMIN_TOKEN, JWT_SECRET });
+  server = await startServer({
+    DATABASE_URL: db.url,
+    CLEANUP_CRON: "",
+    ADMIN_TOKEN,
+    JWT_SECRET,
+    SIGNING_KEY: createSeed(),
+  });
   const { key } = await db.makeKey();
   await server.post("/api/session/start", { access_key: newAccessKey() });
   const { body } = await server.post("/api/session/start", { access_key: key });

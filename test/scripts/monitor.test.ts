@@ -12,7 +12,8 @@ import {
   useMonitored,
 } from "./support/monitor.ts";
 
-const { db, ask, addKey, addSession, addEnding, addRun, addGame, hourAgo, setOutage } = useMonitored();
+const { db, ask, addKey, addSession, addEnding, suspect, addLease, addRun, addGame, hourAgo, setOutage } =
+  useMonitored();
 
 const EXPECTATIONS: Record<string, () => Promise<void>> = {
   async "overview.sql"() {
@@ -211,6 +212,40 @@ const EXPECTATIONS: Record<string, () => Promise<void>> = {
       },
       { app_version: null, platform: null, live: 1, endings_24h: 0, expired: 0, replaced: 0, expired_percent: null },
     ]);
+  },
+
+  async "copies.sql"() {
+    const key = await addKey("ACME");
+    const device = (app_version: string) => ({ name: "PC", platform: "linux", app_version });
+    await addEnding({ key, reason: "cloned", ended: 90, device: device("1.0") });
+    await addEnding({ key, reason: "cloned", ended: 60, device: device("1.1") });
+    await addEnding({ key, reason: "ended", ended: 30, device: device("1.2") });
+    await addEnding({ reason: "cloned", ended: 7 * 24 * 60 + 1 });
+    await suspect(await addSession({ silent: 5, label: "doubtful", device: device("2.0") }), { times: 1.94 });
+    await suspect(await addSession({ silent: 5 }), { times: 1.94, older: true });
+    await suspect(await addSession({ silent: TIMEOUT_SECONDS + 1 }), { times: 1.94 });
+    const proven = await addSession({ silent: 5 });
+    await suspect(proven, { times: 1.94 });
+    await db.sql`UPDATE active_sessions SET proof_instance = 'one' WHERE key_id = ${proven}`;
+    expect(await ask("copies.sql")).toMatchObject([
+      { state: "may be copied", label: "doubtful", copies: null, times_asked: "1.9", app_version: "2.0" },
+      { state: "copied", access_key: "abcd1234…", key_id: key, label: "ACME", copies: 2, app_version: "1.1" },
+    ]);
+  },
+
+  async "leases.sql"() {
+    await addLease(await addKey("over"), { endsIn: -1 });
+    await addLease(await addKey("away"), { endsIn: 7200, device: { name: "Laptop" } });
+    await addLease(await addSession({ silent: 5, label: "on" }), { endsIn: 3600 });
+    await addLease(await addSession({ silent: TIMEOUT_SECONDS + 1, label: "silent" }), { endsIn: 1800 });
+    const rows = await ask("leases.sql");
+    expect(rows).toMatchObject([
+      { access_key: "abcd1234…", label: "away", device: "Laptop", generation: 7, live: false, leases: 3 },
+      { label: "on", device: null, live: true },
+      { label: "silent", live: false },
+    ]);
+    expect(rows[0]?.session).toMatch(/^a[0-9a-f]{7}…$/);
+    expectAbout(rows[0]?.ends_in, 7200);
   },
 
   async "batch-runs.sql"() {

@@ -65,6 +65,8 @@ export const sessionItem = z.object({
   last_heartbeat: moment,
   expires_at: moment,
   device,
+  /** Its client shows with each beat that one process alone uses it. */
+  with_proof: z.boolean(),
   /** Heard of about twice as often as asked, without proof: one id may be in use on two devices. */
   may_be_copied: z.boolean(),
 });

@@ -36,6 +36,7 @@ const sessions = {
       ...now,
       expires_at: "2026-03-02T09:16:58.350Z",
       device: OFFICE_PC,
+      with_proof: true,
       may_be_copied: false,
     },
   ],
@@ -138,8 +139,9 @@ export const deviceAdminPart: Pick<Part, "schemas" | "routes"> = {
       path: "/api/admin/sessions/kick",
       operationId: "kickSession",
       access: "operator",
-      summary: "End a key's live session, and tell its device why",
-      description: "The key stays good: the device, or another, may start again. With `generation` only that session.",
+      summary: "End a key's live session and its lease, and tell its device why",
+      description:
+        "The key stays good: the device, or another, may start again. With `generation` only that session, or lease. A device that works offline by a lease is not told: it may go on until the lease would have ended.",
       body: {
         content: [
           {
@@ -151,7 +153,7 @@ export const deviceAdminPart: Pick<Part, "schemas" | "routes"> = {
           },
         ],
       },
-      answers: answerOk("Whether this call ended one.", kickReply, {
+      answers: answerOk("Whether this call ended a live session, or a lease that held.", kickReply, {
         ended: { success: true },
         not_live: { success: false },
       }),

@@ -28,7 +28,7 @@ export const createKeyRequest = z
     message: "must not stand beside expires_at",
   });
 
-const keyState = z.enum(["active", "live", "revoked", "expired"]);
+const keyState = z.enum(["active", "live", "offline", "revoked", "expired"]);
 const filter = {
   state: keyState.optional(),
   /** Every word of it must begin a word of the label, in any case (as far as the locale of the database knows letters). */
@@ -91,7 +91,17 @@ export const keyItem = z.object({
   revoked_at: moment.nullable(),
   last_used_at: moment.nullable(),
   generation,
-  live: z.object({ session_id: z.string(), started_at: moment, last_heartbeat: moment, device }).nullable(),
+  live: z
+    .object({
+      session_id: z.string(),
+      started_at: moment,
+      last_heartbeat: moment,
+      device,
+      /** As of a session in the list of those. */
+      with_proof: z.boolean(),
+      may_be_copied: z.boolean(),
+    })
+    .nullable(),
   /** Until when a device may work offline with it, and nobody else can start; null: no lease holds. */
   leased_until: moment.nullable(),
 });

@@ -50,8 +50,12 @@ const live = {
     started_at: "2026-03-02T09:15:31.007Z",
     last_heartbeat: "2026-03-02T09:15:58.350Z",
     device: { name: "Office PC", platform: "windows", app_version: "2.1.0" },
+    with_proof: true,
+    may_be_copied: false,
   },
 };
+
+const offline = { ...idle, generation: 1772442931007000, leased_until: "2026-03-03T09:15:40.120Z" };
 
 const revoked = { ...idle, revoked_at: "2026-03-02T10:02:11.480Z" };
 
@@ -93,7 +97,7 @@ export const keyPart: Pick<Part, "schemas" | "routes"> = {
       summary: "Keys, newest first",
       parameters: queryOf(listKeysQuery, {
         ...aboutPage,
-        state: { description: "`live`: held by a device just now." },
+        state: { description: "`live`: held by a device just now. `offline`: held by a lease, with nobody live." },
         label: { description: "Every word of it must begin a word of the label, in any case." },
         prefix: { description: "The first characters of the key, at most 8. A whole key never goes into a URL." },
       }),
@@ -185,7 +189,7 @@ export const keyPart: Pick<Part, "schemas" | "routes"> = {
       access: "operator",
       summary: "One key, and who holds it",
       parameters: [ID],
-      answers: answerOk("The key.", keyItem, { live, idle }),
+      answers: answerOk("The key.", keyItem, { live, offline, idle }),
       errors: ["key_not_found"],
     },
     {

@@ -57,5 +57,7 @@ function holderOf(row: KeyWithHolderRow): KeyItem["live"] {
     started_at: (row.started_at as Date).toISOString(),
     last_heartbeat: (row.last_heartbeat as Date).toISOString(),
     device: row.device,
+    with_proof: row.with_proof as boolean,
+    may_be_copied: row.may_be_copied as boolean,
   };
 }

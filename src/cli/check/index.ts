@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import { importPublicKeys, type PublicKeys } from "../../client/trust/public-keys.ts";
 import { OperatorError, UsageError } from "../../errors.ts";
 import { type OutputOptions, printJson } from "../output.ts";
 import { ONE_DEVICE, REFUSALS } from "./one-device.ts";
@@ -14,6 +15,7 @@ import { ENDINGS, EXPIRY, LAST, TAKEOVER } from "./takeover.ts";
 interface CheckOptions extends OutputOptions {
   key: string;
   expiry?: boolean;
+  publicKey?: string;
 }
 
 interface Result {
@@ -29,6 +31,7 @@ export function addCheckCommand(program: Command): void {
     .description("walk the whole device-session story against a running server, and say what holds")
     .requiredOption("--key <key>", "an access key of that server; it is taken over, so use a spare one")
     .option("--expiry", "also wait until a silent session expires (a minute, by default)")
+    .option("--public-key <keys>", "take only what one of these keys signed for an answer (commas between)")
     .option("--json", "print one JSON object: passed, failed, steps")
     .addHelpText("after", HELP)
     .action(check);
@@ -41,6 +44,8 @@ Keybeat; one that speaks only the older subset (replies without a generation) is
 
 It takes the key over: a device that uses it is thrown out. So use a spare key. The key is left free at the end, also
 after a failure or Ctrl-C. No whole key or session id is printed.
+
+With --public-key every answer about sessions must be signed for its very request, as a client with that publicKey wants it.
 
 Exit codes: 0 everything passed, 1 something failed, 2 wrong usage.
 
@@ -56,9 +61,10 @@ Example:
 async function check(url: string, options: CheckOptions): Promise<void> {
   const base = readUrl(url);
   if (options.key === "") throw new UsageError("--key is empty");
+  const publicKeys = options.publicKey === undefined ? undefined : await readPublicKeys(options.publicKey);
   const stop = new AbortController();
   const forget = onceStopped(() => stop.abort());
-  const server = openServer(base, options.key, stop.signal);
+  const server = openServer(base, options.key, stop.signal, publicKeys);
   const story = newStory(server, (seconds, why) => waitAloud(seconds, why, stop.signal));
   try {
     const results = await tell(story, options, stop.signal);
@@ -110,6 +116,14 @@ function notesOn({ newer, a }: Story): string[] {
     notes.push("note: the key was in use, and its session has been ended by this check");
   }
   return notes;
+}
+
+async function readPublicKeys(text: string): Promise<PublicKeys> {
+  try {
+    return await importPublicKeys(text.split(",").map((key) => key.trim()));
+  } catch {
+    throw new UsageError("--public-key must be 32 bytes in base64url, as keybeat signing-key show prints it");
+  }
 }
 
 /** The address without a trailing slash. Refuses, in words, what fetch would refuse. */

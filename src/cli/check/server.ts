@@ -2,6 +2,9 @@
  * The server under check: what is asked of it, each request under a deadline, and what of its answers may be printed.
  * It remembers every session that it tried to start, so that the key can be left free whatever happened.
  */
+import type { Fetch } from "../../client/platform.ts";
+import type { PublicKeys } from "../../client/trust/public-keys.ts";
+import { signedFetch } from "../../client/trust/signed-fetch.ts";
 import { maskKey } from "../../keys/index.ts";
 
 const REQUEST_SECONDS_MAX = 5;
@@ -34,8 +37,12 @@ export interface Server {
   printable(text: string): string;
 }
 
-/** After `stop` no request is sent any more, but those of freeKey; one that is under way is waited for. */
-export function openServer(url: string, accessKey: string, stop: AbortSignal): Server {
+/**
+ * After `stop` no request is sent any more, but those of freeKey; one that is under way is waited for. With public keys an
+ * answer about sessions that none of them signed is none.
+ */
+export function openServer(url: string, accessKey: string, stop: AbortSignal, publicKeys?: PublicKeys): Server {
+  const askSigned = publicKeys ? signedFetch(fetch, publicKeys) : fetch;
   const replies: Reply[] = [];
   const secrets = new Map([[accessKey, maskKey(accessKey)]]);
   const open = new Set<string>();
@@ -45,14 +52,14 @@ export function openServer(url: string, accessKey: string, stop: AbortSignal): S
     secrets.set(sessionId, maskSessionId(sessionId));
     open.add(sessionId);
   };
-  const ask = async (path: string, init?: RequestInit): Promise<Reply> => {
+  const ask = async (path: string, init?: RequestInit, by: Fetch = fetch): Promise<Reply> => {
     stop.throwIfAborted();
-    const reply = await send(url + path, init);
+    const reply = await send(url + path, init, by);
     replies.push(reply);
     return reply;
   };
   const post = (verb: string, fields: Fields, headers?: Record<string, string>) =>
-    ask(`/api/session/${verb}`, postInit(fields, headers));
+    ask(`/api/session/${verb}`, postInit(fields, headers), askSigned);
 
   return {
     replies,
@@ -106,11 +113,11 @@ function postInit(fields: Fields, headers: Record<string, string> = {}): Request
   };
 }
 
-async function send(url: string, init: RequestInit = {}): Promise<Reply> {
+async function send(url: string, init: RequestInit = {}, by: Fetch = fetch): Promise<Reply> {
   // A redirect would turn the POST into a GET; it is shown as what it is.
   const bounds = { redirect: "manual", signal: AbortSignal.timeout(REQUEST_SECONDS_MAX * 1000) } as const;
   try {
-    const response = await fetch(url, { ...init, ...bounds });
+    const response = await by(url, { ...init, ...bounds });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: parseObject(text), text };
   } catch (error) {

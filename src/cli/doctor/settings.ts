@@ -1,7 +1,9 @@
 /** What the environment says, and where its secrets come from. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, findBadSettings, findDoubts, findSecretSources } from "../../config.ts";
+import { device } from "../../sessions/device/kind.ts";
+import { settingsOf } from "../../sessions/kinds.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 type Environment = Record<string, string | undefined>;
@@ -42,14 +44,27 @@ export function checkSecrets(config: Config, env: Environment = process.env): Fi
   return [...findings, ok("secrets", `ADMIN_TOKEN ${made}`)];
 }
 
-/** Clients that trust none of these take every answer for a fake. */
-export function checkSigningKeys({ signingKeys }: Config): Finding[] {
-  if (signingKeys.length === 0) return [];
+/** Clients that trust none of these take every answer for a fake, and whoever reads them can sign a fake. */
+export function checkSigningKeys(config: Config, env: Environment = process.env): Finding[] {
+  const { signingKeys } = config;
+  if (signingKeys.length === 0) {
+    const message = "OFFLINE_HOURS_MAX is set without SIGNING_KEY, so no leases are given: they are signed";
+    const mend = "set SIGNING_KEY (keybeat signing-key create makes one), or take OFFLINE_HOURS_MAX away";
+    return settingsOf(device, config.kinds).offlineHoursMax > 0 ? [warn("signatures", message, mend)] : [];
+  }
+  const file = findSecretSources(env).SIGNING_KEY;
+  if (file !== undefined && file !== "SIGNING_KEY" && isReadableByAll(file)) {
+    const message = `every user of this host can read ${file}, and sign answers that your clients believe`;
+    return [warn("signatures", message, `chmod 600 ${file}; a key that others may have is to be replaced`)];
+  }
   const ids = signingKeys.map(({ id }) => id).join(", ");
   return [
     ok("signatures", `answers are signed by ${ids}, the newest first; keybeat signing-key show has the public keys`),
   ];
 }
+
+/** Windows has no such modes. */
+const isReadableByAll = (file: string): boolean => process.platform !== "win32" && (statSync(file).mode & 0o004) !== 0;
 
 /** A token for another application of the same provider is as good as one for us, unless it must say whom it is for. */
 export function checkUserTokens({ userTokens }: Config): Finding[] {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type KeyRow, listKeys } from "../../keys/index.ts";
 import { withDatabase } from "../context.ts";
-import { ago, type Cell, type OutputOptions, printJson, printTable } from "../output.ts";
+import { ago, type Cell, minuteOf, type OutputOptions, printJson, printTable } from "../output.ts";
 
 export function addListCommand(keys: Command): void {
   keys
@@ -41,8 +41,7 @@ function stateOf(key: KeyRow): Cell {
   if (key.expires_at && key.expires_at.getTime() <= Date.now()) {
     return { text: key.live ? "expired, in use" : "expired", style: "yellow" };
   }
+  if (key.may_be_copied) return { text: "in use, may be copied", style: "yellow" };
   if (key.live) return { text: "in use", style: "green" };
   return key.leased_until ? { text: `offline until ${minuteOf(key.leased_until)}`, style: "yellow" } : "free";
 }
-
-const minuteOf = (moment: Date): string => `${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;

@@ -31,6 +31,8 @@ function drawNumbers(picture: Picture, columns: number): string[] {
   const now = [
     `${number(picture.live)} live`,
     `${number(picture.overdue)} silent`,
+    ...(picture.leases > 0 ? [`${number(picture.leases)} held offline`] : []),
+    ...(picture.mayBeCopied > 0 ? [`${number(picture.mayBeCopied)} may be copied`] : []),
     served
       ? "serving"
       : silent === null

@@ -94,6 +94,8 @@ function jsonOf(look: Look): object {
     database: "ok",
     live: look.live,
     overdue: look.overdue,
+    leases: look.leases,
+    may_be_copied: look.mayBeCopied,
     rates: rates && {
       heartbeats: round(rates.heartbeats),
       starts: round(rates.starts),

@@ -6,6 +6,7 @@ import type { Config } from "../../config.ts";
 import { type Lane, openLane } from "../../database/lane.ts";
 import { countSessions, type SessionCounts } from "../../sessions/device/live-sql.ts";
 import { type Counters, readCounters, readTakeovers, type Takeover } from "../../sessions/device/traffic-sql.ts";
+import { readTrustNumbers, type TrustNumbers } from "../../sessions/device/trust-numbers-sql.ts";
 import { findTarget, whyAway } from "../target.ts";
 
 const DEADLINE_MS = 2000;
@@ -18,6 +19,10 @@ export interface Picture {
   at: Date;
   live: number;
   overdue: number;
+  /** Keys held offline by a lease. */
+  leases: number;
+  /** Live sessions that may be in use on two devices. */
+  mayBeCopied: number;
   /** Per second, over the last 10 s at most; undefined on the first look. */
   rates: Rates | undefined;
   /** How long ago a serving process last ticked; null: never. */
@@ -46,7 +51,7 @@ export function openWatcher(config: Config): Watcher {
   let lane: Lane | undefined;
   let url: string | undefined;
   let readings: Counters[] = [];
-  let counted: { at: number; counts: SessionCounts } | undefined;
+  let counted: { at: number; counts: SessionCounts & TrustNumbers } | undefined;
 
   /** The embedded database may come back on another port. */
   const connect = async (): Promise<Lane> => {
@@ -70,12 +75,15 @@ export function openWatcher(config: Config): Watcher {
     if (newest && counters.session_updates < newest.session_updates) readings = [];
     readings = [...readings.filter(({ at }) => at >= counters.at - RATE_MS), counters];
     if (!counted || performance.now() - counted.at >= COUNT_EVERY_MS) {
-      counted = { at: performance.now(), counts: await countSessions(open) };
+      const counts = { ...(await countSessions(open)), ...(await readTrustNumbers(open)) };
+      counted = { at: performance.now(), counts };
     }
     return {
       at: new Date(counters.at),
       live: counted.counts.live,
       overdue: counted.counts.silent,
+      leases: counted.counts.leases,
+      mayBeCopied: counted.counts.may_be_copied,
       rates: ratesOf(readings),
       serviceSilentSeconds: counters.tick_age_seconds,
       connections: counters.connections,

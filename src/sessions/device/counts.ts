@@ -7,9 +7,17 @@ export interface DeviceCounts {
   pingPongs: number;
   /** Sessions ended because they were in use twice. */
   copies: number;
+  /** Sessions ended by the owners of their keys. */
+  signOuts: number;
   batches: BatchCounts;
 }
 
 export function createDeviceCounts(): DeviceCounts {
-  return { starts: { new: 0, takeover: 0, resumed: 0 }, pingPongs: 0, copies: 0, batches: createBatchCounts() };
+  return {
+    starts: { new: 0, takeover: 0, resumed: 0 },
+    pingPongs: 0,
+    copies: 0,
+    signOuts: 0,
+    batches: createBatchCounts(),
+  };
 }

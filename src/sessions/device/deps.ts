@@ -15,6 +15,8 @@ export interface DeviceSessions {
   countRefusal?(code: string): void;
   /** Called when a start has ended a session that was in use twice. */
   countCopy?(): void;
+  /** Called when the owner of a key has ended its session. */
+  countSignOut?(): void;
   /** Counts calls with a key that does not exist. */
   unknownKeys?: Limit;
   /** How many sessions of a key may end in a minute before the next start waits; 0 or undefined: no limit. */

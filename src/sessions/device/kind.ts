@@ -60,6 +60,7 @@ export const device = {
           heartbeats: createHeartbeats(database, counted),
           countRefusal: counters.countRefusal,
           countCopy: () => counted.copies++,
+          countSignOut: () => counted.signOuts++,
           unknownKeys: serving.createLimit({
             name: "unknown-key",
             perMinute: settings.unknownKeysPerMinute,

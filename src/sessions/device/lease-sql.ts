@@ -43,10 +43,3 @@ export async function forgetLeaseRows(database: Database): Promise<number> {
   );
   return row?.forgotten ?? 0;
 }
-
-export async function countLeases(database: Database): Promise<number> {
-  const [row] = await database.background.query(
-    (sql) => sql<Array<{ n: number }>>`SELECT count(*)::int AS n FROM leases WHERE until > clock_timestamp()`,
-  );
-  return row?.n ?? 0;
-}

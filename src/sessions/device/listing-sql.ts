@@ -25,6 +25,8 @@ export interface SessionRow {
   last_heartbeat: Date;
   expires_at: Date;
   device: Device | null;
+  /** Only beats with proof keep it alive. */
+  with_proof: boolean;
   /** Heard of about twice as often as asked, without proof. */
   may_be_copied: boolean;
 }
@@ -44,7 +46,7 @@ export function sessionsWithKey(sql: Sql, filter: SessionFilter) {
   return sql<SessionRow[]>`
     SELECT s.key_id, s.access_key, k.label, mask_session_id(s.session_id) AS session_id, s.generation, s.started_at,
            s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device,
-           ${mayBeCopied(sql)} AS may_be_copied
+           s.proof_instance IS NOT NULL AS with_proof, ${mayBeCopied(sql)} AS may_be_copied
     FROM ${liveSessions(sql)} s JOIN keys k ON k.id = s.key_id
     WHERE true ${andOfKey(sql, filter)}
       ${
@@ -72,6 +74,8 @@ export interface LiveSessionRow {
   last_heartbeat: Date;
   seconds_since_heartbeat: number;
   device: Device | null;
+  /** Only beats with proof keep it alive. */
+  with_proof: boolean;
   /** Heard of about twice as often as asked, without proof. */
   may_be_copied: boolean;
 }
@@ -85,9 +89,34 @@ export async function selectLiveSessions(
     (sql) => sql<LiveSessionRow[]>`
       SELECT key_id, access_key, mask_session_id(session_id) AS session_id, generation, started_at, last_heartbeat,
              extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS seconds_since_heartbeat, device,
-             ${mayBeCopied(sql)} AS may_be_copied
+             proof_instance IS NOT NULL AS with_proof, ${mayBeCopied(sql)} AS may_be_copied
       FROM ${liveSessions(sql)} s WHERE key_id > ${page.after}
       ORDER BY key_id LIMIT ${page.limit}`,
+  );
+}
+
+export interface LeaseHolderRow {
+  key_id: number;
+  access_key: string;
+  /** Masked: of the session that asked for the lease. */
+  session_id: string;
+  generation: number;
+  issued_at: Date;
+  until: Date;
+  device: Device | null;
+}
+
+/** The leases that hold, in the order of their keys' ids; `after` excluded. */
+export async function selectLeaseHolders(
+  database: Database,
+  page: { after: number; limit: number },
+): Promise<LeaseHolderRow[]> {
+  return database.background.query(
+    (sql) => sql<LeaseHolderRow[]>`
+      SELECT l.key_id, k.key_prefix || '…' AS access_key, mask_session_id(l.session_id) AS session_id, l.generation,
+             l.issued_at, l.until, l.device
+      FROM ${liveLeases(sql)} l JOIN keys k ON k.id = l.key_id
+      WHERE l.key_id > ${page.after} ORDER BY l.key_id LIMIT ${page.limit}`,
   );
 }
 

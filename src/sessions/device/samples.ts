@@ -4,18 +4,21 @@ import { STATUS } from "../../errors.ts";
 import type { AnswerCode, RouteCounts } from "../../metrics/counts.ts";
 import { counter, gauge, histogram, type Samples, shed } from "../../metrics/samples.ts";
 import type { DeviceCounts } from "./counts.ts";
-import { countLeases } from "./lease-sql.ts";
 import { countSessions } from "./live-sql.ts";
+import { readTrustNumbers } from "./trust-numbers-sql.ts";
 
 const HEARTBEAT = "/api/session/heartbeat";
 const START = "/api/session/start";
 
 /** What this process has counted; `routes` are those of all kinds. */
-export function describeSessions({ starts, pingPongs, copies, batches }: DeviceCounts, routes: RouteCounts[]): Samples {
+export function describeSessions(counts: DeviceCounts, routes: RouteCounts[]): Samples {
+  const { starts, pingPongs, copies, signOuts, batches } = counts;
   const codesOf = (path: string) =>
     routes
       .filter(({ route }) => route === path)
       .flatMap(({ codes }) => Object.entries(codes) as [AnswerCode, number][]);
+  const answered = (asked: AnswerCode) =>
+    [...codesOf(START), ...codesOf(HEARTBEAT)].reduce((sum, [code, count]) => sum + (code === asked ? count : 0), 0);
   const refused = ([code]: [AnswerCode, number]) => code !== "ok" && STATUS[code] < 500;
   return [
     counter(
@@ -32,6 +35,16 @@ export function describeSessions({ starts, pingPongs, copies, batches }: DeviceC
       "keybeat_session_copies_total",
       "Sessions ended because two processes proved that they use one session id",
       [[{}, copies]],
+    ),
+    counter(
+      "keybeat_proof_refusals_total",
+      "Starts and heartbeats of live sessions that kept nothing alive: challenged, or without the proof that it needs",
+      (["proof_challenge", "proof_required"] as const).map((code) => [{ code }, answered(code)]),
+    ),
+    counter(
+      "keybeat_owner_sign_outs_total",
+      "Sessions ended by the owner of the key, on the page /key or by its call",
+      [[{}, signOuts]],
     ),
     counter(
       "keybeat_start_refusals_total",
@@ -53,7 +66,7 @@ export function describeSessions({ starts, pingPongs, copies, batches }: DeviceC
 /** What the database says of the installation. */
 export async function readPopulation(database: Database): Promise<Samples> {
   const { live, silent, overdue_seconds } = await countSessions(database.background);
-  const leases = await countLeases(database);
+  const { leases, may_be_copied } = await readTrustNumbers(database.background);
   return [
     gauge("keybeat_live_sessions", "Live sessions of the installation", "max", [[{}, live]]),
     gauge("keybeat_silent_sessions", "Expired, waiting for the cleanup", "max", [[{}, silent]]),
@@ -61,5 +74,8 @@ export async function readPopulation(database: Database): Promise<Samples> {
       [{}, overdue_seconds],
     ]),
     gauge("keybeat_leases", "Keys that a device holds to work offline", "max", [[{}, leases]]),
+    gauge("keybeat_sessions_that_may_be_copied", "Live sessions heard of about twice as often as asked", "max", [
+      [{}, may_be_copied],
+    ]),
   ];
 }

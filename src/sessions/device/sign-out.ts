@@ -30,7 +30,10 @@ export async function signOut(
     }),
   );
   if (row.outcome === "rate_limited") throw tooOften(row.wait_seconds ?? 1);
-  if (row.outcome === "signed_out") return true;
+  if (row.outcome === "signed_out") {
+    service.countSignOut?.();
+    return true;
+  }
   if (row.outcome === "nobody_live") return false;
   if (row.outcome === "invalid_key") await service.unknownKeys?.count(address);
   throw refusal(row.outcome, row.holder);

@@ -43,6 +43,7 @@ describe("the list of live sessions", () => {
           last_heartbeat: started.started_at,
           expires_at: started.expires_at,
           device,
+          with_proof: false,
           may_be_copied: false,
         },
       ],

@@ -1,10 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { keysPage } from "../../../src/admin/keys/contract.ts";
+import { keyItem, keysPage } from "../../../src/admin/keys/contract.ts";
 import { keysWithHolder } from "../../../src/admin/keys/sql.ts";
 import type { Sql } from "../../../src/database/lane.ts";
 import { exactly, readAll, useAdmin } from "../support/admin.ts";
 
-const { db, token, start } = useAdmin();
+const { db, app, token, start } = useAdmin();
+
+/** A lease that its device has had for an hour. */
+const lease = (keyId: number, endsInSeconds: number) => db.sql`
+  INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
+  SELECT key_id, ${randomUUID()}, session_id, generation, now() - interval '1 hour',
+         now() + make_interval(secs => ${endsInSeconds}) FROM active_sessions WHERE key_id = ${keyId}`;
 
 describe("the list of keys", () => {
   it("is masked, newest first, in pages that neither repeat nor lose a key while keys come, go and change", async () => {
@@ -43,22 +50,48 @@ describe("the list of keys", () => {
     }
   });
 
-  it("tells active, live, revoked and expired apart", async () => {
+  it("tells active, live, offline, revoked and expired apart", async () => {
     const label = "states";
     const make = async (options = {}) => (await db.makeKey({ label, ...options })).id;
     const [free, expired, revoked] = [await make(), await make({ expires: "2020-01-01" }), await make()];
     const used = await db.makeKey({ label });
     const silent = await db.makeKey({ label });
-    await start(used.key);
+    const [away, both] = [await db.makeKey({ label }), await db.makeKey({ label })];
     await start(silent.key);
     await db.age(silent.id, 61);
+    for (const { key, id } of [away, both, used]) {
+      await start(key);
+      await lease(id, id === used.id ? -1 : 3600);
+    }
+    await db.age(away.id, 61);
     await db.sql`SELECT revoke_key(${revoked}, NULL)`;
     const list = async (state: string) =>
       (await token().get(`/keys?label=${label}&state=${state}`)).body.items.map((item: { id: number }) => item.id);
-    expect(await list("active")).toEqual([silent.id, used.id, free]);
-    expect(await list("live")).toEqual([used.id]);
+    expect(await list("active")).toEqual([both.id, away.id, silent.id, used.id, free]);
+    expect(await list("live")).toEqual([both.id, used.id]);
+    expect(await list("offline")).toEqual([away.id]);
     expect(await list("revoked")).toEqual([revoked]);
     expect(await list("expired")).toEqual([expired]);
+  });
+
+  it("says whose session has proof, whose may be copied, and until when a lease holds", async () => {
+    const [proven, doubtful, plain] = [await db.makeKey(), await db.makeKey(), await db.makeKey()];
+    const proof = { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-the-tests" };
+    await app.post("/api/session/start", { access_key: proven.key, proof });
+    for (const { key } of [doubtful, plain]) await start(key);
+    for (const { id } of [proven, doubtful]) {
+      await db.sql`
+        INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
+        SELECT key_id, generation, 2, now() FROM active_sessions WHERE key_id = ${id}`;
+    }
+    await lease(plain.id, 1800);
+    const read = async (id: number) => exactly(keyItem, (await token().get(`/keys/${id}`)).body);
+    expect((await read(proven.id)).live).toMatchObject({ with_proof: true, may_be_copied: false });
+    expect((await read(doubtful.id)).live).toMatchObject({ with_proof: false, may_be_copied: true });
+    const { live, leased_until } = await read(plain.id);
+    expect(live).toMatchObject({ with_proof: false, may_be_copied: false });
+    const [row] = await db.sql`SELECT until FROM leases WHERE key_id = ${plain.id}`;
+    expect(leased_until).toBe(row?.until.toISOString());
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSeed, readSigningKeys } from "../../../src/trust/signing-keys.ts";
 import { cloneDatabase, useDatabase } from "../../support/database.ts";
 import { type CommandResult, keybeat, type RunningServer, startServer } from "../../support/process.ts";
 import { findSecrets, newAccessKey, newSessionId } from "../../support/secrets.ts";
@@ -66,6 +67,34 @@ describe("keybeat check against our own server", () => {
     expect(result.stderr).toBe("keybeat: 1 of 2 checks failed\n");
     expect(result.code).toBe(1);
     expectNoSecret(result);
+  });
+});
+
+describe("keybeat check --public-key", () => {
+  it("passes where every answer is signed by one of the keys, and fails at the first that is not", async () => {
+    const seed = createSeed();
+    const [ours, other] = [seed, createSeed()].map((one) => readSigningKeys(one)[0]?.publicKey as string);
+    const signing = await startServer({ DATABASE_URL: db.url, SIGNING_KEY: seed });
+    try {
+      const { key } = await db.makeKey();
+      const check = (url: string, publicKey: string) =>
+        keybeat(["check", url, "--key", key, "--public-key", publicKey]);
+      const trusted = await check(signing.url, `${other},${ours}`);
+      expect(trusted.stdout).toMatch(/^(\d+)\/\1 passed$/m);
+      expect(trusted.code).toBe(0);
+      const foreign = await check(signing.url, other as string);
+      const unsigned = await check(server.url, ours as string);
+      for (const { code, stdout } of [foreign, unsigned]) {
+        expect(stdout).toMatch(/^PASS health/m);
+        expect(stdout).toMatch(/^FAIL start: .*an answer that no trusted key signed \(HTTP 200\)$/m);
+        expect(code).toBe(1);
+      }
+      expect(await isActive(key)).toBe(false);
+      const wrong = await check(signing.url, "a-key");
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("--public-key must be 32 bytes")]);
+    } finally {
+      await signing.stop();
+    }
   });
 });
 

@@ -1,11 +1,12 @@
 /** `keybeat doctor` on the host: settings, secrets, the port, the data folder, Node.js. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Finding } from "../../../src/cli/doctor/finding.ts";
 import { checkNode } from "../../../src/cli/doctor/host.ts";
+import { createSeed, readSigningKeys, type SigningKey } from "../../../src/trust/signing-keys.ts";
 import { keybeat } from "../../support/process.ts";
 import { of, useDoctor } from "./support/doctor.ts";
 
@@ -34,6 +35,27 @@ describe("keybeat doctor on the host", () => {
     ]);
     expect(JSON.stringify(findings)).not.toContain("letmein");
     expect(of(findings, "database")[0]?.state).toBe("ok");
+  });
+
+  it("warns of leases that nothing can sign, and of a signing key that every user can read, which it never shows", async () => {
+    const signatures = async (env: Record<string, string>) =>
+      of(await doctor(env), "signatures").map(({ state, message }) => `${state} ${message}`);
+    expect(await signatures({})).toEqual([]);
+    expect(await signatures({ OFFLINE_HOURS_MAX: "24" })).toEqual([
+      "warn OFFLINE_HOURS_MAX is set without SIGNING_KEY, so no leases are given: they are signed",
+    ]);
+    const folder = mkdtempSync(join(tmpdir(), "keybeat-doctor-"));
+    undo.push(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "signing-key");
+    const seed = createSeed();
+    writeFileSync(file, seed, { mode: 0o600 });
+    const [{ id }] = readSigningKeys(seed) as [SigningKey];
+    const env = { OFFLINE_HOURS_MAX: "24", SIGNING_KEY_FILE: file };
+    expect(await signatures(env)).toEqual([expect.stringMatching(`^ok answers are signed by ${id}, `)]);
+    chmodSync(file, 0o644);
+    const open = await signatures(env);
+    expect(open).toEqual([`warn every user of this host can read ${file}, and sign answers that your clients believe`]);
+    expect(JSON.stringify(open)).not.toContain(seed);
   });
 
   it("says where each secret comes from", async () => {

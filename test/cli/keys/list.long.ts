@@ -49,6 +49,7 @@ describe("keybeat keys list", () => {
       access_key: `${used.key.slice(0, 8)}…`,
       label: "used",
       live: true,
+      may_be_copied: false,
       created_at: expect.any(String),
       last_used_at: expect.any(String),
       expires_at: null,
@@ -57,6 +58,15 @@ describe("keybeat keys list", () => {
     });
     expect(findSecrets(stdout)).toEqual([]);
     expect((await keys("list")).stdout).toMatch(/used +in use +\d+ s ago/);
+  });
+
+  it("says which session may be in use on two devices", async () => {
+    const doubtful = await db.makeKey({ label: "doubtful" });
+    await start(doubtful.key);
+    await db.sql`
+      INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
+      SELECT key_id, generation, 2, now() FROM active_sessions WHERE key_id = ${doubtful.id}`;
+    expect((await keys("list")).stdout).toMatch(/ doubtful +in use, may be copied /);
   });
 
   it("says until when a device holds a key offline", async () => {

@@ -36,7 +36,7 @@ export function useMonitored() {
   let generation = 0;
 
   beforeEach(async () => {
-    await db.sql`TRUNCATE active_sessions, keys, session_history, batch_sessions, game_sessions CASCADE`;
+    await db.sql`TRUNCATE active_sessions, keys, session_history, leases, suspected_copies, batch_sessions, game_sessions CASCADE`;
     await db.sql`
       UPDATE service_state SET session_timeout_seconds = ${TIMEOUT_SECONDS}, last_tick = NULL, gap_began = NULL, gap_ended = NULL`;
   });
@@ -83,6 +83,21 @@ export function useMonitored() {
       VALUES (${key}, 'abcd1234…', ${newSessionId()}, ${generation}, ${moment(of.started ?? of.ended + 1)}, ${moment(of.ended)},
               ${moment(of.ended)}, ${of.reason}, ${of.device ? db.sql.json(of.device) : null},
               ${of.reason === "replaced" ? generation + 1 : null}, ${of.by ? db.sql.json(of.by) : null})`;
+  }
+
+  /** Of that live session, or of an older one of its key. */
+  async function suspect(key: number, of: { times: number; older?: boolean }) {
+    await db.sql`
+      INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
+      SELECT key_id, generation - ${of.older ? 1 : 0}, ${of.times}, now() FROM active_sessions WHERE key_id = ${key}`;
+  }
+
+  /** Given an hour ago, for a session that began with the letter a. */
+  async function addLease(key: number, of: { endsIn: number; device?: Device }) {
+    await db.sql`
+      INSERT INTO leases (key_id, lease_id, session_id, generation, device, issued_at, until)
+      VALUES (${key}, ${`lease-${key}`}, ${`a${newSessionId().slice(1)}`}, 7, ${of.device ? db.sql.json(of.device) : null},
+              now() - interval '1 hour', now() + make_interval(secs => ${of.endsIn}))`;
   }
 
   /** The beginning of the hour that many hours ago, and how the queries print it. */
@@ -142,5 +157,5 @@ export function useMonitored() {
     return game?.id as string;
   }
 
-  return { db, ask, addKey, addSession, addEnding, addRun, addGame, hourAgo, setOutage };
+  return { db, ask, addKey, addSession, addEnding, suspect, addLease, addRun, addGame, hourAgo, setOutage };
 }

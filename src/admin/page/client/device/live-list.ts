@@ -6,6 +6,7 @@ import { readSearch, searchField } from "../parts/search-field.ts";
 import { createTable, type Table } from "../parts/table.ts";
 import { type SessionItem, searchSessions } from "./api.ts";
 import { askToKick } from "./kick-dialog.ts";
+import { trustBadge } from "./trust-badge.ts";
 
 const PAGE_SIZE = 25;
 
@@ -23,7 +24,8 @@ export function createLiveList(): { element: HTMLElement; refresh(): Promise<voi
   const table: Table = createTable<SessionItem>({
     label: "Live sessions",
     keyOf: ({ key_id }) => String(key_id),
-    contentOf: (item) => JSON.stringify([item.generation, item.label, item.device, item.may_be_copied]),
+    contentOf: (item) =>
+      JSON.stringify([item.generation, item.label, item.device, item.with_proof, item.may_be_copied]),
     renew: (row, item) => renewHeard(row, item.last_heartbeat),
     load: (cursor) =>
       searchSessions({
@@ -69,8 +71,13 @@ function showKey({ key_id, label, access_key }: SessionItem): HTMLElement {
   return el("span", {}, link, label ? el("span", { class: "sub mono" }, access_key) : null);
 }
 
-function showDeviceCell({ device, may_be_copied }: SessionItem): HTMLElement {
-  const details = showDeviceDetails(device);
-  const copied = may_be_copied ? el("span", { class: "badge", "data-kind": "cloned" }, "may be copied") : null;
-  return el("span", {}, showDevice(device), details ? el("span", { class: "sub" }, details) : null, copied);
+function showDeviceCell(item: SessionItem): HTMLElement {
+  const details = showDeviceDetails(item.device);
+  return el(
+    "span",
+    {},
+    showDevice(item.device),
+    details ? el("span", { class: "sub" }, details) : null,
+    trustBadge(item),
+  );
 }

@@ -2,8 +2,9 @@
 import { type HistoryItem, readHistory } from "../device/api.ts";
 import { askToFree, askToKick } from "../device/kick-dialog.ts";
 import { drawTimeline } from "../device/timeline.ts";
+import { trustBadge } from "../device/trust-badge.ts";
 import { actionButton, renewActions } from "../parts/action-row.ts";
-import { type Child, el } from "../parts/element.ts";
+import { badge, type Child, el } from "../parts/element.ts";
 import { age, dateTime, showDevice, showDeviceDetails } from "../parts/format.ts";
 import { createTable } from "../parts/table.ts";
 import type { View } from "../view.ts";
@@ -11,12 +12,12 @@ import { type KeyItem, readKey } from "./api.ts";
 import { askToChange, askToErase, askToRestore, askToRevoke } from "./key-dialogs.ts";
 import { stateBadge } from "./key-state.ts";
 
-const ENDINGS: Record<string, string> = {
-  takeover: "taken over",
-  device: "ended by the device",
-  timeout: "fell silent",
-  operator: "ended by an operator",
-  copy: "in use on two devices",
+const ENDINGS: Record<string, Parameters<typeof badge>[0]> = {
+  takeover: { words: "taken over", kind: "takeover" },
+  device: { words: "ended by the device", kind: "quiet" },
+  timeout: { words: "fell silent", kind: "quiet" },
+  operator: { words: "ended by an operator", kind: "revoked" },
+  copy: { words: "in use on two devices", kind: "cloned" },
 };
 
 export function createKeyView(id: number): View {
@@ -111,7 +112,7 @@ function tellFacts(key: KeyItem): HTMLElement[] {
     ["Created", dateTime(key.created_at)],
     ["Expires", key.expires_at === null ? "never" : dateTime(key.expires_at)],
     ["Last used", key.last_used_at === null ? "never" : age(key.last_used_at)],
-    ["Used now by", key.live ? showDevice(key.live.device) : "nobody"],
+    ["Used now by", key.live ? el("span", {}, showDevice(key.live.device), " ", trustBadge(key.live)) : "nobody"],
     ["Generation", String(key.generation)],
   ];
   if (key.leased_until !== null) facts.push(["Held offline until", dateTime(key.leased_until)]);
@@ -127,14 +128,6 @@ function showDeviceCell({ device }: HistoryItem): HTMLElement {
 function showEnding({ ended_by, note, replaced_by }: HistoryItem): HTMLElement {
   if (ended_by === null) return el("span", { class: "badge", "data-kind": "live" }, "live now");
   const by = replaced_by ? ` by ${showDevice(replaced_by.device)}` : "";
-  const kind =
-    ended_by === "takeover"
-      ? "takeover"
-      : ended_by === "operator"
-        ? "revoked"
-        : ended_by === "copy"
-          ? "cloned"
-          : "quiet";
-  const told = el("span", { class: "badge", "data-kind": kind }, `${ENDINGS[ended_by] ?? ended_by}`);
+  const told = badge(ENDINGS[ended_by] ?? { words: ended_by, kind: "quiet" });
   return el("span", {}, told, by, note ? el("span", { class: "sub" }, note) : null);
 }

@@ -1,5 +1,6 @@
 /** All keys: find one, make one, bring many. */
 
+import { trustBadge } from "../device/trust-badge.ts";
 import { el, field, select } from "../parts/element.ts";
 import { age, dateTime, showDevice } from "../parts/format.ts";
 import { readSearch, searchField } from "../parts/search-field.ts";
@@ -15,6 +16,7 @@ const STATES: [string, string][] = [
   ["", "all"],
   ["active", "active"],
   ["live", "live now"],
+  ["offline", "offline by a lease"],
   ["revoked", "revoked"],
   ["expired", "expired"],
 ];
@@ -25,13 +27,17 @@ export function createKeysView(): View {
   const table: Table = createTable<KeyItem>({
     label: "Keys",
     keyOf: ({ id }) => String(id),
-    contentOf: (key) => JSON.stringify([key.label, key.expires_at, key.last_used_at, keyState(key), key.live?.device]),
+    contentOf: (key) =>
+      JSON.stringify([key.label, key.expires_at, key.last_used_at, keyState(key), key.leased_until, key.live]),
     load: (cursor) =>
       searchKeys({ limit: PAGE_SIZE, cursor, ...readSearch(search), ...(state.value && { state: state.value }) }),
     columns: [
       { title: "Key", cell: showKey },
-      { title: "State", cell: (key) => stateBadge(key) },
-      { title: "Used by", cell: ({ live }) => (live ? showDevice(live.device) : "") },
+      { title: "State", cell: showState },
+      {
+        title: "Used by",
+        cell: ({ live }) => (live ? el("span", {}, showDevice(live.device), " ", trustBadge(live)) : ""),
+      },
       { title: "Last used", cell: ({ last_used_at }) => (last_used_at === null ? "never" : age(last_used_at)) },
       { title: "Created", cell: ({ created_at }) => dateTime(created_at) },
       { title: "Expires", cell: ({ expires_at }) => (expires_at === null ? "never" : dateTime(expires_at)) },
@@ -57,4 +63,9 @@ export function createKeysView(): View {
 function showKey({ id, label, access_key }: KeyItem): HTMLElement {
   const link = el("a", { href: `#/keys/${id}`, class: label ? null : "mono" }, label || access_key);
   return el("span", {}, link, label ? el("span", { class: "sub mono" }, access_key) : null);
+}
+
+function showState(key: KeyItem): HTMLElement {
+  const until = keyState(key) === "offline" && key.leased_until !== null ? `until ${dateTime(key.leased_until)}` : null;
+  return el("span", {}, stateBadge(key), until ? el("span", { class: "sub" }, until) : null);
 }
