@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Database } from "../../database/database.ts";
 import type { Device } from "../../sessions/device/contract.ts";
-import { type LiveSessionRow, listLeases, listSessions } from "../../sessions/device/index.ts";
+import { type LiveSession, listLeases, listSessions } from "../../sessions/device/index.ts";
 import { withDatabase } from "../context.ts";
 import { ago, type Cell, minuteOf, type OutputOptions, printJson, printTable } from "../output.ts";
 
@@ -52,7 +52,7 @@ const nameOf = (device: Device | null): string | null =>
 /** Silence longer than a heartbeat interval and a bit means trouble. */
 const LATE_SECONDS = 35;
 
-function lastHeard(session: LiveSessionRow): Cell {
+function lastHeard(session: LiveSession): Cell {
   const seconds = session.seconds_since_heartbeat;
   const trust = session.may_be_copied ? ", may be copied" : session.with_proof ? ", with proof" : "";
   const style = seconds > LATE_SECONDS || session.may_be_copied ? "yellow" : "green";

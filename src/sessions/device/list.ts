@@ -2,8 +2,10 @@ import { allById } from "../../database/all-by-id.ts";
 import type { Database } from "../../database/database.ts";
 import { type LeaseHolderRow, type LiveSessionRow, selectLeaseHolders, selectLiveSessions } from "./listing-sql.ts";
 
+export type LiveSession = LiveSessionRow;
+
 /** All live sessions in the order of their keys' ids. */
-export function listSessions(database: Database): AsyncGenerator<LiveSessionRow> {
+export function listSessions(database: Database): AsyncGenerator<LiveSession> {
   return allById(
     (page) => selectLiveSessions(database, page),
     (session) => session.key_id,
