@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSeed } from "../src/trust/signing-keys.ts";
 import { type RunningServer, startServer } from "./support/process.ts";
 import { settingNames } from "./support/settings.ts";
 
@@ -14,7 +15,8 @@ const pages = pagesFrom("README.md");
 let server: RunningServer;
 
 beforeAll(async () => {
-  server = await startServer({ DATA_DIR: folder, SESSION_TIMEOUT_SECONDS: "600" });
+  const trust = { SIGNING_KEY: createSeed(), OFFLINE_HOURS_MAX: "24" };
+  server = await startServer({ DATA_DIR: folder, SESSION_TIMEOUT_SECONDS: "600", ...trust });
 });
 afterAll(async () => {
   await server.stop();
@@ -24,7 +26,7 @@ afterAll(async () => {
 /** The blocks marked to be run, in their order, with the key and the address of this run put in. */
 function story(): string {
   const blocks = [...readme.matchAll(/<!-- run by test\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/g)].map((m) => m[1]);
-  expect(blocks).toHaveLength(6);
+  expect(blocks).toHaveLength(7);
   const key = /^demo key\s+(\S+)/m.exec(server.output())?.[1] as string;
   return blocks
     .join("\necho\necho --\n")
@@ -71,14 +73,21 @@ function packed(): string[] {
 }
 
 describe("the README", () => {
-  it("shows a takeover, a line that moves up, a resume and a match with the commands as they stand", async () => {
-    const [starts, heartbeat, operator, room, batch, match] = (await sh(story())).split("\n--\n");
+  it("shows a takeover, a lease, a line that moves up, a resume and a match with the commands as they stand", async () => {
+    const [starts, heartbeat, operator, trust, room, batch, match] = (await sh(story())).split("\n--\n");
     expect(starts).toContain('"previous_session_terminated":true');
     expect(starts).toContain('"device":{"name":"Device A"}');
     expect(heartbeat).toContain('"code":"session_replaced"');
     expect(heartbeat).toContain('"device":{"name":"Device B"}');
     expect(operator).toMatch(/device-b….*Device B/);
     expect(operator).toMatch(/\b(\d+)\/\1 passed/);
+    expect(trust).toMatch(/^secret: +[\w-]{43}\npublic key: +[\w-]{43}\n/m);
+    expect(trust).toMatch(/^Keybeat-Signature: v1;[0-9a-f]{16};/im);
+    const until = /^\{"lease":"[\w-]+\.[\w-]{86}","until":"([^"]+)"/m.exec(trust as string)?.[1] as string;
+    expect(Date.parse(until) - Date.now()).toBeGreaterThan(23 * 3_600_000);
+    expect(trust).toContain('"code":"key_in_use"');
+    expect(trust).toContain(`"leased_until":"${until}"`);
+    expect(trust).toMatch(/^kicked the session of key \w{8}…$/m);
     expect(room?.match(/"status":"active","session_id"/g)).toHaveLength(20);
     expect(room).toContain('"status":"queued","position":2,"estimated_wait_minutes":null');
     expect(room).toContain('{"user_id":"user-21","position":0,"status":"active"}');
