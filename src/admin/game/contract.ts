@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { analyticsQuery, analyticsReply } from "../../analytics/contract.ts";
 import { numberCursor, pageLimit, text } from "../../sessions/contract.ts";
-import { combatEvent, combatSession } from "../../sessions/game/combat-contract.ts";
+import { combatEvent, combatSession } from "../../sessions/game/combat/contract.ts";
 import {
   gameSession,
   gameStatus,

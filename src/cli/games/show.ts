@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { readGame } from "../../admin/game/games.ts";
+import type { CombatEvent, CombatSession } from "../../sessions/game/combat/contract.ts";
 import { listEvents } from "../../sessions/game/combat/look.ts";
-import type { CombatEvent, CombatSession } from "../../sessions/game/combat-contract.ts";
 import type { LogEntry, SessionDetails } from "../../sessions/game/contract.ts";
 import { type Field, momentOf, oneLine, printFields } from "../fields.ts";
 import { ago, type OutputOptions, printJson, printTable, shorten, span } from "../output.ts";

@@ -1,5 +1,5 @@
 /** What is said of a match and its events. */
-import type { CombatEvent, CombatSession } from "../../sessions/game/combat-contract.ts";
+import type { CombatEvent, CombatSession } from "../../sessions/game/combat/contract.ts";
 
 /** What the events carry that is told of. */
 interface Happened {

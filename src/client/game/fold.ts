@@ -1,5 +1,5 @@
 /** Folds the events of a match into its state, as `GET …/state` has it. Each state is a new object, for pages that compare. */
-import type { CombatEvent, CombatState, Participant } from "../../sessions/game/combat-contract.ts";
+import type { CombatEvent, CombatState, Participant } from "../../sessions/game/combat/contract.ts";
 
 /** As many as the service shows. */
 const EVENTS_MAX = 50;

@@ -1,4 +1,4 @@
-import type { CombatEvent, CombatSession, CombatState } from "../../sessions/game/combat-contract.ts";
+import type { CombatEvent, CombatSession, CombatState } from "../../sessions/game/combat/contract.ts";
 import type { StreamEvent } from "../body.ts";
 import { type CallLink, expectReply, insist } from "../calls.ts";
 import { expectThat } from "../check-url.ts";

@@ -6,7 +6,7 @@ import type {
   CombatState,
   CombatsReply,
   CreateCombatRequest,
-} from "../../sessions/game/combat-contract.ts";
+} from "../../sessions/game/combat/contract.ts";
 import type {
   CreateRequest,
   GameSession,

@@ -18,7 +18,7 @@ export type {
   CombatSession,
   CombatState,
   Participant,
-} from "../../sessions/game/combat-contract.ts";
+} from "../../sessions/game/combat/contract.ts";
 export type { GameSession, SessionDetails } from "../../sessions/game/contract.ts";
 export { type GameErrorCode, KeybeatError } from "../error.ts";
 export type { FollowOptions } from "./follow.ts";

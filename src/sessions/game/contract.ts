@@ -1,6 +1,6 @@
 /**
  * The wire contract of game sessions: requests and responses as zod schemas. What is absent in an answer is left out, and
- * never null. Matches have theirs in combat-contract.ts.
+ * never null. Matches have theirs in combat/contract.ts.
  */
 import { z } from "zod";
 import { described, jsonObject, moment, numberCursor, pageLimit } from "../contract.ts";

@@ -9,8 +9,8 @@ import {
   queryOf,
 } from "../../http/openapi/part.ts";
 import { ifMatch } from "../contract.ts";
+import { cooldown } from "./combat/contract.ts";
 import { combatPart } from "./combat/description.ts";
-import { cooldown } from "./combat-contract.ts";
 import {
   createRequest,
   GAME_BYTES_MAX,

@@ -1,4 +1,4 @@
-/** What makes and changes a session, a function of migrations/functions/game.sql each, which says what it guarantees. */
+/** What makes and changes a session, by functions of migrations/functions/game-create.sql and game-change.sql, which say what each guarantees. */
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";

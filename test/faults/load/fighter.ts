@@ -3,7 +3,7 @@
  * the player is out. Who has not begun it comes when there is a place.
  */
 import { randomUUID } from "node:crypto";
-import type { ActionType } from "../../../src/sessions/game/combat-contract.ts";
+import type { ActionType } from "../../../src/sessions/game/combat/contract.ts";
 import type { Habits } from "./habits.ts";
 import type { AskedOfMatch, MatchAction, MatchAnswer } from "./match-call.ts";
 

@@ -1,6 +1,6 @@
 /** The recorded calls of those who play in matches, as each saw them; compare call.ts for devices. */
 import { createHash } from "node:crypto";
-import type { ActionType } from "../../../src/sessions/game/combat-contract.ts";
+import type { ActionType } from "../../../src/sessions/game/combat/contract.ts";
 import type { GameStatus } from "../../../src/sessions/game/contract.ts";
 import { inSeconds, playerToken } from "../../support/player-token.ts";
 import type { Answer } from "./call.ts";

@@ -1,9 +1,9 @@
 import type { Database } from "../../../database/database.ts";
 import { placeNow } from "../../../events/place.ts";
 import type { KeptEvent } from "../../../events/replay.ts";
+import type { CombatEvent, CombatSession, Participant } from "../../../sessions/game/combat/contract.ts";
 import { readTidings, tidingsOf } from "../../../sessions/game/combat/follow.ts";
 import { listEvents, lookAtCombat } from "../../../sessions/game/combat/look.ts";
-import type { CombatEvent, CombatSession, Participant } from "../../../sessions/game/combat-contract.ts";
 import { oneLine } from "../../fields.ts";
 import type { Following, Picture, Tell } from "../../follow/index.ts";
 import { paint, shorten, span, wrap } from "../../output.ts";

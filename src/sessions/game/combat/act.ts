@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "../../../database/database.ts";
 import { hashRequest } from "../../idempotency.ts";
 import type { GameCaller } from "../caller.ts";
-import type { ActionRequest, ActionResult } from "../combat-contract.ts";
 import { insertAction } from "./action-sql.ts";
+import type { ActionRequest, ActionResult } from "./contract.ts";
 import { unlessRefused } from "./refusal.ts";
 import { describeState, wire } from "./session.ts";
 

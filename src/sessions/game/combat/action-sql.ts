@@ -1,8 +1,8 @@
 /** What takes in an action: migrations/functions/game-actions.sql, which says what it guarantees. */
 import type { Database } from "../../../database/database.ts";
 import type { Sql } from "../../../database/lane.ts";
-import type { ActionType } from "../combat-contract.ts";
 import type { GameRow, Reader } from "../sql.ts";
+import type { ActionType } from "./contract.ts";
 import { change, type EventRow, type StateRow } from "./sql.ts";
 
 export interface NewAction {

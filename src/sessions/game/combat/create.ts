@@ -2,12 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { Database } from "../../../database/database.ts";
 import { idempotencyConflict, identify } from "../../idempotency.ts";
 import type { GameCaller } from "../caller.ts";
-import {
-  type CombatSession,
-  type CreateCombatRequest,
-  MAX_DURATION_SECONDS,
-  PARTICIPANTS_MAX,
-} from "../combat-contract.ts";
+import { type CombatSession, type CreateCombatRequest, MAX_DURATION_SECONDS, PARTICIPANTS_MAX } from "./contract.ts";
 import { settleRules } from "./rules.ts";
 import { describeCombat } from "./session.ts";
 import { insertCombat } from "./sql.ts";

@@ -3,6 +3,9 @@ import { z } from "zod";
 import { LAST_EVENT_ID } from "../../../http/openapi/last-event-id.ts";
 import type { AdminPart, AnswerDescription, BodyDescription, RouteDescription } from "../../../http/openapi/part.ts";
 import { queryOf } from "../../../http/openapi/part.ts";
+import { GAME_BYTES_MAX } from "../contract.ts";
+import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "../description-parts.ts";
+import { COMBAT_EVENTS } from "../states.ts";
 import {
   actionRequest,
   actionResult,
@@ -13,10 +16,7 @@ import {
   combatsReply,
   createCombatRequest,
   playersRequest,
-} from "../combat-contract.ts";
-import { GAME_BYTES_MAX } from "../contract.ts";
-import { IDEMPOTENCY_KEY, OF_SESSION, route, SESSION, TOKEN } from "../description-parts.ts";
-import { COMBAT_EVENTS } from "../states.ts";
+} from "./contract.ts";
 import * as example from "./description-examples.ts";
 
 const ofMatch = (

@@ -1,6 +1,6 @@
 import type { Database } from "../../../database/database.ts";
 import type { GameCaller } from "../caller.ts";
-import type { CombatSession, PlayersRequest } from "../combat-contract.ts";
+import type { CombatSession, PlayersRequest } from "./contract.ts";
 import { playersOf } from "./players.ts";
 import { unlessRefused } from "./refusal.ts";
 import { describeCombat } from "./session.ts";

@@ -1,7 +1,7 @@
 /** Lists of matches: migrations/functions/game-combat-lists.sql. */
 import type { Database } from "../../../database/database.ts";
-import { type CombatListQuery, combatMode } from "../combat-contract.ts";
 import { words } from "../reading-sql.ts";
+import { type CombatListQuery, combatMode } from "./contract.ts";
 import type { CombatRow } from "./sql.ts";
 
 export interface CombatPage extends Pick<CombatListQuery, "status" | "mode" | "limit"> {

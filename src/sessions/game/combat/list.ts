@@ -1,8 +1,8 @@
 import type { Database } from "../../../database/database.ts";
 import type { GameCaller } from "../caller.ts";
 import { settleDue } from "../cleanup.ts";
-import type { CombatListQuery } from "../combat-contract.ts";
 import { COUNTED_MAX } from "../contract.ts";
+import type { CombatListQuery } from "./contract.ts";
 import { selectCombats } from "./list-sql.ts";
 import { describeCombat } from "./session.ts";
 

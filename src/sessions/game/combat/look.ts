@@ -1,6 +1,6 @@
 import type { Database } from "../../../database/database.ts";
 import { noSuchSession } from "../../no-such-session.ts";
-import type { CombatEvent, CombatSession } from "../combat-contract.ts";
+import type { CombatEvent, CombatSession } from "./contract.ts";
 import { selectEvents, selectLookedAt } from "./look-sql.ts";
 import { describeCombat, describeEvent } from "./session.ts";
 

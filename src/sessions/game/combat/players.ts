@@ -1,6 +1,6 @@
 import { AppError } from "../../../errors.ts";
 import type { GameCaller } from "../caller.ts";
-import type { PlayersRequest } from "../combat-contract.ts";
+import type { PlayersRequest } from "./contract.ts";
 
 /** Who is to come or to go: by default whoever asks. A service that is no player has to say it: else invalid_request. */
 export function playersOf({ player_ids }: PlayersRequest, { playerId }: GameCaller): string[] {

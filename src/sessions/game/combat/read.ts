@@ -1,7 +1,7 @@
 import type { Database } from "../../../database/database.ts";
 import { noSuchSession } from "../../no-such-session.ts";
 import type { GameCaller } from "../caller.ts";
-import type { CombatSession, CombatState } from "../combat-contract.ts";
+import type { CombatSession, CombatState } from "./contract.ts";
 import { describeCombat, describeState } from "./session.ts";
 import { type StateRow, selectCombat, selectCombatState } from "./sql.ts";
 

@@ -1,5 +1,5 @@
 /** The rules by which a match is scored: what its settings say, and the defaults for the rest. */
-import type { ActionType, CombatRules } from "../combat-contract.ts";
+import type { ActionType, CombatRules } from "./contract.ts";
 
 /** As the match keeps them. Whatever becomes of its settings, these stay. */
 export interface Rules {

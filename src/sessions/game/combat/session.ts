@@ -1,5 +1,5 @@
 /** A match, its state and its events as they are on the wire: what is absent is left out. */
-import type { CombatEvent, CombatSession, CombatState, Participant } from "../combat-contract.ts";
+import type { CombatEvent, CombatSession, CombatState, Participant } from "./contract.ts";
 import type { CombatRow, EventRow, ParticipantRow, StateRow } from "./sql.ts";
 
 export function describeCombat(row: CombatRow): CombatSession {

@@ -2,8 +2,8 @@
 import type { Database } from "../../../database/database.ts";
 import type { Sql } from "../../../database/lane.ts";
 import type { Idempotency } from "../../contract.ts";
-import type { CombatMode, CombatSession, CombatState, Participant } from "../combat-contract.ts";
 import type { GameRow, Reader } from "../sql.ts";
+import type { CombatMode, CombatSession, CombatState, Participant } from "./contract.ts";
 
 /** Moments are as JSON has them here: texts with a zone. */
 export interface ParticipantRow extends Omit<Participant, "joined_at"> {

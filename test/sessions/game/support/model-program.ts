@@ -2,18 +2,18 @@
 import { AppError } from "../../../../src/errors.ts";
 import type { GameCaller } from "../../../../src/sessions/game/caller.ts";
 import { act } from "../../../../src/sessions/game/combat/act.ts";
-import { createCombat } from "../../../../src/sessions/game/combat/create.ts";
-import { joinCombat } from "../../../../src/sessions/game/combat/join.ts";
-import { leaveCombat } from "../../../../src/sessions/game/combat/leave.ts";
-import { listCombats } from "../../../../src/sessions/game/combat/list.ts";
-import { readCombat, readState } from "../../../../src/sessions/game/combat/read.ts";
 import type {
   ActionRequest,
   CombatEvent,
   CombatSession,
   CombatState,
   CreateCombatRequest,
-} from "../../../../src/sessions/game/combat-contract.ts";
+} from "../../../../src/sessions/game/combat/contract.ts";
+import { createCombat } from "../../../../src/sessions/game/combat/create.ts";
+import { joinCombat } from "../../../../src/sessions/game/combat/join.ts";
+import { leaveCombat } from "../../../../src/sessions/game/combat/leave.ts";
+import { listCombats } from "../../../../src/sessions/game/combat/list.ts";
+import { readCombat, readState } from "../../../../src/sessions/game/combat/read.ts";
 import type { GameSession, UpdateRequest } from "../../../../src/sessions/game/contract.ts";
 import { createSession, readSession, terminateSession, updateSession } from "../../../../src/sessions/game/index.ts";
 import { cloneDatabase, type TestDatabase } from "../../../support/database.ts";

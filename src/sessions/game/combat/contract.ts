@@ -1,7 +1,7 @@
-/** The wire contract of matches (see contract.ts). */
+/** The wire contract of matches (see ../contract.ts). */
 import { z } from "zod";
-import { givenMoment, moment, numberCursor, pageLimit, refuseLarge } from "../contract.ts";
-import { listCounts, OBJECT_BYTES_MAX, playerId } from "./contract.ts";
+import { givenMoment, moment, numberCursor, pageLimit, refuseLarge } from "../../contract.ts";
+import { listCounts, OBJECT_BYTES_MAX, playerId } from "../contract.ts";
 import {
   ACTION_TYPES,
   COMBAT_EVENTS,
@@ -11,7 +11,7 @@ import {
   COMBAT_STATUSES,
   DIFFICULTIES,
   PARTICIPANT_STATUSES,
-} from "./states.ts";
+} from "../states.ts";
 
 export const PARTICIPANTS_MAX = 100;
 export const MAX_DURATION_SECONDS = 3_600;
