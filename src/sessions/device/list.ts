@@ -2,6 +2,8 @@ import { allById } from "../../database/all-by-id.ts";
 import type { Database } from "../../database/database.ts";
 import { type LeaseHolderRow, type LiveSessionRow, selectLeaseHolders, selectLiveSessions } from "./listing-sql.ts";
 
+export type { LiveSessionRow };
+
 /** All live sessions in the order of their keys' ids. */
 export function listSessions(database: Database): AsyncGenerator<LiveSessionRow> {
   return allById(
