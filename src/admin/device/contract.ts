@@ -48,7 +48,8 @@ export const historyItem = z.object({
   /** Null, with reason and ended_by: it is live. */
   ended_at: moment.nullable(),
   reason: endingReason.nullable(),
-  ended_by: z.enum(["device", "takeover", "timeout", "operator", "copy"]).nullable(),
+  /** `owner`: whoever has the key signed the device out, as `note` says. */
+  ended_by: z.enum(["device", "owner", "takeover", "timeout", "operator", "copy"]).nullable(),
   note: z.string().nullable(),
   device,
   replaced_by: z.object({ generation, device }).nullable(),

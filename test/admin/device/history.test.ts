@@ -64,6 +64,19 @@ describe("GET /api/admin/keys/{id}/history", () => {
     expect(items.map((item) => item.generation)).toEqual([...generations].reverse());
   });
 
+  it("tells a device that said goodbye from one that the owner of its key signed out", async () => {
+    const { key, id } = await db.makeKey();
+    const first = (await start(key)).body;
+    await app.post("/api/session/end", { session_id: first.session_id });
+    const second = (await start(key)).body;
+    await app.post("/api/session/sign-out", { access_key: key, expected_generation: second.generation });
+    const { items } = exactly(historyPage, (await token().get(`/keys/${id}/history`)).body);
+    expect(items.map(({ reason, ended_by, note }) => [reason, ended_by, note])).toEqual([
+      ["ended", "owner", "Signed out by the owner of the key"],
+      ["ended", "device", null],
+    ]);
+  });
+
   it("is empty for a key that nobody used, and 404 for none", async () => {
     const { id } = await db.makeKey();
     expect((await token().get(`/keys/${id}/history`)).body).toEqual({ items: [], next_cursor: null });

@@ -15,6 +15,7 @@ import { stateBadge } from "./key-state.ts";
 const ENDINGS: Record<string, Parameters<typeof badge>[0]> = {
   takeover: { words: "taken over", kind: "takeover" },
   device: { words: "ended by the device", kind: "quiet" },
+  owner: { words: "signed out by its owner", kind: "quiet" },
   timeout: { words: "fell silent", kind: "quiet" },
   operator: { words: "ended by an operator", kind: "revoked" },
   copy: { words: "in use on two devices", kind: "cloned" },
