@@ -61,6 +61,7 @@ function judge(
   const violations = checkHistory({
     calls,
     streams: [],
+    copies: [],
     roomCalls: [],
     batchCalls: [],
     matchCalls: [],

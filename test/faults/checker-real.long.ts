@@ -10,6 +10,7 @@ import { checkHistory } from "./checker/check.ts";
 import type { History } from "./checker/history.ts";
 import { PLANTS } from "./checker-proof/plants.ts";
 import { startLoad } from "./load/load.ts";
+import { LEASING } from "./scene/leasing.ts";
 import { roomSettings, roomTimeouts, roomUsers } from "./scene/room.ts";
 import { compareClocks, readRows } from "./scene/rows.ts";
 
@@ -31,6 +32,7 @@ beforeAll(async () => {
     CLEANUP_CRON: "* * * * * *",
     LOG_LEVEL: "warn",
     JWT_SECRET,
+    ...LEASING,
     ...roomSettings(TIMEOUT_SECONDS),
   };
   const servers = await Promise.all([startServer(env), startServer(env)]);
@@ -55,10 +57,11 @@ beforeAll(async () => {
     const timeoutMs = TIMEOUT_SECONDS * 1000;
     const roomTimeoutMs = roomTimeouts(TIMEOUT_SECONDS);
     const circumstances = { timeoutMs, roomTimeoutMs, outages: [], crashes: [], clock };
-    const { calls, streams, roomCalls, batchCalls, matchCalls } = load;
+    const { calls, streams, copies, roomCalls, batchCalls, matchCalls } = load;
     return structuredClone({
       calls: [...calls],
       streams: [...streams],
+      copies: [...copies],
       roomCalls: [...roomCalls],
       batchCalls: [...batchCalls],
       matchCalls: [...matchCalls],

@@ -46,6 +46,7 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
   const history: History = {
     calls: [...load.calls],
     streams: [...load.streams],
+    copies: [...load.copies],
     roomCalls: [...load.roomCalls],
     batchCalls: [...load.batchCalls],
     matchCalls: [...load.matchCalls],
