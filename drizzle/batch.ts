@@ -23,6 +23,9 @@ export const batchSettings = pgTable(
   {
     singleton: boolean("singleton").primaryKey().default(true),
     silenceSeconds: integer("silence_seconds").notNull().default(1800),
+    /** Up to which run what lives is dated by it since it was made shorter; null: all is. */
+    redatedTo: bigint("redated_to", { mode: "number" }),
+    loweredAt: moment("lowered_at"),
   },
   (table) => [check("batch_settings_one_row", sql`${table.singleton}`)],
 );

@@ -32,6 +32,9 @@ export const gameSettings = pgTable(
   {
     singleton: boolean("singleton").primaryKey().default(true),
     silenceSeconds: integer("silence_seconds").notNull().default(86_400),
+    /** Up to which number what lives is dated by it since it was made shorter; null: all is. */
+    redatedTo: bigint("redated_to", { mode: "number" }),
+    loweredAt: moment("lowered_at"),
   },
   (table) => [check("game_settings_one_row", sql`${table.singleton}`)],
 );
@@ -270,10 +273,7 @@ export const gameRollups = pgTable(
     actions: bigint("actions", { mode: "number" }).notNull().default(0),
     refused: bigint("refused", { mode: "number" }).notNull().default(0),
   },
-  (table) => [
-    index("game_rollups_step_index").on(table.step, table.type),
-    check("game_rollups_type", sql`${table.type} IN (${oneOf(GAME_TYPES)})`),
-  ],
+  (table) => [check("game_rollups_type", sql`${table.type} IN (${oneOf(GAME_TYPES)})`)],
 );
 
 /** How fast this service answered, one row a process and ten seconds. */

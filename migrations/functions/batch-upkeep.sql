@@ -41,6 +41,34 @@ BEGIN
 END
 $$;
 
+-- After the silence was made shorter: takes the next so many runs, and dates of them the runs that live by the present silence,
+-- or who asks for many would not see that they may be over. Returns whether there may be more.
+CREATE OR REPLACE FUNCTION redate_batches(at_most integer) RETURNS boolean
+LANGUAGE plpgsql
+SET lock_timeout = '2s'
+SET enable_seqscan = off
+SET enable_bitmapscan = off -- by the primary key, so that locks are taken in its order
+SET jit = off
+AS $$
+DECLARE
+  redated bigint := (SELECT s.redated_to FROM batch_settings s);
+  silence interval := batch_silence();
+  go_on_after bigint;
+BEGIN
+  IF redated IS NULL THEN
+    RETURN false;
+  END IF;
+  UPDATE batch_sessions s SET not_over_before = s.last_report + silence
+  WHERE s.run > redated AND s.run <= redated + at_most AND s.completed_at IS NULL AND s.not_over_before > s.last_report + silence;
+  go_on_after := (SELECT min(s.run) - 1 FROM batch_sessions s WHERE s.run > redated + at_most);
+  -- What was being made while it was lowered is found by going through all once more.
+  UPDATE batch_settings s
+  SET redated_to = CASE WHEN go_on_after IS NULL AND s.lowered_at > clock_timestamp() - interval '10 seconds' THEN 0 ELSE go_on_after END
+  WHERE s.redated_to = redated;
+  RETURN go_on_after IS NOT NULL;
+END
+$$;
+
 -- Forgets runs that ended longer ago than the retention, and what belongs to them: so many, that at most about 20,000 nodes go,
 -- but one in any case. Returns how many.
 CREATE OR REPLACE FUNCTION forget_batches(retention_days integer, OUT forgotten integer)

@@ -33,10 +33,17 @@ CREATE OR REPLACE TRIGGER batch_sessions_move BEFORE UPDATE ON batch_sessions
 FOR EACH ROW WHEN (OLD.status <> NEW.status AND NOT is_batch_move(OLD.status, NEW.status))
 EXECUTE FUNCTION refuse_batch_move();
 
+-- A shorter silence makes what lives be dated anew (redate_batches).
 CREATE OR REPLACE FUNCTION configure_batches(silence integer) RETURNS void
 LANGUAGE sql
 SET lock_timeout = '2s'
-AS $$ UPDATE batch_settings SET silence_seconds = silence WHERE silence_seconds <> silence $$;
+AS $$
+  UPDATE batch_settings s
+  SET silence_seconds = silence,
+      redated_to = CASE WHEN silence < s.silence_seconds THEN 0 ELSE s.redated_to END,
+      lowered_at = CASE WHEN silence < s.silence_seconds THEN clock_timestamp() ELSE s.lowered_at END
+  WHERE s.silence_seconds <> silence
+$$;
 
 -- BATCH_SILENCE_SECONDS.
 CREATE OR REPLACE FUNCTION batch_silence() RETURNS interval

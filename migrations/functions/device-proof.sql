@@ -157,3 +157,24 @@ BEGIN
   PERFORM limit_waiting();
 END
 $$;
+
+-- Notes which sessions may be copied, [{key_id, generation, times}], and forgets the keys whose session is not heard of too
+-- often any more, and those whose session is over. What another process is just noting waits for the next time.
+CREATE OR REPLACE FUNCTION keep_suspects(suspects jsonb, cleared jsonb) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM limit_waiting();
+  DELETE FROM suspected_copies c WHERE c.key_id IN (
+    SELECT o.key_id FROM suspected_copies o
+    WHERE o.key_id IN (SELECT value::bigint FROM jsonb_array_elements_text(cleared))
+       OR NOT EXISTS (SELECT FROM active_sessions s WHERE s.key_id = o.key_id AND s.generation = o.generation)
+    FOR UPDATE SKIP LOCKED);
+  INSERT INTO suspected_copies AS c (key_id, generation, times_asked, seen_at)
+  SELECT s.key_id, s.generation, s.times, clock_timestamp()
+  FROM jsonb_to_recordset(suspects) AS s (key_id bigint, generation bigint, times real) ORDER BY s.key_id
+  ON CONFLICT (key_id) DO UPDATE
+  SET generation = excluded.generation, times_asked = excluded.times_asked, seen_at = excluded.seen_at;
+  PERFORM limit_waiting();
+END
+$$;

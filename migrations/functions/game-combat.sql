@@ -335,7 +335,7 @@ BEGIN
 END
 $$;
 
--- Players go, all of them or none.
+-- Players go, all of them or none. Who has gone stays so, also when that has ended the match: sent again it is the same.
 -- outcome: left | not_participant | as of refuse_passage
 CREATE OR REPLACE FUNCTION leave_combat(
   id uuid, by_player uuid, is_service boolean, players uuid[],
@@ -352,6 +352,13 @@ BEGIN
   at := clock_timestamp();
   outcome := coalesce(refuse_passage(game, by_player, is_service, players), CASE WHEN cardinality(players) > (
     SELECT count(*) FROM game_participants p WHERE p.session = game.number AND p.player_id = ANY (players)) THEN 'not_participant' END);
+  IF outcome = 'session_over' AND cardinality(players) = (
+    SELECT count(*) FROM game_participants p
+    WHERE p.session = game.number AND p.player_id = ANY (players) AND p.status = 'disconnected') THEN
+    outcome := 'left';
+    combat := view_combat(game, at);
+    RETURN;
+  END IF;
   IF outcome IS NULL OR outcome <> 'session_not_found' THEN
     game := note_game_call(game, at);
   END IF;

@@ -39,6 +39,34 @@ BEGIN
 END
 $$;
 
+-- After the silence was made shorter: takes the next so many numbers, and dates of them the sessions that live by the present silence,
+-- or who asks for many would not see that they may be over. Returns whether there may be more.
+CREATE OR REPLACE FUNCTION redate_games(at_most integer) RETURNS boolean
+LANGUAGE plpgsql
+SET lock_timeout = '2s'
+SET enable_seqscan = off
+SET enable_bitmapscan = off -- by the primary key, so that locks are taken in its order
+SET jit = off
+AS $$
+DECLARE
+  redated bigint := (SELECT s.redated_to FROM game_settings s);
+  silence interval := game_silence();
+  go_on_after bigint;
+BEGIN
+  IF redated IS NULL THEN
+    RETURN false;
+  END IF;
+  UPDATE game_sessions s SET not_over_before = s.last_call + silence
+  WHERE s.number > redated AND s.number <= redated + at_most AND s.ended_at IS NULL AND s.not_over_before > s.last_call + silence;
+  go_on_after := (SELECT min(s.number) - 1 FROM game_sessions s WHERE s.number > redated + at_most);
+  -- What was being made while it was lowered is found by going through all once more.
+  UPDATE game_settings s
+  SET redated_to = CASE WHEN go_on_after IS NULL AND s.lowered_at > clock_timestamp() - interval '10 seconds' THEN 0 ELSE go_on_after END
+  WHERE s.redated_to = redated;
+  RETURN go_on_after IS NOT NULL;
+END
+$$;
+
 -- Forgets sessions that ended longer ago than the retention, and what belongs to them: so many, that at most about 20,000 rows go,
 -- but one in any case. Returns how many.
 CREATE OR REPLACE FUNCTION forget_games(retention_days integer, OUT forgotten integer)

@@ -33,10 +33,17 @@ CREATE OR REPLACE TRIGGER game_sessions_move BEFORE UPDATE ON game_sessions
 FOR EACH ROW WHEN (OLD.status <> NEW.status AND NOT is_game_move(OLD.status, NEW.status))
 EXECUTE FUNCTION refuse_game_move();
 
+-- A shorter silence makes what lives be dated anew (redate_games).
 CREATE OR REPLACE FUNCTION configure_games(silence integer) RETURNS void
 LANGUAGE sql
 SET lock_timeout = '2s'
-AS $$ UPDATE game_settings SET silence_seconds = silence WHERE silence_seconds <> silence $$;
+AS $$
+  UPDATE game_settings s
+  SET silence_seconds = silence,
+      redated_to = CASE WHEN silence < s.silence_seconds THEN 0 ELSE s.redated_to END,
+      lowered_at = CASE WHEN silence < s.silence_seconds THEN clock_timestamp() ELSE s.lowered_at END
+  WHERE s.silence_seconds <> silence
+$$;
 
 -- GAME_SILENCE_SECONDS.
 CREATE OR REPLACE FUNCTION game_silence() RETURNS interval
@@ -183,6 +190,43 @@ BEGIN
 END
 $$;
 
+-- Its moments by the clock as it is after a jump: what is ahead of it since the clock was set back is of then, or a match would
+-- last so much longer, and be called prepared until then. Of one that began ahead, pauses before are forgotten; no cooldown lasts
+-- longer than its whole time from now on. The caller holds the session, and keeps the call.
+CREATE OR REPLACE FUNCTION date_game(game game_sessions, steps bigint) RETURNS game_sessions
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+  created timestamptz := by_present_clock(game.created_at, game.clock_steps);
+BEGIN
+  IF created < game.created_at THEN
+    game.paused_ms := 0;
+  END IF;
+  IF game.paused_at IS NOT NULL THEN
+    game.paused_at := by_present_clock(game.paused_at, game.clock_steps);
+  END IF;
+  UPDATE game_combats c SET started_at = by_present_clock(c.started_at, game.clock_steps)
+  WHERE c.session = game.number AND c.started_at > created;
+  UPDATE game_participants p
+  SET ready_at = (
+    SELECT jsonb_object_agg(r.key, least(
+      (r.value #>> '{}')::timestamptz, clock_timestamp() + (c.rules #>> ARRAY['cooldown_ms', r.key])::integer * interval '1 ms'))
+    FROM jsonb_each(p.ready_at) r)
+  FROM game_combats c WHERE c.session = game.number AND p.session = game.number AND p.ready_at <> '{}';
+  game.created_at := created;
+  game.updated_at := by_present_clock(game.updated_at, game.clock_steps);
+  game.last_call := by_present_clock(game.last_call, game.clock_steps);
+  game.not_over_before := clock_timestamp();
+  game.clock_steps := steps;
+  UPDATE game_sessions s
+  SET created_at = game.created_at, updated_at = game.updated_at, paused_at = game.paused_at, paused_ms = game.paused_ms
+  WHERE s.number = game.number;
+  RETURN game;
+END
+$$;
+
 -- The session, locked, dated by the clock as it is now, and ended if its time is over. Nulls: there is none.
 CREATE OR REPLACE FUNCTION enter_game(id uuid) RETURNS game_sessions
 LANGUAGE plpgsql
@@ -201,9 +245,7 @@ BEGIN
   END IF;
   steps := (SELECT s.clock_steps FROM present_state() s);
   IF game.clock_steps <> steps THEN
-    game.last_call := by_present_clock(game.last_call, game.clock_steps);
-    game.not_over_before := clock_timestamp();
-    game.clock_steps := steps;
+    game := date_game(game, steps);
   END IF;
   RETURN settle_game(game);
 END
@@ -426,6 +468,9 @@ BEGIN
     WHEN game.version <> ALL (matching) THEN 'precondition_failed'
     WHEN game.version <> with_version THEN 'version_conflict' END);
   IF outcome IS NOT NULL THEN
+    IF outcome <> 'session_not_found' THEN
+      game := note_game_call(game, at);
+    END IF;
     RETURN;
   END IF;
   outcome := 'updated';
@@ -469,11 +514,15 @@ BEGIN
   outcome := coalesce(refuse_game_change(game, player, is_service), CASE
     WHEN game.ended_at IS NOT NULL THEN 'unchanged'
     WHEN game.version <> ALL (matching) THEN 'precondition_failed' END);
-  IF outcome IS NULL THEN
-    outcome := 'terminated';
-    game := end_game(
-      hear_game(game, at), 'terminated', 'requested', at, NULL, jsonb_strip_nulls(jsonb_build_object('reason', why)));
+  IF outcome IS NOT NULL THEN
+    IF outcome <> 'session_not_found' THEN
+      game := note_game_call(game, at);
+    END IF;
+    RETURN;
   END IF;
+  outcome := 'terminated';
+  game := end_game(
+    hear_game(game, at), 'terminated', 'requested', at, NULL, jsonb_strip_nulls(jsonb_build_object('reason', why)));
 END
 $$;
 

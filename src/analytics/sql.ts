@@ -55,12 +55,19 @@ export interface Measured {
   buckets: number[];
 }
 
-/** What a process has measured since it last did this. */
-export async function insertPerformance(database: Database, process: string, measured: Measured): Promise<void> {
+/** What a process has measured since it last did this; gives up at `untilMs` (on performance.now()). */
+export async function insertPerformance(
+  database: Database,
+  process: string,
+  measured: Measured,
+  untilMs: number,
+): Promise<void> {
   const { seconds, calls, totalMs, buckets } = measured;
   await database.background.query(
     (sql, waits) => sql`
       SELECT keep_game_performance(caller_waits(${waits}, ${process}::uuid), ${seconds}, ${calls}, ${totalMs}, ${`{${buckets}}`})`,
+    undefined,
+    untilMs,
   );
 }
 

@@ -45,6 +45,8 @@ export interface Call {
   /** Whether it has the shape of the service's reply, as a login page has status 200 too. Default: the link's. */
   // biome-ignore lint/suspicious/noExplicitAny: it may be anything
   expects?(reply: any): boolean;
+  /** Before each further try: of those before it is not known whether they were carried out. */
+  onRepeat?(): void;
 }
 
 /** One request: answered, refused or failed, in time. */
@@ -77,6 +79,7 @@ export async function insist<T>(
     const delayMs = retryDelayMs(link, answer, Math.min(failures, BACKOFF_DOUBLINGS_MAX));
     if (link.clock.now() + delayMs >= giveUpAt) return answer;
     await pause(link, delayMs, signal);
+    asked.onRepeat?.();
   }
 }
 

@@ -63,7 +63,7 @@ export async function claimKey(
 async function insist(
   link: DeviceLink,
   withinMs: number,
-  request: StartRequest & { lease?: string | undefined },
+  request: StartRequest,
 ): Promise<Omit<Claimed, "sessionId"> | Refused> {
   const giveUpAt = link.clock.now() + withinMs;
   for (;;) {

@@ -44,7 +44,7 @@ export type StartOptions = Conflict & {
    */
   proof?: boolean;
   /**
-   * The public key of the service, as `keybeat signing-key` prints it (32 bytes in base64url), or several: then only what
+   * The public key of the service, as `keybeat signing-key show` prints it (32 bytes in base64url), or several: then only what
    * is signed by one of them counts as an answer. Throws a TypeError where the platform has no Ed25519.
    */
   publicKey?: string | readonly string[];

@@ -1,5 +1,6 @@
 /** How fast the service answers: measured in each process, stored every ten seconds, told by timeframe. */
 import { randomUUID } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { AnalyticsQuery } from "../../src/analytics/contract.ts";
 import { foldNumbers } from "../../src/analytics/fold.ts";
@@ -9,6 +10,8 @@ import { openDatabase } from "../../src/database/database.ts";
 import { countsOfRoute, createCounts } from "../../src/metrics/counts.ts";
 import { observe } from "../../src/metrics/histogram.ts";
 import { useDatabase } from "../support/database.ts";
+import { JWT_SECRET } from "../support/player-token.ts";
+import { startServer } from "../support/process.ts";
 import { FRAMES, type Frame } from "./support/plain.ts";
 
 const db = useDatabase();
@@ -78,6 +81,43 @@ describe("the speed of game sessions", () => {
     await one.store.run();
     expect(await rows()).toEqual([[3, 12]]);
     await away.close();
+  });
+
+  it("is stored to the last call when a process stops", async () => {
+    const server = await startServer({ DATABASE_URL: db.url, CLEANUP_CRON: "", JWT_SECRET });
+    for (let nth = 0; nth < 3; nth++) expect((await fetch(`${server.url}${GAME}health`)).status).toBe(200);
+    await server.stop("SIGTERM");
+    const [row] = await db.sql`SELECT sum(calls)::int AS calls FROM game_performance`;
+    expect(row?.calls).toBe(3);
+  });
+
+  it("is stored once where a process stops while it is being stored", async () => {
+    const one = openProcess();
+    one.answer(`${GAME}sessions`, 0.004, 2);
+    const letGo = await db.lockTable("game_performance", "ACCESS EXCLUSIVE");
+    const storing = one.store.run();
+    await nextTurn(); // it has been measured, and waits
+    one.answer(`${GAME}sessions`, 0.004);
+    const closing = one.store.close();
+    await letGo();
+    await Promise.all([storing, closing]);
+    // On a slow machine the last call comes too late.
+    expect([
+      [[2, 8]],
+      [
+        [2, 8],
+        [1, 4],
+      ],
+    ]).toContainEqual(await rows());
+  });
+
+  it("does not keep a process from stopping where the database does not take it", async () => {
+    const one = openProcess();
+    one.answer(`${GAME}sessions`, 0.004);
+    const letGo = await db.lockTable("game_performance", "ACCESS EXCLUSIVE");
+    await one.store.close();
+    await letGo();
+    expect(await rows()).toEqual([]);
   });
 
   it("is told by timeframe, the same when old rows have become few; what is older than all goes", async () => {

@@ -76,7 +76,18 @@ describe("keybeat sessions list", () => {
       started_at: expect.any(String),
       last_heartbeat: expect.any(String),
       seconds_since_heartbeat: expect.any(Number),
+      may_be_copied: false,
     });
+  });
+
+  it("says which may be copied", async () => {
+    const on = await newSession();
+    await db.sql`
+      INSERT INTO suspected_copies (key_id, generation, times_asked, seen_at)
+      SELECT key_id, generation, 2, now() FROM active_sessions WHERE key_id = ${on.id}`;
+    const { stdout } = await sessions("list");
+    const line = stdout.split("\n").find((one) => one.startsWith(on.session_id.slice(0, 8)));
+    expect(line).toContain(" s ago, may be copied");
   });
 
   it("lets no control character of a device's name reach the terminal", async () => {

@@ -133,6 +133,8 @@ declare const url: string;
 declare const accessKey: string;
 declare function showStopped(reason: string, by: string | undefined, final: boolean): void;
 declare function showInUse(holder: unknown): void;
+declare function showOffline(until: string): void;
+declare const storage: { get(): string | null; set(text: string): void; remove(): void };
 declare function doWork(signal: AbortSignal, generation: number): Promise<void>;
 declare const userId: string;
 declare function showPlace(position: number, minutes: number | null): void;

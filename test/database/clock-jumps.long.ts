@@ -1,11 +1,13 @@
 /**
  * The database's clock jumps: back and ahead, by a minute, an hour and a year, with and without an outage before, for
- * devices, for the waiting room and for batch runs. Nobody who is live is expired by it, nobody who is silent stays for longer than a timeout.
+ * devices, for the waiting room, for batch runs and for game sessions. Nobody who is live is expired by it, nobody who is silent stays for longer than a timeout.
  */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { cleanUpBatches } from "../../src/sessions/batch/cleanup.ts";
 import { configureBatches } from "../../src/sessions/batch/upkeep-sql.ts";
+import { cleanUpGames } from "../../src/sessions/game/cleanup.ts";
+import { configureGames } from "../../src/sessions/game/upkeep-sql.ts";
 import {
   askPlaceRow,
   leavePlaceRow,
@@ -14,6 +16,8 @@ import {
   takePlaceRow,
 } from "../../src/sessions/waiting-room/sql.ts";
 import { batchApi, outcome } from "../sessions/batch/support/batch.ts";
+import { type CombatApi, combatApi, players } from "../sessions/game/combat/support/combat.ts";
+import { outcome as gameOutcome, newPlayer } from "../sessions/game/support/game.ts";
 import { resetRoom } from "../sessions/waiting-room/support/room.ts";
 import { JUMPS, jumpClock, serveFor, tick } from "../support/clock.ts";
 import { useJumps } from "./support/jumps.ts";
@@ -38,6 +42,12 @@ async function grow(silent: number, outage: boolean): Promise<void> {
   await tick(db);
   await serveFor(db, OUTAGE.ended);
 }
+
+/** A match of two. */
+const make = (api: CombatApi, settings: object = {}) => api.make(players(2), { settings });
+/** As it stands, without a call for it. */
+const statusOf = async (id: string) => (await db.sql`SELECT status FROM look_at_game(${id})`)[0]?.status;
+const cleanUpAllGames = () => cleanUpGames(db.database, { retentionDays: 30, untilMs: Number.POSITIVE_INFINITY });
 
 describe.each(JUMPED)("the clock goes $way by $size $before", ({ seconds, outage }) => {
   /** With the outage: silent for 50 s when it began, so live by its credit alone. */
@@ -147,6 +157,82 @@ describe.each(JUMPED)("the clock goes $way by $size $before", ({ seconds, outage
       WHERE session_id IN (${silent}, ${pending})`;
     expect(row?.past).toBe(true);
     await api.cancel(reporting);
+  });
+
+  it("and no session falls silent by it, and none that is silent stays, paused or not", async () => {
+    await configureGames(db.database, 60);
+    const api = combatApi(app);
+    const plain = async () => {
+      const { body } = await api.send("POST", "/sessions", "service", { type: "player", player_id: newPlayer() });
+      return body.session_id as string;
+    };
+    const [silent, resting, called] = [await plain(), await make(api), await plain()];
+    await api.pause(resting);
+    const stand = () => Promise.all([silent, resting, called].map((id) => statusOf(id)));
+    await grow(silentBefore, outage);
+    expect((await api.readSession(called, "service")).status).toBe(200);
+
+    await jumpClock(db, seconds);
+    expect(await stand()).toEqual(["active", "paused", "active"]);
+    expect((await tick(db, seconds)).unsettled).toBe(false);
+    expect(await cleanUpAllGames()).toEqual({ ended: 0, forgotten: 0 });
+    expect(await stand()).toEqual(["active", "paused", "active"]);
+    await serveFor(db, 30);
+    expect((await api.readSession(called, "service")).body.status).toBe("active");
+    await serveFor(db, 28);
+    expect(await stand()).toEqual(["active", "paused", "active"]);
+    await serveFor(db, 3);
+    expect(await cleanUpAllGames()).toEqual({ ended: 2, forgotten: 0 });
+    expect(await stand()).toEqual(["terminated", "terminated", "active"]);
+    const [row] = await db.sql`
+      SELECT bool_and(ended_at <= clock_timestamp() AND ended_reason = 'silence') AS past FROM game_sessions
+      WHERE session_id IN (${silent}, ${resting})`;
+    expect(row?.past).toBe(true);
+  });
+
+  it("and a match lasts no longer than its whole time from then on, goes on as it was, and no cooldown lasts longer", async () => {
+    await configureGames(db.database, 86_400);
+    const api = combatApi(app);
+    const cooldown_ms = { ability: 600_000 };
+    const id = await make(api, { max_duration: 600, rules: { cooldown_ms } });
+    const [player] = (await api.read(id, "service")).body.participants.map(
+      (one: { player_id: string }) => one.player_id,
+    );
+    const ability = async () => gameOutcome(await api.act(id, player, { action_type: "ability" }));
+    const look = async () => {
+      const [{ body: match }, { body: state }] = [await api.read(id, "service"), await api.readState(id, "service")];
+      return { status: match.status, phase: state.phase, remaining: state.time_remaining };
+    };
+    await serveFor(db, 100);
+    await api.pause(id);
+    await serveFor(db, 50);
+    await api.resume(id);
+    await serveFor(db, 100);
+    expect(await look()).toEqual({ status: "active", phase: "active", remaining: expect.closeTo(400, -1) });
+    expect(await ability()).toBe("200");
+    expect(await ability()).toBe("409 cooldown");
+
+    await jumpClock(db, seconds);
+    await tick(db, seconds);
+    const after = await look();
+    if (seconds > 400) {
+      // Ahead, it looks as if so much time had been played.
+      expect(after).toEqual({ status: "completed", phase: "finished", remaining: 0 });
+      return;
+    }
+    expect(after).toMatchObject({ status: "active", phase: "active" });
+    expect(after.remaining).toBeLessThanOrEqual(Math.min(600, 401 - seconds));
+    await api.pause(id);
+    const { remaining } = await look();
+    await serveFor(db, 300);
+    expect(await look()).toEqual({ status: "paused", phase: "active", remaining });
+    await api.resume(id);
+    // Of the cooldown's 600 s, 300 have passed while it stood still.
+    const waits = 301 - Math.max(0, seconds);
+    await serveFor(db, waits);
+    expect(await ability()).toBe("200");
+    await serveFor(db, remaining - waits);
+    expect(await look()).toEqual({ status: "completed", phase: "finished", remaining: 0 });
   });
 
   it("and no seat, no place in line and no permit is lost by it, and none kept for longer than its time", async () => {

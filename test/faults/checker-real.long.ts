@@ -11,6 +11,7 @@ import type { History } from "./checker/history.ts";
 import { PLANTS } from "./checker-proof/plants.ts";
 import { startLoad } from "./load/load.ts";
 import { LEASING } from "./scene/leasing.ts";
+import { tallyTrust } from "./scene/measure.ts";
 import { roomSettings, roomTimeouts, roomUsers } from "./scene/room.ts";
 import { compareClocks, readRows } from "./scene/rows.ts";
 
@@ -93,7 +94,7 @@ function takes(history: History, plant: (history: History) => void): boolean {
 describe("a recorded history of two servers under load", () => {
   it("passes", () => {
     console.log(
-      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch, ${recorded.matchCalls.length} of matches`,
+      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch, ${recorded.matchCalls.length} of matches; ${tallyTrust(recorded.calls, recorded.copies)}`,
     );
     expect(checkHistory(recorded)).toEqual([]);
   });

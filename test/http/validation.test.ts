@@ -65,6 +65,8 @@ const WRONG: Record<string, Record<string, unknown[]>> = {
   "POST /api/session/heartbeat": { session_id: [...sessionIds, null] },
   "POST /api/session/end": { session_id: [...sessionIds, null] },
   "POST /api/session/status": { access_key: accessKeys, session_id: sessionIds },
+  "POST /api/session/lease": { session_id: [...sessionIds, null], hours: [0, -1, 0.009, 100_001, "1", {}, null] },
+  "POST /api/session/lease/return": { lease: ["x".repeat(4097), 1, {}, null] },
   "POST /api/session/history": { access_key: accessKeys },
   "POST /api/session/sign-out": { access_key: accessKeys, expected_generation: [-1, 1.5, "7", {}, 2 ** 53, null] },
 };

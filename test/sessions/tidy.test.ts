@@ -13,6 +13,7 @@ function workOf(pieces: number, ms: number) {
   };
   return { spans, work };
 }
+const redate = async () => false;
 const nothing = async () => ({ looked_at: 0, ended: 0 });
 
 it("does piece after piece until one finds less, and rests between two at least as long as the first took", async () => {
@@ -21,7 +22,7 @@ it("does piece after piece until one finds less, and rests between two at least 
     const found = await ending.work();
     return { looked_at: found, ended: found };
   };
-  expect(await tidy({ settle, forget: forgetting.work }, Number.POSITIVE_INFINITY)).toEqual({
+  expect(await tidy({ redate, settle, forget: forgetting.work }, Number.POSITIVE_INFINITY)).toEqual({
     ended: 1_500,
     forgotten: 1_000,
   });
@@ -35,11 +36,11 @@ it("does piece after piece until one finds less, and rests between two at least 
 
 it("does one piece of each though its time is over, and begins none that it could not rest before", async () => {
   const late = workOf(9, 1);
-  expect(await tidy({ settle: nothing, forget: late.work }, performance.now() - 1)).toEqual({
+  expect(await tidy({ redate, settle: nothing, forget: late.work }, performance.now() - 1)).toEqual({
     ended: 0,
     forgotten: 500,
   });
   const long = workOf(9, 50);
-  await tidy({ settle: nothing, forget: long.work }, performance.now() + 60);
+  await tidy({ redate, settle: nothing, forget: long.work }, performance.now() + 60);
   expect(long.spans).toHaveLength(1);
 });

@@ -26,6 +26,11 @@ export async function jumpClock(db: TestDatabase, seconds: number, after = ""): 
   const updates = columns.map(
     ({ table, columns: list }) => `UPDATE ${table} SET ${JSON.parse(list).map(shifted).join()}`,
   );
+  if (columns.some(({ table }) => table === "game_participants")) {
+    updates.push(`
+      UPDATE game_participants SET ready_at = (
+        SELECT jsonb_object_agg(r.key, (r.value #>> '{}')::timestamptz - ${by}) FROM jsonb_each(ready_at) r)`);
+  }
   // The rows are written now, but stand for such as were written before the last tick. Sent as one: one transaction.
   const ticked = "UPDATE service_state SET ticked_after = (pg_current_xact_id()::text::bigint + 1)::text::xid8";
   await db.sql.unsafe([...updates, ticked, after].join("; "));

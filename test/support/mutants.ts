@@ -22,6 +22,8 @@ export type Mutant = {
   | { statement: Swap }
 );
 
+export type FunctionMutant = Extract<Mutant, { fn: string }>;
+
 /** For a whole body: whatever it says now. */
 export const BODY = /AS \$(\w*)\$[\s\S]*\$\1\$/;
 

@@ -65,6 +65,8 @@ export const sessionItem = z.object({
   last_heartbeat: moment,
   expires_at: moment,
   device,
+  /** Heard of about twice as often as asked, without proof: one id may be in use on two devices. */
+  may_be_copied: z.boolean(),
 });
 /** In the order of key_id. */
 export const sessionsPage = page(sessionItem);

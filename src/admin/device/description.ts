@@ -36,6 +36,7 @@ const sessions = {
       ...now,
       expires_at: "2026-03-02T09:16:58.350Z",
       device: OFFICE_PC,
+      may_be_copied: false,
     },
   ],
   next_cursor: null,

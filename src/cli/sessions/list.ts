@@ -20,7 +20,7 @@ export function addListCommand(sessions: Command): void {
               session.access_key,
               device.filter(Boolean).join(", ") || null,
               ago(session.started_at),
-              lastHeard(session.seconds_since_heartbeat),
+              lastHeard(session.seconds_since_heartbeat, session.may_be_copied),
             ]);
           }
         }
@@ -34,7 +34,7 @@ export function addListCommand(sessions: Command): void {
 /** Silence longer than a heartbeat interval and a bit means trouble. */
 const LATE_SECONDS = 35;
 
-function lastHeard(seconds: number): Cell {
-  const text = `${Math.round(seconds)} s ago`;
-  return { text, style: seconds > LATE_SECONDS ? "yellow" : "green" };
+function lastHeard(seconds: number, mayBeCopied: boolean): Cell {
+  const text = `${Math.round(seconds)} s ago${mayBeCopied ? ", may be copied" : ""}`;
+  return { text, style: seconds > LATE_SECONDS || mayBeCopied ? "yellow" : "green" };
 }

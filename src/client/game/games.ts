@@ -19,6 +19,7 @@ import { type Call, type CallLink, expectReply, insist, openCallLink, type Token
 import { expectThat } from "../check-url.ts";
 import { type LinkOptions, newUuid } from "../platform.ts";
 import { type FollowOptions, followMatch } from "./follow.ts";
+import { isOwnChange, mayBeOwn } from "./own-change.ts";
 
 export interface GameOptions extends LinkOptions {
   /** The player's, or a service's; a function is asked for each request, so that it can bring a new one. */
@@ -80,11 +81,24 @@ export class Games {
   }
 
   /**
-   * Pauses, resumes or completes it, or replaces its metadata or settings. With a `version` that is no more the present one it
-   * rejects with `version_conflict`; where an answer was lost, that may be one's own change.
+   * Pauses, resumes or ends it, or replaces its metadata or settings. With a `version` that is no more the present one it rejects
+   * with `version_conflict`. Where an answer was lost and the session stands just as this change leaves it (one version on), the
+   * change is taken for carried out. Of two callers who send the very same change at once, both may so be told that it is theirs:
+   * whoever must know puts something of its own into the metadata.
    */
-  updateSession(id: string, change: UpdateRequest, options?: CallOptions): Promise<GameSession> {
-    return this.#ask({ method: "PUT", path: `/sessions/${at(id)}`, body: change }, options);
+  async updateSession(id: string, change: UpdateRequest, options?: CallOptions): Promise<GameSession> {
+    let isRepeated = false;
+    const onRepeat = () => {
+      isRepeated = true;
+    };
+    try {
+      return await this.#ask({ method: "PUT", path: `/sessions/${at(id)}`, body: change, onRepeat }, options);
+    } catch (refusal) {
+      if (!isRepeated || !mayBeOwn(refusal)) throw refusal;
+      const session = await this.readSession(id, {}, options);
+      if (!isOwnChange(change, session)) throw refusal;
+      return session;
+    }
   }
 
   /** Ends it as `terminated`; one that has ended comes back as it is. */
@@ -123,6 +137,7 @@ export class Games {
     return this.#ask(post(`/combat/sessions/${at(id)}/join`, { player_ids: playerIds }), options);
   }
 
+  /** Whoever has left stays so, also when that has ended the match. Without ids: oneself. */
   leave(id: string, playerIds?: string[], options?: CallOptions): Promise<CombatSession> {
     return this.#ask(post(`/combat/sessions/${at(id)}/leave`, { player_ids: playerIds }), options);
   }

@@ -110,8 +110,9 @@ def start_session(
                     whether to take the key over. Exactly the holder that was shown is replaced: if a third device
                     came in between, `ask` is called again with that one. It may take its time.
     storage         an object with get(), set(session_id) and remove(), such as FileStorage: a restarted app then
-                    resumes its session instead of counting as a second device. If it raises, only that is lost. It is
-                    called from the session's thread, so it should be quick.
+                    resumes its session instead of counting as a second device. With a lease the text has that, too
+                    (1 KB), and is set anew each minute. If it raises, only that is lost. It is called from the session's
+                    thread, so it should be quick.
     on_live … on_lost   called with each event of that kind; on_event with every one; for on_failed see `wait`
     dispatch        passes a function to the thread that is to call it, for user interfaces: with Tk
                     `lambda call: root.after(0, call)`. Without it callbacks run in order on a thread of the session's
@@ -580,8 +581,8 @@ class Session:
 
 class FileStorage:
     """
-    Keeps the session id in a file that only this user can read, so that a restarted app resumes its session. The id is
-    a secret like the access key. Use one file per running instance of the app: two that share one would share a
+    Keeps the session id (and a lease) in a file that only this user can read, so that a restarted app resumes its session.
+    The id is a secret like the access key. Use one file per running instance of the app: two that share one would share a
     session, and the first to end it would end the other's.
     """
 

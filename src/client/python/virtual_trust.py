@@ -65,7 +65,7 @@ class Signer:
         key_id = self._keys[name if fault == "forged" else by]["id"]
         leaf = hashlib.sha256(b"\0" + "\n".join([form, key_id, *signed]).encode()).digest()
         size = self._signed % SIZE_MAX + 1
-        place = self._signed * 5 % size
+        place = self._signed // SIZE_MAX % size
         self._signed += 1
         row = [leaf if at == place else hashlib.sha256(b"leaf %d" % at).digest() for at in range(size)]
         root, path = grow_tree(row, place)

@@ -4,6 +4,7 @@
  * What it promises: it holds until its end by the service's clock, and not while this device's clock is behind a time that it
  * has seen, also one that a process before this one saw. Whoever can change the storage or the program is not kept out.
  */
+import type { LeaseReply } from "../../sessions/device/contract.ts";
 import { type Answer, type Expected, send, tellUnreachable } from "../answer.ts";
 import { readLoss } from "../endings.ts";
 import { KeybeatError, type KeybeatErrorCode } from "../error.ts";
@@ -114,7 +115,7 @@ export class Leases {
 
   /** Asks for a lease of so many hours. Throws a KeybeatError. */
   async ask(sessionId: string, hours: number): Promise<{ until: string }> {
-    const { lease, server_time } = this.#expect<{ lease: string; server_time: string }>(
+    const { lease, server_time } = this.#expect<LeaseReply>(
       "lease",
       await this.#post("lease", { session_id: sessionId, hours }),
     );

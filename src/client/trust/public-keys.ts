@@ -22,7 +22,7 @@ export async function importPublicKeys(given: string | readonly string[]): Promi
   const keys = new Map<string, Awaited<ReturnType<typeof importKey>>>();
   for (const text of [given].flat()) {
     const bytes = fromBase64Url(String(text));
-    expectThat(bytes?.length === 32, "publicKey must be 32 bytes in base64url, as keybeat signing-key prints it");
+    expectThat(bytes?.length === 32, "publicKey must be 32 bytes in base64url, as keybeat signing-key show prints it");
     const key = await importKey(bytes as Bytes);
     keys.set(toHex(await sha256(bytes as Bytes)).slice(0, 16), key);
   }

@@ -1,10 +1,14 @@
 import type { Database } from "../../database/database.ts";
-import { settleAll, tidy } from "../tidy.ts";
-import { forgetBatches, settleBatchRows } from "./upkeep-sql.ts";
+import { redateAll, settleAll, tidy } from "../tidy.ts";
+import { forgetBatches, redateBatchRows, settleBatchRows } from "./upkeep-sql.ts";
 
 /** Ends whatever is over, so that a list shows none that is not. Throws `unavailable`. */
 export const settleDue = (database: Database): Promise<void> =>
   settleAll((lane, atMost) => settleBatchRows(database, lane, atMost));
+
+/** Right after the silence was made shorter; throws `unavailable`. */
+export const redateBatches = (database: Database): Promise<void> =>
+  redateAll((atMost) => redateBatchRows(database, atMost));
 
 /**
  * The batch sessions' part of the cleanup: ends those that have been silent too long or are past their deadline, and forgets old
@@ -16,6 +20,7 @@ export const cleanUpBatches = (
 ) =>
   tidy(
     {
+      redate: (atMost) => redateBatchRows(database, atMost),
       settle: (lane, atMost) => settleBatchRows(database, lane, atMost),
       forget: () => forgetBatches(database, retentionDays),
     },

@@ -2,7 +2,7 @@ import { batchAdminPart } from "../../admin/batch/description.ts";
 import { batchAdminRoutes } from "../../admin/batch/routes.ts";
 import { untilFree } from "../../database/locked.ts";
 import type { Kind } from "../kind.ts";
-import { cleanUpBatches } from "./cleanup.ts";
+import { cleanUpBatches, redateBatches } from "./cleanup.ts";
 import { batchErrors, batchPart } from "./description.ts";
 import { openBatchReplay } from "./follow.ts";
 import { parallelErrors } from "./parallel/errors.ts";
@@ -24,8 +24,12 @@ export const batch = {
   open({ settings, database, log }) {
     return {
       errorShapes: [parallelErrors],
-      settle: () =>
-        untilFree(log, "the settings of batch sessions", () => configureBatches(database, settings.silenceSeconds)),
+      async settle() {
+        await untilFree(log, "the settings of batch sessions", () =>
+          configureBatches(database, settings.silenceSeconds),
+        );
+        await untilFree(log, "the dates of batch sessions", () => redateBatches(database));
+      },
       async cleanUp({ untilMs, found }): Promise<Record<string, number>> {
         const { ended, forgotten } = await cleanUpBatches(database, { untilMs, retentionDays: settings.retentionDays });
         if (ended + forgotten === 0) return {};

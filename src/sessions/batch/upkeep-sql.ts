@@ -20,6 +20,12 @@ export async function forgetBatches(database: Database, retentionDays: number): 
   return row?.forgotten;
 }
 
+/** After the silence was made shorter: dates the next so many anew. Returns whether there may be more. */
+export async function redateBatchRows(database: Database, atMost: number): Promise<boolean> {
+  const [row] = await database.background.query((sql) => sql`SELECT redate_batches(${atMost}) AS more`);
+  return row?.more;
+}
+
 export async function configureBatches(database: Database, silenceSeconds: number): Promise<void> {
   await database.background.query((sql) => sql`SELECT configure_batches(${silenceSeconds})`);
 }

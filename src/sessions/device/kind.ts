@@ -4,6 +4,7 @@ import { untilFree } from "../../database/locked.ts";
 import { createEndings } from "../../events/endings.ts";
 import type { Kind } from "../kind.ts";
 import { cleanUpSessions } from "./cleanup.ts";
+import { watchForCopies } from "./copy-watch.ts";
 import { openCounters } from "./counters.ts";
 import { createDeviceCounts } from "./counts.ts";
 import { deviceErrors, devicePart } from "./description.ts";
@@ -87,6 +88,7 @@ export const device = {
         }
         return {
           heartbeat: heartbeatRoute(sessions),
+          clocks: [watchForCopies(database, heartbeatSeconds)],
           mountAdmin: (admin, { findEnded }) =>
             admin.route("/", deviceAdminRoutes({ database, hashKey, streams, findEnded, log })),
           async close() {

@@ -1,5 +1,4 @@
 /** Leases in the OpenAPI document. */
-import { z } from "zod";
 import type { RouteDescription } from "../../http/openapi/part.ts";
 import { leaseReply, leaseRequest, returnLeaseReply, returnLeaseRequest } from "./contract.ts";
 import * as example from "./description-examples.ts";
@@ -21,14 +20,6 @@ export const leaseDescriptions: RouteDescription[] = [
     summary: "Hold the key for some hours, to work without this service",
     description:
       "Until then, and at most until the key expires, nobody else can start with the key. The session itself expires by silence as ever; a start with the lease brings the device back. Asked again while it holds, it is the same lease.",
-    parameters: [
-      {
-        name: "Keybeat-Trusts",
-        in: "header",
-        description: "The ids of the public keys that the client trusts, with commas between.",
-        schema: z.string(),
-      },
-    ],
     body: { content: [{ schema: leaseRequest, examples: { a_day: example.leaseRequest } }] },
     answers: [
       {

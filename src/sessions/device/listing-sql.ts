@@ -4,6 +4,8 @@ import type { Database } from "../../database/database.ts";
 import type { Sql } from "../../database/lane.ts";
 import { andOfKey, type KeyFilter } from "../../keys/filter-sql.ts";
 import type { Device, EndingReason } from "./contract.ts";
+
+import { mayBeCopied } from "./copy-watch-sql.ts";
 import { liveLeases, liveSessions } from "./live-sql.ts";
 
 export interface SessionFilter extends KeyFilter {
@@ -24,6 +26,8 @@ export interface SessionRow {
   last_heartbeat: Date;
   expires_at: Date;
   device: Device | null;
+  /** Heard of about twice as often as asked, without proof. */
+  may_be_copied: boolean;
 }
 
 /** The live sessions in the order of their keys' ids, which no heartbeat changes. */
@@ -40,7 +44,8 @@ export function sessionsWithKey(sql: Sql, filter: SessionFilter) {
   const { device, silentSecondsMin, after, limit } = filter;
   return sql<SessionRow[]>`
     SELECT s.key_id, s.access_key, k.label, mask_session_id(s.session_id) AS session_id, s.generation, s.started_at,
-           s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device
+           s.last_heartbeat, session_deadline(s.last_heartbeat) AS expires_at, s.device,
+           ${mayBeCopied(sql)} AS may_be_copied
     FROM ${liveSessions(sql)} s JOIN keys k ON k.id = s.key_id
     WHERE true ${andOfKey(sql, filter)}
       ${
@@ -68,6 +73,8 @@ export interface LiveSessionRow {
   last_heartbeat: Date;
   seconds_since_heartbeat: number;
   device: Device | null;
+  /** Heard of about twice as often as asked, without proof. */
+  may_be_copied: boolean;
 }
 
 /** The live sessions in the order of their keys' ids; `after` excluded. */
@@ -78,7 +85,8 @@ export async function selectLiveSessions(
   return database.background.query(
     (sql) => sql<LiveSessionRow[]>`
       SELECT key_id, access_key, mask_session_id(session_id) AS session_id, generation, started_at, last_heartbeat,
-             extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS seconds_since_heartbeat, device
+             extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS seconds_since_heartbeat, device,
+             ${mayBeCopied(sql)} AS may_be_copied
       FROM ${liveSessions(sql)} s WHERE key_id > ${page.after}
       ORDER BY key_id LIMIT ${page.limit}`,
   );

@@ -7,7 +7,7 @@ import { ANALYTICS_TABLES } from "../../analytics/tables.ts";
 import { untilFree } from "../../database/locked.ts";
 import { createCallerReader } from "../../http/caller.ts";
 import type { Kind, Mounted } from "../kind.ts";
-import { cleanUpGames } from "./cleanup.ts";
+import { cleanUpGames, redateGames } from "./cleanup.ts";
 import { openCombatReplay } from "./combat/follow.ts";
 import { combatRoutes } from "./combat/routes.ts";
 import { gameErrors, gamePart } from "./description.ts";
@@ -33,8 +33,10 @@ export const game = {
   open({ settings, database, counts, log }) {
     return {
       errorShapes: [gameErrorShape],
-      settle: () =>
-        untilFree(log, "the settings of game sessions", () => configureGames(database, settings.silenceSeconds)),
+      async settle() {
+        await untilFree(log, "the settings of game sessions", () => configureGames(database, settings.silenceSeconds));
+        await untilFree(log, "the dates of game sessions", () => redateGames(database));
+      },
       async cleanUp({ untilMs, found }): Promise<Record<string, number>> {
         const { ended, forgotten } = await cleanUpGames(database, { untilMs, retentionDays: settings.retentionDays });
         await foldNumbers(database, untilMs);
@@ -53,14 +55,18 @@ export const game = {
         if (verifyToken === undefined) return { mountAdmin, close() {} };
         const readCaller = createCallerReader(verifyToken, "keybeat game");
         const replay = openCombatReplay({ database, listener, log });
+        const performance = createPerformanceClock(database, counts, "/api/v1/game/");
         app.route("/api/v1/game", gameRoutes({ database, readCaller }));
         app.route("/api/v1/game/combat", combatRoutes({ database, readCaller, streams, replay }));
         app.route("/api/v1/game/analytics", analyticsRoutes({ database, readCaller }));
         return {
           mountAdmin,
           bodyBytesMax: gameBodyBytesMax,
-          clocks: [createPerformanceClock(database, counts, "/api/v1/game/")],
-          close: replay.close,
+          clocks: [performance],
+          close() {
+            replay.close();
+            return performance.close();
+          },
         };
       },
     };

@@ -21,6 +21,12 @@ export async function forgetGames(database: Database, retentionDays: number): Pr
   return row?.forgotten;
 }
 
+/** After the silence was made shorter: dates the next so many anew. Returns whether there may be more. */
+export async function redateGameRows(database: Database, atMost: number): Promise<boolean> {
+  const [row] = await database.background.query((sql) => sql`SELECT redate_games(${atMost}) AS more`);
+  return row?.more;
+}
+
 export async function configureGames(database: Database, silenceSeconds: number): Promise<void> {
   await database.background.query((sql) => sql`SELECT configure_games(${silenceSeconds})`);
 }

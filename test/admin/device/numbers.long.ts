@@ -58,7 +58,7 @@ describe("GET /api/admin/numbers", () => {
     await app.post("/api/session/end", { session_id: third });
     await start(key);
     await byToken(app).post("/sessions/kick", { key_id: id });
-    for (const reason of ["expired", "expired", "ended"]) await addPast(id, 3, reason, null);
+    for (const reason of ["expired", "expired", "ended", "cloned"]) await addPast(id, 3, reason, null);
     await addPast(id, 30, "expired", null);
 
     const numbers = await read();
@@ -66,8 +66,8 @@ describe("GET /api/admin/numbers", () => {
     expect(moments).toEqual(moments.map((_, at) => (moments[0] as number) + at * HOUR_MS));
     expect(Date.now() - (moments.at(-1) as number)).toBeLessThan(HOUR_MS + 60_000);
     expect(numbers.hours.at(-1)).toMatchObject({ starts: 4, takeovers: 2, expiries: 0, ends: 1, revocations: 1 });
-    expect(numbers.hours.at(-4)).toMatchObject({ starts: 3, takeovers: 0, expiries: 2, ends: 1, revocations: 0 });
-    expect([sum(numbers, "starts"), sum(numbers, "expiries")]).toEqual([7, 2]);
+    expect(numbers.hours.at(-4)).toMatchObject({ starts: 4, expiries: 2, ends: 1, revocations: 0, copies: 1 });
+    expect([sum(numbers, "starts"), sum(numbers, "expiries")]).toEqual([8, 2]);
     expect(numbers.unclean_share).toBeCloseTo(2 / 7, 10);
 
     const longer = await read("?hours=48");

@@ -43,6 +43,7 @@ describe("the list of live sessions", () => {
           last_heartbeat: started.started_at,
           expires_at: started.expires_at,
           device,
+          may_be_copied: false,
         },
       ],
       next_cursor: null,

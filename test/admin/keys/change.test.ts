@@ -21,6 +21,7 @@ describe("a key", () => {
       created_at: expect.any(String),
       expires_at: null,
       revoked_at: null,
+      leased_until: null,
       last_used_at: started.body.started_at,
       generation: started.body.generation,
       live: {

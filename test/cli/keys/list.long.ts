@@ -53,9 +53,20 @@ describe("keybeat keys list", () => {
       last_used_at: expect.any(String),
       expires_at: null,
       revoked_at: null,
+      leased_until: null,
     });
     expect(findSecrets(stdout)).toEqual([]);
     expect((await keys("list")).stdout).toMatch(/used +in use +\d+ s ago/);
+  });
+
+  it("says until when a device holds a key offline", async () => {
+    const lent = await db.makeKey({ label: "lent" });
+    await db.sql`
+      INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
+      VALUES (${lent.id}, 'a-lease', 'a-session-that-ended', 1, '2026-01-01T00:00Z', '2099-03-02T09:15:59Z')`;
+    expect((await keys("list")).stdout).toMatch(/lent +offline until 2099-03-02 09:15 UTC +-/);
+    const { stdout } = await keys("list", "--json");
+    expect(stdout).toContain('"leased_until":"2099-03-02T09:15:59.000Z"');
   });
 
   it("lets no control character of a label reach the terminal", async () => {

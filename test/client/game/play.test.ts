@@ -63,6 +63,73 @@ describe("a player of keybeat/game", () => {
     expect(await db.sql`SELECT FROM game_sessions WHERE player_id = ${a}`).toHaveLength(1);
   });
 
+  it("has its change taken for its own when its answer was lost, and another's for another's", async () => {
+    const [a] = newPlayers(1) as [string];
+    const network = loseAnswers((kind) => kind.startsWith("PUT"));
+    /** The first answer to a PUT is lost, after which `meanwhile` happens. */
+    const loseFirst = (meanwhile: () => Promise<unknown>) => {
+      let puts = 0;
+      return games(playerToken(a), {
+        async fetch(url, init) {
+          if (init.method !== "PUT" || puts++ > 0) return fetch(url, init);
+          return network.fetch(url, init).finally(meanwhile);
+        },
+      });
+    };
+    const nothing = async () => {};
+    const make = async () => (await service().createSession({ type: "custom", player_id: a })).session_id;
+    const metadata = { level: 3, at: { y: [1, { b: null, a: "x" }], x: 2 }, gone: undefined };
+
+    const id = await make();
+    expect(await loseFirst(nothing).updateSession(id, { status: "paused", metadata, version: 1 })).toMatchObject({
+      status: "paused",
+      version: 2,
+      metadata: { level: 3, at: { x: 2, y: [1, { a: "x", b: null }] } },
+    });
+    expect(await loseFirst(nothing).updateSession(id, { settings: {}, version: 2 })).toMatchObject({ version: 3 });
+    expect(await loseFirst(nothing).updateSession(id, { status: "completed" })).toMatchObject({
+      status: "completed",
+      version: 4,
+      ended_reason: "requested",
+    });
+
+    // What the session is now is no more what was sent, or was so before.
+    const conflict = { metadata: { n: 1 }, version: 1 };
+    const [changed, taken, ended] = [await make(), await make(), await make()];
+    const again = loseFirst(() => service().updateSession(changed, { settings: { n: 2 } }));
+    await expect(again.updateSession(changed, conflict)).rejects.toEqual(code("version_conflict", { version: 3 }));
+    await service().updateSession(taken, { metadata: { n: 2 } });
+    await expect(loseFirst(nothing).updateSession(taken, conflict)).rejects.toEqual(code("version_conflict"));
+    const late = loseFirst(() => service().endSession(ended));
+    await expect(late.updateSession(ended, { status: "completed" })).resolves.toMatchObject({ status: "completed" });
+    await expect(loseFirst(nothing).updateSession(ended, { status: "paused" })).rejects.toEqual(code("session_over"));
+    await expect(loseFirst(nothing).updateSession(ended, { metadata: { n: 1 } })).rejects.toEqual(code("session_over"));
+    await expect(loseFirst(nothing).updateSession(ended, { status: "terminated" })).rejects.toEqual(
+      code("session_over"),
+    );
+    expect(network.lost).toHaveLength(9);
+    // An answer that came at once is what it is.
+    await service().updateSession(changed, { metadata: { n: 1 }, version: 3 });
+    await expect(service().updateSession(changed, { metadata: { n: 1 }, version: 3 })).rejects.toEqual(
+      code("version_conflict", { version: 4 }),
+    );
+  });
+
+  it("has left when the answer was lost, also where its going has ended the match", async () => {
+    const [a, b] = newPlayers(2) as [string, string];
+    const id = await newMatch([a, b], { open: true });
+    let drops = 0;
+    const network = loseAnswers((kind) => kind === "POST leave" && drops++ === 0);
+    const left = await games(playerToken(a), { fetch: network.fetch }).leave(id);
+    expect(network.lost).toEqual(["POST leave"]);
+    expect(left).toMatchObject({
+      status: "completed",
+      participants: [{ status: "disconnected" }, {}],
+      stats: { winner: b },
+    });
+    expect((await sequences(id)).map(({ event }) => event)).toEqual(["left", "ended"]);
+  });
+
   it("has an action once under the same action_id, and is told when another one takes it", async () => {
     const [a, b] = newPlayers(2) as [string, string];
     const id = await newMatch([a, b]);

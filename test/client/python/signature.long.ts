@@ -4,8 +4,9 @@ import { createPublicKey, generateKeyPairSync, randomBytes, randomInt, sign, ver
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { table } from "../support/scenario.ts";
+import { TestSigner } from "../support/test-signer.ts";
 import { describeWithPython, FOLDER, usePython } from "./support/app.ts";
-import { type Asked, answerLeaf, eventLeaf, makeSigner, signTree } from "./support/signer.ts";
 
 usePython();
 
@@ -116,53 +117,64 @@ result = [refusal(case) for case in cases]`,
 });
 
 describeWithPython("a signed answer, in Python", () => {
-  const signer = makeSigner();
-  const other = makeSigner();
-  const asked: Asked = {
+  const keys = table.signing_keys;
+  const publicKeys = ["first", "second"].map((name) => keys[name]?.public_key as string);
+  const asked = {
     method: "POST",
     route: "/api/session/heartbeat",
     nonce: "nonce-of-this-request",
-    payload: '{"session_id":"0123456789abcdef"}',
+    content: '{"session_id":"0123456789abcdef"}',
   };
-  const body = '{"success":true,"generation":7}';
-  type Case = Asked & { status: number; body: string; signature: string; keys?: string[] };
-  const right: Case = { ...asked, status: 200, body, signature: "" };
+  const answer = { status: 200, body: '{"success":true,"generation":7}', at: 1_900_000_000_123 };
+  type Case = typeof asked & { status: number; body: string; signature: string };
+  const as = (signature: string, more: Partial<Case> = {}): Case => ({ ...asked, ...answer, signature, ...more });
 
-  function ask(cases: Case[]): boolean[] {
-    return inPython(
+  const ask = (cases: Case[]) =>
+    inPython<boolean[]>(
       `
-import functools
-read_keys = functools.lru_cache(read_public_keys)
+keys = read_public_keys(cases["keys"])
 def is_own(case):
-    request = Request(read_keys(tuple(case["keys"])), case["nonce"], case["method"], case["route"], case["payload"].encode())
+    request = Request(keys, case["nonce"], case["method"], case["route"], case["content"].encode())
     return request.is_answered_by(case["status"], case["body"].encode(), case["signature"])
-result = [is_own(case) for case in cases]`,
-      cases.map((one) => ({ keys: [signer.publicKey], ...one })),
+result = [is_own(case) for case in cases["cases"]]`,
+      { keys: publicKeys, cases },
     );
-  }
 
-  it("is taken at every place of trees of 1 to 17 answers, and with no path but its own", () => {
-    const cases: Case[] = [];
-    const strange: Case[] = [];
-    for (let size = 1; size <= 17; size++) {
-      const leaves = Array.from({ length: size }, (_, at) =>
-        answerLeaf(signer, { ...asked, nonce: `n-${at}` }, 200, body),
-      );
-      const signed = signTree(signer, leaves);
-      cases.push(...signed.map((signature, at) => ({ ...right, nonce: `n-${at}`, signature })));
-      if (size > 1)
-        strange.push(...signed.map((signature, at) => ({ ...right, nonce: `n-${(at + 1) % size}`, signature })));
-    }
-    expect(ask(cases)).toEqual(cases.map(() => true));
-    expect(ask(strange)).toEqual(strange.map(() => false));
+  it("is taken of any key that is trusted, in trees of several sizes, and for no other nonce", () => {
+    const signer = new TestSigner(keys);
+    const signed = Array.from({ length: 42 }, (_, at) => signer.signAnswer(at % 2 ? "first" : "second", asked, answer));
+    expect(new Set(signed.map((signature) => signature.split(";")[4])).size).toBeGreaterThan(14);
+    expect(ask(signed.map((signature) => as(signature)))).toEqual(signed.map(() => true));
+    expect(ask(signed.map((signature) => as(signature, { nonce: "another" })))).toEqual(signed.map(() => false));
+  });
+
+  it("is found in every place of trees of 1 to 17 answers, by just its own siblings", () => {
+    const found = inPython<{ right: number; wrong: number }>(
+      `
+from virtual_trust import grow_tree
+def find_root(row, place, path):
+    return keybeat_trust._Signed("", "", b"", place, len(row), path).root(row[place])
+result = {"right": 0, "wrong": 0}
+for size in range(1, 18):
+    row = [bytes([at]) * 32 for at in range(size)]
+    root = grow_tree(row, 0)[0]
+    for place in range(size):
+        path = grow_tree(row, place)[1]
+        result["right"] += find_root(row, place, path) == root
+        others = [path + root, path[:-1], path[32:], root + path[32:], b""]
+        result["wrong"] += any(find_root(row, place, other) == root for other in others if other != path)`,
+      [],
+    );
+    expect(found).toEqual({ right: (17 * 18) / 2, wrong: 0 });
   });
 
   it("is refused with any one bit of any signed field changed", () => {
-    const leaves = [0, 1, 2].map((at) => answerLeaf(signer, { ...asked, nonce: `n-${at}` }, 200, body));
-    const signature = signTree(signer, leaves)[1] as string;
-    const own = { ...right, nonce: "n-1", signature };
+    const signer = new TestSigner(keys);
+    const signature = [1, 2, 3].map(() => signer.signAnswer("first", asked, answer)).at(-1) as string;
+    expect(signature).toContain(";1/3;");
+    const own = as(signature);
     const cases: Case[] = [];
-    for (const field of ["method", "route", "nonce", "payload", "body", "signature"] as const) {
+    for (const field of ["method", "route", "nonce", "content", "body", "signature"] as const) {
       const bytes = Buffer.from(own[field]);
       // Not the eighth bit, which would not be ASCII any more.
       for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -170,66 +182,43 @@ result = [is_own(case) for case in cases]`,
       }
     }
     for (let bit = 0; bit < 8; bit++) cases.push({ ...own, status: 200 ^ (1 << bit) });
-    expect(ask([own])).toEqual([true]);
     expect(cases.length).toBeGreaterThan(1_000);
-    const answers = ask(cases);
-    expect(cases.filter((_, index) => answers[index])).toEqual([]);
+    const [right, ...changed] = ask([own, ...cases]);
+    expect(right).toBe(true);
+    expect(cases.filter((_, index) => changed[index])).toEqual([]);
   });
 
-  it("is refused if it is forged, cut, replayed, or of a key that is not trusted", () => {
-    const leaf = answerLeaf(signer, asked, 200, body);
-    const [signature] = signTree(signer, [leaf]) as [string];
+  it("is refused if it is forged, cut, replayed, or of a key that is not trusted: 1,000 of them", () => {
+    const signer = new TestSigner(keys);
+    const signature = signer.signAnswer("first", asked, answer);
     const parts = signature.split(";");
-    const cases: Case[] = [{ ...right, signature: "" }];
-    for (let length = 0; length < signature.length; length++)
-      cases.push({ ...right, signature: signature.slice(0, length) });
+    const cases = Array.from(signature, (_, length) => as(signature.slice(0, length)));
     for (let at = 0; at < parts.length; at++) {
-      for (const junk of ["", "-1", "0/0", "1/1", "01/2", "٣", parts[at] + "=", ` ${parts[at]}`, "A".repeat(43)]) {
-        if (junk !== parts[at]) cases.push({ ...right, signature: parts.with(at, junk).join(";") });
+      for (const junk of ["", "-1", "0/0", "1/1", "01/2", "\u0663", `${parts[at]}=`, ` ${parts[at]}`, "A".repeat(43)]) {
+        if (junk !== parts[at]) cases.push(as(parts.map((part, n) => (n === at ? junk : part)).join(";")));
       }
     }
+    const faults = ["forged", "stranger", "other_nonce", "other_request", "other_route", "other_status"] as const;
     while (cases.length < 1_000) {
-      const foreign = makeSigner();
-      const signed = signTree(foreign, [answerLeaf(foreign, asked, 200, body)])[0] as string;
-      const replayed = { ...right, nonce: randomBytes(12).toString("hex"), signature };
-      cases.push(
-        { ...right, signature: signed },
-        { ...right, signature: signed.replace(foreign.id, signer.id) },
-        replayed,
-      );
+      cases.push(...faults.map((fault) => as(signer.signAnswer("first", asked, answer, fault))));
+      cases.push(as(signature, { nonce: randomBytes(12).toString("hex") }));
     }
-    const answers = ask([...cases, { ...right, signature }]);
-    expect(cases.filter((_, index) => answers[index])).toEqual([]);
-    expect(answers.at(-1)).toBe(true);
-  });
-
-  it("is taken of any key that is trusted, so that keys can change", () => {
-    const cases = [signer, other].map((one) => {
-      const [signature = ""] = signTree(one, [answerLeaf(one, asked, 410, body)]);
-      return { ...right, status: 410, signature, keys: [other.publicKey, signer.publicKey] };
-    });
-    expect(ask(cases)).toEqual([true, true]);
-    expect(inPython(`result = Request(read_public_keys(cases), "n", "GET", "/", b"").headers`, cases[0]?.keys)).toEqual(
-      {
-        "Keybeat-Nonce": "n",
-        "Keybeat-Trusts": `${other.id},${signer.id}`,
-      },
-    );
+    const [right, ...wrong] = ask([as(signature), ...cases]);
+    expect(right).toBe(true);
+    expect(cases.filter((_, index) => wrong[index])).toEqual([]);
   });
 
   it("is an event of a stream only in its place, in full, and told to this very request", () => {
     const watch = {
-      ...asked,
       method: "GET",
       route: "/api/session/watch?proof=true",
-      payload: "Bearer 0123456789abcdef",
+      nonce: "n",
+      content: "Bearer 0123456789abcdef",
     };
-    let before = "0".repeat(64);
-    const [first, second, third] = ([0, 1, 2] as const).map((at) => {
-      const [event, data] = [at ? "replaced" : "live", `{"at":${at}}`];
-      const leaf = eventLeaf(signer, watch, event, data, [at, before]);
-      before = leaf.toString("hex");
-      return { event, data, signature: signTree(signer, [leaf])[0] as string };
+    const sign = new TestSigner(keys).streamSigner("first", watch);
+    const [first, second, third] = (["live", "replaced", "replaced"] as const).map((event, at) => {
+      const data = `{"at":${at}}`;
+      return { event, data, signature: sign(event, data, answer.at) };
     }) as [Told, Told, Told];
     const streams = [
       [[first, second, third], watch, [true, true, true]],
@@ -241,17 +230,17 @@ result = [is_own(case) for case in cases]`,
       [[first, { ...second, signature: first.signature }], watch, [true, false]],
       [[{ ...first, signature: "" }], watch, [false]],
       [[first], { ...watch, nonce: "another" }, [false]],
-      [[first], { ...watch, payload: "Bearer of-another-session" }, [false]],
+      [[first], { ...watch, content: "Bearer of-another-session" }, [false]],
       [[first], { ...watch, route: "/api/session/watch" }, [false]],
     ] as const;
     const results = inPython(
       `
 def tell(stream):
     events, asked, keys = stream
-    request = Request(read_public_keys(keys), asked["nonce"], "GET", asked["route"], asked["payload"].encode())
+    request = Request(read_public_keys(keys), asked["nonce"], "GET", asked["route"], asked["content"].encode())
     return [request.is_told(one["event"], one["data"].encode(), one["signature"]) for one in events]
 result = [tell(case) for case in cases]`,
-      streams.map(([events, of]) => [events, of, signer.publicKey]),
+      streams.map(([events, of]) => [events, of, publicKeys]),
     );
     expect(results).toEqual(streams.map(([, , expected]) => expected));
   });

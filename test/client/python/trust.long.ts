@@ -2,19 +2,19 @@
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { type SigningKey, table } from "../support/scenario.ts";
 import { describeWithPython, FOLDER, newFolder, python, usePython } from "./support/app.ts";
 import { useServers } from "./support/servers.ts";
-import { makeSigner } from "./support/signer.ts";
 import { createSigningService } from "./support/signing-server.ts";
 
 usePython();
 
 describeWithPython("a Python app with a public key", () => {
   const { fake, listen } = useServers();
-  const signer = makeSigner();
+  const { public_key: publicKey, id } = table.signing_keys.first as SigningKey;
 
   async function serve() {
-    const service = createSigningService(signer);
+    const service = createSigningService();
     const [, url] = await listen((request, response) => void service.handle(request, response));
     return { ...service, url };
   }
@@ -27,7 +27,7 @@ with start_session(url, key, public_key=more[0], proof=True) as session:
     say("live", state=session.state)
     session.wait_lost()
     say("lost", reason=session.lost.reason, code=session.lost.code)`,
-      [url, "some-key-of-ours", signer.publicKey],
+      [url, "some-key-of-ours", publicKey],
     );
     expect(await app.next("live")).toMatchObject({ state: "live" });
     await expect.poll(() => streams).toHaveLength(1);
@@ -35,7 +35,7 @@ with start_session(url, key, public_key=more[0], proof=True) as session:
     expect(await app.next("lost")).toMatchObject({ reason: "cloned", code: "session_cloned" });
     await app.ended();
     expect(seen.map(({ path }) => path).sort()).toEqual(["start", "watch"]);
-    expect(seen.map(({ headers }) => headers["keybeat-trusts"])).toEqual([signer.id, signer.id]);
+    expect(seen.map(({ headers }) => headers["keybeat-trusts"])).toEqual([id, id]);
     const [first, second] = seen.map(({ headers }) => String(headers["keybeat-nonce"]));
     expect(first).toMatch(/^[\w-]{16,128}$/);
     expect(second).not.toBe(first);
@@ -51,7 +51,7 @@ for public_key in (None, more[0]):
             say("answer", state=session.state)
     except KeybeatError as error:
         say("answer", state=error.code, message=str(error))`,
-      [url, "demo-key-1", signer.publicKey],
+      [url, "demo-key-1", publicKey],
     );
     expect(await app.next("answer")).toMatchObject({ state: "live" });
     const refused = await app.next("answer");
@@ -72,7 +72,7 @@ def attempt(what, call):
 session = start_session(url, key, public_key=more[0], storage=FileStorage(more[1]), start_timeout=2, request_timeout=1)
 say("state", state=session.state, generation=session.generation)
 `;
-    const args = [url, "some-key-of-ours", signer.publicKey, file];
+    const args = [url, "some-key-of-ours", publicKey, file];
     const app = python(
       `${script}
 attempt("lease", lambda: session.lease(2))
@@ -124,7 +124,7 @@ attempt(public_key=more[0])
 attempt(public_key=more[0] + "=")
 attempt(public_key=[])
 attempt()`;
-    const args = [url, "some-key-of-ours", signer.publicKey];
+    const args = [url, "some-key-of-ours", publicKey];
     const answers = async (app: ReturnType<typeof python>, count: number) => {
       const heard = [];
       for (let n = 0; n < count; n++) heard.push(await app.next("answer"));
@@ -158,7 +158,7 @@ attempt()`;
 from vendored import keybeat
 with keybeat.start_session(url, key, public_key=more[0]) as session:
     say("live", state=session.state)`,
-      [url, "some-key-of-ours", signer.publicKey],
+      [url, "some-key-of-ours", publicKey],
       { PYTHONPATH: folder },
     );
     expect(await app.next("live")).toMatchObject({ state: "live" });
@@ -170,7 +170,7 @@ describeWithPython("a Python app with proof", () => {
   const { listen } = useServers();
 
   it("is another instance in each process: after a fork, and when it resumes", async () => {
-    const service = createSigningService(makeSigner());
+    const service = createSigningService();
     const [, url] = await listen((request, response) => void service.handle(request, response));
     const app = python(
       `

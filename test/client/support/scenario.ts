@@ -1,9 +1,23 @@
 /** The conformance table as data; src/client/conformance/README.md describes its fields. */
 import { readFileSync } from "node:fs";
-import type { Fault } from "./test-signer.ts";
 
 export type Window = [min: number, max: number];
 export type Endpoint = "start" | "heartbeat" | "end" | "watch" | "lease" | "lease_return";
+
+/** What is wrong with a signature. */
+export type Fault =
+  | "none"
+  | "forged"
+  | "stranger"
+  | "other_nonce"
+  | "other_request"
+  | "other_session"
+  | "other_route"
+  | "other_status"
+  | "replayed"
+  | "changed"
+  | "garbled"
+  | "skipped";
 
 export interface Reply {
   status: number;

@@ -1,7 +1,7 @@
 /** The far side of a scenario: a fetch that replies by the scenario's rules, in virtual time, and notes what came. */
-import type { ConformanceTable, Endpoint, Reply, Rule, Scenario } from "./scenario.ts";
-import { type Fault, type SignedRequest, TestSigner } from "./test-signer.ts";
-import { TrustRules } from "./trust-rules.ts";
+import type { ConformanceTable, Endpoint, Fault, Reply, Rule, Scenario } from "./scenario.ts";
+import { type SignedRequest, TestSigner } from "./test-signer.ts";
+import { type NamedProof, TrustRules } from "./trust-rules.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export interface NotedRequest {
@@ -11,7 +11,7 @@ export interface NotedRequest {
   session: string;
   body: Record<string, unknown>;
   /** Named as the table does; see TrustRules. */
-  proof: { instance: string; beat: number; answer: string | null } | null;
+  proof: NamedProof;
   /** 1 for the first lease that was given, 0 for one that never was, null for none. */
   lease: number | null;
   authorization: string | null;

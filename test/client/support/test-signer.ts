@@ -3,26 +3,12 @@
  * page alone, so that the client is not held against a mistake that it shares with the service.
  */
 import { createHash, createPrivateKey, type KeyObject, sign } from "node:crypto";
-import type { SigningKey } from "./scenario.ts";
+import type { Fault, SigningKey } from "./scenario.ts";
 
 const PKCS8 = "302e020100300506032b657004220420";
 const NO_LEAF = "0".repeat(64);
 /** Trees of one answer and of several, with the answer in each place. */
 const SIZES_MAX = 7;
-
-export type Fault =
-  | "none"
-  | "forged"
-  | "stranger"
-  | "other_nonce"
-  | "other_request"
-  | "other_session"
-  | "other_route"
-  | "other_status"
-  | "replayed"
-  | "changed"
-  | "garbled"
-  | "skipped";
 
 export interface SignedRequest {
   method: string;

@@ -1,7 +1,9 @@
 /** What holds of proofs and nonces in every scenario, and the table's names for what is random in them. */
 import { isDeepStrictEqual } from "node:util";
 import type { ConformanceTable, Endpoint, Scenario } from "./scenario.ts";
-import type { NotedRequest } from "./scripted-server.ts";
+
+/** A proof in the table's words; null: there was none. */
+export type NamedProof = { instance: string; beat: number; answer: string | null } | null;
 
 interface SentProof {
   instance: string;
@@ -28,7 +30,7 @@ export class TrustRules {
   }
 
   /** Checks the request, and names its proof. */
-  note(request: Endpoint, url: string, init: RequestInit): NotedRequest["proof"] {
+  note(request: Endpoint, url: string, init: RequestInit): NamedProof {
     const body = JSON.parse((init.body as string | undefined) ?? "{}");
     this.#noteNonce(new Headers(init.headers));
     const beats = request === "start" || request === "heartbeat";
@@ -39,7 +41,7 @@ export class TrustRules {
     return body.proof ? this.#noteProof(body) : null;
   }
 
-  #noteProof({ proof, ...body }: { proof: SentProof }): NotedRequest["proof"] {
+  #noteProof({ proof, ...body }: { proof: SentProof }): NamedProof {
     const { answer, ...beat } = proof;
     const { beat_id, instance, number } = beat;
     if (!ID.test(instance) || !ID.test(beat_id)) this.#violations.push("a malformed proof");

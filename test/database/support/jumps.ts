@@ -19,6 +19,7 @@ export function useJumps() {
 
   beforeEach(async () => {
     await db.sql`TRUNCATE active_sessions, session_history, batch_sessions, batch_nodes, batch_events`;
+    await db.sql`DELETE FROM game_sessions`;
     await resetRoom(db, { maxActive: 1, seatSeconds: 60 });
     await resetClock(db);
   });

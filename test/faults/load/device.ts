@@ -108,6 +108,7 @@ function createSession(
   };
 
   let prover: Prover | undefined = chance(temper.proves) ? createProver() : undefined;
+  let isCopied = false;
   /** Calls of processes that have ended. */
   const strays: Array<Promise<unknown>> = [];
 
@@ -172,6 +173,10 @@ function createSession(
     return chance(0.5) || (await start(undefined))?.is === "started";
   };
 
+  /** As an older version of the same program does. */
+  const beatUnproven = () =>
+    client.call({ operation: "heartbeat", ...about, server: anyServer() }, { session_id: sessionId });
+
   /** A second process, which runs until it is told that the session is over. */
   const runCopy = async (copy: Prover, stop: AbortSignal) => {
     client.noteCopy({ key: key.id, sessionId });
@@ -211,7 +216,6 @@ function createSession(
     const leaving = AbortSignal.any([signal, left.signal]);
     const beside = chance(temper.watches) ? [watchOn(told, leaving)] : [];
     let lease: Lease | undefined;
-    let isCopied = false;
     for (;;) {
       await sleep(temper.beatMs * (0.5 + Math.random() / 2), undefined, { signal: nothingToWaitFor }).catch(() => {});
       if (nothingToWaitFor.aborted) break;
@@ -234,9 +238,8 @@ function createSession(
         isCopied = true;
         beside.push(runCopy(chance(0.5) ? prover.twin() : createProver(), leaving));
       }
-      // An older version of the same program, say.
       if (prover && chance(temper.restarts)) {
-        await client.call({ operation: "heartbeat", ...about, server: anyServer() }, { session_id: sessionId });
+        await beatUnproven();
       }
       if (isOver(await beat())) break;
     }
@@ -247,7 +250,9 @@ function createSession(
 
   /** Some devices do not take the ending for an answer; nothing may come of it. */
   const callLate = async () => {
-    if (signal.aborted || !chance(0.3)) return;
+    if (signal.aborted) return;
+    if (isCopied) await beatUnproven();
+    if (!chance(0.3)) return;
     const late = [() => beat(), end, look, () => start(undefined)];
     await late[Math.floor(Math.random() * late.length)]?.();
   };

@@ -148,9 +148,9 @@ function temperOf(at: number, timeoutMs: number): Temper {
     looks: 0.1,
     watches: 0.4,
     proves: 0.5,
-    restarts: 0.05,
-    copies: 0.02,
-    leases: 0.015,
+    restarts: 0.1,
+    copies: 0.08,
+    leases: 0.02,
   };
   const tempers: Temper[] = [
     { ...usual, waitMs: 3_000 },

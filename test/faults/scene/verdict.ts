@@ -16,6 +16,7 @@ import {
   tallyBatch,
   tallyMatches,
   tallyRoom,
+  tallyTrust,
 } from "./measure.ts";
 import type { DatabaseServer } from "./postgres.ts";
 import { compareClocks, readRows } from "./rows.ts";
@@ -66,7 +67,7 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
       ...logs.flatMap((log) => findSecrets(log).map((line) => `a secret in a server's log: ${line}`)),
     ],
     held:
-      `${scene.keys.length} keys explained: ${tally(load.calls)}; ` +
+      `${scene.keys.length} keys explained: ${tally(load.calls)}; ${tallyTrust(load.calls, load.copies)}; ` +
       `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}; batch sessions too: ${tallyBatch(load.batchCalls, rows.batch)}; ` +
       `matches too: ${tallyMatches(load.matchCalls, rows.matches)}`,
     figure:

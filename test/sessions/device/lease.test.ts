@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { eraseKey, revokeKey } from "../../../src/keys/index.ts";
-import { kickSession } from "../../../src/sessions/device/index.ts";
+import { findSessions, kickSession } from "../../../src/sessions/device/index.ts";
+import { readPopulation } from "../../../src/sessions/device/samples.ts";
 import { readLease, writeLease } from "../../../src/trust/lease-token.ts";
 import { createSeed, readSigningKeys, type SigningKey } from "../../../src/trust/signing-keys.ts";
 import { ADMIN_TOKEN, type TestApp, useApp } from "../../support/app.ts";
 import { jumpClock, tick } from "../../support/clock.ts";
 import { useDatabase } from "../../support/database.ts";
-import { BY } from "../../support/operator.ts";
+import { BY, kickByPrefix } from "../../support/operator.ts";
 import { newSessionId } from "../../support/secrets.ts";
 
 const db = useDatabase();
@@ -262,6 +263,34 @@ describe("what ends a lease", () => {
     await cleanUp();
     expect(await rows(over.id)).toEqual([]);
     expect(await rows(holds.id)).toHaveLength(1);
+  });
+});
+
+describe("of a lease operators", () => {
+  const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+  const readKey = async (id: number) => (await app.get(`/api/admin/keys/${id}`, headers)).body;
+
+  it("see until when it holds the key, and end it by the id of the session that took it", async () => {
+    const { key, id, session_id, until } = await leased();
+    expect(await readKey(id)).toMatchObject({ live: null, leased_until: until });
+    const gauge = (await readPopulation(db.database)).find(
+      (sample) => "name" in sample && sample.name === "keybeat_leases",
+    );
+    const [{ n }] =
+      (await db.sql`SELECT count(*)::int AS n FROM leases WHERE until > clock_timestamp()`) as unknown as [
+        { n: number },
+      ];
+    expect(gauge).toMatchObject({ values: [{ labels: {}, value: n }] });
+    expect(await kickByPrefix(db.database, session_id.slice(0, 12))).toBe("kicked");
+    expect(await kickByPrefix(db.database, session_id.slice(0, 12))).toBe("unknown");
+    expect(await readKey(id)).toMatchObject({ leased_until: null });
+    expect((await start(key)).status).toBe(200);
+  });
+
+  it("find the one session of a device that is live and has one", async () => {
+    const { session_id } = (await start((await db.makeKey()).key)).body;
+    await ask(session_id);
+    expect(await findSessions(db.database, session_id)).toHaveLength(1);
   });
 });
 

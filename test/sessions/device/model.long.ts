@@ -12,6 +12,7 @@ import { boilDown, findEscaped, LANES, SEED, type Tally, tellStories } from "../
 import { story } from "./support/model-commands.ts";
 import { tell } from "./support/model-story.ts";
 import { MUTANTS_OF_LEASES } from "./support/mutants-of-leases.ts";
+import { MUTANTS_OF_OWNERS } from "./support/mutants-of-owners.ts";
 import { MUTANTS_OF_PROOF } from "./support/mutants-of-proof.ts";
 import { deviceSessions } from "./support/subject.ts";
 
@@ -52,15 +53,16 @@ const ANSWERS = [
 /** What one caller at a time can tell from outside; of the others the probes tell (mutations.long.ts). */
 const TOLD_BY_STORIES = [
   /^(a beat may come late|nobody is challenged|a displaced instance is a new one|an instance that beats twice is a new one)$/,
-  /^(a beat sent again is a heartbeat|a beat with proof does not keep its number)$/,
-  /^(a beat with proof is no sign of life|a plain heartbeat keeps a session with proof alive|a copy keeps no record)$/,
-  /^(start resumes without proof|start resumes unasked)$/,
-  /^(a silent session gets a lease|a lease asked for again is another one|a lease is a sign of life|a lease given back holds on)$/,
-  /^(start takes no notice of a lease|start takes any lease for the right one|a start that resumes ends the lease)$/,
-  /^(a key is freed, and its lease is not|a sign-out ends whoever is there|a sign-out ends the lease|a sign-out keeps no record)$/,
+  /^(a beat sent again is a heartbeat|a beat with proof does not keep its number|a beat with proof is no sign of life)$/,
+  /^(a plain heartbeat keeps a session with proof alive|a copy keeps no record|start resumes without proof|start resumes unasked)$/,
+  /^(a silent session is given a lease|each request is another lease|a lease is a sign of life|a lease that is given back stays)$/,
+  /^(a start knows nothing of leases|a start takes any lease for the right one|a start that resumes ends the lease)$/,
+  /^(a kick leaves the lease|a sign-out takes no notice of the generation|a sign-out frees the lease, too|a sign-out keeps no record)$/,
 ];
 const MUTANTS = sampleOfToday(
-  [...MUTANTS_OF_PROOF, ...MUTANTS_OF_LEASES].filter(({ name }) => TOLD_BY_STORIES.some((names) => names.test(name))),
+  [...MUTANTS_OF_PROOF, ...MUTANTS_OF_OWNERS, ...MUTANTS_OF_LEASES].filter(({ name }) =>
+    TOLD_BY_STORIES.some((names) => names.test(name)),
+  ),
   Math.round(1 / inject("share")),
 );
 

@@ -5,6 +5,7 @@ import { type Mutant, plant } from "../../support/mutants.ts";
 import { sampleOfToday } from "../../support/sample.ts";
 import { MUTANTS_OF_LEASES } from "./support/mutants-of-leases.ts";
 import { MUTANTS_OF_OTHERS } from "./support/mutants-of-others.ts";
+import { MUTANTS_OF_OWNERS } from "./support/mutants-of-owners.ts";
 import { MUTANTS_OF_PROOF } from "./support/mutants-of-proof.ts";
 import { MUTANTS_OF_START } from "./support/mutants-of-start.ts";
 import { findViolations } from "./support/probes.ts";
@@ -13,7 +14,6 @@ import { PROBES_OF_LEASES } from "./support/probes-of-leases.ts";
 import { PROBES_OF_OWNERS } from "./support/probes-of-owners.ts";
 import { PROBES_OF_PROOF } from "./support/probes-of-proof.ts";
 import { RACING_PROBES } from "./support/probes-racing.ts";
-import { RACES_OF_LEASES } from "./support/probes-racing-leases.ts";
 import { WAITING_PROBES } from "./support/probes-waiting.ts";
 import { openProcesses } from "./support/subject.ts";
 
@@ -24,9 +24,14 @@ const PROBES = [
   ...PROBES_OF_PROOF,
   ...PROBES_OF_LEASES,
   ...PROBES_OF_OWNERS,
-  ...RACES_OF_LEASES,
 ];
-const ALL_MUTANTS = [...MUTANTS_OF_START, ...MUTANTS_OF_OTHERS, ...MUTANTS_OF_PROOF, ...MUTANTS_OF_LEASES];
+const ALL_MUTANTS = [
+  ...MUTANTS_OF_START,
+  ...MUTANTS_OF_OTHERS,
+  ...MUTANTS_OF_PROOF,
+  ...MUTANTS_OF_OWNERS,
+  ...MUTANTS_OF_LEASES,
+];
 const MUTANTS = sampleOfToday(ALL_MUTANTS, Math.round(1 / inject("share")));
 const PROCESSES = 4;
 const AT_ONCE = 3;

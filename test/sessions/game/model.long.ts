@@ -27,9 +27,9 @@ const ANSWERS = [
   ...of("act", "not_active", "cooldown", "paused", "session_over", "unknown_target"),
   ...of("join", "joined", "full", "not_active", "not_open", "forbidden", "session_over", "session_not_found"),
   ...of("leave", "left", "not_participant", "not_open", "forbidden", "session_over", "session_not_found"),
-  ...of("pause", "done", "refused"),
-  ...of("resume", "done", "refused"),
-  ...of("end", "done", "refused"),
+  ...of("update", "now active", "now paused", "now completed", "now terminated", "session_not_found", "forbidden"),
+  ...of("update", "session_over", "precondition_failed", "version_conflict"),
+  ...of("terminate", "now completed", "now terminated", "session_not_found", "forbidden", "precondition_failed"),
   ...of("list", "shown", "empty"),
   ...of("cleanup", "ends some", "finds none"),
 ];

@@ -138,7 +138,7 @@ export const combatPart: AdminPart = {
       operationId: "leaveCombatSession",
       summary: "Leave an open match",
       description:
-        "Yourself, without a body; a service names others. The place stays, and waits for whoever joins again.",
+        "Yourself, without a body; a service names others. The place stays, and waits for whoever joins again. Sent again by who has left it changes nothing, also when the match has ended with it.",
       body: body(playersRequest, { party: { player_ids: [example.OPPONENT] } }, { required: false }),
       answers: [answer(200, "The match.", combatSession, { left: example.left })],
       errors: ["not_open", "session_over", "not_participant"],

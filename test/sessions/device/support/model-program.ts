@@ -143,16 +143,16 @@ export async function pin(db: TestDatabase, reference: Reference): Promise<void>
     FROM json_array_elements(${JSON.stringify(silences)}::text::json) pair WHERE s.session_id = pair->>0`;
 }
 
-/** A session's place: by its last heartbeat among those that may be live, or by its reason in the history. */
+/** A session's place: by its last heartbeat among those that may be live, or by its reason in the history; or a lease. */
 export interface Place {
   id: string;
   generation: number;
-  stands: "live" | "silent" | string;
+  stands: "live" | "silent" | "leased" | string;
   /** Since its last sign of life; null in the history. */
   silentSeconds: number | null;
 }
 
-/** Where every session of the story stands, in the order of the ids. */
+/** Where every session of the story stands, and the leases that hold, in the order of the ids. */
 export async function readPlaces(db: TestDatabase, reference: Reference): Promise<Place[]> {
   const ids = reference.keys.map((key) => key.id).join(",");
   const rows = await db.sql<Place[]>`
@@ -162,7 +162,9 @@ export async function readPlaces(db: TestDatabase, reference: Reference): Promis
            floor(extract(epoch FROM clock_timestamp() - last_heartbeat))::int AS "silentSeconds"
     FROM asked JOIN active_sessions s USING (key_id)
     UNION ALL
-    SELECT session_id, h.generation, h.reason, NULL FROM asked JOIN session_history h USING (key_id)`;
+    SELECT session_id, h.generation, h.reason, NULL FROM asked JOIN session_history h USING (key_id)
+    UNION ALL
+    SELECT lease_id, l.generation, 'leased', NULL FROM asked JOIN leases l USING (key_id) WHERE until > clock_timestamp()`;
   return [...rows].sort(byId);
 }
 

@@ -78,20 +78,22 @@ export interface Reference {
   /** Without those that an erasure has made forgotten. */
   sessions: ModelSession[];
   holder(key: ModelKey): ModelSession | undefined;
+  /** The one that holds. */
+  leaseOf(key: ModelKey): ModelLease | undefined;
   pass(seconds: number): void;
   answer(call: Call): Answer;
 }
 
 export function createReference(keys: ModelKey[]): Reference {
-  const reference: Reference = { nowSeconds: 0, keys, sessions: [], holder, pass, answer };
+  const reference: Reference = { nowSeconds: 0, keys, sessions: [], holder, leaseOf, pass, answer };
 
   function holder(key: ModelKey): ModelSession | undefined {
     return reference.sessions.find((session) => session.key === key && session.ended === undefined);
   }
 
-  /** The one that holds. */
-  const leaseOf = ({ lease: last }: ModelKey): ModelLease | undefined =>
-    last && !last.over && last.untilSeconds > reference.nowSeconds ? last : undefined;
+  function leaseOf({ lease: last }: ModelKey): ModelLease | undefined {
+    return last && !last.over && last.untilSeconds > reference.nowSeconds ? last : undefined;
+  }
 
   const live = (sessionId: string) =>
     reference.sessions.find(({ id, ended }) => id === sessionId && ended === undefined);

@@ -171,7 +171,11 @@ function comparePlaces(reference: Reference, places: Place[]): string[] {
     const stands = active && ended ? "silent" : (ended ?? "live");
     return { id, generation, stands, silentSeconds: active ? reference.nowSeconds - beatAtSeconds : null };
   });
-  return compare(places, due.sort(byId));
+  const leases = reference.keys.flatMap((key): Place[] => {
+    const { id, session } = reference.leaseOf(key) ?? {};
+    return id && session ? [{ id, generation: session.generation, stands: "leased", silentSeconds: null }] : [];
+  });
+  return compare(places, [...due, ...leases].sort(byId));
 }
 
 function compare(real: unknown, due: unknown): string[] {

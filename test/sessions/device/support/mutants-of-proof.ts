@@ -110,7 +110,10 @@ export const MUTANTS_OF_PROOF: Mutant[] = [
   start("resumes, and forgets whom it displaces", [/,\s+proof_displaced = displaced_by\(instance, present\)/, ""]),
   start("resumes, and that is no sign of life", ["SET last_heartbeat = at, proof_instance", "SET proof_instance"]),
   start("keeps a copy", ["PERFORM record_copy(present, at);", ""]),
-  start("creates a session without its proof", ["instance, number, beat);", "NULL, NULL, NULL);"]),
+  start("creates a session without its proof", [
+    "with_device,\n            instance, number, beat);",
+    "with_device, NULL, NULL, NULL);",
+  ]),
   start("leaves the instances before", [", proof_displaced = NULL,", ","]),
   start("leaves the current instance before", [
     "proof_instance = instance, proof_number = number, proof_beat = beat, proof_displaced = NULL,",

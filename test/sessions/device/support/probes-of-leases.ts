@@ -1,180 +1,167 @@
-/** What holds of leases: one row a key, which keeps all others from starting and makes nobody live. */
-import { eraseKey, revokeKey } from "../../../../src/keys/index.ts";
+/** More that holds of leases and sign-outs: their clocks, their words, what they leave alone, and who was first. */
+import { AppError } from "../../../../src/errors.ts";
+import { revokeKey } from "../../../../src/keys/index.ts";
+import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { kickSession, readStatus } from "../../../../src/sessions/device/index.ts";
 import { returnLease } from "../../../../src/sessions/device/lease-return.ts";
-import { forgetLeaseRows } from "../../../../src/sessions/device/lease-sql.ts";
+import { signOut } from "../../../../src/sessions/device/sign-out.ts";
 import { BY } from "../../../support/operator.ts";
 import { leaseText, newLeaseId, tryLease } from "./leases.ts";
-import { afterSilence, type Held, newId, type Probe, type Subject } from "./probes.ts";
+import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
-export const lease = (on: Subject, { session }: Pick<Held, "session">, seconds = 600) =>
-  tryLease(on.next(), session, seconds);
-export const giveBack = (on: Subject, leaseId: string) => returnLease(on.next(), leaseText(leaseId));
-const rowsOf = async (on: Subject, { id }: Held) => [...(await on.db.sql`SELECT * FROM leases WHERE key_id = ${id}`)];
-/** Its lease ends in so many seconds, or ended. */
-const leaseEndsIn = (on: Subject, { id }: Held, seconds: number) => on.db.sql`
-  UPDATE leases SET until = clock_timestamp() + make_interval(secs => ${seconds}),
-                    issued_at = clock_timestamp() + make_interval(secs => ${seconds - 600}) WHERE key_id = ${id}`;
-const statusOf = async (on: Subject, { key }: Held) => {
-  const { active, leased_until } = await readStatus(on.next(), { access_key: key });
-  return { active, leased: leased_until !== undefined };
-};
+const ROUNDS = 4;
+
+const lease = (on: Subject, { session }: Held) => tryLease(on.next(), session, 600);
+const rowOf = async (on: Subject, { id }: Held) => (await on.db.sql`SELECT * FROM leases WHERE key_id = ${id}`)[0];
+const endLease = (on: Subject, { id }: Held) => on.db.sql`
+  UPDATE leases SET issued_at = issued_at - interval '1 hour', until = clock_timestamp() - interval '1 ms'
+  WHERE key_id = ${id}`;
+const liveOf = async (on: Subject, { id }: Held) =>
+  (await on.db.sql`SELECT session_id FROM active_sessions WHERE key_id = ${id}`).map((row) => row.session_id as string);
 
 /** A session that has a lease. */
-export async function holdLeased(on: Subject): Promise<Held & { leaseId: string }> {
+async function holdLeased(on: Subject): Promise<Held & { leaseId: string }> {
   const held = await on.hold();
   const { is, leaseId = newLeaseId() } = await lease(on, held);
   on.expect("a lease of a live session", is, "leased");
   return { ...held, leaseId };
 }
 
-/** Who may start now, and why not. */
-const othersStart = async (on: Subject, { key }: Held) => {
-  const { is, reply, ...refused } = await on.start(key, { session_id: newId() });
-  return !reply && "leasedUntil" in refused && refused.leasedUntil !== undefined ? `${is}, leased` : is;
-};
+/** `signed out`, `nobody live`, or the code of a refusal. */
+async function trySignOut(
+  on: Subject,
+  { key, generation }: Pick<Held, "key" | "generation">,
+  more: Partial<DeviceSessions> = {},
+) {
+  try {
+    const request = { access_key: key, expected_generation: generation };
+    return (await signOut({ ...on.next(), ...more }, request)) ? "signed out" : "nobody live";
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === "unavailable") throw error;
+    return error.code;
+  }
+}
 
-const LEASED = "key_in_use, leased";
+async function rounds(race: () => Promise<void>): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) await race();
+}
 
 export const PROBES_OF_LEASES: Probe[] = [
   {
-    guarantee: "G1 a lease keeps all others from starting, and makes nobody live",
+    guarantee: "a lease is no sign of life, stays when its session resumes, and is said to whoever it keeps out",
     async check(on) {
       const held = await holdLeased(on);
-      on.expect("another start", await othersStart(on, held), LEASED);
-      const { is } = await on.start(held.key, { session_id: newId(), lease: leaseText(newLeaseId()) });
-      on.expect("with a made-up lease", is, "key_in_use");
-      on.expect("the session's own start", (await on.start(held.key, { session_id: held.session })).is, "resumed");
-      on.expect("the status", await statusOf(on, held), { active: true, leased: true });
-      await on.db.age(held.id, 61);
-      on.expect("another start, offline", await othersStart(on, held), LEASED);
-      on.expect("after 61 s", await on.beat(held.session), "expired");
-      on.expect("the status, offline", await statusOf(on, held), { active: false, leased: true });
-      on.expect("the lease", (await rowsOf(on, held)).length, 1);
-    },
-  },
-  {
-    guarantee: "G2 its device comes back by its lease, once: a new session of a higher generation",
-    async check(on) {
-      for (const silence of [0, 61]) {
-        const held = await holdLeased(on);
-        await on.db.age(held.id, silence);
-        const back = await on.start(held.key, { session_id: newId(), lease: leaseText(held.leaseId) });
-        on.expect("the start", back.is, "started");
-        on.expect("rises", (back.reply?.generation ?? 0) > held.generation, true);
-        on.expect("the lease", await rowsOf(on, held), []);
-        on.expect("the next start", await othersStart(on, held), "started");
-      }
-    },
-  },
-  {
-    guarantee: "a lease asked for again is the same, is no sign of life, and is one again only when it is over",
-    async check(on) {
-      const held = await holdLeased(on);
-      const before = await rowsOf(on, held);
+      on.expect("its own start", (await on.start(held.key, { session_id: held.session })).is, "resumed");
       await on.db.age(held.id, 59);
-      on.expect("again", (await lease(on, held, 3600)).leaseId, held.leaseId);
-      on.expect("its row", await rowsOf(on, held), before);
-      await leaseEndsIn(on, held, -1);
-      const anew = await lease(on, held);
-      on.expect("after its end", [anew.is, anew.leaseId === held.leaseId], ["leased", false]);
+      const before = await rowOf(on, held);
+      on.expect("again", (await lease(on, held)).leaseId, held.leaseId);
+      on.expect("its row", [before?.lease_id, await rowOf(on, held)], [held.leaseId, before]);
       await on.db.age(held.id, 2);
       on.expect("after 61 s", await on.beat(held.session), "expired");
+      const refused = await on.start(held.key, { session_id: newId() });
+      on.expect("who is kept out", refused.is, "key_in_use");
+      const until = before?.until as Date | undefined;
+      on.expect("until when", !refused.reply && refused.leasedUntil, until?.toISOString());
     },
   },
   {
-    guarantee: "G5 only a live session has a lease, of a good key, and none outlasts the key",
+    guarantee: "G5 a lease that is over is shown by no status, freed by no kick, and given to nobody",
     async check(on) {
-      const silent = await on.hold();
-      await on.db.age(silent.id, 61);
-      on.expect("after 61 s", (await lease(on, silent)).is, "expired");
-      on.expect("its row", await rowsOf(on, silent), []);
-      await afterSilence(on, 59, async (held) => on.expect("after 59 s", (await lease(on, held)).is, "leased"));
-      on.expect("of nobody", (await lease(on, { session: newId() })).is, "unknown");
-      const held = await on.hold();
-      await on.db.sql`UPDATE keys SET expires_at = clock_timestamp() + interval '5 minutes' WHERE id = ${held.id}`;
-      on.expect("with the key", (await lease(on, held)).is, "leased");
-      const [row] = await on.db.sql`
-        SELECT l.until = k.expires_at AS same FROM leases l JOIN keys k ON k.id = l.key_id WHERE k.id = ${held.id}`;
-      on.expect("ends with it", row?.same, true);
+      const held = await holdLeased(on);
+      await endLease(on, held);
+      const { leased_until } = await readStatus(on.next(), { access_key: held.key });
+      on.expect("the status", leased_until, undefined);
+      const anew = await lease(on, held);
+      on.expect("asked for again", [anew.is, anew.leaseId === held.leaseId], ["leased", false]);
+      await endLease(on, held);
+      await on.end(held.session);
+      const kick = { keyId: held.id, generation: null, note: null };
+      on.expect("a kick", await kickSession(on.next().database, kick, BY), false);
       const late = await on.hold();
       await on.db.sql`UPDATE keys SET expires_at = clock_timestamp() WHERE id = ${late.id}`;
       on.expect("of an expired key", (await lease(on, late)).is, "lease_unavailable");
     },
   },
   {
-    guarantee: "G5 a lease holds until its last second and no longer, cleanup or not",
-    async check(on) {
-      const held = await holdLeased(on);
-      await leaseEndsIn(on, held, 30);
-      on.expect("before", await othersStart(on, held), LEASED);
-      await leaseEndsIn(on, held, -0.001);
-      on.expect("the status after", await statusOf(on, held), { active: true, leased: false });
-      on.expect("given back after", await giveBack(on, held.leaseId), false);
-      const over = await holdLeased(on);
-      await leaseEndsIn(on, over, -0.001);
-      on.expect("a start after", await othersStart(on, over), "started");
-      const kicked = await holdLeased(on);
-      await on.db.age(kicked.id, 61);
-      await leaseEndsIn(on, kicked, -0.001);
-      const kick = { keyId: kicked.id, generation: null, note: null };
-      on.expect("a kick after", await kickSession(on.next().database, kick, BY), false);
-    },
-  },
-  {
-    guarantee: "a lease given back is over, once, and no other with it",
-    async check(on) {
-      const [held, other] = [await holdLeased(on), await holdLeased(on)];
-      on.expect("given back", await giveBack(on, held.leaseId), true);
-      on.expect("again", await giveBack(on, held.leaseId), false);
-      on.expect("one that never was", await giveBack(on, newLeaseId()), false);
-      on.expect("a start", await othersStart(on, held), "started");
-      on.expect("of the other key", await othersStart(on, other), LEASED);
-    },
-  },
-  {
-    guarantee: "a kick, a revocation and an erasure free a key of its lease; an end does not, and nor does a late kick",
-    async check(on) {
-      const [ended, kicked, revoked, erased] = [
-        await holdLeased(on),
-        await holdLeased(on),
-        await holdLeased(on),
-        await holdLeased(on),
-      ];
-      on.expect("an end", await on.end(ended.session), true);
-      on.expect("a start after an end", await othersStart(on, ended), LEASED);
-      await on.db.age(kicked.id, 61);
-      const { database } = on.next();
-      const kick = { keyId: kicked.id, generation: kicked.generation - 1, note: null };
-      on.expect("a kick of another", await kickSession(database, kick, BY), false);
-      on.expect("a start after that", await othersStart(on, kicked), LEASED);
-      on.expect("a kick", await kickSession(database, { ...kick, generation: kicked.generation }, BY), true);
-      on.expect("a start after a kick", await othersStart(on, kicked), "started");
-      await revokeKey(database, { id: revoked.id, note: null }, BY);
-      await eraseKey(database, erased.id, BY);
-      on.expect("rows", [...(await rowsOf(on, revoked)), ...(await rowsOf(on, erased))], []);
-    },
-  },
-  {
-    guarantee: "the cleanup takes leases that are over, and only these",
-    async check(on) {
-      const [over, holds] = [await holdLeased(on), await holdLeased(on)];
-      await leaseEndsIn(on, over, -1);
-      await on.db.sql`UPDATE service_state SET confirmed_at = clock_timestamp(), last_tick = clock_timestamp()`;
-      await forgetLeaseRows(on.next().database);
-      on.expect("rows", [(await rowsOf(on, over)).length, (await rowsOf(on, holds)).length], [0, 1]);
-    },
-  },
-  {
     guarantee: "a lease given while the clock was ahead holds for its own length and no longer",
     async check(on) {
       const held = await holdLeased(on);
-      await on.db.sql`UPDATE leases SET issued_at = issued_at + interval '1 year', until = until + interval '1 year'
-                      WHERE key_id = ${held.id}`;
+      await on.db.sql`
+        UPDATE leases SET issued_at = issued_at + interval '1 year', until = until + interval '1 year'
+        WHERE key_id = ${held.id}`;
       await on.db.sql`SELECT redate_leases(clock_timestamp())`;
       const [row] = await on.db.sql`
-        SELECT until - issued_at AS length, issued_at <= clock_timestamp() AS given FROM leases WHERE key_id = ${held.id}`;
-      on.expect("its row", [row?.length, row?.given], ["00:10:00", true]);
+        SELECT extract(epoch FROM until - issued_at)::int AS seconds, issued_at <= clock_timestamp() AS given
+        FROM leases WHERE key_id = ${held.id}`;
+      on.expect("its row", [row?.seconds, row?.given], [600, true]);
     },
+  },
+  {
+    guarantee: "a sign-out is an end with a note, of a good key, and no oftener than a start",
+    async check(on) {
+      const [held, often, revoked] = [await on.hold(), await on.hold(), await on.hold()];
+      on.expect("a sign-out", await trySignOut(on, held), "signed out");
+      const rows = await on.db.sql`SELECT reason, note FROM session_history WHERE key_id = ${held.id}`;
+      const note = "Signed out by the owner of the key";
+      on.expect("the history", [...rows], [{ reason: "ended", note }]);
+      await on.db.sql`UPDATE keys SET revoked_at = clock_timestamp() WHERE id = ${revoked.id}`;
+      on.expect("a revoked key", await trySignOut(on, revoked), "key_revoked");
+      await on.end(often.session);
+      const { reply } = await on.start(often.key, { session_id: newId() });
+      const again = { key: often.key, generation: reply?.generation ?? 0 };
+      on.expect("at the limit", await trySignOut(on, again, { startsMax: 1 }), "rate_limited");
+      on.expect("below it", await trySignOut(on, again, { startsMax: 2 }), "signed out");
+    },
+  },
+  {
+    guarantee: "G1 of a lease and another start at once, one keeps the other out, and is live",
+    check: (on) =>
+      rounds(async () => {
+        const held = await on.hold();
+        const other = newId();
+        const [{ is }, start] = await Promise.all([lease(on, held), on.start(held.key, { session_id: other })]);
+        const leased = is === "leased";
+        on.expect("both", [is, start.is], leased ? ["leased", "key_in_use"] : ["replaced", "started"]);
+        on.expect("who is live", await liveOf(on, held), [leased ? held.session : other]);
+      }),
+  },
+  {
+    guarantee: "G2 a lease given back while its device returns by it, and others come, ends once, and one is live",
+    check: (on) =>
+      rounds(async () => {
+        const held = await holdLeased(on);
+        await on.db.age(held.id, 61);
+        const back = () => on.start(held.key, { session_id: newId(), lease: leaseText(held.leaseId) });
+        const giveBack = () => returnLease(on.next(), leaseText(held.leaseId));
+        const other = () => on.start(held.key, { session_id: newId() });
+        const [first, second, third] = await Promise.all([back(), other(), back(), giveBack()]);
+        const replies = [first, second, third].flatMap(({ reply }) => reply ?? []);
+        on.expect("who comes back", [first.is, third.is], ["started", "started"]);
+        on.expect("another", ["started", "key_in_use"].includes(second.is), true);
+        const last = replies.toSorted((a, b) => a.generation - b.generation).at(-1);
+        on.expect("who is live", await liveOf(on, held), [last?.session_id]);
+        on.expect("generations", new Set(replies.map(({ generation }) => generation)).size, replies.length);
+        on.expect("the lease", await rowOf(on, held), undefined);
+      }),
+  },
+  {
+    guarantee: "G3 of a sign-out, a lease and a start at once, the new session is never the one signed out",
+    check: (on) =>
+      rounds(async () => {
+        const held = await on.hold();
+        const other = newId();
+        const [out, { is: leased }, start] = await Promise.all([
+          trySignOut(on, held),
+          lease(on, held),
+          on.start(held.key, { session_id: other }),
+        ]);
+        const started = start.is === "started";
+        on.expect("the start", start.is, leased === "leased" ? "key_in_use" : "started");
+        on.expect("who is live", await liveOf(on, held), started ? [other] : []);
+        const replaced = start.reply?.previous_session_terminated === true;
+        on.expect("the sign-out", out, replaced ? "holder_changed" : "signed out");
+        await revokeKey(on.next().database, { id: held.id, note: null }, BY);
+        on.expect("after a revocation", [await liveOf(on, held), await rowOf(on, held)], [[], undefined]);
+      }),
   },
 ];

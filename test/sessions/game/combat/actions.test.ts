@@ -4,7 +4,7 @@ import type { Reply } from "../../../support/app.ts";
 import { useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { newPlayer, outcome } from "../support/game.ts";
-import { age, combatApi, expectFolded, players, setPaused, standings } from "./support/combat.ts";
+import { age, combatApi, expectFolded, players, standings } from "./support/combat.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -206,14 +206,14 @@ describe("an action is refused", () => {
     expect(await refused(id)).toBe(0);
     expect(outcome(await api.act(id, one, { target_id: stranger }))).toBe("400 unknown_target");
     await api.act(id, one, { target_id: third });
-    await setPaused(db, id, true);
+    await api.pause(id);
     expect(outcome(await api.act(id, third))).toBe("409 not_active");
     const early = await api.act(id, one, { target_id: stranger });
     expect(outcome(early)).toBe("409 cooldown");
     expect(early.body.details.ready_in).toBeGreaterThan(50);
     expect(early.body.details.ready_in).toBeLessThanOrEqual(60);
     expect(outcome(await api.act(id, one, { action_type: "move", target_id: stranger }))).toBe("409 paused");
-    await setPaused(db, id, false);
+    await api.resume(id);
     await api.leave(id, other); // one is left
     expect(outcome(await api.act(id, one, { action_type: "move", target_id: stranger }))).toBe("409 session_over");
     expect((await api.act(id, other)).body.message).toBe("The player is disconnected");

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { newPlayer, outcome } from "../support/game.ts";
-import { age, combatApi, expectFolded, players, setPaused } from "./support/combat.ts";
+import { age, combatApi, expectFolded, players } from "./support/combat.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -161,14 +161,14 @@ describe("the phases of a match", () => {
     const [one, other] = players(2) as [string, string];
     const id = await prepared([one, other]);
     await age(db, id, 20);
-    await setPaused(db, id, true);
+    await api.pause(id);
     await age(db, id, 3_000);
     const { phase: still, time_remaining } = (await api.readState(id, one)).body;
     expect([still, (await api.read(id, one)).body.status]).toEqual(["preparation", "paused"]);
     expect(time_remaining).toBeGreaterThan(570);
     expect(time_remaining).toBeLessThanOrEqual(580);
     expect((await api.readState(id, one)).body.time_remaining).toBe(time_remaining);
-    await setPaused(db, id, false);
+    await api.resume(id);
     expect(await phase(id)).toBe("preparation");
     await age(db, id, 11);
     expect(await phase(id)).toBe("active");
@@ -194,7 +194,7 @@ describe("the phases of a match", () => {
   it("end with silence in the midst of a preparation that was paused", async () => {
     const [one] = players(1) as [string];
     const id = await prepared([one]);
-    await setPaused(db, id, true);
+    await api.pause(id);
     await age(db, id, 86_401);
     const { body } = await api.read(id, one);
     expect([body.status, "started_at" in body]).toEqual(["terminated", false]);
@@ -207,6 +207,9 @@ describe("the phases of a match", () => {
     expect((await api.leave(id, one)).body.status).toBe("initializing");
     const { body } = await api.leave(id, other);
     expect([body.status, "started_at" in body, "winner" in body.stats]).toEqual(["completed", false, false]);
+    // Before anybody looks.
+    const [row] = await db.sql`SELECT status, ended_reason FROM game_sessions WHERE session_id = ${id}`;
+    expect(row).toEqual({ status: "completed", ended_reason: "decided" });
     await expectFolded(db, id);
   });
 });
@@ -246,11 +249,11 @@ describe("a list of matches", () => {
     ids.set("initializing", await api.make([one], { mode: "tournament", settings: { rules } }));
     ids.set("active", await api.make([one], { mode: "pve" }));
     ids.set("paused", await api.make([one]));
-    await setPaused(db, ids.get("paused") as string, true);
+    await api.pause(ids.get("paused") as string);
     ids.set("completed", await api.make([one]));
     await age(db, ids.get("completed") as string, 3_601);
     ids.set("terminated", await api.make([one]));
-    await setPaused(db, ids.get("terminated") as string, true);
+    await api.pause(ids.get("terminated") as string);
     await age(db, ids.get("terminated") as string, 86_401);
     const own = async (query: string) =>
       (await api.list(one, query)).body.sessions

@@ -3,7 +3,7 @@ import { useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import type { Told } from "../../../support/follow.ts";
 import { newPlayer } from "../support/game.ts";
-import { age, combatApi, players, setPaused } from "./support/combat.ts";
+import { age, combatApi, players } from "./support/combat.ts";
 import { follow } from "./support/follow.ts";
 
 const db = useDatabase();
@@ -20,8 +20,8 @@ describe("a follower of a match", () => {
     await api.act(id, one, { action_type: "move" });
     const following = await follow(app, id, two);
     await api.join(id, two);
-    await setPaused(db, id, true);
-    await setPaused(db, id, false);
+    await api.pause(id);
+    await api.resume(id);
     const parameters = { path: "x".repeat(2_000) };
     const { body } = await api.act(id, two, { action_type: "move", parameters });
     await api.leave(id, "service", [one, two]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { newPlayer, outcome } from "../support/game.ts";
-import { age, combatApi, expectFolded, players, setPaused, standings } from "./support/combat.ts";
+import { age, combatApi, expectFolded, players, standings } from "./support/combat.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -105,7 +105,7 @@ describe("who joins an open match", () => {
     const [one, two, three] = players(3) as [string, string, string];
     const id = await open([one], { preparation_seconds: 30 });
     expect((await api.join(id, two)).body.status).toBe("initializing");
-    await setPaused(db, id, true);
+    await api.pause(id);
     expect((await api.join(id, three)).body.status).toBe("paused");
     await expectFolded(db, id);
   });
@@ -124,6 +124,20 @@ describe("who leaves an open match", () => {
       version: 1,
       participants: [{}, { status: "eliminated" }, {}],
     });
+    await expectFolded(db, id);
+  });
+
+  it("is answered the same again when its going has ended the match; who has not gone is told that it is over", async () => {
+    const [one, two, three] = players(3) as [string, string, string];
+    const id = await open([one, two, three]);
+    await api.leave(id, two);
+    const left = await api.leave(id, one);
+    const again = await api.leave(id, one);
+    expect([again.status, again.body]).toEqual([200, left.body]);
+    expect((await api.leave(id, "service", [two, one])).body).toEqual(left.body);
+    expect(outcome(await api.leave(id, three))).toBe("409 session_over");
+    expect(outcome(await api.leave(id, "service", [one, three]))).toBe("409 session_over");
+    expect(outcome(await api.join(id, one))).toBe("409 session_over");
     await expectFolded(db, id);
   });
 

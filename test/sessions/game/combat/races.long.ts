@@ -8,7 +8,7 @@ import type { Reply } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
 import { play, shuffle, useTwoServers } from "../../../support/two-servers.ts";
 import { newPlayer, outcome } from "../support/game.ts";
-import { combatApi, expectFolded, players, setPaused } from "./support/combat.ts";
+import { combatApi, expectFolded, players } from "./support/combat.ts";
 import { follow } from "./support/follow.ts";
 
 // Thousands of requests: on a busy machine they take their time.
@@ -145,7 +145,10 @@ describe("blows, departures and a pause at once", () => {
         () => next().act(id, three, { target_id: one }),
         () => next().leave(id, one),
         () => next().join(id, one),
-        () => setPaused(db, id, true).then(() => undefined),
+        () =>
+          next()
+            .pause(id)
+            .then(() => undefined),
       ]);
       const replies = (await Promise.all(calls.map((call) => call()))).filter((reply) => reply !== undefined);
       const { body: match } = await next().read(id, "service");

@@ -1,5 +1,6 @@
 /** Random stories: what players, services and time may do to a few sessions, as data that shrinks and reads well. */
 import fc from "fast-check";
+import type { GameStatus } from "../../../../src/sessions/game/contract.ts";
 import type { ACTION_TYPES, COMBAT_STATUSES } from "../../../../src/sessions/game/states.ts";
 
 /** Which session: the latest one (0), the one before (1) …; modulo how many there are. */
@@ -8,6 +9,8 @@ type SessionNumber = number | "unknown";
 export type PlayerName = "ann" | "bob" | "cyd" | "dan";
 export type CallerName = PlayerName | "service";
 export type RequestKey = "k1" | "k2" | null;
+/** Which version a change is of: the present one in its body or as If-Match, or another one. */
+export type Demand = "version" | "another version" | "match" | "another match" | null;
 
 export type Command =
   | {
@@ -36,9 +39,17 @@ export type Command =
     }
   | { do: "join"; session: SessionNumber; as: CallerName; players: PlayerName[] }
   | { do: "leave"; session: SessionNumber; as: CallerName; players: PlayerName[] }
-  | { do: "pause"; session: SessionNumber }
-  | { do: "resume"; session: SessionNumber }
-  | { do: "end"; session: SessionNumber; status: "completed" | "terminated" }
+  | {
+      do: "update";
+      session: SessionNumber;
+      as: CallerName;
+      status: GameStatus | null;
+      /** What they are replaced by, if they are. */
+      metadata: number | null;
+      settings: number | null;
+      demands: Demand;
+    }
+  | { do: "terminate"; session: SessionNumber; as: CallerName; reason: string | null; demands: Demand }
   | { do: "list"; as: CallerName; status: (typeof COMBAT_STATUSES)[number]; mode: "pvp" | "pve" | null }
   | { do: "cleanup" }
   | { do: "pass"; seconds: number };
@@ -78,7 +89,7 @@ export const RULES = [
   { health: 40, damage: { attack: 40 }, defend_factor: 0 },
 ] as const;
 
-const weighted = <T>(...choices: Array<[weight: number, value: T]>): fc.Arbitrary<T> =>
+export const weighted = <T>(...choices: Array<[weight: number, value: T]>): fc.Arbitrary<T> =>
   fc.oneof({ withCrossShrink: true }, ...choices.map(([weight, value]) => ({ weight, arbitrary: fc.constant(value) })));
 const is = <T extends string>(verb: T) => fc.constant(verb);
 
@@ -87,6 +98,10 @@ const key = weighted<RequestKey>([4, null], [2, "k1"], [1, "k2"]);
 const player = weighted<PlayerName>([6, "ann"], [6, "bob"], [4, "cyd"], [1, "dan"]);
 const caller = weighted<CallerName>([5, "ann"], [5, "bob"], [3, "cyd"], [2, "dan"], [3, "service"]);
 const party = fc.uniqueArray(fc.constantFrom<PlayerName>("ann", "bob", "cyd", "dan"), { minLength: 1, maxLength: 3 });
+/** Most are made by ann. */
+const owner = weighted<CallerName>([6, "ann"], [4, "service"], [1, "bob"], [1, "dan"]);
+const note = weighted<number | null>([6, null], [1, 1], [1, 2]);
+const demand = weighted<Demand>([8, null], [1, "version"], [1, "another version"], [1, "match"], [1, "another match"]);
 const maybe = <T>(value: T) => weighted<T | null>([3, null], [1, value]);
 
 const make: fc.Arbitrary<Command> = fc.record({
@@ -149,14 +164,26 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 6, arbitrary: passage.map((who) => ({ do: "join" as const, session: 0, ...who })) },
   { weight: 5, arbitrary: passage.map((who) => ({ do: "leave" as const, session: 0, ...who })) },
   { weight: 2, arbitrary: fc.record({ do: is("join"), session, as: caller, players: party }) },
-  { weight: 3, arbitrary: fc.record({ do: is("pause"), session }) },
-  { weight: 4, arbitrary: fc.record({ do: is("resume"), session }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      do: is("update"),
+      session,
+      as: owner,
+      status: weighted<GameStatus | null>([6, "paused"], [9, "active"], [1, "completed"], [1, "terminated"], [3, null]),
+      metadata: note,
+      settings: note,
+      demands: demand,
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
-      do: is("end"),
+      do: is("terminate"),
       session,
-      status: weighted<"completed" | "terminated">([1, "completed"], [1, "terminated"]),
+      as: owner,
+      reason: weighted<string | null>([1, null], [1, "it rains"]),
+      demands: weighted<Demand>([8, null], [1, "match"], [1, "another match"]),
     }),
   },
   {
@@ -207,18 +234,26 @@ const blow = (of: PlayerName, type: "attack" | "ability"): Command => ({
   id: "new",
   given: { damage: null, eliminated: null, score: null },
 });
-/** What single steps seldom come to: who has fought goes and comes back; two kinds of blows in turn. */
-const scene: fc.Arbitrary<Command[]> = fc
-  .tuple(player, fc.boolean())
-  .map(([one, passes]) =>
-    passes
-      ? [
-          blow(one, "attack"),
-          { do: "leave", session: 0, as: one, players: [one] },
-          { do: "join", session: 0, as: one, players: [one] },
-        ]
-      : [blow(one, "ability"), blow(one, "attack"), blow(one, "ability")],
-  );
+const setStatus = (status: GameStatus): Command => ({
+  do: "update",
+  session: 0,
+  as: "service",
+  status,
+  metadata: null,
+  settings: null,
+  demands: null,
+});
+const stand = (seconds: number): Command[] => [setStatus("paused"), { do: "pass", seconds }, setStatus("active")];
+/** What single steps seldom come to: who has fought goes and comes back; two kinds of blows in turn; two pauses. */
+const scene: fc.Arbitrary<Command[]> = fc.oneof(
+  player.map((one): Command[] => [
+    blow(one, "attack"),
+    { do: "leave", session: 0, as: one, players: [one] },
+    { do: "join", session: 0, as: one, players: [one] },
+  ]),
+  player.map((one) => [blow(one, "ability"), blow(one, "attack"), blow(one, "ability")]),
+  fc.constant(null).map(() => [...stand(9), ...stand(1)]),
+);
 const scenes = fc.oneof(
   { withCrossShrink: true },
   { weight: 15, arbitrary: command.map((one) => [one]) },

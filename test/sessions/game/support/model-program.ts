@@ -14,15 +14,14 @@ import type {
   CombatState,
   CreateCombatRequest,
 } from "../../../../src/sessions/game/combat-contract.ts";
-import type { GameSession } from "../../../../src/sessions/game/contract.ts";
-import { createSession, readSession } from "../../../../src/sessions/game/index.ts";
+import type { GameSession, UpdateRequest } from "../../../../src/sessions/game/contract.ts";
+import { createSession, readSession, terminateSession, updateSession } from "../../../../src/sessions/game/index.ts";
 import { cloneDatabase, type TestDatabase } from "../../../support/database.ts";
-import { endSession, setPaused } from "../combat/support/combat.ts";
 import { type Call, type CallerName, type PlayerName, ROSTERS, RULES } from "./model-commands.ts";
 import type { Answer, ModelSession, Reference } from "./model-reference.ts";
 import { showParticipants } from "./model-reference.ts";
 
-const IDS: Record<PlayerName, string> = {
+export const IDS: Record<PlayerName, string> = {
   ann: "a0000000-0000-4000-8000-000000000001",
   bob: "b0000000-0000-4000-8000-000000000002",
   cyd: "c0000000-0000-4000-8000-000000000003",
@@ -111,11 +110,16 @@ async function askVerb(db: TestDatabase, call: Call): Promise<Answer> {
       const result = await act(database, call.session, actionOf(call), callerOf(as));
       return { is: "happened", sequence: result.sequence, damage: result.damage_dealt, ...showState(result.new_state) };
     }
-    case "pause":
-    case "resume":
-      return { is: (await setPaused(db, call.session, call.do === "pause")) ? "done" : "refused" };
-    case "end":
-      return { is: (await endSession(db, call.session, call.status)) ? "done" : "refused" };
+    case "update": {
+      const by = callerOf(call.as);
+      const session = await updateSession(database, call.session, changeOf(call), by, matchingOf(call));
+      return { is: `now ${session.status}`, ...showSession(session) };
+    }
+    case "terminate": {
+      const options = { reason: call.reason ?? undefined, matching: matchingOf(call) };
+      const session = await terminateSession(database, call.session, options, callerOf(call.as));
+      return { is: `now ${session.status}`, ...showSession(session) };
+    }
     case "list": {
       const query = { status: call.status, mode: call.mode ?? undefined, limit: 50 };
       const page = await listCombats(database, query, callerOf(call.as));
@@ -150,6 +154,29 @@ export function actionOf(call: Call & { do: "act" }): ActionRequest {
     eliminated: given.eliminated ?? undefined,
     score: given.score ?? undefined,
   };
+}
+
+/** What is left out stays as it is. */
+function changeOf({ status, metadata, settings, demands, ...call }: Call & { do: "update" }): UpdateRequest {
+  const { version } = call as unknown as Versioned;
+  return {
+    status: status ?? undefined,
+    metadata: metadata === null ? undefined : { note: metadata },
+    settings: settings === null ? undefined : { note: settings },
+    version: demands === "version" ? version : demands === "another version" ? version + 1 : undefined,
+  };
+}
+
+/** The present one, which the story fills in. */
+interface Versioned {
+  version: number;
+}
+
+/** As If-Match says it. */
+function matchingOf({ demands, ...call }: Call & { do: "update" | "terminate" }): number[] | undefined {
+  const { version } = call as unknown as Versioned;
+  if (demands === "match") return [version + 7, version];
+  return demands === "another match" ? [version + 1] : undefined;
 }
 
 function refusal({ code, data, message }: AppError): Answer {
@@ -196,6 +223,7 @@ const showState = (state: CombatState) => ({
 });
 
 const showSession = (session: GameSession) => ({
+  notes: [session.metadata?.note ?? null, session.settings?.note ?? null],
   status: session.status,
   reason: session.ended_reason ?? null,
   version: session.version,
@@ -284,11 +312,12 @@ export async function readScene(db: TestDatabase): Promise<Standing[]> {
   await db.sql`SELECT enter_game(s.session_id) FROM game_sessions s`;
   const rows = await db.sql`
     WITH ago AS (SELECT clock_timestamp() AS at)
-    SELECT s.session_id AS id, s.type, s.status, s.ended_reason AS reason, s.version,
+    SELECT s.session_id AS id, s.type, s.metadata->'note' AS metadata, s.settings->'note' AS settings, s.status, s.ended_reason AS reason, s.version,
       floor(extract(epoch FROM ago.at - s.created_at))::int AS created, floor(extract(epoch FROM ago.at - s.updated_at))::int AS updated,
       floor(extract(epoch FROM ago.at - s.ended_at))::int AS ended, floor(extract(epoch FROM ago.at - s.paused_at))::int AS paused,
+      (s.paused_ms / 1000)::int AS stood,
       floor(extract(epoch FROM ago.at - s.last_call))::int AS called,
-      (SELECT json_agg(json_build_array(l.id, l.event, l.data->'player_ids') ORDER BY l.id)
+      (SELECT json_agg(json_build_array(l.id, l.event, coalesce(l.data->'player_ids', l.data->'replaced'), l.data->'reason') ORDER BY l.id)
        FROM game_log_entries l WHERE l.session = s.number) AS log,
       c.refused_actions AS refused,
       (SELECT json_agg(json_build_array(p.player_id, p.status, p.health, p.score) ORDER BY p.place)
@@ -308,10 +337,10 @@ export async function readScene(db: TestDatabase): Promise<Standing[]> {
     FROM ago, game_sessions s LEFT JOIN game_combats c ON c.session = s.number ORDER BY s.number`;
   return rows.map(({ events, log, participants, ...row }) => ({
     ...row,
-    log: (log as Array<[number, string, string[] | null]>).map(
-      ([id, event, who], at) =>
-        `${id === at + 1 ? "" : `number ${id}: `}${event}${who ? ` ${who.map(nameOf).join(" ")}` : ""}`,
-    ),
+    log: (log as Array<[number, string, string[] | null, string | null]>).map(([id, event, whom, reason], at) => {
+      const number = id === at + 1 ? "" : `number ${id}: `;
+      return `${number}${event}${whom ? ` ${whom.map(nameOf).join(" ")}` : ""}${reason ? `: ${reason}` : ""}`;
+    }),
     participants: (participants ?? []).map(
       ([who, ...rest]: [string, ...unknown[]]) => `${nameOf(who)} ${rest.join(" ")}`,
     ),
@@ -325,6 +354,8 @@ export function describeScene({ sessions, nowSeconds }: Reference): Standing[] {
   return sessions.map((one: ModelSession) => ({
     id: one.id,
     type: one.type,
+    metadata: one.notes[0],
+    settings: one.notes[1],
     status: one.status,
     reason: one.reason,
     version: one.version,
@@ -332,6 +363,7 @@ export function describeScene({ sessions, nowSeconds }: Reference): Standing[] {
     updated: ago(one.updatedAt),
     ended: ago(one.endedAt),
     paused: ago(one.pausedAt),
+    stood: one.pausedSeconds,
     called: ago(one.calledAt),
     refused: one.match?.refused ?? null,
     folds: true,

@@ -63,6 +63,8 @@ export interface ModelSession {
   pausedSeconds: number;
   calledAt: number;
   log: string[];
+  /** Of its metadata and its settings. */
+  notes: [metadata: number | null, settings: number | null];
   maxSeconds: number | null;
   match: ModelMatch | null;
 }
@@ -94,13 +96,12 @@ export function createReference(): Reference {
     }
     const session = sessions.find(({ id }) => id === call.session);
     if (session) settle(session);
-    if (call.do === "pause" || call.do === "resume") return pause(session, call.do === "pause");
-    if (call.do === "end") return endOnWish(session, call.status);
     if (session === undefined || !sees(session, call.as, call)) return { is: "session_not_found" };
     if (call.do === "read plain") {
       hear(session);
       return { is: "shown", ...showSession(session) };
     }
+    if (call.do === "update" || call.do === "terminate") return put(session, call);
     if (session.match === null) {
       // To look for a match is a call for the session too.
       if (call.do === "read" || call.do === "state") hear(session);
@@ -142,6 +143,7 @@ export function createReference(): Reference {
       pausedSeconds: 0,
       calledAt: now(),
       log: ["created"],
+      notes: [null, null],
       maxSeconds: call.do === "create" ? call.minutes * 60 : null,
       match: call.do === "create" ? newMatch(call) : null,
     };
@@ -246,11 +248,11 @@ export function createReference(): Reference {
     return sessions.length;
   }
 
-  function end(session: ModelSession, status: "completed" | "terminated", reason: string, at: number): void {
+  function end(session: ModelSession, status: "completed" | "terminated", reason: string, at: number, more = ""): void {
     if (session.pausedAt !== null) session.pausedSeconds += at - session.pausedAt;
     Object.assign(session, { status, reason, endedAt: at, pausedAt: null, updatedAt: at });
     session.version++;
-    session.log.push(status);
+    session.log.push(`${status}${more}`);
     const { match } = session;
     if (match) tell(match, `ended ${status} ${reason}${match.winner ? ` ${match.winner}` : ""}`, at);
   }
@@ -259,24 +261,42 @@ export function createReference(): Reference {
     match.events.push({ text: `${match.events.length + 1} ${text}`, at });
   }
 
-  function pause(session: ModelSession | undefined, pauses: boolean): Answer {
-    if (session?.status !== (pauses ? "active" : "paused")) return { is: "refused" };
-    if (pauses) session.pausedAt = now();
+  /** What PUT and DELETE do. The version that a demand means is the one of this moment. */
+  function put(session: ModelSession, call: Call & { do: "update" | "terminate" }): Answer {
+    hear(session);
+    if (call.as !== "service" && call.as !== session.creator) return { is: "forbidden" };
+    const answer = () => ({ is: `now ${session.status}`, ...showSession(session) });
+    if (session.endedAt !== null) {
+      return call.do === "update" ? { is: "session_over", ...endingOf(session) } : answer();
+    }
+    if (call.demands === "another match") return { is: "precondition_failed" };
+    if (call.demands === "another version") return { is: "version_conflict" };
+    if (call.do === "update") update(session, call);
+    else end(session, "terminated", "requested", now(), call.reason === null ? "" : `: ${call.reason}`);
+    return answer();
+  }
+
+  function update(session: ModelSession, { status, metadata, settings }: Call & { do: "update" }): void {
+    const replaced = `${metadata === null ? "" : " metadata"}${settings === null ? "" : " settings"}`;
+    session.notes = [metadata ?? session.notes[0], settings ?? session.notes[1]];
+    if (status === "completed" || status === "terminated") {
+      end(session, status, "requested", now(), replaced);
+      return;
+    }
+    const word = status === null || status === session.status ? undefined : status === "paused" ? "paused" : "resumed";
+    if (word === undefined && replaced === "") return;
+    if (word !== undefined) move(session, status as "active" | "paused", word);
+    change(session, `${word ?? "updated"}${replaced}`);
+  }
+
+  function move(session: ModelSession, status: "active" | "paused", word: string): void {
+    if (status === "paused") session.pausedAt = now();
     else {
       session.pausedSeconds += now() - (session.pausedAt as number);
       session.pausedAt = null;
     }
-    session.status = pauses ? "paused" : "active";
-    change(session, pauses ? "paused" : "resumed");
-    if (session.match) tell(session.match, pauses ? "paused" : "resumed", now());
-    return { is: "done" };
-  }
-
-  function endOnWish(session: ModelSession | undefined, status: "completed" | "terminated"): Answer {
-    if (session === undefined || session.endedAt !== null) return { is: "refused" };
-    hear(session);
-    end(session, status, "requested", now());
-    return { is: "done" };
+    session.status = status;
+    if (session.match) tell(session.match, word, now());
   }
 
   function change(session: ModelSession, entry: string): void {
@@ -292,7 +312,10 @@ export function createReference(): Reference {
     const find = (player: PlayerName) => participants.find((one) => one.player === player);
     if (as !== "service" && (players.length > 1 || players[0] !== as)) return { is: "forbidden" };
     if (!rules.open) return { is: "not_open" };
-    if (session.endedAt !== null) return { is: "session_over", ...endingOf(session) };
+    if (session.endedAt !== null) {
+      const isDone = verb === "leave" && players.every((player) => find(player)?.status === "disconnected");
+      return isDone ? { is: "left", ...showMatch(session) } : { is: "session_over", ...endingOf(session) };
+    }
     const moved: PlayerName[] = [];
     if (verb === "leave") {
       if (!players.every(find)) return { is: "not_participant" };
@@ -450,6 +473,7 @@ export function createReference(): Reference {
   }
 
   const showSession = (session: ModelSession) => ({
+    notes: session.notes,
     status: session.status,
     reason: session.reason,
     version: session.version,

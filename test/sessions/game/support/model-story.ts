@@ -32,7 +32,7 @@ export async function tell(db: TestDatabase, story: Story, tally: Tally): Promis
       reference.settleAll();
       const scene = await readScene(db);
       // Whole milliseconds of pauses add up in the program, whole seconds in the model.
-      if (call.do === "resume" || call.do === "end") await pin(db, reference, 0);
+      if (call.do === "update" || call.do === "terminate") await pin(db, reference, 0);
       const plainly = due.is === "repeated" ? { ...due, is: "happened" } : due;
       return { is: due.is, faults: [...compare(said, plainly), ...compare(scene, describeScene(reference))] };
     },
@@ -55,9 +55,10 @@ function fillIn(
 ): Call {
   if (!("session" in command)) return command;
   const nth = command.session;
-  const session =
-    (typeof nth === "number" && sessions.at(-1 - (nth % Math.max(1, sessions.length)))?.id) || randomUUID();
-  const call = { ...command, session } as Call;
+  const named = typeof nth === "number" ? sessions.at(-1 - (nth % Math.max(1, sessions.length))) : undefined;
+  const call = { ...command, session: named?.id || randomUUID() } as Call;
+  if (call.do === "update" || call.do === "terminate")
+    return { ...call, version: named?.version ?? 1 } as unknown as Call;
   return call.do === "act" ? nameAction(acted, call) : call;
 }
 

@@ -1,9 +1,9 @@
 /** Faults of matches and sessions that the random stories must find: of every rule of migrations/functions/game*.sql one or more. */
-import { BODY, type Mutant } from "../../../support/mutants.ts";
-
-type FunctionMutant = Extract<Mutant, { fn: string }>;
+import { BODY, type FunctionMutant } from "../../../support/mutants.ts";
+import { CHANGE_MUTANTS } from "./mutants-of-changes.ts";
 
 export const MUTANTS: FunctionMutant[] = [
+  ...CHANGE_MUTANTS,
   // What an action does.
   {
     name: "who is out is hit again",

@@ -23,7 +23,7 @@ export function createLiveList(): { element: HTMLElement; refresh(): Promise<voi
   const table: Table = createTable<SessionItem>({
     label: "Live sessions",
     keyOf: ({ key_id }) => String(key_id),
-    contentOf: (item) => JSON.stringify([item.generation, item.label, item.device]),
+    contentOf: (item) => JSON.stringify([item.generation, item.label, item.device, item.may_be_copied]),
     renew: (row, item) => renewHeard(row, item.last_heartbeat),
     load: (cursor) =>
       searchSessions({
@@ -69,7 +69,8 @@ function showKey({ key_id, label, access_key }: SessionItem): HTMLElement {
   return el("span", {}, link, label ? el("span", { class: "sub mono" }, access_key) : null);
 }
 
-function showDeviceCell({ device }: SessionItem): HTMLElement {
+function showDeviceCell({ device, may_be_copied }: SessionItem): HTMLElement {
   const details = showDeviceDetails(device);
-  return el("span", {}, showDevice(device), details ? el("span", { class: "sub" }, details) : null);
+  const copied = may_be_copied ? el("span", { class: "badge", "data-kind": "cloned" }, "may be copied") : null;
+  return el("span", {}, showDevice(device), details ? el("span", { class: "sub" }, details) : null, copied);
 }

@@ -28,11 +28,15 @@ export function combatApi(app: Pick<TestApp, "fetch">, at?: () => string) {
       send("POST", `${match(id)}/join`, as, player_ids && { player_ids }),
     leave: (id: string, as: string, player_ids?: string[]) =>
       send("POST", `${match(id)}/leave`, as, player_ids && { player_ids }),
+    pause: (id: string) => api.update(id, "service", { status: "paused" }),
+    resume: (id: string) => api.update(id, "service", { status: "active" }),
     /** As the player, unless somebody else says it. */
     act: (id: string, player: string, action: object = {}, as = player) =>
       send("POST", `${match(id)}/actions`, as, { action_type: "attack", player_id: player, ...action }),
   };
 }
+
+export type CombatApi = ReturnType<typeof combatApi>;
 
 export const players = (count: number): string[] => Array.from({ length: count }, newPlayer);
 
@@ -49,35 +53,6 @@ export async function age(db: TestDatabase, id: string, seconds: number): Promis
       SELECT jsonb_object_agg(r.key, (r.value #>> '{}')::timestamptz - ${by}) FROM jsonb_each(ready_at) r)
     WHERE session = ${row?.number}`;
   await db.sql`UPDATE game_events SET at = at - ${by} WHERE session = ${row?.number}`;
-}
-
-/** Pauses a match, or lets it go on, as PUT does it (game.sql). Returns whether it has. */
-export async function setPaused(db: TestDatabase, id: string, paused: boolean): Promise<boolean> {
-  return db.sql.begin(async (sql) => {
-    await sql`SELECT FROM enter_game(${id})`;
-    const [moved] = await sql`
-      UPDATE game_sessions SET status = ${paused ? "paused" : "active"}, version = version + 1, updated_at = clock_timestamp(),
-        paused_at = CASE WHEN ${paused} THEN clock_timestamp() END,
-        paused_ms = paused_ms + coalesce(ms_between(paused_at, clock_timestamp()), 0)
-      WHERE session_id = ${id} AND status = ${paused ? "active" : "paused"} RETURNING number`;
-    if (moved === undefined) return false;
-    const word = paused ? "paused" : "resumed";
-    await sql`
-      SELECT write_combat_event(s, clock_timestamp(), ${word}, NULL, '{}') FROM game_sessions s
-      WHERE s.number = ${moved.number} AND s.max_duration_seconds IS NOT NULL`;
-    await sql`
-      SELECT keep_game(hear_game(write_game_entry(s, clock_timestamp(), ${word}), clock_timestamp()))
-      FROM game_sessions s WHERE s.number = ${moved.number}`;
-    return true;
-  }) as Promise<boolean>;
-}
-
-/** Ends a session, as PUT does it. Returns whether it has. */
-export async function endSession(db: TestDatabase, id: string, status: string): Promise<boolean> {
-  const ended = await db.sql`
-    SELECT end_game(hear_game(g, clock_timestamp()), ${status}, 'requested', clock_timestamp()) FROM enter_game(${id}) g
-    WHERE g.number IS NOT NULL AND g.ended_at IS NULL`;
-  return ended.length > 0;
 }
 
 /** What the tables say of a match, in the shape of its fold. */
