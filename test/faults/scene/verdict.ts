@@ -119,6 +119,9 @@ function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room, batch
   if (load.full()) return ["the load ended before the fault did, as it had recorded as much as it may"];
   return [
     ...(started === keys.length ? [] : [`the load proves little: only ${started} of ${keys.length} keys were started`]),
+    ...(load.calls.some(({ answer, proof }) => answer.is === "live" && proof)
+      ? []
+      : ["the load proves little: no session with proof was kept alive"]),
     ...(batch.some(({ state }) => state !== "running") ? [] : ["the load proves little: no batch session has ended"]),
     ...(matches.some(({ events }) => events.some(({ event }) => event === "action"))
       ? []
