@@ -10,6 +10,8 @@ import { checkHistory } from "./checker/check.ts";
 import type { History } from "./checker/history.ts";
 import { PLANTS } from "./checker-proof/plants.ts";
 import { startLoad } from "./load/load.ts";
+import { LEASING } from "./scene/leasing.ts";
+import { tallyTrust } from "./scene/measure.ts";
 import { roomSettings, roomTimeouts, roomUsers } from "./scene/room.ts";
 import { compareClocks, readRows } from "./scene/rows.ts";
 
@@ -31,6 +33,7 @@ beforeAll(async () => {
     CLEANUP_CRON: "* * * * * *",
     LOG_LEVEL: "warn",
     JWT_SECRET,
+    ...LEASING,
     ...roomSettings(TIMEOUT_SECONDS),
   };
   const servers = await Promise.all([startServer(env), startServer(env)]);
@@ -55,10 +58,11 @@ beforeAll(async () => {
     const timeoutMs = TIMEOUT_SECONDS * 1000;
     const roomTimeoutMs = roomTimeouts(TIMEOUT_SECONDS);
     const circumstances = { timeoutMs, roomTimeoutMs, outages: [], crashes: [], clock };
-    const { calls, streams, roomCalls, batchCalls, matchCalls } = load;
+    const { calls, streams, copies, roomCalls, batchCalls, matchCalls } = load;
     return structuredClone({
       calls: [...calls],
       streams: [...streams],
+      copies: [...copies],
       roomCalls: [...roomCalls],
       batchCalls: [...batchCalls],
       matchCalls: [...matchCalls],
@@ -90,7 +94,7 @@ function takes(history: History, plant: (history: History) => void): boolean {
 describe("a recorded history of two servers under load", () => {
   it("passes", () => {
     console.log(
-      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch, ${recorded.matchCalls.length} of matches`,
+      `${recorded.calls.length} calls, ${recorded.rows.history.length} endings, ${recorded.roomCalls.length} calls of the room, ${recorded.batchCalls.length} of batch, ${recorded.matchCalls.length} of matches; ${tallyTrust(recorded.calls, recorded.copies)}`,
     );
     expect(checkHistory(recorded)).toEqual([]);
   });

@@ -199,8 +199,10 @@ export const plantsInRows: Plant[] = [
       const row = endedRow(history, "replaced");
       const { offsetMs } = history.circumstances.clock;
       const sentAt = row.lastHeartbeat - offsetMs + 500;
-      const [beat] = answered(history, "live", (call) => call.sessionId === row.sessionId);
-      history.calls.push({ ...must(beat, "beat"), operation: "heartbeat", sentAt, answeredAt: sentAt + 1 });
+      const [one] = answered(history, "live", (call) => call.sessionId === row.sessionId);
+      const beat = must(one, "beat");
+      const proof = beat.proof && { ...beat.proof, beatId: "another one" };
+      history.calls.push({ ...beat, proof, operation: "heartbeat", sentAt, answeredAt: sentAt + 1 });
     },
   },
   {

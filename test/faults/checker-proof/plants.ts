@@ -10,6 +10,7 @@ import { plantsInMatches } from "./plants-in-matches.ts";
 import { plantsInRoom } from "./plants-in-room.ts";
 import { plantsInRows } from "./plants-in-rows.ts";
 import { plantsOfLiveness } from "./plants-of-liveness.ts";
+import { plantsOfTrust } from "./plants-of-trust.ts";
 
 export const PLANTS: Plant[] = [
   ...plantsOfLiveness,
@@ -19,4 +20,5 @@ export const PLANTS: Plant[] = [
   ...plantsInBatch,
   ...plantsInMatches,
   ...plantsInMatchAnswers,
+  ...plantsOfTrust,
 ];

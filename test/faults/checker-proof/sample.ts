@@ -8,6 +8,7 @@ import { type Answer, type Call, deviceName, maskSessionId, type Operation } fro
 import { playBatch } from "./batch-sample.ts";
 import { playMatches } from "./match-sample.ts";
 import { playRoom, SAMPLE_TIMEOUTS } from "./room-sample.ts";
+import { playTrust } from "./trust-sample.ts";
 
 const TIMEOUT_MS = 5_000;
 /** The database's clock less that of the calls. */
@@ -23,6 +24,7 @@ export function makeHistory(seed: number): History {
   const history: History = {
     calls: [],
     streams: [],
+    copies: [],
     roomCalls,
     batchCalls,
     matchCalls,
@@ -30,9 +32,13 @@ export function makeHistory(seed: number): History {
     rows: { keys: [], active: [], history: [], gap: null, room, batch, matches },
   };
   for (let key = 1; key <= 4; key++) playKey(key, random, history);
+  for (let key = 5; key <= 7; key++) playTrust(key, random, history);
   history.calls.sort((a, b) => a.answeredAt - b.answeredAt);
   return history;
 }
+
+/** Proof and leases are in another sample. */
+type Asking = Exclude<Operation, "lease" | "return">;
 
 function playKey(key: number, random: () => number, { calls, rows }: History): void {
   const service = createService(key);
@@ -45,7 +51,7 @@ function playKey(key: number, random: () => number, { calls, rows }: History): v
     // Mostly the newest sessions: of two that are rivals, and of some that are long over.
     const sessionId = ids.at(fresh ? -1 : -1 - Math.floor(random() ** 3 * Math.min(ids.length, 4))) as string;
     const operation = fresh ? "start" : chooseOperation(random);
-    const call: Call = {
+    const call: Call & { operation: Asking } = {
       operation,
       key,
       sessionId,
@@ -71,9 +77,9 @@ function playKey(key: number, random: () => number, { calls, rows }: History): v
   }
 }
 
-function chooseOperation(random: () => number): Operation {
+function chooseOperation(random: () => number): Asking {
   const draw = random();
-  const shares: Array<[Operation, number]> = [
+  const shares: Array<[Asking, number]> = [
     ...([
       ["heartbeat", 0.55],
       ["start", 0.7],
@@ -126,7 +132,7 @@ function createService(key: number) {
     return { is: "ended", reason, endedAt, ...(by && { by: deviceName(by.sessionId) }) };
   };
 
-  const ask = (call: Call, at: number): Answer => {
+  const ask = (call: Call & { operation: Asking }, at: number): Answer => {
     const now = Math.floor(at) + OFFSET_MS;
     const held = holder();
     if (held && now - held.lastHeartbeat > TIMEOUT_MS) {

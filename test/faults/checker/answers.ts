@@ -42,8 +42,9 @@ function judgeStatus(story: KeyStory, call: Call, answer: Call["answer"] & { is:
 
 function judgeRefusal(story: KeyStory, call: Call, answer: Call["answer"] & { is: "refused" }): Fault[] {
   const { code, holderGeneration } = answer;
-  if (code === "session_id_used") return [];
-  const inUse = code === "key_in_use" && call.refuse === true;
+  if (code === "session_id_used" || (code === "lease_unavailable" && call.operation === "lease")) return [];
+  const leased = answer.leasedUntil !== undefined;
+  const inUse = code === "key_in_use" && (call.refuse === true || leased);
   const changed = code === "holder_changed" && call.expectedGeneration !== undefined;
   if (!inUse && !changed) return [["refused-unasked", "refused for what it did not ask for"]];
   if (holderGeneration === undefined || !story.byGeneration.has(holderGeneration)) {

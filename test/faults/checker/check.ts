@@ -22,8 +22,10 @@ import { checkChain } from "./chain.ts";
 import { checkEndings } from "./endings.ts";
 import { checkExpiry } from "./expiry.ts";
 import type { History, Violation } from "./history.ts";
+import { checkLeases } from "./leases.ts";
 import { checkMatches } from "./match.ts";
 import { checkMoments } from "./moments.ts";
+import { checkProof } from "./proof.ts";
 import { checkRoom } from "./room.ts";
 import { checkRows } from "./rows.ts";
 import { checkStarts } from "./starts.ts";
@@ -35,7 +37,7 @@ export type Rule = (story: KeyStory, history: History) => Violation[];
 
 const RULES: Rule[] = [
   ...[checkAnswers, checkSuccession, checkStarts, checkChain, checkEndings],
-  ...[checkExpiry, checkMoments, checkStreams, checkRows],
+  ...[checkExpiry, checkMoments, checkStreams, checkRows, checkProof, checkLeases],
 ];
 
 export function checkHistory(history: History): Violation[] {

@@ -69,8 +69,14 @@ export function lastBeatAt(session: SessionStory, { crashes }: Circumstances): n
       ((operation === "heartbeat" && answer.is === "live") || answer.is === "started") &&
       (answer.is === "started" || !mayBeLost({ sentAt, answeredAt }, crashes)),
   );
-  if (counts.length > 0) return Math.max(...counts.map((call) => call.sentAt));
+  if (counts.length > 0) return Math.max(...counts.map((call) => firstSent(session, call)));
   return session.starts.length > 0 ? Math.min(...session.starts.map((start) => start.sentAt)) : undefined;
+}
+
+/** A beat with proof that is sent again is the same one, and no second sign of life. */
+function firstSent({ calls }: SessionStory, { proof, sentAt }: Call): number {
+  const same = proof ? calls.filter((call) => call.proof?.beatId === proof.beatId) : [];
+  return Math.min(sentAt, ...same.map((call) => call.sentAt));
 }
 
 /** A crash of the database may lose what kept something alive just before (G7). */

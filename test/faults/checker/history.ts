@@ -1,13 +1,15 @@
 /** The checker's input: the recorded calls, the known circumstances, and the rows afterwards. */
 import type { Move } from "../../sessions/waiting-room/support/replay.ts";
 import type { BatchCall, Ending, NodeValue } from "../load/batch-call.ts";
-import type { Call, EndingReason, Stream } from "../load/call.ts";
+import type { Call, Copied, EndingReason, Stream } from "../load/call.ts";
 import type { MatchCall, MatchView, ToldEvent } from "../load/match-call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 
 export interface History {
   calls: Call[];
   streams: Stream[];
+  /** The sessions whose id two processes really had at once. */
+  copies: Copied[];
   roomCalls: RoomCall[];
   batchCalls: BatchCall[];
   matchCalls: MatchCall[];

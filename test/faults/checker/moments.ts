@@ -13,6 +13,7 @@ import {
   mayHaveActed,
   type Violation,
 } from "./history.ts";
+import { hasProof } from "./proof.ts";
 import type { KeyStory, SessionStory } from "./story.ts";
 
 export function checkMoments(story: KeyStory, history: History): Violation[] {
@@ -25,7 +26,9 @@ export function checkMoments(story: KeyStory, history: History): Violation[] {
 function checkRow(session: SessionStory, row: ActiveRow, history: History): Violation[] {
   const { offsetMs, errorMs } = history.circumstances.clock;
   const violations = judgeCause("start", row.startedAt, session.starts, history);
-  const beats = session.calls.filter(({ operation }) => operation === "heartbeat" || operation === "start");
+  const beats = session.calls.filter(
+    ({ operation, proof }) => (operation === "heartbeat" || operation === "start") && (proof || !hasProof(session)),
+  );
   violations.push(...judgeCause("heartbeat", row.lastHeartbeat, beats, history));
   for (const { answer, ...call } of session.starts) {
     if (answer.is === "started" && answer.startedAt !== Math.floor(row.startedAt)) {

@@ -124,13 +124,20 @@ function learnFrom(story: KeyStory, call: Call): void {
     case "done":
       if (answer.success) see(own, call, "born", "live", "gone");
       break;
+    case "challenged":
+    case "proof-required":
+    case "leased":
+      see(own, call, "born", "live");
+      break;
     case "active":
       see(answer.isCurrent ? own : story.byMask.get(answer.sessionId), call, "born", "live");
       break;
     case "refused":
       if (answer.code === "session_id_used") see(own, call, "born", "gone");
       else if (answer.holderGeneration !== undefined) {
-        see(story.byGeneration.get(answer.holderGeneration), call, "born", "live");
+        // Who holds the key by a lease need not be live.
+        const seen = answer.leasedUntil === undefined ? (["born", "live"] as const) : (["born"] as const);
+        see(story.byGeneration.get(answer.holderGeneration), call, ...seen);
       }
       break;
   }

@@ -1,7 +1,7 @@
 /** Plain HTTP to one of several servers, with kept connections and its own deadline, as devices do it. */
 import { Agent, request } from "node:http";
 import { type AskedOfBatch, type BatchAnswer, readBatchAnswer, writeBatchRequest } from "./batch-call.ts";
-import { type Answer, type Asked, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
+import { type Answer, type Asked, type Copied, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
 import { type AskedOfMatch, type MatchAnswer, readMatchAnswer, writeMatchRequest } from "./match-call.ts";
 import { listen } from "./match-stream.ts";
 import type { Recorder } from "./recorder.ts";
@@ -20,6 +20,8 @@ export interface Client {
   askBatch(what: AskedOfBatch): Promise<BatchAnswer>;
   /** And of whoever plays in a match. */
   askMatch(what: AskedOfMatch): Promise<MatchAnswer>;
+  /** From now on two processes run with that session id. */
+  noteCopy(copied: Omit<Copied, "from">): void;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -30,7 +32,7 @@ export function createClient(servers: string[], record: Recorder): Client {
     servers: servers.length,
     async call(what, body) {
       const sentAt = performance.now();
-      const url = `${servers[what.server]}/api/session/${what.operation}`;
+      const url = `${servers[what.server]}/api/session/${what.operation === "return" ? "lease/return" : what.operation}`;
       const reply = await send("POST", url, agents[what.server], body);
       const answeredAt = performance.now();
       const known = "status" in reply;
@@ -38,7 +40,8 @@ export function createClient(servers: string[], record: Recorder): Client {
       record.call({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
       return answer;
     },
-    watch: (what, signal) => openWatch(`${servers[what.server]}/api/session/watch`, what, record, signal),
+    noteCopy: (what) => record.copied({ ...what, from: performance.now() }),
+    watch: (what, signal) => openWatch(`${servers[what.server]}/api/session/watch?proof=true`, what, record, signal),
     async askRoom(what) {
       const { method, path, body } = writeRequest(what);
       const sentAt = performance.now();

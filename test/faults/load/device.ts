@@ -5,11 +5,15 @@
  *   start ──► hold: beat, look, watch ──► ended, or told that it ended ──► a last late call ──► wait ──► start …
  *     └─ refused: wait ──► start …           └─ silent for longer than the timeout ──► beat again
  *
+ * Some sessions have proof: their process restarts now and then, and is copied, so that two run. Some take a lease, work
+ * offline, and come back by it or give it back.
+ *
  * What has an unknown outcome is asked again, at another server if there is one, as a right client does.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, deviceName } from "./call.ts";
+import { type Answer, type Asked, deviceName, type ProofSent } from "./call.ts";
 import type { Client } from "./client.ts";
+import { createProver, type Prover } from "./prover.ts";
 
 export interface Temper {
   /** After an ending until the next start, at most. */
@@ -27,6 +31,12 @@ export interface Temper {
   looks: number;
   /** Of the sessions, how many are watched. */
   watches: number;
+  /** And how many have proof; in each beat of these: the chance of a new process, of a second one beside it. */
+  proves: number;
+  restarts: number;
+  copies: number;
+  /** In each beat: the chance to take a lease and work offline. */
+  leases: number;
 }
 
 export interface DeviceOptions {
@@ -40,6 +50,15 @@ export interface DeviceOptions {
   signal: AbortSignal;
 }
 
+/** What a device has that works offline. */
+interface Lease {
+  lease: string;
+  leaseId: string;
+}
+
+/** The shortest that there is. */
+const LEASE_HOURS = 0.01;
+
 /** How often one start or end is asked again before the device gives it up, its outcome for ever unknown. */
 const TRIES_MAX = 12;
 
@@ -48,13 +67,17 @@ export async function liveAsDevice(options: DeviceOptions): Promise<void> {
   const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {});
   await pause(Math.random() * options.firstWaitMs);
   let known: number | undefined;
+  let lease: Lease | undefined;
   while (!signal.aborted) {
     const session = createSession(options, pause);
-    const started = await session.start(known);
+    const started = await session.start(known, lease);
+    lease = undefined;
     if (started?.is === "started") {
       known = started.generation;
-      await session.hold();
+      lease = await session.hold();
       await session.callLate();
+      // By its lease it is back as soon as it may be.
+      if (lease) continue;
     } else if (started?.is === "refused") {
       known = started.holderGeneration ?? known;
     }
@@ -84,10 +107,16 @@ function createSession(
     return undefined;
   };
 
-  const start = async (known: number | undefined) => {
+  let prover: Prover | undefined = chance(temper.proves) ? createProver() : undefined;
+  let isCopied = false;
+  /** Calls of processes that have ended. */
+  const strays: Array<Promise<unknown>> = [];
+
+  const start = async (known: number | undefined, lease?: Lease) => {
     const asked = {
       ...(chance(temper.refuses) && { refuse: true }),
       ...(known !== undefined && chance(temper.expects) && { expectedGeneration: known }),
+      ...(lease && { leaseId: lease.leaseId }),
     };
     const body = {
       access_key: key.accessKey,
@@ -95,19 +124,26 @@ function createSession(
       device: { name: deviceName(sessionId) },
       ...(asked.refuse && { on_conflict: "refuse" }),
       ...(asked.expectedGeneration !== undefined && { expected_generation: asked.expectedGeneration }),
+      ...(lease && { lease: lease.lease }),
     };
-    const ask = (at: number) => client.call({ operation: "start", ...about, server: at, ...asked }, body);
+    const ask = (at: number) => prove(prover, { operation: "start", ...about, server: at, ...asked }, body);
     // Now and then the same start goes to two servers at once: it must come out as one.
-    if (!chance(0.05)) return insist(() => ask(server));
+    if (prover || !chance(0.05)) return insist(() => ask(server));
     return insist(async () => {
       const answers = await Promise.all([ask(server), ask((server + 1) % client.servers)]);
       return answers.find((answer) => answer.is === "started") ?? (answers[0] as Answer);
     });
   };
 
-  const beat = async () => {
+  /** With proof, if that process has some. */
+  const prove = (by: Prover | undefined, asked: Asked, body: Record<string, unknown>) =>
+    by
+      ? by.prove((proof, sent) => client.call({ ...asked, proof }, { ...body, proof: sent }))
+      : client.call(asked, body);
+
+  const beat = async (by = prover) => {
     const at = anyServer();
-    const answer = await client.call({ operation: "heartbeat", ...about, server: at }, { session_id: sessionId });
+    const answer = await prove(by, { operation: "heartbeat", ...about, server: at }, { session_id: sessionId });
     if (answer.is === "unknown") server = (at + 1) % client.servers;
     return answer;
   };
@@ -122,7 +158,46 @@ function createSession(
     );
   };
 
-  const isOver = (answer: Answer) => answer.is !== "live" && answer.is !== "unknown";
+  const isOver = (answer: Answer) => !["live", "unknown", "challenged", "proof-required"].includes(answer.is);
+
+  /** The process ends, perhaps with a beat under way, which answers nothing any more; the next one resumes, or just beats. */
+  const restart = async (): Promise<boolean> => {
+    const ending = prover;
+    const once = async (proof: ProofSent, sent: object) => {
+      const asked = { operation: "heartbeat" as const, ...about, server: anyServer(), proof };
+      strays.push(client.call(asked, { session_id: sessionId, proof: sent }));
+      return { is: "unknown" as const, why: "cut" as const };
+    };
+    if (chance(0.5)) await ending?.prove(once);
+    prover = createProver();
+    return chance(0.5) || (await start(undefined))?.is === "started";
+  };
+
+  /** As an older version of the same program does. */
+  const beatUnproven = () =>
+    client.call({ operation: "heartbeat", ...about, server: anyServer() }, { session_id: sessionId });
+
+  /** A second process, which runs until it is told that the session is over. */
+  const runCopy = async (copy: Prover, stop: AbortSignal) => {
+    client.noteCopy({ key: key.id, sessionId });
+    while (!stop.aborted && !isOver(await beat(copy))) await pause(temper.beatMs * (0.5 + Math.random() / 2));
+  };
+
+  /** Works offline for a while. Gives the lease that it comes back by. */
+  const goOffline = async (): Promise<Lease | undefined> => {
+    const asked = { session_id: sessionId, hours: LEASE_HOURS };
+    const ask = () => insist(() => client.call({ operation: "lease", ...about, server: anyServer() }, asked));
+    const given = await ask();
+    if (given?.is !== "leased") return undefined;
+    if (chance(0.3)) await ask();
+    await pause(temper.silenceMs * (0.3 + Math.random()));
+    const { lease, leaseId } = given;
+    if (chance(0.6)) return { lease, leaseId };
+    if (chance(0.9)) {
+      await insist(() => client.call({ operation: "return", ...about, server: anyServer(), leaseId }, { lease }));
+    }
+    return undefined;
+  };
 
   /** Watches until the session is over, opening the stream again after every cut. */
   const watchOn = async (told: AbortController, stop: AbortSignal) => {
@@ -133,12 +208,14 @@ function createSession(
     }
   };
 
-  /** Resolves when the session is over as far as its device knows. */
-  const hold = async () => {
+  /** Resolves when the session is over as far as its device knows, or given up for a lease, which it gives. */
+  const hold = async (): Promise<Lease | undefined> => {
     const told = new AbortController();
     const left = new AbortController();
     const nothingToWaitFor = AbortSignal.any([signal, told.signal]);
-    const watching = chance(temper.watches) ? watchOn(told, AbortSignal.any([signal, left.signal])) : undefined;
+    const leaving = AbortSignal.any([signal, left.signal]);
+    const beside = chance(temper.watches) ? [watchOn(told, leaving)] : [];
+    let lease: Lease | undefined;
     for (;;) {
       await sleep(temper.beatMs * (0.5 + Math.random() / 2), undefined, { signal: nothingToWaitFor }).catch(() => {});
       if (nothingToWaitFor.aborted) break;
@@ -152,16 +229,31 @@ function createSession(
         await end();
         break;
       }
+      if (chance(temper.leases)) {
+        lease = await goOffline();
+        if (lease) break;
+      }
+      if (prover && chance(temper.restarts) && !(await restart())) break;
+      if (prover && !isCopied && chance(temper.copies)) {
+        isCopied = true;
+        beside.push(runCopy(chance(0.5) ? prover.twin() : createProver(), leaving));
+      }
+      if (prover && chance(temper.restarts)) {
+        await beatUnproven();
+      }
       if (isOver(await beat())) break;
     }
     left.abort();
-    await watching;
+    await Promise.all([...beside, ...strays]);
+    return lease;
   };
 
   /** Some devices do not take the ending for an answer; nothing may come of it. */
   const callLate = async () => {
-    if (signal.aborted || !chance(0.3)) return;
-    const late = [beat, end, look, () => start(undefined)];
+    if (signal.aborted) return;
+    if (isCopied) await beatUnproven();
+    if (!chance(0.3)) return;
+    const late = [() => beat(), end, look, () => start(undefined)];
     await late[Math.floor(Math.random() * late.length)]?.();
   };
 

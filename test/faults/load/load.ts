@@ -9,7 +9,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sessionIdBeginning } from "../../support/secrets.ts";
 import type { BatchCall } from "./batch-call.ts";
-import type { Answer, Call, Stream } from "./call.ts";
+import type { Answer, Call, Copied, Stream } from "./call.ts";
 import { createClient } from "./client.ts";
 import { liveAsDevice, type Temper } from "./device.ts";
 import { playAtTable } from "./match.ts";
@@ -50,6 +50,7 @@ export interface Load {
   /** Grows while the load runs. */
   calls: readonly Call[];
   streams: readonly Stream[];
+  copies: readonly Copied[];
   roomCalls: readonly RoomCall[];
   batchCalls: readonly BatchCall[];
   matchCalls: readonly MatchCall[];
@@ -62,6 +63,7 @@ export interface Load {
 export function startLoad(options: LoadOptions): Load {
   const calls: Call[] = [];
   const streams: Stream[] = [];
+  const copies: Copied[] = [];
   const roomCalls: RoomCall[] = [];
   const batchCalls: BatchCall[] = [];
   const matchCalls: MatchCall[] = [];
@@ -87,6 +89,7 @@ export function startLoad(options: LoadOptions): Load {
       if (isFull()) stopping.abort();
     },
     stream: (stream) => streams.push(stream),
+    copied: (copied) => copies.push(copied),
   });
   let sessions = 0;
   const newSessionId = () => sessionIdBeginning((sessions++).toString(36).padStart(8, "0"));
@@ -120,6 +123,7 @@ export function startLoad(options: LoadOptions): Load {
   return {
     calls,
     streams,
+    copies,
     roomCalls,
     batchCalls,
     matchCalls,
@@ -143,6 +147,10 @@ function temperOf(at: number, timeoutMs: number): Temper {
     fallsSilent: 0,
     looks: 0.1,
     watches: 0.4,
+    proves: 0.5,
+    restarts: 0.1,
+    copies: 0.08,
+    leases: 0.02,
   };
   const tempers: Temper[] = [
     { ...usual, waitMs: 3_000 },

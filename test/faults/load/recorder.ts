@@ -1,5 +1,5 @@
 import type { BatchCall } from "./batch-call.ts";
-import type { Call, Stream } from "./call.ts";
+import type { Call, Copied, Stream } from "./call.ts";
 import type { MatchCall } from "./match-call.ts";
 import type { RoomCall } from "./room-call.ts";
 
@@ -10,4 +10,5 @@ export interface Recorder {
   batchCall(call: BatchCall): void;
   matchCall(call: MatchCall): void;
   stream(stream: Stream): void;
+  copied(copied: Copied): void;
 }

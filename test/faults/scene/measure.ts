@@ -1,7 +1,7 @@
 /** Figures of a fault, all taken from the recorded calls. */
 import type { BatchRun, MatchRow, RoomRows } from "../checker/history.ts";
 import type { BatchCall } from "../load/batch-call.ts";
-import type { Call } from "../load/call.ts";
+import type { Call, Copied } from "../load/call.ts";
 import type { MatchCall } from "../load/match-call.ts";
 import type { RoomCall } from "../load/room-call.ts";
 
@@ -73,6 +73,22 @@ export function tally(calls: readonly Call[]): string {
   return (
     `${calls.length} calls, ${fresh.length} starts, ${takeovers} takeovers, ${expired} expiries, ` +
     `${countUnknown(calls)} unknown outcomes`
+  );
+}
+
+/** What the devices did that prove that they run, and those that work offline. */
+export function tallyTrust(calls: readonly Call[], copies: readonly Copied[]): string {
+  const sessionsOf = (fits: (call: Call) => boolean) => new Set(calls.filter(fits).map((call) => call.sessionId)).size;
+  const proven = sessionsOf(({ proof }) => proof !== undefined);
+  const challenges = calls.filter(({ answer }) => answer.is === "challenged").length;
+  const told = sessionsOf(({ answer }) => answer.is === "ended" && answer.reason === "cloned");
+  const unproven = calls.filter(({ answer }) => answer.is === "proof-required").length;
+  const leases = sessionsOf(({ answer }) => answer.is === "leased");
+  const keptOut = calls.filter(({ answer }) => answer.is === "refused" && answer.leasedUntil !== undefined).length;
+  const back = calls.filter(({ answer, leaseId }) => answer.is === "started" && leaseId !== undefined).length;
+  return (
+    `${proven} sessions with proof, ${challenges} challenges, ${copies.length} copied and ${told} told, ` +
+    `${unproven} beats without proof; ${leases} leases, ${keptOut} kept out by them, ${back} back by theirs`
   );
 }
 

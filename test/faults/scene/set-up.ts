@@ -10,6 +10,7 @@ import { newAccessKey } from "../../support/secrets.ts";
 import type { Circumstances } from "../checker/history.ts";
 import type { FaultRoom } from "../fault.ts";
 import { type Load, type LoadKey, startLoad } from "../load/load.ts";
+import { LEASING } from "./leasing.ts";
 import { type DatabaseServer, type StandAlonePostgres, startPostgres } from "./postgres.ts";
 import { roomSettings, roomTimeouts, roomUsers } from "./room.ts";
 import { compareClocks } from "./rows.ts";
@@ -67,6 +68,7 @@ export async function setUp<D extends DatabaseServer>(
     LIMIT_STARTS: "0",
     LIMIT_PLACES: "0",
     JWT_SECRET,
+    ...LEASING,
     ...roomSettings(timeoutSeconds),
   };
   const servers = await Promise.all(

@@ -16,6 +16,7 @@ import {
   tallyBatch,
   tallyMatches,
   tallyRoom,
+  tallyTrust,
 } from "./measure.ts";
 import type { DatabaseServer } from "./postgres.ts";
 import { compareClocks, readRows } from "./rows.ts";
@@ -46,6 +47,7 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
   const history: History = {
     calls: [...load.calls],
     streams: [...load.streams],
+    copies: [...load.copies],
     roomCalls: [...load.roomCalls],
     batchCalls: [...load.batchCalls],
     matchCalls: [...load.matchCalls],
@@ -65,7 +67,7 @@ export async function reachVerdict(scene: FaultRoom & SetUp<DatabaseServer>, out
       ...logs.flatMap((log) => findSecrets(log).map((line) => `a secret in a server's log: ${line}`)),
     ],
     held:
-      `${scene.keys.length} keys explained: ${tally(load.calls)}; ` +
+      `${scene.keys.length} keys explained: ${tally(load.calls)}; ${tallyTrust(load.calls, load.copies)}; ` +
       `the waiting room too: ${tallyRoom(load.roomCalls, rows.room)}; batch sessions too: ${tallyBatch(load.batchCalls, rows.batch)}; ` +
       `matches too: ${tallyMatches(load.matchCalls, rows.matches)}`,
     figure:
@@ -117,6 +119,9 @@ function checkEffect({ load, keys }: Pick<SetUp, "load" | "keys">, { room, batch
   if (load.full()) return ["the load ended before the fault did, as it had recorded as much as it may"];
   return [
     ...(started === keys.length ? [] : [`the load proves little: only ${started} of ${keys.length} keys were started`]),
+    ...(load.calls.some(({ answer, proof }) => answer.is === "live" && proof)
+      ? []
+      : ["the load proves little: no session with proof was kept alive"]),
     ...(batch.some(({ state }) => state !== "running") ? [] : ["the load proves little: no batch session has ended"]),
     ...(matches.some(({ events }) => events.some(({ event }) => event === "action"))
       ? []

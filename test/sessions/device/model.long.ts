@@ -7,9 +7,13 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
 import { plant } from "../../support/mutants.ts";
-import { boilDown, LANES, SEED, type Tally, tellStories } from "../../support/stories.ts";
+import { sampleOfToday } from "../../support/sample.ts";
+import { boilDown, findEscaped, LANES, SEED, type Tally, tellStories } from "../../support/stories.ts";
 import { story } from "./support/model-commands.ts";
 import { tell } from "./support/model-story.ts";
+import { MUTANTS_OF_LEASES } from "./support/mutants-of-leases.ts";
+import { MUTANTS_OF_OWNERS } from "./support/mutants-of-owners.ts";
+import { MUTANTS_OF_PROOF } from "./support/mutants-of-proof.ts";
 import { deviceSessions } from "./support/subject.ts";
 
 const STORIES = 2400 * inject("share");
@@ -34,8 +38,33 @@ const ANSWERS = [
   ...["start: key_in_use, leased", "status: active, leased", "status: inactive, leased", "return: returned"],
   ...["leased", "unknown", "replaced", "expired", "ended", "revoked", "lease_unavailable"].map((is) => `lease: ${is}`),
   "return: no lease",
+  ...["live", "live when challenged", "cloned when challenged", "cloned", "proof_challenge", "proof_required"].map(
+    (is) => `heartbeat: ${is}`,
+  ),
+  ...["resumed when challenged", "session_cloned when challenged"].map((is) => `start: ${is}`),
+  ...["proof_challenge", "proof_required"].map((is) => `start: ${is}`),
+  ...["signed out", "nobody live", "holder_changed", "invalid_key", "key_expired", "key_revoked"].map(
+    (is) => `sign-out: ${is}`,
+  ),
+  ...["lease: cloned", "erase: erased", "erase: unknown"],
   ...["revoke: revoked", "revoke: revoked, with its session", "revoke: unknown", "pass: time passes"],
 ];
+
+/** What one caller at a time can tell from outside; of the others the probes tell (mutations.long.ts). */
+const TOLD_BY_STORIES = [
+  /^(a beat may come late|nobody is challenged|a displaced instance is a new one|an instance that beats twice is a new one)$/,
+  /^(a beat sent again is a heartbeat|a beat with proof does not keep its number|a beat with proof is no sign of life)$/,
+  /^(a plain heartbeat keeps a session with proof alive|a copy keeps no record|start resumes without proof|start resumes unasked)$/,
+  /^(a silent session is given a lease|each request is another lease|a lease is a sign of life|a lease that is given back stays)$/,
+  /^(a start knows nothing of leases|a start takes any lease for the right one|a start that resumes ends the lease)$/,
+  /^(a kick leaves the lease|a sign-out takes no notice of the generation|a sign-out frees the lease, too|a sign-out keeps no record)$/,
+];
+const MUTANTS = sampleOfToday(
+  [...MUTANTS_OF_PROOF, ...MUTANTS_OF_OWNERS, ...MUTANTS_OF_LEASES].filter(({ name }) =>
+    TOLD_BY_STORIES.some((names) => names.test(name)),
+  ),
+  Math.round(1 / inject("share")),
+);
 
 describe("device sessions", () => {
   const databases: Array<TestDatabase & { drop(): Promise<void> }> = [];
@@ -57,6 +86,14 @@ describe("device sessions", () => {
     const steps = [...tally.values()].reduce((a, b) => a + b, 0);
     console.log(`model: ${STORIES} stories or more, ${steps} steps, MODEL_SEED=${SEED}`);
     expect(missing).toEqual([]);
+  });
+
+  it("find out programs with a planted fault in proofs, leases and sign-outs", { timeout: TIMEOUT_MS }, async () => {
+    const most = STORIES / 4;
+    const escaped = await findEscaped(MUTANTS, { story, most, openLane: cloneFast }, (db, one) =>
+      tell(db, deviceSessions(db), one, new Map()),
+    );
+    expect(escaped).toEqual([]);
   });
 
   it("notices a heartbeat that revives, and boils the story down to a few steps", { timeout: TIMEOUT_MS }, async () => {

@@ -3,20 +3,35 @@ import { describe, expect, inject, it } from "vitest";
 import { cloneDatabase } from "../../support/database.ts";
 import { type Mutant, plant } from "../../support/mutants.ts";
 import { sampleOfToday } from "../../support/sample.ts";
+import { MUTANTS_OF_LEASES } from "./support/mutants-of-leases.ts";
 import { MUTANTS_OF_OTHERS } from "./support/mutants-of-others.ts";
 import { MUTANTS_OF_OWNERS } from "./support/mutants-of-owners.ts";
 import { MUTANTS_OF_PROOF } from "./support/mutants-of-proof.ts";
 import { MUTANTS_OF_START } from "./support/mutants-of-start.ts";
 import { findViolations } from "./support/probes.ts";
 import { CALM_PROBES } from "./support/probes-calm.ts";
+import { PROBES_OF_LEASES } from "./support/probes-of-leases.ts";
 import { PROBES_OF_OWNERS } from "./support/probes-of-owners.ts";
 import { PROBES_OF_PROOF } from "./support/probes-of-proof.ts";
 import { RACING_PROBES } from "./support/probes-racing.ts";
 import { WAITING_PROBES } from "./support/probes-waiting.ts";
 import { openProcesses } from "./support/subject.ts";
 
-const PROBES = [...CALM_PROBES, ...WAITING_PROBES, ...RACING_PROBES, ...PROBES_OF_PROOF, ...PROBES_OF_OWNERS];
-const ALL_MUTANTS = [...MUTANTS_OF_START, ...MUTANTS_OF_OTHERS, ...MUTANTS_OF_PROOF, ...MUTANTS_OF_OWNERS];
+const PROBES = [
+  ...CALM_PROBES,
+  ...WAITING_PROBES,
+  ...RACING_PROBES,
+  ...PROBES_OF_PROOF,
+  ...PROBES_OF_LEASES,
+  ...PROBES_OF_OWNERS,
+];
+const ALL_MUTANTS = [
+  ...MUTANTS_OF_START,
+  ...MUTANTS_OF_OTHERS,
+  ...MUTANTS_OF_PROOF,
+  ...MUTANTS_OF_OWNERS,
+  ...MUTANTS_OF_LEASES,
+];
 const MUTANTS = sampleOfToday(ALL_MUTANTS, Math.round(1 / inject("share")));
 const PROCESSES = 4;
 const AT_ONCE = 3;

@@ -1,9 +1,12 @@
 /** The program under the model's eyes: calls its verbs, moves its time, reads its rows. */
 import assert from "node:assert/strict";
-import { revokeKey } from "../../../../src/keys/index.ts";
+import { AppError } from "../../../../src/errors.ts";
+import { eraseKey, revokeKey } from "../../../../src/keys/index.ts";
+import type { Holder } from "../../../../src/sessions/device/contract.ts";
 import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { beatSession, endSession, expireSessions, readStatus } from "../../../../src/sessions/device/index.ts";
 import { returnLease } from "../../../../src/sessions/device/lease-return.ts";
+import { signOut } from "../../../../src/sessions/device/sign-out.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { BY, kickByPrefix } from "../../../support/operator.ts";
 import { leaseText, newLeaseId, tryLease } from "./leases.ts";
@@ -15,15 +18,8 @@ export async function ask(service: DeviceSessions, call: Call): Promise<Answer> 
   switch (call.do) {
     case "start":
       return start(service, call);
-    case "heartbeat": {
-      const beat = await beatSession(service, call.sessionId);
-      if (beat.live) return { is: "live", generation: beat.reply.generation };
-      if (beat.ending === "unknown") return { is: "unknown" };
-      const { reason, data } = beat.ending;
-      if (!data.replaced_by) return { is: reason };
-      const { started_at, device } = data.replaced_by;
-      return { is: reason, endedAt: data.ended_at, by: { startedAt: started_at, device } };
-    }
+    case "heartbeat":
+      return orRefusal(() => heartbeat(service, call));
     case "end":
       return { is: (await endSession(service, call.sessionId)) ? "ended" : "not live" };
     case "kick":
@@ -47,7 +43,36 @@ export async function ask(service: DeviceSessions, call: Call): Promise<Answer> 
       const revoked = await revokeKey(service.database, { id: call.key.id, note: null }, BY);
       return revoked ? { is: "revoked", sessionRevoked: revoked.sessionRevoked } : { is: "unknown" };
     }
+    case "erase":
+      // Whose session is live, or silent but not swept, is still told how it ended; the others are forgotten.
+      await cleanUp(service);
+      return { is: (await eraseKey(service.database, call.key.id, BY)) ? "erased" : "unknown" };
+    case "sign-out": {
+      const request = { access_key: call.key.accessKey, expected_generation: call.expectedGeneration };
+      return orRefusal(async () => ({ is: (await signOut(service, request)) ? "signed out" : "nobody live" }));
+    }
   }
+}
+
+/** What is refused, with the holder or the challenge that it names. */
+async function orRefusal(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === "unavailable") throw error;
+    const { holder, challenge } = error.data as { holder?: Holder; challenge?: string };
+    return { is: error.code, ...(holder && { holder: visible(holder) }), ...(challenge && { learn: { challenge } }) };
+  }
+}
+
+async function heartbeat(service: DeviceSessions, call: Call & { do: "heartbeat" }): Promise<Answer> {
+  const beat = await beatSession(service, call.sessionId, call.proof);
+  if (beat.live) return { is: "live", generation: beat.reply.generation };
+  if (beat.ending === "unknown") return { is: "unknown" };
+  const { reason, data } = beat.ending;
+  if (!data.replaced_by) return { is: reason };
+  const { started_at, device } = data.replaced_by;
+  return { is: reason, endedAt: data.ended_at, by: { startedAt: started_at, device } };
 }
 
 /** Cleans up and returns the masked ids of the sessions that this has swept. */
@@ -68,7 +93,9 @@ async function start(service: DeviceSessions, call: Call & { do: "start" }): Pro
     expected_generation: call.expectedGeneration,
     device: call.device ?? undefined,
     lease: call.leaseId === undefined ? undefined : leaseText(call.leaseId),
+    proof: call.proof,
   });
+  if (!answer.reply && answer.challenge !== undefined) return { is: answer.is, learn: { challenge: answer.challenge } };
   if (!answer.reply && answer.leasedUntil !== undefined && answer.holder) {
     // When a lease was given is dated anew as time passes.
     const { generation, device } = answer.holder;
@@ -116,16 +143,16 @@ export async function pin(db: TestDatabase, reference: Reference): Promise<void>
     FROM json_array_elements(${JSON.stringify(silences)}::text::json) pair WHERE s.session_id = pair->>0`;
 }
 
-/** A session's place: by its last heartbeat among those that may be live, or by its reason in the history. */
+/** A session's place: by its last heartbeat among those that may be live, or by its reason in the history; or a lease. */
 export interface Place {
   id: string;
   generation: number;
-  stands: "live" | "silent" | string;
+  stands: "live" | "silent" | "leased" | string;
   /** Since its last sign of life; null in the history. */
   silentSeconds: number | null;
 }
 
-/** Where every session of the story stands, in the order of the ids. */
+/** Where every session of the story stands, and the leases that hold, in the order of the ids. */
 export async function readPlaces(db: TestDatabase, reference: Reference): Promise<Place[]> {
   const ids = reference.keys.map((key) => key.id).join(",");
   const rows = await db.sql<Place[]>`
@@ -135,7 +162,9 @@ export async function readPlaces(db: TestDatabase, reference: Reference): Promis
            floor(extract(epoch FROM clock_timestamp() - last_heartbeat))::int AS "silentSeconds"
     FROM asked JOIN active_sessions s USING (key_id)
     UNION ALL
-    SELECT session_id, h.generation, h.reason, NULL FROM asked JOIN session_history h USING (key_id)`;
+    SELECT session_id, h.generation, h.reason, NULL FROM asked JOIN session_history h USING (key_id)
+    UNION ALL
+    SELECT lease_id, l.generation, 'leased', NULL FROM asked JOIN leases l USING (key_id) WHERE until > clock_timestamp()`;
   return [...rows].sort(byId);
 }
 

@@ -2,15 +2,17 @@
  * What the contract promises, as the plainest program that keeps it: one caller at a time, everything in memory, a
  * clock that only moves when it is told to. Written from the contract, not from the SQL that it judges.
  *
- *   live ──► replaced | expired | ended | revoked, for good
+ *   live ──► replaced | expired | ended | revoked | cloned, for good
  *
  * It knows no cleanup, as a cleanup changes no answer.
  */
+import type { Proof } from "../../../../src/sessions/device/contract.ts";
 import { maskSessionId } from "./chain.ts";
+import { acceptBeat, type Beaten, beaten, challengeBeat, judgeProof } from "./model-proof.ts";
 
 const TIMEOUT_SECONDS = 60;
 
-type EndingReason = "replaced" | "expired" | "ended" | "revoked";
+type EndingReason = "replaced" | "expired" | "ended" | "revoked" | "cloned";
 
 export interface ModelKey {
   accessKey: string;
@@ -42,6 +44,7 @@ export interface ModelSession {
   /** These two only the program can name; the story learns them from the start's answer. */
   generation: number;
   startedAt: string;
+  beaten: Beaten;
   ended?: EndingReason;
   replacedBy?: ModelSession;
 }
@@ -56,12 +59,15 @@ export type Call =
       expectedGeneration: number | undefined;
       device: { name: string } | null;
       leaseId: string | undefined;
+      proof: Proof | undefined;
     }
+  | { do: "heartbeat"; sessionId: string; proof: Proof | undefined }
   | { do: "lease"; sessionId: string; seconds: number }
   | { do: "return"; key: ModelKey }
-  | { do: "heartbeat" | "end" | "kick"; sessionId: string }
+  | { do: "end" | "kick"; sessionId: string }
   | { do: "status"; key: ModelKey; sessionId: string | undefined }
-  | { do: "revoke"; key: ModelKey };
+  | { do: "revoke" | "erase"; key: ModelKey }
+  | { do: "sign-out"; key: ModelKey; expectedGeneration: number };
 
 /** The answer to a call in the fewest words that tell two different answers apart. */
 export type Answer = { is: string } & Record<string, unknown>;
@@ -69,29 +75,32 @@ export type Answer = { is: string } & Record<string, unknown>;
 export interface Reference {
   nowSeconds: number;
   readonly keys: ModelKey[];
-  readonly sessions: ModelSession[];
+  /** Without those that an erasure has made forgotten. */
+  sessions: ModelSession[];
   holder(key: ModelKey): ModelSession | undefined;
+  /** The one that holds. */
+  leaseOf(key: ModelKey): ModelLease | undefined;
   pass(seconds: number): void;
   answer(call: Call): Answer;
 }
 
 export function createReference(keys: ModelKey[]): Reference {
-  const sessions: ModelSession[] = [];
-  const reference: Reference = { nowSeconds: 0, keys, sessions, holder, pass, answer };
+  const reference: Reference = { nowSeconds: 0, keys, sessions: [], holder, leaseOf, pass, answer };
 
   function holder(key: ModelKey): ModelSession | undefined {
-    return sessions.find((session) => session.key === key && session.ended === undefined);
+    return reference.sessions.find((session) => session.key === key && session.ended === undefined);
   }
 
-  /** The one that holds. */
-  const leaseOf = ({ lease: last }: ModelKey): ModelLease | undefined =>
-    last && !last.over && last.untilSeconds > reference.nowSeconds ? last : undefined;
+  function leaseOf({ lease: last }: ModelKey): ModelLease | undefined {
+    return last && !last.over && last.untilSeconds > reference.nowSeconds ? last : undefined;
+  }
 
-  const live = (sessionId: string) => sessions.find(({ id, ended }) => id === sessionId && ended === undefined);
+  const live = (sessionId: string) =>
+    reference.sessions.find(({ id, ended }) => id === sessionId && ended === undefined);
 
   function pass(seconds: number): void {
     reference.nowSeconds += seconds;
-    for (const session of sessions) {
+    for (const session of reference.sessions) {
       const silent = reference.nowSeconds - session.beatAtSeconds >= TIMEOUT_SECONDS;
       if (silent && session.ended === undefined) session.ended = "expired";
     }
@@ -102,7 +111,7 @@ export function createReference(keys: ModelKey[]): Reference {
       case "start":
         return start(call);
       case "heartbeat":
-        return heartbeat(call.sessionId);
+        return heartbeat(call);
       case "end": {
         const session = live(call.sessionId);
         if (session) session.ended = "ended";
@@ -132,20 +141,24 @@ export function createReference(keys: ModelKey[]): Reference {
         if (call.key.lease) call.key.lease.over = true;
         return { is: "revoked", sessionRevoked: session !== undefined };
       }
+      case "erase":
+        return erase(call.key);
+      case "sign-out":
+        return signOut(call);
     }
   }
 
   function start(call: Call & { do: "start" }): Answer {
     const { key } = call;
-    if (!key.known) return { is: "invalid_key" };
-    if (key.revoked) return { is: "key_revoked" };
-    if (key.expiresAtSeconds <= reference.nowSeconds) return { is: "key_expired" };
+    const bad = findFault(key);
+    if (bad) return bad;
     const held = holder(key);
     if (held?.id === call.sessionId) {
-      held.beatAtSeconds = reference.nowSeconds;
+      const refused = beat(held, call.proof);
+      if (refused) return refused.is === "cloned" ? { is: "session_cloned" } : refused;
       return { is: "resumed", generation: held.generation, previous: null };
     }
-    if (sessions.some(({ id }) => id === call.sessionId)) return { is: "session_id_used" };
+    if (reference.sessions.some(({ id }) => id === call.sessionId)) return { is: "session_id_used" };
     const lease = leaseOf(key);
     if (lease && lease.id !== call.leaseId) {
       const { generation, device } = held ?? lease.session;
@@ -162,8 +175,9 @@ export function createReference(keys: ModelKey[]): Reference {
       beatAtSeconds: reference.nowSeconds,
       generation: Number.NaN,
       startedAt: "",
+      beaten: beaten(call.proof),
     };
-    sessions.push(started);
+    reference.sessions.push(started);
     if (key.lease) key.lease.over = true;
     if (!held) return { is: "started", previous: null };
     held.ended = "replaced";
@@ -174,7 +188,7 @@ export function createReference(keys: ModelKey[]): Reference {
 
   function lease({ sessionId, seconds }: Call & { do: "lease" }): Answer {
     const session = live(sessionId);
-    if (!session) return { is: sessions.find(({ id }) => id === sessionId)?.ended ?? "unknown" };
+    if (!session) return { is: reference.sessions.find(({ id }) => id === sessionId)?.ended ?? "unknown" };
     const { key } = session;
     if (key.expiresAtSeconds <= reference.nowSeconds) return { is: "lease_unavailable" };
     const again = leaseOf(key);
@@ -184,12 +198,28 @@ export function createReference(keys: ModelKey[]): Reference {
     return { is: "leased" };
   }
 
-  function heartbeat(sessionId: string): Answer {
-    const session = sessions.find(({ id }) => id === sessionId);
+  /** Undefined: accepted; a copy has ended the session. */
+  function beat(session: ModelSession, proof: Proof | undefined): Answer | undefined {
+    const verdict = judgeProof(session.beaten, proof);
+    if (verdict === "again") return undefined;
+    if (verdict === "accepted") {
+      session.beatAtSeconds = reference.nowSeconds;
+      acceptBeat(session.beaten, proof);
+      return undefined;
+    }
+    if (verdict === "copy") {
+      session.ended = "cloned";
+      return { is: "cloned" };
+    }
+    if (proof && verdict === "proof_challenge") challengeBeat(session.beaten, proof);
+    return { is: verdict };
+  }
+
+  function heartbeat({ sessionId, proof }: Call & { do: "heartbeat" }): Answer {
+    const session = reference.sessions.find(({ id }) => id === sessionId);
     if (!session) return { is: "unknown" };
     if (session.ended === undefined) {
-      session.beatAtSeconds = reference.nowSeconds;
-      return { is: "live", generation: session.generation };
+      return beat(session, proof) ?? { is: "live", generation: session.generation };
     }
     if (!session.replacedBy) return { is: session.ended };
     const { startedAt, device } = session.replacedBy;
@@ -202,6 +232,32 @@ export function createReference(keys: ModelKey[]): Reference {
     if (!held) return { is: "inactive", leased };
     const own = held.id === sessionId;
     return { is: "active", leased, own, id: own ? held.id : maskSessionId(held.id), ...visible(held) };
+  }
+
+  function findFault({ known, revoked, expiresAtSeconds }: ModelKey): Answer | undefined {
+    if (!known) return { is: "invalid_key" };
+    if (revoked) return { is: "key_revoked" };
+    return expiresAtSeconds <= reference.nowSeconds ? { is: "key_expired" } : undefined;
+  }
+
+  function signOut({ key, expectedGeneration }: Call & { do: "sign-out" }): Answer {
+    const bad = findFault(key);
+    if (bad) return bad;
+    const held = holder(key);
+    if (!held) return { is: "nobody live" };
+    if (held.generation !== expectedGeneration) return { is: "holder_changed", holder: visible(held) };
+    held.ended = "ended";
+    return { is: "signed out" };
+  }
+
+  /** Of all that the key had, only who is live has still to be told. */
+  function erase(key: ModelKey): Answer {
+    if (!key.known) return { is: "unknown" };
+    const held = holder(key);
+    if (held) held.ended = "revoked";
+    reference.sessions = reference.sessions.filter((session) => session.key !== key || session === held);
+    Object.assign(key, { known: false, lease: undefined });
+    return { is: "erased" };
   }
 
   const visible = ({ generation, startedAt, device }: ModelSession) => ({ generation, startedAt, device });

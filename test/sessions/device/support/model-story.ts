@@ -8,8 +8,10 @@ import { newSessionId } from "../../../support/secrets.ts";
 import type { Tally } from "../../../support/stories.ts";
 import { maskSessionId } from "./chain.ts";
 import { newLeaseId } from "./leases.ts";
-import type { Command, OddKey, Story } from "./model-commands.ts";
+import type { Command, OddKey, Proving, Story } from "./model-commands.ts";
+import { createProcesses, type Processes } from "./model-processes.ts";
 import { ask, byId, cleanUp, type Place, pin, readPlaces } from "./model-program.ts";
+import { redateBeat } from "./model-proof.ts";
 import { type Answer, type Call, createReference, type ModelKey, type Reference } from "./model-reference.ts";
 
 /** The database's clock runs on while a story is told; its rows are dated anew this often. */
@@ -24,6 +26,7 @@ const PINNED_FOR_MS = 900;
  */
 export async function tell(db: TestDatabase, service: DeviceSessions, story: Story, tally: Tally): Promise<void> {
   const reference = createReference(await makeKeys(db, story.oddKey));
+  const processes = createProcesses();
   const told: string[] = [];
   let places: Place[] = [];
   let pinnedAtMs = Number.NEGATIVE_INFINITY;
@@ -33,9 +36,10 @@ export async function tell(db: TestDatabase, service: DeviceSessions, story: Sto
       if (command.do === "pass" || performance.now() - pinnedAtMs > PIN_EVERY_MS) {
         pinnedAtMs = performance.now();
         await pin(db, reference);
+        for (const session of reference.sessions) redateBeat(session.beaten);
         places = await readPlaces(db, reference);
       }
-      const step = await takeStep(service, reference, command, places);
+      const step = await takeStep(service, { reference, processes }, command, places);
       places = await readPlaces(db, reference);
       count(tally, `${command.do}: ${step.is}`);
       told.push(`${told.length + 1}. ${JSON.stringify(command)} → ${step.is}`);
@@ -54,20 +58,34 @@ export async function tell(db: TestDatabase, service: DeviceSessions, story: Sto
   }
 }
 
+interface World {
+  reference: Reference;
+  processes: Processes;
+}
+
 interface Step {
   is: string;
   faults: string[];
 }
 
-async function takeStep(
-  service: DeviceSessions,
-  reference: Reference,
-  command: Command,
-  before: Place[],
-): Promise<Step> {
+async function takeStep(service: DeviceSessions, world: World, command: Command, before: Place[]): Promise<Step> {
   if (command.do === "pass") return { is: "time passes", faults: [] };
   if (command.do === "cleanup") return cleanAndCompare(service, before);
-  const call = fillIn(reference, command);
+  const call = fillIn(world, command);
+  const step = await callAndCompare(service, world.reference, call);
+  if (!step.challenge || !("proof" in call) || !call.proof || !("proof" in command) || !command.proof) return step;
+  world.processes.challenge(call.sessionId, command.proof.by, step.challenge);
+  if (!command.proof.answers || step.faults.length > 0) return step;
+  const answered = { ...call, proof: { ...call.proof, answer: step.challenge } };
+  const { is, faults } = await callAndCompare(service, world.reference, answered);
+  return { is: `${is} when challenged`, faults };
+}
+
+async function callAndCompare(
+  service: DeviceSessions,
+  reference: Reference,
+  call: Call,
+): Promise<Step & { challenge?: string }> {
   const due = reference.answer(call);
   const { learn, ...said } = await ask(service, call);
   if (call.do === "lease" && due.is === "leased" && due.leaseId === undefined) {
@@ -83,7 +101,8 @@ async function takeStep(
     started.key.generation = generation;
     Object.assign(started, { generation, startedAt });
   }
-  return { is: describeAnswer(due), faults };
+  const { challenge } = (learn ?? {}) as { challenge?: string };
+  return { is: describeAnswer(due), faults, ...(challenge !== undefined && { challenge }) };
 }
 
 /** A cleanup sweeps those that are silent and were not swept before, every one of them and no other. */
@@ -96,21 +115,29 @@ async function cleanAndCompare(service: DeviceSessions, before: Place[]): Promis
 }
 
 /** A command names sessions by how long ago they were; a call names them by their ids. */
-function fillIn(reference: Reference, command: Exclude<Command, { do: "pass" | "cleanup" }>): Call {
+function fillIn({ reference, processes }: World, command: Exclude<Command, { do: "pass" | "cleanup" }>): Call {
   const { keys, sessions } = reference;
   const idOf = (session: number | string) =>
     (typeof session === "number" && sessions.at(-1 - (session % sessions.length))?.id) || newSessionId();
   const keyOf = (key: number) => keys[key] as ModelKey;
+  const proofOf = (sessionId: string, proof: Proving | null) =>
+    proof === null ? undefined : processes.prove(sessionId, proof);
+  const generationOf = (key: ModelKey) => reference.holder(key)?.generation ?? key.generation;
   switch (command.do) {
     case "start": {
       const sessionId = idOf(command.session);
       const own = sessions.find(({ id }) => id === sessionId)?.key ?? keyOf(0);
       const key = command.key === "its own" ? own : keyOf(command.key);
-      const last = reference.holder(key)?.generation ?? key.generation;
+      const last = generationOf(key);
       const expectedGeneration = { nothing: undefined, holder: last, other: Math.max(0, last - 1) }[command.expect];
       const device = command.device === null ? null : { name: command.device };
       const leaseId = { none: undefined, "of the key": key.lease?.id, "made up": newLeaseId() }[command.lease];
-      return { do: "start", key, sessionId, refuse: command.refuse, expectedGeneration, device, leaseId };
+      const proof = proofOf(sessionId, command.proof);
+      return { do: "start", key, sessionId, refuse: command.refuse, expectedGeneration, device, leaseId, proof };
+    }
+    case "heartbeat": {
+      const sessionId = idOf(command.session);
+      return { do: "heartbeat", sessionId, proof: proofOf(sessionId, command.proof) };
     }
     case "lease":
       return { do: "lease", sessionId: idOf(command.session), seconds: command.seconds };
@@ -123,7 +150,14 @@ function fillIn(reference: Reference, command: Exclude<Command, { do: "pass" | "
         sessionId: command.session === "none" ? undefined : idOf(command.session),
       };
     case "revoke":
-      return { do: "revoke", key: keyOf(command.key) };
+    case "erase":
+      return { do: command.do, key: keyOf(command.key) };
+    case "sign-out": {
+      const key = keyOf(command.key);
+      const last = generationOf(key);
+      const expectedGeneration = command.expect === "holder" ? last : Math.max(0, last - 1);
+      return { do: "sign-out", key, expectedGeneration };
+    }
     default:
       return { do: command.do, sessionId: idOf(command.session) };
   }
@@ -137,7 +171,11 @@ function comparePlaces(reference: Reference, places: Place[]): string[] {
     const stands = active && ended ? "silent" : (ended ?? "live");
     return { id, generation, stands, silentSeconds: active ? reference.nowSeconds - beatAtSeconds : null };
   });
-  return compare(places, due.sort(byId));
+  const leases = reference.keys.flatMap((key): Place[] => {
+    const { id, session } = reference.leaseOf(key) ?? {};
+    return id && session ? [{ id, generation: session.generation, stands: "leased", silentSeconds: null }] : [];
+  });
+  return compare(places, [...due, ...leases].sort(byId));
 }
 
 function compare(real: unknown, due: unknown): string[] {

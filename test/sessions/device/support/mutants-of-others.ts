@@ -126,7 +126,7 @@ const MUTANTS_OF_ENDS: Mutant[] = [
   },
   {
     name: "a revocation reads the clock before it has the lock",
-    fn: "kick_session",
+    fn: "free_key",
     swaps: [
       [CLOCK, ""],
       ["SELECT s.* INTO", `${CLOCK} SELECT s.* INTO`],
@@ -134,12 +134,12 @@ const MUTANTS_OF_ENDS: Mutant[] = [
   },
   {
     name: "a late kick ends the successor",
-    fn: "kick_session",
+    fn: "free_key",
     swaps: [["coalesce(only_generation, s.generation)", "s.generation"]],
   },
   {
     name: "a revocation says revoked of a session that has expired",
-    fn: "kick_session",
+    fn: "free_key",
     swaps: [[/revoked := [^;]*;/, "revoked := present.key_id IS NOT NULL;"]],
   },
 ];

@@ -168,7 +168,7 @@ export const MUTANTS_OF_START: Mutant[] = [
   },
   {
     name: "start tells the newcomer the other device's session id",
-    fn,
+    fn: "holder_of",
     swaps: [["mask_session_id(present.session_id)", "present.session_id"]],
   },
 ];

@@ -1,8 +1,10 @@
 /** What holds when callers come at the same time, and when one has to wait for another. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { revokeKeyRow } from "../../../../src/keys/sql.ts";
+import { signOut } from "../../../../src/sessions/device/sign-out.ts";
 import { beatSessionRows } from "../../../../src/sessions/device/sql.ts";
 import { findChainFaults, type Link } from "./chain.ts";
+import { tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const OPERATOR = { who: "a probe", from: null };
@@ -107,8 +109,8 @@ export const RACING_PROBES: Probe[] = [
 
 /** Just before the deadline somebody locks the rows, lets them go just after it, and changes nothing. */
 async function outwaitDeadline(on: Subject): Promise<boolean> {
-  const [beaten, ended, started, revoked] = (await times(4, () => on.hold())) as [Held, Held, Held, Held];
-  const all = [beaten, ended, started, revoked];
+  const all = await times(6, () => on.hold());
+  const [beaten, ended, started, revoked, leased, signedOut] = all as [Held, Held, Held, Held, Held, Held];
   for (const { id } of all) await on.db.age(id, 59.4);
   const { calls, inTime } = await whileLocked(on, all, async () => {
     const calls = [
@@ -116,6 +118,8 @@ async function outwaitDeadline(on: Subject): Promise<boolean> {
       watch(() => on.end(ended.session)),
       watch(() => on.start(started.key, { session_id: started.session })),
       watch(async () => (await revokeKeyRow(on.next().database, revoked.id, null, OPERATOR)).sessionRevoked),
+      watch(async () => (await tryLease(on.next(), leased.session, 600)).is),
+      watch(() => signOut(on.next(), { access_key: signedOut.key, expected_generation: signedOut.generation })),
     ];
     await settleOrWait(on, calls);
     const inTime = (await secondsToDeadline(on, all)).every((seconds) => seconds > 0);
@@ -126,13 +130,15 @@ async function outwaitDeadline(on: Subject): Promise<boolean> {
     }
     return { calls, inTime };
   });
-  const [beat, end, start, revoke] = await Promise.all(calls.map((call) => call.result));
+  const [beat, end, start, revoke, lease, signedOff] = await Promise.all(calls.map((call) => call.result));
   if (!inTime) return false;
   on.expect("heartbeat", (beat as { beaten: string | null }).beaten, null);
   on.expect("a later heartbeat", await on.beat(beaten.session), "expired");
   on.expect("end", end, false);
   on.expect("retry of a start", (start as { is: string }).is, "session_id_used");
   on.expect("a live session was revoked", revoke, false);
+  on.expect("lease", lease, "expired");
+  on.expect("sign-out", signedOff, false);
   return true;
 }
 

@@ -28,7 +28,13 @@ export function openProcesses(
 
 export type StartAnswer =
   | { is: "started" | "resumed"; reply: StartReply }
-  | { is: ErrorCode; reply?: undefined; holder: Holder | undefined; leasedUntil: string | undefined };
+  | {
+      is: ErrorCode;
+      reply?: undefined;
+      holder: Holder | undefined;
+      leasedUntil: string | undefined;
+      challenge?: string;
+    };
 
 /** Throws `unavailable`, and whatever is no refusal. */
 export async function tryStart(
@@ -40,7 +46,7 @@ export async function tryStart(
     return { is: reply.resumed ? "resumed" : "started", reply };
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "unavailable") throw error;
-    const { holder, leased_until } = error.data as { holder?: Holder; leased_until?: string };
-    return { is: error.code, holder, leasedUntil: leased_until };
+    const { holder, leased_until, challenge } = error.data as Record<string, string | undefined> & { holder?: Holder };
+    return { is: error.code, holder, leasedUntil: leased_until, ...(challenge !== undefined && { challenge }) };
   }
 }
