@@ -29,6 +29,8 @@ describe("a key", () => {
         started_at: started.body.started_at,
         last_heartbeat: started.body.started_at,
         device,
+        with_proof: false,
+        may_be_copied: false,
       },
     });
     await db.age(id, 61);

@@ -66,7 +66,7 @@ describe("the page", () => {
     await page.getByLabel("State").selectOption("offline");
     await row(page, "On").waitFor({ state: "detached" });
     await row(page, "Lent")
-      .filter({ hasText: /offline\s*until / })
+      .filter({ hasText: /offline\s*until \d/ })
       .waitFor();
     await page.goto(`${app.url}/admin#/keys/${lent.id}`);
     await page.getByText("Held offline until").waitFor();

@@ -66,6 +66,6 @@ function showKey({ id, label, access_key }: KeyItem): HTMLElement {
 }
 
 function showState(key: KeyItem): HTMLElement {
-  const until = keyState(key) === "offline" && key.leased_until !== null ? `until ${dateTime(key.leased_until)}` : null;
-  return el("span", {}, stateBadge(key), until ? el("span", { class: "sub" }, until) : null);
+  if (keyState(key) !== "offline" || key.leased_until === null) return stateBadge(key);
+  return el("span", {}, stateBadge(key), el("span", { class: "sub" }, "until ", dateTime(key.leased_until)));
 }
