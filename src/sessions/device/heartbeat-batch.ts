@@ -126,7 +126,7 @@ async function lookBatch(
   database: Database,
   sessionIds: string[],
 ): Promise<(sessionId: string) => LookRow | undefined> {
-  const rows = await lookAtSessions(database, sessionIds, true, database.heartbeats);
+  const rows = await lookAtSessions(database, sessionIds, true, { lane: database.heartbeats });
   const found = new Map(rows.map((row) => [row.session_id, row]));
   return (sessionId) => found.get(sessionId);
 }

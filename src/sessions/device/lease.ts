@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { AppError, unavailable } from "../../errors.ts";
 import { writeLease } from "../../trust/lease-token.ts";
 import { chooseSigningKey, type SigningKey } from "../../trust/signing-keys.ts";
@@ -29,9 +30,10 @@ export async function takeLease(
   const key = chooseSigningKey(service.signingKeys, trusts);
   if (hours > service.offlineHoursMax || key === undefined) throw leaseUnavailable(service);
   const seconds = hours * 3600;
+  const giveUpAt = performance.now() + REQUEST_DEADLINE_MS;
   const row = await takeLeaseRow(service.database, { sessionId: session_id, seconds, newId: randomUUID() });
   if (row.outcome === "unavailable") throw leaseUnavailable(service);
-  if (row.outcome === "not_live") return { live: false, ending: await lookAtEnding(service, session_id) };
+  if (row.outcome === "not_live") return { live: false, ending: await lookAtEnding(service, session_id, giveUpAt) };
   const [issued_at, until] = [row.issued_at.toISOString(), row.until.toISOString()];
   const { lease_id, access_key, generation, device } = row;
   const lease = writeLease(key, {
@@ -45,8 +47,13 @@ export async function takeLease(
   return { live: true, reply: { lease, until, issued_at, server_time: row.at.toISOString() } };
 }
 
-async function lookAtEnding({ database }: DeviceSessions, sessionId: string): Promise<Ending | "unknown"> {
-  const [row] = await lookAtSessions(database, [sessionId], true);
+/** Both statements share one deadline, so that the answer comes in time (G8). */
+async function lookAtEnding(
+  { database }: DeviceSessions,
+  sessionId: string,
+  giveUpAt: number,
+): Promise<Ending | "unknown"> {
+  const [row] = await lookAtSessions(database, [sessionId], true, { until: giveUpAt });
   if (row === undefined) return "unknown";
   if (row.outcome === "locked" || row.outcome === "live") throw unavailable(new Error("the session is just changing"));
   return endingOf(row);

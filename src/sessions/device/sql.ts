@@ -5,6 +5,7 @@
 
 import type { Operator } from "../../audit/operator.ts";
 import type { Database } from "../../database/database.ts";
+import type { Lane } from "../../database/lane.ts";
 import type { PageRange } from "../../database/page-ranges.ts";
 import type { Device, EndingReason, Proof } from "./contract.ts";
 
@@ -155,11 +156,13 @@ export async function lookAtSessions(
   database: Database,
   sessionIds: string[],
   withLive: boolean,
-  lane = database.requests,
+  { lane = database.requests, until }: { lane?: Lane; until?: number } = {},
 ): Promise<LookRow[]> {
   return lane.query(
     (sql) =>
       sql<LookRow[]>`SELECT *, clock_timestamp() AS at FROM look_at_sessions(${sessionIds.join(",")}, ${withLive})`,
+    undefined,
+    until,
   );
 }
 

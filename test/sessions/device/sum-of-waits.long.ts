@@ -6,6 +6,8 @@ import { kickSessionRow } from "../../../src/sessions/device/sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
+import { tryLease } from "./support/leases.ts";
+import { deviceSessions } from "./support/subject.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -96,6 +98,23 @@ it("an end comes after the start with its id that is under way, so that nobody i
   expect((await starting).status).toBe(200);
   expect((await ending).body).toEqual({ success: true });
   expect(await present(id)).toBeUndefined();
+});
+
+it("a lease that is not given looks for the reason no longer than its caller waits", async () => {
+  const held = await start();
+  await db.age(held.id, 61);
+  const release = await db.holdRow("active_sessions", held.id);
+  const begunAt = performance.now();
+  const asked = tryLease(deviceSessions(db), held.session_id, 60).catch((error) => ({ is: error.code }));
+  await sleep(200);
+  const sit = () => db.database.requests.query((sql) => sql`SELECT pg_sleep(2.4)`);
+  const crowd = Promise.allSettled(Array.from({ length: 20 }, sit));
+  await sleep(1_300);
+  await release();
+  expect(await asked).toEqual({ is: "unavailable" });
+  // Looking had a deadline of its own: 4 s then.
+  expect(performance.now() - begunAt).toBeLessThan(3_500);
+  await crowd;
 });
 
 interface Held {
