@@ -132,8 +132,9 @@ BEGIN
     outcome := 'invalid_key';
     RETURN;
   END IF;
-  IF answer IS NOT NULL
-     OR (NOT refuse AND EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id <> id)) THEN
+  -- Of those that resume, only one that may turn out to be a copy: the others need no history.
+  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND CASE WHEN s.session_id <> id THEN NOT refuse
+             ELSE answer IS NOT NULL AND (instance = s.proof_instance OR instance = ANY (s.proof_displaced)) END) THEN
     PERFORM claim_endings();
   END IF;
   PERFORM limit_waiting();

@@ -221,7 +221,7 @@ export class SessionLoop {
     this.#returnId = undefined;
     this.#acknowledged(reply, sentAt);
     const { generation, resumed, previous_session: previous } = reply;
-    if (!resumed) void this.#parts.leases?.drop();
+    this.#parts.leases?.sessionIs(generation);
     this.#handle.tell({ type: "live", generation, resumed, recovered, previous }, sessionId);
   }
 

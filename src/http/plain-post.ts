@@ -57,6 +57,5 @@ export function readPlainPost(chunk: Buffer, path: string): PlainPost | undefine
     return undefined;
   const bodyAt = end + 2;
   if (chunk.length !== bodyAt + Number(length)) return undefined;
-  if (nonce !== undefined && chunk.length === bodyAt) return undefined; // then its Authorization is signed
   return { requestId, nonce, trusts, body: chunk.subarray(bodyAt) };
 }

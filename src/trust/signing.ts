@@ -38,6 +38,9 @@ export type Signing = (asked: SigningRequest) => AnswerSigner | undefined;
 const NONCE_FORM = /^[A-Za-z0-9_-]{16,128}$/;
 const ZEROS = "0".repeat(64);
 
+/** Of these the Authorization header is signed. Never of others: a relay could send a body's text there instead of the body. */
+const BODILESS = new Set(["GET", "HEAD"]);
+
 /** `counts`: what is asked of each key by its id, and of `none`. */
 export function createSigning(keys: readonly SigningKey[], counts = new Map<string, number>()): Signing {
   for (const id of [...keys.map(({ id }) => id), "none"]) counts.set(id, 0);
@@ -54,7 +57,7 @@ export function createSigning(keys: readonly SigningKey[], counts = new Map<stri
 function createAnswerSigner(asked: SigningRequest, keyId: string, sign: Sign): AnswerSigner {
   const { method, route, nonce, authorization = "", body } = asked;
   const digestCredentials = () => digest(Buffer.from(authorization, "latin1"));
-  const request = body === "unread" ? ZEROS : body.length > 0 ? digest(body) : digestCredentials();
+  const request = body === "unread" ? ZEROS : BODILESS.has(method) ? digestCredentials() : digest(body);
   let [index, before] = [0, ZEROS];
   return {
     async signAnswer(status, answer) {

@@ -66,7 +66,7 @@ async function ask(sent: Sent, given: { nonce?: string; unread?: boolean } = {})
   const { method = "POST", route, body = "", headers = JSON_TYPE } = sent;
   const { nonce = newNonce(), unread = false } = given;
   const got = await send({ ...sent, headers: { ...headers, "Keybeat-Nonce": nonce, "Keybeat-Trusts": key.id } });
-  const request = body.length > 0 ? body : String((headers as Record<string, string>).Authorization ?? "");
+  const request = !/^(GET|HEAD)$/.test(method) ? body : String((headers as Record<string, string>).Authorization ?? "");
   const signature = signatureOf(got);
   const seen = { method, route, nonce, request, status: got.status, body: got.body, signature };
   return { ...got, seen, genuine: isGenuine(TRUSTED, seen, unread) };
@@ -121,6 +121,14 @@ describe.each(Object.entries(WAYS))("a heartbeat, answered %s", (_, more) => {
     const { seen, status } = await beat(JSON.stringify({ session_id: other.session_id }));
     expect([status, isGenuine(TRUSTED, seen)]).toEqual([200, true]);
     expect(isGenuine(TRUSTED, { ...seen, request: JSON.stringify({ session_id: mine.session_id }) })).toBe(false);
+  });
+
+  it("shows a relay that passed on the body's text as the Authorization, to get a refusal", async () => {
+    const body = JSON.stringify({ session_id: (await start()).session_id });
+    const headers = { ...JSON_TYPE, ...more, Authorization: body };
+    const { seen, status, genuine } = await ask({ route: "/api/session/heartbeat", headers });
+    expect([status, genuine]).toEqual([400, true]);
+    expect(isGenuine(TRUSTED, { ...seen, request: body })).toBe(false);
   });
 
   it("with a bad nonce is refused, unsigned, and is none", async () => {

@@ -949,8 +949,8 @@ class _Keeper:
         self._return_id = None
         self._acknowledged(reply, sent_at)
         previous, resumed = _as_dict(reply.get("previous_session")), reply.get("resumed") is True
-        if self._leases and not resumed:
-            # This start has used it up.
+        if self._leases and self._leases.generation != reply["generation"]:
+            # This start has used it up, or the one that it repeats.
             self._leases.drop()
         self._session._tell(LiveEvent(reply["generation"], resumed, recovered, previous))
 

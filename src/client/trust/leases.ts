@@ -106,6 +106,14 @@ export class Leases {
     void this.#save();
   }
 
+  /**
+   * The session has that generation. A lease of another one was used up by the start that made this one, also where only a
+   * repeat of that start was answered (`resumed`).
+   */
+  sessionIs(generation: number): void {
+    if (this.#claims?.generation !== generation) void this.drop();
+  }
+
   /** The lease is over, or another's. */
   drop(): unknown {
     if (!this.#text) return;

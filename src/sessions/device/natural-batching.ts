@@ -2,8 +2,8 @@
  * Natural batching: while one batch is under way, the next one gathers. So a batch is as large as the load makes it, an
  * idle service answers at once, and nothing waits for a timer.
  *
- * Bounded: past WAITING_MAX the next caller is turned away at once, and no caller waits longer than WAIT_MS_MAX for its
- * batch's answer.
+ * Bounded: past WAITING_MAX the next caller is turned away at once, past WAITING_OF_SUBJECT_MAX that of this subject, and no
+ * caller waits longer than WAIT_MS_MAX for its batch's answer.
  */
 import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
@@ -12,6 +12,8 @@ import { observe } from "../../metrics/histogram.ts";
 
 const BATCH_SIZE_MAX = 1000;
 const WAITING_MAX = 20_000;
+/** Of what goes one a batch: a client has one or two. More would hold everybody up, as each batch looks through them. */
+const WAITING_OF_SUBJECT_MAX = 16;
 export const WAIT_MS_MAX = REQUEST_DEADLINE_MS;
 /** Before asking again for the callers of a failed batch. */
 const AGAIN_MS = 20;
@@ -19,6 +21,7 @@ const SWEEP_MS = 100;
 
 interface Waiter<T> {
   since: number;
+  subject?: string | undefined;
   /** Its batch failed once. */
   failed?: boolean;
   settled?: boolean;
@@ -36,23 +39,33 @@ export function createBatches<T>(rules: {
   let next = new Map<string, Waiter<T>[]>();
   let sent = new Map<string, Waiter<T>[]>();
   let waiting = 0;
+  const waitingOf = new Map<string, number>();
   let underWay = false;
   let sweep: NodeJS.Timeout | undefined;
 
   /** `since` (on performance.now()): when the caller came, if not now. */
   const ask = (id: string, since = performance.now()): Promise<T> => {
-    if (waiting >= WAITING_MAX) {
+    const subject = rules.subjectOf?.(id);
+    if (waiting >= WAITING_MAX || (subject !== undefined && (waitingOf.get(subject) ?? 0) >= WAITING_OF_SUBJECT_MAX)) {
       if (rules.counts) rules.counts.shed++;
-      return Promise.reject(unavailable(new Error(`${waiting} heartbeats are waiting`)));
+      return Promise.reject(unavailable(new Error(`${waiting} heartbeats are waiting, or too many of one session`)));
     }
-    waiting++;
+    count(subject, 1);
     return new Promise<T>((resolve, reject) => {
-      join(id, { since, resolve, reject });
+      join(id, { since, subject, resolve, reject });
       if (!underWay) {
         underWay = true;
         setImmediate(run); // after everything else in this turn of the loop
       }
     });
+  };
+
+  const count = (subject: string | undefined, more: 1 | -1) => {
+    waiting += more;
+    if (subject === undefined) return;
+    const now = (waitingOf.get(subject) ?? 0) + more;
+    if (now > 0) waitingOf.set(subject, now);
+    else waitingOf.delete(subject);
   };
 
   const join = (id: string, ...waiters: Waiter<T>[]) => {
@@ -133,7 +146,7 @@ export function createBatches<T>(rules: {
     for (const waiter of waiters) {
       if (waiter.settled) continue;
       waiter.settled = true;
-      waiting--;
+      count(waiter.subject, -1);
       how(waiter);
     }
   };

@@ -6,6 +6,7 @@ import { kickSessionRow } from "../../../src/sessions/device/sql.ts";
 import { useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
 import { newSessionId } from "../../support/secrets.ts";
+import { openProver } from "./support/prover.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -48,6 +49,21 @@ it.each(["SHARE", "ACCESS EXCLUSIVE"])("while the history is locked in %s mode",
   expect((await beat(replaced)).body.code).toBe("session_replaced");
   expect((await app.post("/api/session/status", { access_key: asked.key })).body).toEqual({ active: false });
   for (const session of well) expect((await beat(session)).status).toBe(200);
+});
+
+it("a process that is started again shows that it runs, and goes on with its session, while the history is locked", async () => {
+  const { key, id, session_id } = await start();
+  expect((await openProver(app, session_id).start(key)).status).toBe(200);
+  const again = openProver(app, session_id);
+  const release = await db.lockTable("session_history", "SHARE");
+  try {
+    expect(await again.start(key)).toMatchObject({ status: 200, body: { resumed: true } });
+    expect((await again.beat()).status).toBe(200);
+  } finally {
+    await release();
+  }
+  const [row] = await db.sql`SELECT proof_instance FROM active_sessions WHERE key_id = ${id}`;
+  expect(row?.proof_instance).toBe(again.instance);
 });
 
 it("a silent session whose row somebody holds is no unknown one to who watches it", async () => {

@@ -35,6 +35,24 @@ describe("natural batching", () => {
     expect(sizes).toEqual([["a1", "b1"], ["a2", "b2"], ["a3"]]);
   });
 
+  it("of one subject only so many wait, again and again; the others never notice", async () => {
+    const sizes: number[] = [];
+    const ask = createBatches({
+      send: async (ids: string[]) => {
+        sizes.push(ids.length);
+        return (id) => `${id}!`;
+      },
+      subjectOf: (id) => id.slice(0, 1),
+    });
+    for (const round of [1, 2]) {
+      const flood = Array.from({ length: 1_000 }, (_, at) => ask(`f${round}-${at}`).catch((error) => error.code));
+      expect(await ask("b")).toBe("b!");
+      const outcomes = await Promise.all(flood);
+      expect(outcomes.filter((outcome) => outcome === "unavailable")).toHaveLength(984);
+      expect(sizes.splice(0)).toEqual([2, ...Array(15).fill(1)]);
+    }
+  });
+
   it("whoever has waited elsewhere before is turned away that much earlier", async () => {
     const ask = gather(async () => {
       await sleep(1_000);
