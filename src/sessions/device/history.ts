@@ -21,12 +21,12 @@ export async function readHistory(
 ): Promise<HistoryReply> {
   const address = from?.() ?? null;
   service.unknownKeys?.admit(address);
-  const { row } = await askUnderKey(service.hashKey, request.access_key, async (hash) => {
+  const { row } = await askUnderKey(service.hashKey, request.access_key, async (hash, _maskedKey, until) => {
     // One that has fallen silent has ended, too; telling so makes it final.
-    if ((await lookAtSessionOfKey(service.database, hash)) === "locked") {
+    if ((await lookAtSessionOfKey(service.database, hash, until)) === "locked") {
       throw unavailable(new Error("the session's end cannot be recorded just now"));
     }
-    const endings = await selectEndings(service.database, hash, ENDINGS_MAX);
+    const endings = await selectEndings(service.database, hash, ENDINGS_MAX, until);
     return endings === undefined ? { outcome: "invalid_key", endings: [] } : { outcome: "found", endings };
   });
   if (row.outcome === "invalid_key") {

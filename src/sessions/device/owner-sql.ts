@@ -22,6 +22,7 @@ interface SignOutRow {
 export async function signOutRow(
   database: Database,
   order: { hash: Uint8Array; expectedGeneration: number; note: string; endingsMax: number },
+  until: number,
 ): Promise<SignOutRow> {
   const { hash, expectedGeneration, note, endingsMax } = order;
   const [row] = await database.requests.query(
@@ -29,6 +30,7 @@ export async function signOutRow(
       SELECT * FROM sign_out_session(caller_waits(${waits}, ${hash}::bytea), ${expectedGeneration}, ${note}, ${endingsMax})`,
     // In turn with the key's starts, for whose row it waits.
     Buffer.from(hash).toString("base64"),
+    until,
   );
   return row as SignOutRow;
 }
@@ -38,6 +40,7 @@ export async function selectEndings(
   database: Database,
   hash: Uint8Array,
   limit: number,
+  until: number,
 ): Promise<Array<{ day: string; reason: EndingReason }> | undefined> {
   const rows = await database.requests.query(
     (sql) => sql<Array<{ day: string; reason: EndingReason | null }>>`
@@ -48,6 +51,8 @@ export async function selectEndings(
         WHERE h.key_id = k.id ORDER BY h.generation DESC LIMIT ${limit}
       ) h ON true
       WHERE k.key_hash = ${hash} ORDER BY h.generation DESC`,
+    undefined,
+    until,
   );
   if (rows.length === 0) return undefined;
   return rows.flatMap(({ day, reason }) => (reason === null ? [] : [{ day, reason }]));

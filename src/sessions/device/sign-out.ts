@@ -21,13 +21,17 @@ export async function signOut(
 ): Promise<boolean> {
   const address = from?.() ?? null;
   service.unknownKeys?.admit(address);
-  const { row } = await askUnderKey(service.hashKey, request.access_key, (hash) =>
-    signOutRow(service.database, {
-      hash,
-      expectedGeneration: request.expected_generation,
-      note: NOTE,
-      endingsMax: service.startsMax ?? 0,
-    }),
+  const { row } = await askUnderKey(service.hashKey, request.access_key, (hash, _maskedKey, until) =>
+    signOutRow(
+      service.database,
+      {
+        hash,
+        expectedGeneration: request.expected_generation,
+        note: NOTE,
+        endingsMax: service.startsMax ?? 0,
+      },
+      until,
+    ),
   );
   if (row.outcome === "rate_limited") throw tooOften(row.wait_seconds ?? 1);
   if (row.outcome === "signed_out") {

@@ -66,6 +66,7 @@ export async function startSessionRow(
     proof: Proof | undefined;
     leaseId: string | undefined;
   },
+  until: number,
 ): Promise<StartRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<StartRow[]>`
@@ -74,6 +75,7 @@ export async function startSessionRow(
         ${start.startsMax}, ${start.proof ? sql.json(start.proof) : null}, ${start.leaseId ?? null})`,
     // One after the other here, or a storm of one key's starts would take every connection to wait for its row.
     Buffer.from(start.hash).toString("base64"),
+    until,
   );
   return row as StartRow;
 }
@@ -193,6 +195,7 @@ export async function selectStatus(
   database: Database,
   hash: Uint8Array,
   sessionId: string | undefined,
+  until: number,
 ): Promise<StatusRow | undefined> {
   const [row] = await database.requests.query(
     (sql) => sql<StatusRow[]>`
@@ -204,6 +207,8 @@ export async function selectStatus(
       LEFT JOIN active_sessions s ON s.key_id = k.id
       LEFT JOIN leases l ON l.key_id = k.id AND l.until > clock_timestamp()
       WHERE k.key_hash = ${hash}`,
+    undefined,
+    until,
   );
   return row;
 }
@@ -212,12 +217,15 @@ export async function selectStatus(
 export async function lookAtSessionOfKey(
   database: Database,
   hash: Uint8Array,
+  until: number,
 ): Promise<LookRow["outcome"] | undefined> {
   const [row] = await database.requests.query(
     (sql) => sql<Array<{ outcome: LookRow["outcome"] }>>`
       SELECT looked.outcome
       FROM keys k JOIN active_sessions s ON s.key_id = k.id, LATERAL look_at_sessions(s.session_id, true) looked
       WHERE k.key_hash = ${hash}`,
+    undefined,
+    until,
   );
   return row?.outcome;
 }

@@ -31,18 +31,22 @@ export async function startSession(
   const address = from?.() ?? null;
   service.unknownKeys?.admit(address);
   const sessionId = request.session_id ?? randomUUID();
-  const { row, hash, maskedKey } = await askUnderKey(service.hashKey, request.access_key, (hash, maskedKey) =>
-    startSessionRow(service.database, {
-      hash,
-      maskedKey,
-      sessionId,
-      device: request.device,
-      refuse: request.on_conflict === "refuse",
-      expectedGeneration: request.expected_generation,
-      startsMax: service.startsMax ?? 0,
-      proof: request.proof,
-      leaseId: request.lease === undefined ? undefined : readLeaseId(request.lease),
-    }),
+  const { row, hash, maskedKey } = await askUnderKey(service.hashKey, request.access_key, (hash, maskedKey, until) =>
+    startSessionRow(
+      service.database,
+      {
+        hash,
+        maskedKey,
+        sessionId,
+        device: request.device,
+        refuse: request.on_conflict === "refuse",
+        expectedGeneration: request.expected_generation,
+        startsMax: service.startsMax ?? 0,
+        proof: request.proof,
+        leaseId: request.lease === undefined ? undefined : readLeaseId(request.lease),
+      },
+      until,
+    ),
   );
   if (row.outcome === "rate_limited") {
     service.countRefusal?.(row.outcome);

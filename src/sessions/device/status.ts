@@ -1,3 +1,4 @@
+import { REQUEST_DEADLINE_MS } from "../../database/database.ts";
 import { unavailable } from "../../errors.ts";
 import { formsOf } from "../../keys/index.ts";
 import type { StatusReply, StatusRequest } from "./contract.ts";
@@ -14,7 +15,9 @@ export async function readStatus(
   service.unknownKeys?.admit(address);
   const [given = "", minted] = formsOf(request.access_key);
   let hash = service.hashKey(given);
-  const read = () => selectStatus(service.database, hash, request.session_id);
+  // All that is read shares one deadline, so that the answer comes in time (G8).
+  const until = performance.now() + REQUEST_DEADLINE_MS;
+  const read = () => selectStatus(service.database, hash, request.session_id, until);
   let row = await read();
   if (row === undefined && minted !== undefined) {
     hash = service.hashKey(minted);
@@ -22,7 +25,7 @@ export async function readStatus(
   }
   // "Nobody is on" must be final, but an outage that begins now would bring the session back. So it is expired first.
   if (row?.live === false) {
-    const outcome = await lookAtSessionOfKey(service.database, hash);
+    const outcome = await lookAtSessionOfKey(service.database, hash, until);
     if (outcome !== "locked") row = await read();
     if (row?.live === false) throw unavailable(new Error("the session's end cannot be recorded just now"));
   }

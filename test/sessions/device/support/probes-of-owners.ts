@@ -23,7 +23,8 @@ const leasesOf = async (on: Subject, { id }: Held) => {
 };
 const signOut = async (on: Subject, { key }: Held, expectedGeneration: number) => {
   const { database, hashKey } = on.next();
-  return (await signOutRow(database, { hash: hashKey(key), expectedGeneration, note: "x", endingsMax: 0 })).outcome;
+  const order = { hash: hashKey(key), expectedGeneration, note: "x", endingsMax: 0 };
+  return (await signOutRow(database, order, Number.POSITIVE_INFINITY)).outcome;
 };
 /** So many seconds pass for a lease. */
 const age = (on: Subject, { id }: Held, seconds: number) => on.db.sql`
