@@ -105,7 +105,9 @@ BEGIN
     total := total + more;
   END LOOP;
   IF total < at_most THEN
-    total := total - (SELECT count(*) FROM doubtful_games(at, steps) s JOIN game_combats c ON c.session = s.number
+    -- The few sessions first: a plan made while there were few matches would look at every match.
+    total := total - (SELECT count(*) FROM doubtful_games(at, steps) s,
+                        LATERAL (SELECT c.mode, c.status, c.open FROM game_combats c WHERE c.session = s.number OFFSET 0) c
                       WHERE c.mode = ANY (modes) AND c.status = of_status AND (whose IS NULL OR c.open)
                         AND (present_game(s, at)).status <> of_status);
   END IF;

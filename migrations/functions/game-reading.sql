@@ -86,9 +86,12 @@ $$;
 CREATE OR REPLACE FUNCTION doubtful_games(at timestamptz, steps bigint) RETURNS SETOF game_sessions
 LANGUAGE sql STABLE
 AS $$
-  SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= at
+  -- In the order of its index each: a plan made while there were few would go through all that live by the other's.
+  (SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.not_over_before <= at ORDER BY s.not_over_before OFFSET 0)
   UNION ALL
-  SELECT s.* FROM game_sessions s WHERE s.ended_at IS NULL AND s.clock_steps < steps AND s.not_over_before > at
+  SELECT s.* FROM (
+    SELECT g.* FROM game_sessions g WHERE g.ended_at IS NULL AND g.clock_steps < steps ORDER BY g.clock_steps OFFSET 0) s
+  WHERE s.not_over_before > at
 $$;
 
 -- Whether it has one of those statuses, also where its time is over and nobody has ended it. steps: the present jumps of the
