@@ -117,23 +117,6 @@ it("a lease that is not given looks for the reason no longer than its caller wai
   await crowd;
 });
 
-it("a status that reads more than once waits no longer than for one", async () => {
-  const { key } = await db.makeKey();
-  const sit = () => db.database.requests.query((sql) => sql`SELECT pg_sleep(2)`);
-  const sitting = () => Promise.allSettled(Array.from({ length: 20 }, sit));
-  const before = sitting();
-  await sleep(100);
-  const begunAt = performance.now();
-  // Not as it was minted, so that it is looked up twice.
-  const asked = app.post("/api/session/status", { access_key: key.toLowerCase() });
-  await sleep(100);
-  const after = sitting();
-  expect((await asked).status).toBe(503);
-  // The second had a deadline of its own: 4 s then.
-  expect(performance.now() - begunAt).toBeLessThan(3_500);
-  await Promise.all([before, after]);
-});
-
 interface Held {
   key: string;
   id: number;
