@@ -5,6 +5,7 @@
 import { describe, expect, inject, it } from "vitest";
 import { cloneDatabase, useDatabase } from "../../support/database.ts";
 import { type Mutant, plant } from "../../support/mutants.ts";
+import { sampleOfToday } from "../../support/sample.ts";
 import { tellProofs } from "./support/proof-model.ts";
 
 const HONEST = 100_000 * inject("share");
@@ -77,17 +78,21 @@ describe("proofs", () => {
     expect(await tellProofs(db, { honest: HONEST, copies: COPIES })).toBe("as due");
   });
 
-  it.each([...FALSE_ALARMS, ...MISSED])("are found out: $name", { timeout: TIMEOUT_MS }, async (mutant) => {
-    const faulty = await cloneDatabase();
-    try {
-      await plant(faulty, mutant);
-      const found = await tellProofs(faulty, ENOUGH);
-      console.log(`${mutant.name}\n${found}`);
-      expect(found).toMatch(
-        FALSE_ALARMS.includes(mutant) ? /a false alarm/ : /not told|nobody was told|is not accepted|a false alarm/,
-      );
-    } finally {
-      await faulty.drop();
-    }
-  });
+  it.each(sampleOfToday([...FALSE_ALARMS, ...MISSED], 1 / inject("share")))(
+    "are found out: $name",
+    { timeout: TIMEOUT_MS },
+    async (mutant) => {
+      const faulty = await cloneDatabase();
+      try {
+        await plant(faulty, mutant);
+        const found = await tellProofs(faulty, ENOUGH);
+        console.log(`${mutant.name}\n${found}`);
+        expect(found).toMatch(
+          FALSE_ALARMS.includes(mutant) ? /a false alarm/ : /not told|nobody was told|is not accepted|a false alarm/,
+        );
+      } finally {
+        await faulty.drop();
+      }
+    },
+  );
 });
