@@ -117,6 +117,7 @@ describe("the README", () => {
 
   it("is for the first day: at most 250 lines, and pages for the rest", () => {
     expect(readme.split("\n").length).toBeLessThanOrEqual(251);
+    for (const command of ["npm start", "npm run check", "npm test"]) expect(readme).toContain(command);
     for (const page of [
       "src/admin/README.md",
       "src/settings.md",
