@@ -60,14 +60,14 @@ export interface Lane {
   close(): Promise<void>;
 }
 
-/** `onLate` is called when a call got no answer in time, with the time it was sent. */
+/** `onLate` is called when a call or a connection got no answer in time, with the time from when it waited. */
 export function openLane(
   url: string,
   options: LaneOptions,
   { tracing, onLate }: { tracing?: Tracing | undefined; onLate?: (since: number) => void } = {},
 ): Lane {
   const way = findWay(url);
-  const sockets = createSocketFactory(options.deadlineMs, way.destination.servers);
+  const sockets = createSocketFactory(options.deadlineMs, way.destination.servers, onLate);
   let sql = openPool(way, options, sockets);
   const gate = createGate({
     insideMax: options.connectionsMax,

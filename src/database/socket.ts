@@ -26,8 +26,15 @@ export interface SocketFactory {
   heardSince(moment: number): boolean;
 }
 
-/** `silenceMsMax`: how long sent data may stay unanswered before the connection is cut. */
-export function createSocketFactory(silenceMsMax: number, servers: Server[]): SocketFactory {
+/**
+ * `silenceMsMax`: how long sent data may stay unanswered before the connection is cut. `onSilence` is called after such
+ * a cut, with the time from when nothing came (on performance.now()).
+ */
+export function createSocketFactory(
+  silenceMsMax: number,
+  servers: Server[],
+  onSilence: (since: number) => void = ignore,
+): SocketFactory {
   const watched = new Map<Socket, Watch>();
   let closed = false;
   let failures = 0;
@@ -51,6 +58,7 @@ export function createSocketFactory(silenceMsMax: number, servers: Server[]): So
     socket.on("error", ignore); // an unhandled error would end the process
     Object.assign(socket, { host, port }); // the driver takes the name for TLS from here
     const seen = watch(socket, silenceMsMax, {
+      onSilence,
       onAnswer: () => {
         failures = 0;
       },
@@ -90,7 +98,11 @@ interface Watch {
  * answer counts as answered with it; dropQuiet covers that call.) A socket that closes within a tick without an answer
  * is a failure. Reads counters, because the driver removes all listeners.
  */
-function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onEnd(answered: boolean): void }): Watch {
+function watch(
+  socket: Socket,
+  silenceMsMax: number,
+  on: { onAnswer(): void; onSilence(since: number): void; onEnd(answered: boolean): void },
+): Watch {
   let read = 0;
   let written = 0;
   const openedAt = performance.now();
@@ -119,7 +131,11 @@ function watch(socket: Socket, silenceMsMax: number, on: { onAnswer(): void; onE
     } else if (socket.bytesWritten === writtenAtRead && !socket.connecting) {
       waitingSince = performance.now();
     } else if (performance.now() - waitingSince > silenceMsMax) {
-      afterReading(() => socket.bytesRead === read && cut(socket));
+      afterReading(() => {
+        if (socket.destroyed || socket.bytesRead !== read) return;
+        cut(socket);
+        on.onSilence(waitingSince);
+      });
     }
   }, SOCKET_TICK_MS).unref();
   return {

@@ -293,6 +293,8 @@ export const PROBES_OF_PROOF: Probe[] = [
         const second = run(on, both.session);
         const untilOver = async (process: ReturnType<typeof run>) => {
           for (let beats = 0; beats < 40; beats++) {
+            // Two that beat in step without a pause void each other's challenges for ever.
+            await sleep(Math.random() * 30);
             const told = await process.beat();
             if (told !== "live" && told !== "proof_challenge") return told;
           }
