@@ -16,13 +16,15 @@ SET jit = off
 AS $$
 BEGIN
   RETURN QUERY
-    SELECT s.number FROM game_sessions s JOIN game_combats c ON c.session = s.number
+    SELECT s.number FROM game_sessions s,
+      LATERAL (SELECT m.mode, m.open FROM game_combats m WHERE m.session = s.number OFFSET 0) c
     WHERE s.player_id >= whose AND (s.player_id, s.number) < (whose, before) AND s.max_duration_seconds IS NOT NULL
       AND is_game_in(s, ARRAY[of_status], at, steps) AND c.mode = ANY (modes) AND NOT c.open
     ORDER BY s.player_id DESC, s.number DESC LIMIT at_most;
   RETURN QUERY
-    SELECT p.session FROM game_participants p
-    JOIN game_sessions s ON s.number = p.session JOIN game_combats c ON c.session = p.session
+    SELECT p.session FROM game_participants p,
+      LATERAL (SELECT g.* FROM game_sessions g WHERE g.number = p.session OFFSET 0) s,
+      LATERAL (SELECT m.mode, m.open FROM game_combats m WHERE m.session = p.session OFFSET 0) c
     WHERE p.player_id >= whose AND (p.player_id, p.session) < (whose, before) AND s.player_id <> whose
       AND is_game_in(s, ARRAY[of_status], at, steps) AND c.mode = ANY (modes) AND NOT c.open
     ORDER BY p.player_id DESC, p.session DESC LIMIT at_most;
@@ -48,7 +50,8 @@ DECLARE
 BEGIN
   IF of_status = 'initializing' THEN
     RETURN QUERY
-      SELECT c.session FROM game_combats c JOIN game_sessions s ON s.number = c.session
+      SELECT c.session FROM game_combats c,
+        LATERAL (SELECT g.* FROM game_sessions g WHERE g.number = c.session OFFSET 0) s
       WHERE c.started_at IS NULL AND c.status = 'active' AND c.session < before AND c.mode = ANY (modes)
         AND (combat_start(s, c) <= at) IS NOT TRUE AND is_game_in(s, '{active}', at, steps)
         AND may_read_game(s, whose, whose IS NULL)
@@ -58,13 +61,15 @@ BEGIN
   FOREACH one_mode IN ARRAY modes LOOP
     IF whose IS NULL THEN
       RETURN QUERY
-        SELECT c.session FROM game_combats c JOIN game_sessions s ON s.number = c.session
+        SELECT c.session FROM game_combats c,
+          LATERAL (SELECT g.* FROM game_sessions g WHERE g.number = c.session OFFSET 0) s
         WHERE (c.mode, c.status) >= (one_mode, of_status) AND (c.mode, c.status, c.session) < (one_mode, of_status, before)
           AND is_game_in(s, ARRAY[of_status], at, steps)
         ORDER BY c.mode DESC, c.status DESC, c.session DESC LIMIT at_most;
     ELSE
       RETURN QUERY
-        SELECT c.session FROM game_combats c JOIN game_sessions s ON s.number = c.session
+        SELECT c.session FROM game_combats c,
+          LATERAL (SELECT g.* FROM game_sessions g WHERE g.number = c.session OFFSET 0) s
         WHERE c.open AND (c.mode, c.status) >= (one_mode, of_status)
           AND (c.mode, c.status, c.session) < (one_mode, of_status, before) AND is_game_in(s, ARRAY[of_status], at, steps)
         ORDER BY c.mode DESC, c.status DESC, c.session DESC LIMIT at_most;

@@ -192,7 +192,8 @@ DECLARE
     SELECT p.session FROM game_participants p WHERE p.player_id = player);
 BEGIN
   RETURN QUERY
-    SELECT c.* FROM unnest(own) o (number) JOIN game_sessions s ON s.number = o.number, game_counts(s) c
+    SELECT c.* FROM unnest(own) o (number),
+      LATERAL (SELECT g.* FROM game_sessions g WHERE g.number = o.number OFFSET 0) s, game_counts(s) c
     UNION ALL
     SELECT o.step, o.type, o.bucket, 0, o.paused, o.completed, o.terminated, o.duration_ms, 0, 0
     FROM overdue_game_counts(at, own) o;
@@ -299,12 +300,12 @@ AS $$
   FROM game_performance p WHERE p.at >= begins HAVING count(*) > 0
 $$;
 
--- Until when steps may be made how coarse: a coarse step begins and ends before the last timeframe that is told more finely. An
+-- Before when steps may be made how coarse: whole coarse steps, which end before the last timeframe that is told more finely. An
 -- hour more, so that a clock that is set back by that finds what it asks for; the last width holds everything before.
-CREATE OR REPLACE FUNCTION coarser_game_steps(at timestamptz, OUT until timestamptz, OUT width interval) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION coarser_game_steps(at timestamptz, OUT before timestamptz, OUT width interval) RETURNS SETOF record
 LANGUAGE sql IMMUTABLE
 AS $$
-  SELECT at - t.lasts - t.step - coalesce(lead(t.step) OVER longer, t.step) - interval '1 hour',
+  SELECT date_bin(coalesce(lead(t.step) OVER longer, t.step), at - t.lasts - t.step - interval '1 hour', timestamptz 'epoch'),
          coalesce(lead(t.step) OVER longer, interval '876000 hours')
   FROM game_timeframes() t WINDOW longer AS (ORDER BY t.lasts)
 $$;
@@ -326,7 +327,7 @@ BEGIN
     SELECT r.id, r.step, coalesce(w.step, r.step) AS into_step,
            count(*) OVER (PARTITION BY coalesce(w.step, r.step), r.type, r.bucket) AS together
     FROM game_rollups r LEFT JOIN LATERAL (
-      SELECT date_bin(c.width, r.step, timestamptz 'epoch') AS step FROM coarser c WHERE r.step <= c.until
+      SELECT date_bin(c.width, r.step, timestamptz 'epoch') AS step FROM coarser c WHERE r.step < c.before
       ORDER BY c.width DESC LIMIT 1) w ON true
   ), gone AS (
     DELETE FROM game_rollups r
@@ -363,7 +364,7 @@ BEGIN
            w.width = (SELECT max(c.width) FROM coarser c) AS is_old,
            count(*) OVER (PARTITION BY date_bin(w.width, p.at, timestamptz 'epoch')) AS together
     FROM game_performance p, LATERAL (
-      SELECT c.width FROM coarser c WHERE p.at <= c.until ORDER BY c.width DESC LIMIT 1) w
+      SELECT c.width FROM coarser c WHERE p.at < c.before ORDER BY c.width DESC LIMIT 1) w
   ), gone AS (
     DELETE FROM game_performance p
     USING (SELECT a.* FROM aimed a WHERE a.together > 1 OR a.is_old LIMIT at_most) a

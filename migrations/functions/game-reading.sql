@@ -134,7 +134,8 @@ BEGIN
         AND s.type = ANY (types) AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
       ORDER BY s.player_id DESC, s.number DESC LIMIT at_most;
     RETURN QUERY
-      SELECT p.session FROM game_participants p JOIN game_sessions s ON s.number = p.session
+      SELECT p.session FROM game_participants p,
+        LATERAL (SELECT g.* FROM game_sessions g WHERE g.number = p.session OFFSET 0) s
       WHERE p.player_id >= whose AND (p.player_id, p.session) < (whose, before) AND s.player_id <> whose AND s.type = ANY (types)
         AND (maker IS NULL OR s.player_id = maker) AND is_game_in(s, statuses, at, steps)
       ORDER BY p.player_id DESC, p.session DESC LIMIT at_most;

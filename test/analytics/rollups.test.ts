@@ -76,13 +76,16 @@ describe("the rollups", () => {
     expect(await findLiesNow()).toEqual([]);
   });
 
-  it("leave nothing of what has come and gone", async () => {
-    await seed(500, 3_600);
-    await fold();
-    await db.sql`DELETE FROM game_sessions`;
-    expect(await findLiesNow()).toEqual([]);
-    await fold();
-    expect(await countRows()).toBe(0);
+  it("leave nothing of what has come and gone, at whatever time of the day they are folded", async () => {
+    for (let minutes = 0; minutes < 1440; minutes += 100) {
+      await db.sql`UPDATE service_state SET confirmed_at = clock_timestamp() - make_interval(mins => ${minutes})`;
+      await seed(500, 3_600);
+      await fold();
+      await db.sql`DELETE FROM game_sessions`;
+      expect(await findLiesNow()).toEqual([]);
+      await fold();
+      expect(await countRows()).toBe(0);
+    }
   });
 
   it("stay as fine as they are asked for where the clock has leapt ahead of what was served", async () => {
