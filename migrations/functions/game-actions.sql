@@ -16,7 +16,7 @@ AS $$
   SELECT state_after(game, event, (
     SELECT json_agg(json_build_object('player_id', p.player_id, 'joined_at', p.joined_at, 'status', p.status, 'score', p.score,
                                       'health', p.health) ORDER BY p.place)
-    FROM fold_participants(game, c, event.sequence) p))
+    FROM fold_participants(c, event.sequence) p))
   FROM game_combats c WHERE c.session = game.number
 $$;
 

@@ -374,14 +374,16 @@ END
 $$;
 
 -- Who takes part, as the events up to that one say.
-CREATE OR REPLACE FUNCTION fold_participants(game game_sessions, combat game_combats, up_to bigint)
+CREATE OR REPLACE FUNCTION fold_participants(combat game_combats, up_to bigint)
 RETURNS TABLE (player_id uuid, place bigint, joined_at timestamptz, status text, score bigint, health integer, defending boolean)
 LANGUAGE sql STABLE
 AS $$
   WITH told AS MATERIALIZED (
     SELECT e.* FROM game_events e WHERE e.session = combat.session AND e.sequence <= up_to
   ), who AS (
-    SELECT f.player_id, f.place, game.created_at AS joined_at FROM unnest(combat.founders) WITH ORDINALITY AS f (player_id, place)
+    SELECT f.player_id, f.place, (
+             SELECT p.joined_at FROM game_participants p WHERE p.session = combat.session AND p.player_id = f.player_id) AS joined_at
+    FROM unnest(combat.founders) WITH ORDINALITY AS f (player_id, place)
     UNION ALL
     SELECT j.player_id, cardinality(combat.founders) + row_number() OVER (ORDER BY min(j.sequence)), min(j.at)
     FROM told j WHERE j.event = 'joined' AND j.player_id <> ALL (combat.founders) GROUP BY j.player_id
@@ -419,6 +421,6 @@ AS $$
       'winner', max(e.data ->> 'winner'))
     FROM game_events e WHERE e.session = c.session)
     || jsonb_build_object('participants', (
-      SELECT jsonb_agg(to_jsonb(p) ORDER BY p.place) FROM fold_participants(s, c, c.last_sequence) p))
+      SELECT jsonb_agg(to_jsonb(p) ORDER BY p.place) FROM fold_participants(c, c.last_sequence) p))
   FROM game_sessions s JOIN game_combats c ON c.session = s.number WHERE s.session_id = id
 $$;

@@ -165,6 +165,18 @@ describe("an action that is sent again", () => {
     expect((await api.read(id, one)).body.stats.total_actions).toBe(4);
   });
 
+  it("gets the same answer though the clock was set back by more than the match's age", async () => {
+    const [one, other] = players(2) as [string, string];
+    const id = await api.make([one, other]);
+    const action = { target_id: other, action_id: randomUUID() };
+    const { body } = await api.act(id, one, action);
+    await db.sql`
+      UPDATE service_state SET clock_steps = clock_steps + 1, clock_stepped_at = clock_timestamp() - interval '1 hour'`;
+    expect((await api.act(id, one, action)).body).toEqual(body);
+    expect((await api.readState(id, one)).body.participants).toEqual(body.new_state.participants);
+    await expectFolded(db, id);
+  });
+
   it("with another body is refused, before anything else", async () => {
     const [one, other] = players(2) as [string, string];
     const id = await api.make([one, other]);

@@ -117,7 +117,7 @@ export const MUTANTS: FunctionMutant[] = [
   {
     name: "an action that is sent again gets the state as it is now",
     fn: "repeat_action",
-    swaps: [["fold_participants(game, c, event.sequence)", "fold_participants(game, c, c.last_sequence)"]],
+    swaps: [["fold_participants(c, event.sequence)", "fold_participants(c, c.last_sequence)"]],
   },
   {
     name: "a decisive action that is sent again forgets the end",
