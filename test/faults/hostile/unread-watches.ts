@@ -6,7 +6,7 @@ import { openRaw, type RawConnection } from "./raw-connection.ts";
 
 const BEAT_MS = 500;
 const TOLD_MS_MAX = 3_000;
-/** The newest of one session that a process keeps; those before are ended. */
+/** So many of one session a process keeps, those that came last; the others are ended. */
 const KEPT = 8;
 
 export interface UnreadWatches {
@@ -38,18 +38,17 @@ export async function watchUnread(scene: Scene, count: number): Promise<UnreadWa
       await start(scene, newSessionId());
       for (const { socket } of streams) socket.resume();
       const isTold = (raw: RawConnection) => /\nevent: replaced\n/.test(raw.received().toString("latin1"));
-      const kept = streams.slice(-KEPT * scene.servers.length);
-      const isDone = (raw: RawConnection) =>
-        kept.includes(raw) ? isTold(raw) : raw.received().toString("latin1").endsWith("0\r\n\r\n");
+      const isEnded = (raw: RawConnection) => raw.received().toString("latin1").endsWith("0\r\n\r\n");
+      const untold = () => KEPT * scene.servers.length - streams.filter(isTold).length;
+      const open = () => streams.filter((raw) => !isTold(raw) && !isEnded(raw)).length;
       const until = performance.now() + TOLD_MS_MAX;
-      while (!streams.every(isDone) && performance.now() < until) await sleep(20);
-      const untold = kept.filter((raw) => !isTold(raw)).length;
-      const open = streams.filter((raw) => !kept.includes(raw) && !isDone(raw)).length;
-      for (const { socket } of streams) socket.destroy();
-      return [
-        ...(untold > 0 ? [`${untold} of ${kept.length} unread streams were not told of the takeover`] : []),
-        ...(open > 0 ? [`${open} streams of one session are more than a process may keep`] : []),
+      while (untold() + open() > 0 && performance.now() < until) await sleep(20);
+      const violations = [
+        ...(untold() > 0 ? [`${untold()} unread streams fewer than a process keeps were told of the takeover`] : []),
+        ...(open() > 0 ? [`${open()} unread streams were neither told of the takeover nor ended`] : []),
       ];
+      for (const { socket } of streams) socket.destroy();
+      return violations;
     },
   };
 }
