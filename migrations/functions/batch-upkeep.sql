@@ -34,7 +34,8 @@ BEGIN
       -- At least a second away, or a run that lives by an outage of ours would be looked at again and again.
       again := greatest(least(batch_silent_until(run), batch_deadline(run)), clock_timestamp() + interval '1 second');
       UPDATE batch_sessions s
-      SET last_report = run.last_report, worker_seen = run.worker_seen, clock_steps = run.clock_steps, not_over_before = again
+      SET started_at = run.started_at, last_report = run.last_report, worker_seen = run.worker_seen,
+          clock_steps = run.clock_steps, not_over_before = again
       WHERE s.run = run.run;
     END IF;
   END LOOP;

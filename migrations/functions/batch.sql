@@ -57,8 +57,8 @@ AS $$ SELECT silence_deadline(by_present_clock(run.last_report, run.clock_steps)
 
 -- Until when it lives whatever is reported. Null: it has no such limit, or has not begun.
 CREATE OR REPLACE FUNCTION batch_deadline(run batch_sessions) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE
-AS $$ SELECT run.started_at + make_interval(secs => run.timeout_seconds) $$;
+LANGUAGE sql STABLE
+AS $$ SELECT by_present_clock(run.started_at, run.clock_steps) + make_interval(secs => run.timeout_seconds) $$;
 
 -- Whether its time is over, by which limit (silence | deadline) and since when; reason null: it is not.
 CREATE OR REPLACE FUNCTION batch_overdue(run batch_sessions, at timestamptz, OUT reason text, OUT since timestamptz)
@@ -143,6 +143,7 @@ DECLARE
   done integer := processed - run.carried_nodes;
   at timestamptz := clock_timestamp();
 BEGIN
+  run.started_at := by_present_clock(run.started_at, run.clock_steps);
   RETURN QUERY SELECT
     run.run, run.session_id, run.canvas_path, run.node_count, run.status, run.created_at, run.updated_at, run.started_at,
     run.completed_at, batch_progress(run, processed), counts[1], counts[2], counts[3],
@@ -206,7 +207,7 @@ BEGIN
   run.not_over_before := NULL;
   run := write_batch_event(run, ended_at, 'complete', jsonb_build_object(
     'status', to_status, 'ended_reason', reason, 'error_message', with_message,
-    'total_duration', round(extract(epoch FROM ended_at - coalesce(run.started_at, run.created_at)), 3),
+    'total_duration', round(greatest(0, extract(epoch FROM ended_at - coalesce(run.started_at, run.created_at))), 3),
     'success_count', counted.completed, 'failure_count', counted.failed, 'skipped_count', counted.skipped));
   PERFORM keep_batch(run);
   RETURN run;
@@ -249,6 +250,7 @@ BEGIN
   END IF;
   steps := (SELECT s.clock_steps FROM present_state() s);
   IF run.clock_steps <> steps THEN
+    run.started_at := by_present_clock(run.started_at, run.clock_steps);
     run.last_report := by_present_clock(run.last_report, run.clock_steps);
     run.worker_seen := by_present_clock(run.worker_seen, run.clock_steps);
     run.not_over_before := clock_timestamp();

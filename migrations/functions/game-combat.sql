@@ -385,7 +385,8 @@ AS $$
              SELECT p.joined_at FROM game_participants p WHERE p.session = combat.session AND p.player_id = f.player_id) AS joined_at
     FROM unnest(combat.founders) WITH ORDINALITY AS f (player_id, place)
     UNION ALL
-    SELECT j.player_id, cardinality(combat.founders) + row_number() OVER (ORDER BY min(j.sequence)), min(j.at)
+    SELECT j.player_id, cardinality(combat.founders) + row_number() OVER (ORDER BY min(j.sequence)),
+           (array_agg(j.at ORDER BY j.sequence))[1]
     FROM told j WHERE j.event = 'joined' AND j.player_id <> ALL (combat.founders) GROUP BY j.player_id
   ), passages AS (
     SELECT t.player_id, (array_agg(t.event ORDER BY t.sequence DESC))[1] AS last

@@ -146,7 +146,7 @@ $$;
 -- What was dated under so many jumps of the clock, by the clock as it is now.
 CREATE OR REPLACE FUNCTION by_present_clock(moment timestamptz, steps bigint) RETURNS timestamptz
 LANGUAGE sql STABLE
-AS $$ SELECT CASE WHEN s.clock_steps = steps THEN moment ELSE least(moment, s.clock_stepped_at) END FROM present_state() s $$;
+AS $$ SELECT CASE WHEN s.clock_steps <> steps AND moment > s.clock_stepped_at THEN s.clock_stepped_at ELSE moment END FROM present_state() s $$;
 
 -- 90 -> "90 seconds", 1800 -> "30 minutes".
 CREATE OR REPLACE FUNCTION duration_in_words(seconds integer) RETURNS text

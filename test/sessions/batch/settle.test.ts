@@ -36,6 +36,25 @@ describe("settling batch sessions", () => {
     expect((await api.read(id)).status).toBe("pending");
   });
 
+  it("counts the whole time of a run that began ahead of a clock set back from the jump on, and a pending one's not", async () => {
+    const [id, unread, pending] = [
+      await api.make({ timeout_seconds: 60 }),
+      await api.make({ timeout_seconds: 60 }),
+      await api.make({ timeout_seconds: 60 }),
+    ];
+    for (const run of [id, unread]) await api.claim(run, { worker: "w" });
+    await db.sql`UPDATE batch_sessions SET started_at = started_at + interval '1 hour' WHERE started_at IS NOT NULL`;
+    const [jump] = await db.sql`
+      UPDATE service_state SET clock_steps = clock_steps + 1, clock_stepped_at = clock_timestamp() RETURNING clock_stepped_at AS at`;
+    const lives = async (run: string) => Date.parse((await api.read(run)).deadline_at) - Number(jump?.at);
+    expect(Math.abs((await lives(id)) - 60_000)).toBeLessThan(2);
+    await settle();
+    for (const run of [id, unread]) expect(Math.abs((await lives(run)) - 60_000)).toBeLessThan(2);
+    const rows = await db.sql`
+      SELECT started_at, worker_seen FROM batch_sessions WHERE session_id = ${pending}`;
+    expect([...rows]).toEqual([{ started_at: null, worker_seen: null }]);
+  });
+
   it("lists while a run that lives is due to be looked at", async () => {
     const id = await api.make();
     await due([id]);

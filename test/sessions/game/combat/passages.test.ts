@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { useApp } from "../../../support/app.ts";
 import { useDatabase } from "../../../support/database.ts";
@@ -59,6 +60,20 @@ describe("who joins an open match", () => {
     const { status, body } = await api.join(id, two);
     expect([status, body.participants]).toEqual([200, before]);
     expect(outcome(await api.act(id, two))).toBe("200");
+    await expectFolded(db, id);
+  });
+
+  it("and comes back after the clock was set back, has joined when it came first", async () => {
+    const [one, two] = players(2) as [string, string];
+    const id = await open([one]);
+    await api.join(id, two);
+    await db.sql`UPDATE game_events SET at = at + interval '1 hour'`;
+    await db.sql`UPDATE game_participants SET joined_at = joined_at + interval '1 hour' WHERE player_id = ${two}`;
+    const action = { target_id: one, action_id: randomUUID() };
+    const { body } = await api.act(id, two, action);
+    await api.leave(id, two);
+    await api.join(id, two);
+    expect((await api.act(id, two, action)).body).toEqual(body);
     await expectFolded(db, id);
   });
 
