@@ -77,9 +77,9 @@ const MUTANTS_OF_ENDS: Mutant[] = [
     fn: "end_session",
     swaps: [
       [
-        "WHERE s.session_id = id",
+        "WHERE s.session_id = id FOR UPDATE",
         `WHERE s.key_id IN (SELECT a.key_id FROM active_sessions a WHERE a.session_id = id
-           UNION SELECT h.key_id FROM session_history h WHERE h.session_id = id)`,
+           UNION SELECT h.key_id FROM session_history h WHERE h.session_id = id) FOR UPDATE`,
       ],
     ],
   },
