@@ -105,7 +105,12 @@ with open("conformance.py", encoding="utf-8") as file:
     ["loses a session that has a lease", "lease-carries-on-offline", 'if hold == "held":\n', "if False:\n"],
     ["forgets its lease on the way back", "lease-carries-on-offline", '"lease": lease, **rule', "**rule"],
     ["goes on offline for ever", "lease-ends", 'state == "offline" and hold', 'state == "none" and hold'],
-    ["keeps a lease that was used", "lease-used-up", "if self._leases and self._leases.gen", "if False and self._leases.gen"],
+    [
+      "keeps a lease that was used",
+      "lease-used-up",
+      "if self._leases and self._leases.gen",
+      "if False and self._leases.gen",
+    ],
     [
       "starts anew where it should ask again",
       "start-outcome-unknown",
