@@ -14,12 +14,17 @@ $$;
 -- lease holds, it is the same one, whatever is asked for.
 --
 -- outcome: leased | not_live (look_at_sessions tells what became of it) | unavailable (the key expires or is revoked)
+--          | proof_required | proof_challenge (challenge) | session_cloned (at: when it ended, by this request)
+--
+-- proof: {instance, number, beat_id, answer}, or null. With proof, and of a session that has some, the request is a beat
+-- like any other (take_beat), in the same transaction: no lease is given but to a beat that is accepted. Without, of a
+-- session that has none, it is no sign of life.
 --
 -- It locks the key before the session, as a start does, so that no start slips in between.
-CREATE OR REPLACE FUNCTION take_lease(
-  id text, seconds double precision, new_id text,
+CREATE OR REPLACE FUNCTION take_device_lease(
+  id text, seconds double precision, new_id text, proof jsonb,
   OUT outcome text, OUT lease_id text, OUT access_key text, OUT generation bigint, OUT device jsonb,
-  OUT issued_at timestamptz, OUT until timestamptz, OUT at timestamptz
+  OUT issued_at timestamptz, OUT until timestamptz, OUT at timestamptz, OUT challenge text
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -34,10 +39,14 @@ BEGIN
   PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));
   PERFORM limit_waiting();
   SELECT k.* INTO owner FROM keys k
-  WHERE k.id = (SELECT s.key_id FROM active_sessions s WHERE s.session_id = take_lease.id) FOR NO KEY UPDATE;
+  WHERE k.id = (SELECT s.key_id FROM active_sessions s WHERE s.session_id = take_device_lease.id) FOR NO KEY UPDATE;
+  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id = take_device_lease.id
+             AND may_be_copy(s, proof)) THEN
+    PERFORM claim_endings();
+  END IF;
   PERFORM limit_waiting();
   SELECT s.* INTO present FROM active_sessions s
-  WHERE s.key_id = owner.id AND s.session_id = take_lease.id FOR NO KEY UPDATE;
+  WHERE s.key_id = owner.id AND s.session_id = take_device_lease.id FOR NO KEY UPDATE;
   PERFORM limit_waiting();
   at := clock_timestamp();
   IF present.key_id IS NULL OR present.last_heartbeat <= session_cutoff(at) THEN
@@ -46,6 +55,10 @@ BEGIN
   END IF;
   IF owner.revoked_at IS NOT NULL OR owner.expires_at <= at THEN
     outcome := 'unavailable';
+    RETURN;
+  END IF;
+  SELECT b.refused, b.challenge INTO outcome, challenge FROM take_beat(present, proof, at) b;
+  IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
   SELECT l.* INTO lease FROM leases l WHERE l.key_id = owner.id;
@@ -66,6 +79,24 @@ BEGIN
   issued_at := lease.issued_at;
   until := lease.until;
   PERFORM limit_waiting();
+END
+$$;
+
+-- For the version before, which asks without proof: it may try again once it is replaced.
+CREATE OR REPLACE FUNCTION take_lease(
+  id text, seconds double precision, new_id text,
+  OUT outcome text, OUT lease_id text, OUT access_key text, OUT generation bigint, OUT device jsonb,
+  OUT issued_at timestamptz, OUT until timestamptz, OUT at timestamptz
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  SELECT l.outcome, l.lease_id, l.access_key, l.generation, l.device, l.issued_at, l.until, l.at
+  INTO outcome, lease_id, access_key, generation, device, issued_at, until, at
+  FROM take_device_lease(id, seconds, new_id, NULL) l;
+  IF outcome = 'proof_required' THEN
+    RAISE lock_not_available USING MESSAGE = 'the session takes only calls with proof';
+  END IF;
 END
 $$;
 

@@ -133,6 +133,57 @@ BEGIN
 END
 $$;
 
+-- Whether a beat with that proof may be of a copy: then the history is wanted before the session's row is locked.
+CREATE OR REPLACE FUNCTION may_be_copy(present active_sessions, proof jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT proof->>'answer' IS NOT NULL
+         AND (proof->>'instance' = present.proof_instance OR proof->>'instance' = ANY (present.proof_displaced))
+$$;
+
+-- Takes a beat that is more than a heartbeat: a start that resumes, a request for a lease. The session is live, its row is
+-- locked, and where the beat may be of a copy, the history as well.
+--
+-- proof:   {instance, number, beat_id, answer}, or null.
+-- refused: null (the beat is accepted; heard_at is before `at` if it was accepted before, as the last one) | proof_required
+--          | proof_challenge (challenge) | session_cloned (at: when it ended, by this beat). The first two change nothing.
+--
+-- Without proof, of a session that has none, it is accepted and nothing has changed: what it then is, is the caller's rule.
+CREATE OR REPLACE FUNCTION take_beat(
+  present active_sessions, proof jsonb, at timestamptz, OUT refused text, OUT challenge text, OUT heard_at timestamptz
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  instance text := proof->>'instance';
+  number bigint := (proof->>'number')::bigint;
+  beat text := proof->>'beat_id';
+  verdict text;
+BEGIN
+  heard_at := at;
+  IF proof IS NULL THEN
+    refused := CASE WHEN present.proof_instance IS NOT NULL THEN 'proof_required' END;
+    RETURN;
+  END IF;
+  verdict := judge_beat(present, instance, number, beat, proof->>'answer', at);
+  IF verdict IN ('follows', 'displaces') THEN
+    UPDATE active_sessions s
+    SET last_heartbeat = at, proof_instance = instance, proof_number = number, proof_beat = beat,
+        proof_displaced = displaced_by(instance, present)
+    WHERE s.key_id = present.key_id;
+  ELSIF verdict = 'again' THEN
+    heard_at := present.last_heartbeat;
+  ELSIF verdict = 'unproven' THEN
+    refused := 'proof_challenge';
+    challenge := challenge_of(challenge_salt(at), present, instance, number, beat);
+  ELSE
+    refused := 'session_cloned';
+    PERFORM record_copy(present, at);
+    PERFORM limit_waiting();
+  END IF;
+END
+$$;
+
 -- Ends the session with that id if it is live and this beat still proves that it is in use twice: the verdict of
 -- beat_with_proof, which waits for no history, may be out of date.
 CREATE OR REPLACE FUNCTION end_copy(id text, instance text, number bigint, beat text, answer text, OUT cloned boolean)

@@ -97,7 +97,7 @@ $$;
 -- the session that is started, whichever it is.
 --
 -- proof: {instance, number, beat_id, answer}, or null. Any start but the one that creates the session is judged as any
--- other beat of it (judge_beat).
+-- other beat of it (take_beat).
 --
 -- Any outcome but started, resumed and session_cloned has changed nothing visible: at most it has moved an expired
 -- session to the history.
@@ -117,11 +117,6 @@ DECLARE
   present active_sessions;
   present_live boolean;
   leased leases;
-  instance text := proof->>'instance';
-  number bigint := (proof->>'number')::bigint;
-  beat text := proof->>'beat_id';
-  answer text := proof->>'answer';
-  verdict text;
 BEGIN
   PERFORM limit_waiting();
   -- Serialises starts with one id, whatever their keys, so that "was this id ever used" has one answer.
@@ -133,8 +128,8 @@ BEGIN
     RETURN;
   END IF;
   -- Of those that resume, only one that may turn out to be a copy: the others need no history.
-  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND CASE WHEN s.session_id <> id THEN NOT refuse
-             ELSE answer IS NOT NULL AND (instance = s.proof_instance OR instance = ANY (s.proof_displaced)) END) THEN
+  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id
+             AND CASE WHEN s.session_id <> id THEN NOT refuse ELSE may_be_copy(s, proof) END) THEN
     PERFORM claim_endings();
   END IF;
   PERFORM limit_waiting();
@@ -173,26 +168,10 @@ BEGIN
       UPDATE active_sessions s SET last_heartbeat = at WHERE s.key_id = owner.id;
       RETURN;
     END IF;
-    IF proof IS NULL THEN
-      outcome := 'proof_required';
-      RETURN;
-    END IF;
-    verdict := judge_beat(present, instance, number, beat, answer, at);
-    IF verdict IN ('follows', 'displaces') THEN
-      UPDATE active_sessions s
-      SET last_heartbeat = at, proof_instance = instance, proof_number = number, proof_beat = beat,
-          proof_displaced = displaced_by(instance, present)
-      WHERE s.key_id = owner.id;
-    ELSIF verdict = 'again' THEN
-      heard_at := present.last_heartbeat;
-      expires_at := session_deadline(present.last_heartbeat);
-    ELSIF verdict = 'unproven' THEN
-      outcome := 'proof_challenge';
-      challenge := challenge_of(challenge_salt(at), present, instance, number, beat);
-    ELSE
-      PERFORM record_copy(present, at);
-      outcome := 'session_cloned';
-      PERFORM limit_waiting();
+    SELECT coalesce(b.refused, outcome), b.challenge, b.heard_at INTO outcome, challenge, heard_at
+    FROM take_beat(present, proof, at) b;
+    IF heard_at <> at THEN
+      expires_at := session_deadline(heard_at);
     END IF;
     RETURN;
   END IF;
@@ -229,13 +208,13 @@ BEGIN
     INSERT INTO active_sessions (key_id, access_key, session_id, generation, started_at, last_heartbeat, device,
                                  proof_instance, proof_number, proof_beat)
     VALUES (owner.id, masked_key, id, start_device_session_at_once.generation, at, at, with_device,
-            instance, number, beat);
+            proof->>'instance', (proof->>'number')::bigint, proof->>'beat_id');
   ELSE
     PERFORM record_ending(present, 'replaced', at, start_device_session_at_once.generation, with_device);
     UPDATE active_sessions s
     SET access_key = masked_key, session_id = id, generation = start_device_session_at_once.generation,
-        proof_instance = instance, proof_number = number, proof_beat = beat, proof_displaced = NULL,
-        started_at = at, last_heartbeat = at, device = with_device
+        proof_instance = proof->>'instance', proof_number = (proof->>'number')::bigint, proof_beat = proof->>'beat_id',
+        proof_displaced = NULL, started_at = at, last_heartbeat = at, device = with_device
     WHERE s.key_id = owner.id;
   END IF;
   outcome := 'started';

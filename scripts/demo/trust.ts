@@ -88,6 +88,10 @@ async function workOffline(): Promise<void> {
   const a = device("Laptop A");
   start(a, url, {});
   const { generation } = (await a.next("live")).detail;
+  a.send({ readProfile: true });
+  const [sessionId] = String((await a.next("profile")).detail.text).split(" ");
+  const { code: refused } = await post("lease", { session_id: sessionId, hours: LEASE_HOURS });
+  tell("story", `whoever has but its session id asks for a lease: ${refused}`);
   a.send({ lease: LEASE_HOURS });
   tell(a.name, `works, and takes a lease: until ${clock((await a.next("leased")).detail.until)} UTC it may be offline`);
 
@@ -124,13 +128,16 @@ function start(which: Device, at: string, { profile, key = accessKey }: { profil
 async function untilNobodyIsLive(): Promise<void> {
   const giveUpAt = Date.now() + TIMEOUT_SECONDS * 1000 + HEARD_MS_MAX;
   while (Date.now() < giveUpAt) {
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify({ access_key: accessKey });
-    const response = await fetch(`${url}/api/session/status`, { method: "POST", headers, body });
-    if (!((await response.json()) as { active: boolean }).active) return;
+    if ((await post("status", { access_key: accessKey })).active === false) return;
     await sleep(50);
   }
   throw new Error("the session has not expired");
+}
+
+async function post(path: string, body: object): Promise<Record<string, unknown>> {
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch(`${url}/api/session/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  return (await response.json()) as Record<string, unknown>;
 }
 
 async function finish(code: number): Promise<void> {

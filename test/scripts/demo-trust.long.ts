@@ -11,6 +11,7 @@ const STORY = [
   /a fake server that says yes to everything/,
   /Cracked PC +asks for no signature: it runs/,
   /Careful PC +knows the service's public key: unreachable, not live/,
+  /whoever has but its session id asks for a lease: proof_required/,
   /Laptop A +works, and takes a lease: until .* UTC/,
   /Laptop A +works on, offline, until .* UTC at most/,
   /Careful PC +wants the key meanwhile: key_in_use, leased until .* UTC/,

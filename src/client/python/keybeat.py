@@ -727,6 +727,7 @@ class _Keeper:
         loop = asyncio.get_running_loop()
         self.runs = self._session.state == "starting"
         self._over: "asyncio.Future[None]" = loop.create_future()
+        self._turn = asyncio.Lock()
         # For errors of this file. asyncio's own handler would print the call, and with it a session id.
         loop.set_exception_handler(lambda _, context: log.error("a mistake", exc_info=context.get("exception")))
         if self._ending or not self.runs:
@@ -833,9 +834,14 @@ class _Keeper:
 
     async def _beat(self, path: str, request: Json, give_up_at: float = math.inf) -> "Tuple[_Answer, float]":
         """
-        A call that keeps the session alive: a heartbeat or a start. Challenges are answered at once, as only a running
-        process can. Returns the answer, and when the request that got it was sent.
+        A call that keeps the session alive: a heartbeat, a start or, with proof, a request for a lease. Challenges are
+        answered at once, as only a running process can. Returns the answer, and when the request that got it was sent.
         """
+        # Overtaken by a later one a beat would be challenged, and its answer would look like a copy's.
+        async with self._turn:
+            return await self._send_beat(path, request, give_up_at)
+
+    async def _send_beat(self, path: str, request: Json, give_up_at: float) -> "Tuple[_Answer, float]":
         proof = self._proof and self._proof.of(request)
         for _ in range(1 + _CHALLENGES_MAX):
             sent_at = self._platform.now()
@@ -1038,7 +1044,8 @@ class _Keeper:
         """The reply to one call for a lease. Raises KeybeatError."""
         if not self._leases:
             raise ValueError("leases need the options public_key and storage")
-        answer = await self._link.post(path, request)
+        is_beat = path == "lease" and self._proof
+        answer = (await self._beat(path, request))[0] if is_beat else await self._link.post(path, request)
         if answer.kind == "ok":
             return answer.body
         if answer.kind == "refused":

@@ -123,7 +123,7 @@ class TrustRules:
     def note(self, name: str, request: Any, body: Json) -> Optional[Json]:
         """Checks the request, and names its proof."""
         self._note_nonce(request.headers)
-        is_due = self._takes_part and name in ("start", "heartbeat")
+        is_due = self._takes_part and name in ("start", "heartbeat", "lease")
         if is_due != ("proof" in body):
             self._violations.append(f"a {name} with{'out' if is_due else ''} proof")
         if name == "watch" and request.url.endswith("watch?proof=true") != self._takes_part:

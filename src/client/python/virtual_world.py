@@ -201,8 +201,9 @@ class ScriptedServer:
             **{"at": self._time.now, "request": name, "session": session, "proof": proof, "lease": lease},
             **{"body": body, "authorization": authorization, "open": True},
         }
-        if name != "end" and any(one["open"] and one["request"] == name for one in self.requests):
-            self.violations.append(f"a second {name} under way at {self._time.now}")
+        under_way = [one for one in self.requests if one["open"]]
+        if name != "end" and any(one["request"] == name or (one["proof"] and proof) for one in under_way):
+            self.violations.append(f"a second {'beat' if proof else name} under way at {self._time.now}")
         if session_id in request.url or (body.get("access_key") or session_id) in request.url:
             self.violations.append("a secret in a URL")
         self.requests.append(noted)

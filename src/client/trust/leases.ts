@@ -9,7 +9,7 @@ import { type Answer, type Expected, send, tellUnreachable } from "../answer.ts"
 import { readLoss } from "../endings.ts";
 import { KeybeatError, type KeybeatErrorCode } from "../error.ts";
 import type { StartOptions } from "../options.ts";
-import type { Link } from "../platform.ts";
+import type { DeviceLink } from "../request.ts";
 import { keepSessionId, type StoredId } from "../storage.ts";
 import { fromBase64Url } from "./bytes.ts";
 import type { PublicKeys } from "./public-keys.ts";
@@ -21,7 +21,8 @@ const SAVE_EVERY_MS = 60_000;
 const STORED = /^([\w-]{16,128})?(?: ([\w.-]+) (-?\d+) (\d+))?$/;
 
 const ANSWERS: Expected = {
-  refusals: /^(400 invalid_request|404 session_not_found|409 lease_unavailable|410 session_[a-z]+)$/,
+  refusals:
+    /^(400 invalid_request|404 session_not_found|409 (lease_unavailable|proof_challenge|proof_required)|410 session_[a-z]+)$/,
   isReply: (body, status) =>
     status === 200 &&
     (typeof body.lease === "string" ? Number.isFinite(toMs(body.server_time)) : body.success === !!body.success),
@@ -37,7 +38,7 @@ interface Claims {
 export type Hold = "held" | "lease_ended" | "clock_set_back";
 
 export class Leases {
-  readonly #link: Link;
+  readonly #link: DeviceLink;
   readonly #keys: PublicKeys;
   readonly #accessKey: string;
   readonly #stored: StoredId;
@@ -56,7 +57,7 @@ export class Leases {
     forget: () => this.#keepId(""),
   };
 
-  private constructor(link: Link, keys: PublicKeys, { accessKey, storage }: StartOptions) {
+  private constructor(link: DeviceLink, keys: PublicKeys, { accessKey, storage }: StartOptions) {
     this.#link = link;
     this.#keys = keys;
     this.#accessKey = accessKey;
@@ -64,7 +65,7 @@ export class Leases {
   }
 
   /** With what a process before this one left in the storage. */
-  static async open(link: Link, keys: PublicKeys, options: StartOptions): Promise<Leases> {
+  static async open(link: DeviceLink, keys: PublicKeys, options: StartOptions): Promise<Leases> {
     const leases = new Leases(link, keys, options);
     const [, id = "", text, skew, highest] = STORED.exec((await leases.#stored.read()) ?? "") ?? [];
     leases.#sessionId = id;
@@ -121,12 +122,14 @@ export class Leases {
     return this.#keepId(this.#sessionId);
   }
 
-  /** Asks for a lease of so many hours. Throws a KeybeatError. */
+  /** Asks for a lease of so many hours; with proof that is a beat. Throws a KeybeatError. */
   async ask(sessionId: string, hours: number): Promise<{ until: string }> {
-    const { lease, server_time } = this.#expect<LeaseReply>(
-      "lease",
-      await this.#post("lease", { session_id: sessionId, hours }),
-    );
+    const { proof } = this.#link;
+    const abort = new AbortController();
+    const post = (body: object) => this.#post("lease", body, abort);
+    const asked = { session_id: sessionId, hours };
+    const answer = await (proof ? proof.send(asked, post, abort.signal) : post(asked));
+    const { lease, server_time } = this.#expect<LeaseReply>("lease", answer);
     const claims = await this.#read(lease);
     if (!claims) throw new KeybeatError("unreachable", "the lease is not signed by a trusted key");
     this.#text = lease;
@@ -147,9 +150,9 @@ export class Leases {
     return success;
   }
 
-  #post<T>(path: string, body: object): Promise<Answer<T>> {
+  #post<T>(path: string, body: object, abort?: AbortController): Promise<Answer<T>> {
     const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-    return send(this.#link, this.#link.url + path, init, ANSWERS);
+    return send(this.#link, this.#link.url + path, init, ANSWERS, { abort });
   }
 
   #expect<T>(path: string, answer: Answer<unknown>): T {

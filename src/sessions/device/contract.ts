@@ -129,8 +129,12 @@ export const historyReply = z.object({
   endings: z.array(z.object({ day: z.iso.date(), reason: z.enum(ENDING_REASONS) })).max(10),
 });
 
-/** How long the device wants to work without us; parts of an hour, too. */
-export const leaseRequest = z.object({ session_id: sessionId, hours: z.number().min(0.01).max(100_000) });
+/** How long the device wants to work without us; parts of an hour, too. With proof it is a beat. */
+export const leaseRequest = z.object({
+  session_id: sessionId,
+  hours: z.number().min(0.01).max(100_000),
+  proof: proof.optional(),
+});
 export const leaseReply = z.object({ lease: z.string(), until: moment, issued_at: moment, server_time: moment });
 export const returnLeaseRequest = z.object({ lease: leaseText });
 export const returnLeaseReply = z.object({ success: z.boolean() });

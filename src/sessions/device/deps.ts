@@ -13,7 +13,7 @@ export interface DeviceSessions {
   heartbeatSeconds: number;
   /** Called with the code of each refused start. */
   countRefusal?(code: string): void;
-  /** Called when a start has ended a session that was in use twice. */
+  /** Called when a start, or a request for a lease, has ended a session that was in use twice. */
   countCopy?(): void;
   /** Called when the owner of a key has ended its session. */
   countSignOut?(): void;

@@ -89,6 +89,7 @@ export const statusReplies = {
 };
 
 export const leaseRequest = { session_id: OFFICE_PC, hours: 24 };
+export const provenLeaseRequest = { ...proven, hours: 24 };
 
 export const leaseReply = {
   lease: `${Buffer.from(

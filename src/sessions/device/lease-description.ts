@@ -19,8 +19,12 @@ export const leaseDescriptions: RouteDescription[] = [
     access: "anybody",
     summary: "Hold the key for some hours, to work without this service",
     description:
-      "Until then, and at most until the key expires, nobody else can start with the key. The session itself expires by silence as ever; a start with the lease brings the device back. Asked again while it holds, it is the same lease.",
-    body: { content: [{ schema: leaseRequest, examples: { a_day: example.leaseRequest } }] },
+      "Until then, and at most until the key expires, nobody else can start with the key. The session itself expires by silence as ever; a start with the lease brings the device back. Asked again while it holds, it is the same lease. Where the session has proof, the request is a beat like a heartbeat, with proof, and counts as one.",
+    body: {
+      content: [
+        { schema: leaseRequest, examples: { a_day: example.leaseRequest, with_proof: example.provenLeaseRequest } },
+      ],
+    },
     answers: [
       {
         status: 200,
@@ -28,7 +32,7 @@ export const leaseDescriptions: RouteDescription[] = [
         content: [{ schema: leaseReply, examples: { leased: example.leaseReply } }],
       },
     ],
-    errors: ["lease_unavailable", "session_not_found", ...ENDING_CODES],
+    errors: ["lease_unavailable", "session_not_found", "proof_challenge", "proof_required", ...ENDING_CODES],
   },
   {
     method: "post",

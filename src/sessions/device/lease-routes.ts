@@ -13,9 +13,10 @@ export function leaseRoutes(service: DeviceSessions & Leasing): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
 
   routes.post("/", async (c) => {
-    const outcome = await takeLease(service, await readJson(c, leaseRequest), c.req.header(TRUSTS));
+    const request = await readJson(c, leaseRequest);
+    const outcome = await takeLease(service, request, c.req.header(TRUSTS));
     if (outcome.live) return c.json(outcome.reply);
-    throw notLive(outcome.ending, false);
+    throw notLive(outcome.ending, request.proof !== undefined);
   });
 
   routes.post("/return", async (c) => {

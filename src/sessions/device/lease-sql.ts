@@ -1,9 +1,12 @@
 /** Leases: which are given, given back, and over. What each guarantees stands with its function in migrations/. */
 import type { Database } from "../../database/database.ts";
-import type { Device } from "./contract.ts";
+import type { Device, Proof } from "./contract.ts";
 
 interface LeaseRow {
-  outcome: "leased" | "not_live" | "unavailable";
+  outcome: "leased" | "not_live" | "unavailable" | "proof_required" | "proof_challenge" | "session_cloned";
+  at: Date;
+  /** Of proof_challenge. */
+  challenge: string | null;
   /** The rest is of leased. */
   lease_id: string;
   /** Masked. */
@@ -12,17 +15,20 @@ interface LeaseRow {
   device: Device | null;
   issued_at: Date;
   until: Date;
-  at: Date;
 }
 
-/** Gives that live session a lease, or the one that it has. */
+/** Gives that live session a lease, or the one that it has; where it has proof, to an accepted beat alone. */
 export async function takeLeaseRow(
   database: Database,
-  lease: { sessionId: string; seconds: number; newId: string },
+  lease: { sessionId: string; seconds: number; newId: string; proof: Proof | undefined },
+  until: number,
 ): Promise<LeaseRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<LeaseRow[]>`
-      SELECT * FROM take_lease(caller_waits(${waits}, ${lease.sessionId}::text), ${lease.seconds}, ${lease.newId})`,
+      SELECT * FROM take_device_lease(caller_waits(${waits}, ${lease.sessionId}::text), ${lease.seconds}, ${lease.newId},
+        ${lease.proof ? sql.json(lease.proof) : null})`,
+    undefined,
+    until,
   );
   return row as LeaseRow;
 }

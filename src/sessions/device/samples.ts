@@ -9,6 +9,7 @@ import { readTrustNumbers } from "./trust-numbers-sql.ts";
 
 const HEARTBEAT = "/api/session/heartbeat";
 const START = "/api/session/start";
+const LEASE = "/api/session/lease";
 
 /** What this process has counted; `routes` are those of all kinds. */
 export function describeSessions(counts: DeviceCounts, routes: RouteCounts[]): Samples {
@@ -18,7 +19,7 @@ export function describeSessions(counts: DeviceCounts, routes: RouteCounts[]): S
       .filter(({ route }) => route === path)
       .flatMap(({ codes }) => Object.entries(codes) as [AnswerCode, number][]);
   const answered = (asked: AnswerCode) =>
-    [...codesOf(START), ...codesOf(HEARTBEAT)].reduce((sum, [code, count]) => sum + (code === asked ? count : 0), 0);
+    [START, HEARTBEAT, LEASE].flatMap(codesOf).reduce((sum, [code, count]) => sum + (code === asked ? count : 0), 0);
   const refused = ([code]: [AnswerCode, number]) => code !== "ok" && STATUS[code] < 500;
   return [
     counter(
@@ -38,7 +39,7 @@ export function describeSessions(counts: DeviceCounts, routes: RouteCounts[]): S
     ),
     counter(
       "keybeat_proof_refusals_total",
-      "Starts and heartbeats of live sessions that kept nothing alive: challenged, or without the proof that it needs",
+      "Starts, heartbeats and requests for a lease that did nothing for a live session: challenged, or without its proof",
       (["proof_challenge", "proof_required"] as const).map((code) => [{ code }, answered(code)]),
     ),
     counter(

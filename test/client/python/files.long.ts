@@ -95,6 +95,9 @@ with open("conformance.py", encoding="utf-8") as file:
     ["never makes a next beat", "proof-of-each-beat", "self._beat = None\n\n\ndef", "pass\n\n\ndef"],
     ["answers challenges for ever", "challenges-without-end", "_CHALLENGES_MAX = 5", "_CHALLENGES_MAX = 6"],
     ["comes back to a copied session", "cloned", 'reason != "expired", by', 'reason not in ("expired", "cloned"), by'],
+    ["asks for a lease without proof", "lease-with-proof", 'path == "lease" and self._proof', "None"],
+    ["sends a lease beside a heartbeat", "lease-waits-for-the-heartbeat", "async with self._turn:", "if True:"],
+    ["sends a heartbeat beside a lease", "heartbeat-waits-for-the-lease", "async with self._turn:", "if True:"],
     ["believes unsigned answers", "answer-unsigned", "if exchange.is_answered() else", "if True else"],
     ["believes unsigned events", "stream-event-unsigned", "if not exchange.is_told(event):", "if False:"],
     ["waits for whoever asks, an hour too", "proxy-asks-for-an-hour", "min(seconds, 60.0)", "seconds"],
@@ -102,7 +105,12 @@ with open("conformance.py", encoding="utf-8") as file:
     ["loses a session that has a lease", "lease-carries-on-offline", 'if hold == "held":\n', "if False:\n"],
     ["forgets its lease on the way back", "lease-carries-on-offline", '"lease": lease, **rule', "**rule"],
     ["goes on offline for ever", "lease-ends", 'state == "offline" and hold', 'state == "none" and hold'],
-    ["keeps a lease that was used", "lease-used-up", "if self._leases and not resumed:", "if False:"],
+    [
+      "keeps a lease that was used",
+      "lease-used-up",
+      "if self._leases and self._leases.gen",
+      "if False and self._leases.gen",
+    ],
     [
       "starts anew where it should ask again",
       "start-outcome-unknown",

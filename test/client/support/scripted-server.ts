@@ -114,10 +114,12 @@ export class ScriptedServer {
     const authorization = new Headers(init.headers).get("authorization");
     const sessionId = request === "watch" ? (authorization ?? "").replace("Bearer ", "") : body.session_id;
     const session = request === "lease_return" ? "" : this.nameOf(sessionId);
-    const open = this.requests.some((one) => one.open && one.request === request && request !== "end");
-    if (open) this.violations.push(`a second ${request} under way at ${this.#time.now}`);
     if (url.includes(sessionId)) this.violations.push("a session id in a URL");
     const proof = this.#trust.note(request, url, init);
+    const open = this.requests.some(
+      (one) => one.open && ((one.request === request && request !== "end") || (one.proof && proof)),
+    );
+    if (open) this.violations.push(`a second ${proof ? "beat" : request} under way at ${this.#time.now}`);
     const lease = body.lease === undefined ? null : this.#leases.indexOf(body.lease) + 1;
     const noted = { at: this.#time.now, request, session, body, proof, lease, authorization, open: true };
     this.requests.push(noted);

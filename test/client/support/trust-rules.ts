@@ -33,8 +33,7 @@ export class TrustRules {
   note(request: Endpoint, url: string, init: RequestInit): NamedProof {
     const body = JSON.parse((init.body as string | undefined) ?? "{}");
     this.#noteNonce(new Headers(init.headers));
-    const beats = request === "start" || request === "heartbeat";
-    const due = this.#takesPart && beats;
+    const due = this.#takesPart && /^(start|heartbeat|lease)$/.test(request);
     if (due !== (body.proof !== undefined)) this.#violations.push(`a ${request} with${due ? "out" : ""} proof`);
     const asksForClones = url.endsWith("watch?proof=true");
     if (request === "watch" && asksForClones !== this.#takesPart) this.#violations.push(`a watch at ${url}`);

@@ -157,6 +157,42 @@ export const plantsOfTrust: Plant[] = [
     },
   },
   {
+    name: "a lease of a session with proof is given without",
+    rule: "lived-unproven",
+    plant(history) {
+      const call: Call = firstAnswered(history, "proof-required", ({ operation }) => operation === "lease");
+      call.answer = { ...firstAnswered(history, "leased").answer, leaseId: "given without" };
+    },
+  },
+  {
+    name: "a process that proves is told of the copy as a revocation when it asks for a lease",
+    rule: "wrong-words",
+    plant(history) {
+      const told = must(
+        history.calls.find((call) => isTold(call) && call.operation === "lease"),
+        "copy that was told",
+      );
+      Object.assign(told.answer, { asRevoked: true });
+    },
+  },
+  {
+    name: "a lease with proof is no sign of life",
+    rule: "lost-heartbeat",
+    plant(history) {
+      const given = must(answered(history, "leased", ({ proof }) => proof !== undefined)[0], "lease with proof");
+      const row = must(
+        history.rows.history.find(({ sessionId }) => sessionId === given.sessionId),
+        "row of its session",
+      );
+      row.lastHeartbeat -= 1_000;
+      for (const call of callsOf(history, given.sessionId)) {
+        if (call.operation === "heartbeat" && call.answer.is === "live" && call.sentAt > given.sentAt - 1_000) {
+          call.answer = { is: "unknown", why: "503" };
+        }
+      }
+    },
+  },
+  {
     name: "a client that knows of no proof is told of a copy as such",
     rule: "wrong-words",
     plant(history) {

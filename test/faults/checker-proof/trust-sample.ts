@@ -51,6 +51,15 @@ export function playTrust(key: number, random: () => number, history: History): 
   const ask = (row: EndedRow, answer: Answer, more: Partial<Call> = {}) =>
     call("heartbeat", row.sessionId, answer, more);
   const challenged: Answer = { is: "challenged", challenge: "of a made-up history" };
+  /** The lease that the session has from now on; asked for twice. */
+  const lease = (row: EndedRow, more: Partial<Call> = {}): Answer & { is: "leased" } => {
+    const [issuedAt, leaseId] = [onClock(), `lease of ${row.sessionId}`];
+    const given = { is: "leased" as const, lease: leaseId, leaseId, issuedAt, until: issuedAt + LEASE_MS };
+    if (more.proof) row.lastHeartbeat = issuedAt;
+    call("lease", row.sessionId, given, more);
+    call("lease", row.sessionId, { ...given }, more);
+    return given;
+  };
   /** A process that was not there before. */
   const join = (row: EndedRow, instance: string) => {
     ask(row, challenged, proof(instance, 0));
@@ -64,9 +73,12 @@ export function playTrust(key: number, random: () => number, history: History): 
   first.lastHeartbeat = onClock();
   ask(first, { is: "unknown", why: "503" }, proof("a2", 1));
   ask(first, { is: "live", generation }, proof("a2", 1));
+  call("lease", a, { is: "proof-required" });
+  const proved = lease(first, proof("a2", 2));
+  call("return", a, { is: "returned", success: true }, { leaseId: proved.leaseId });
 
   const copied = start(b, proof("b1", 0), first);
-  call("heartbeat", a, { is: "ended", reason: "replaced", endedAt: first.endedAt, by: deviceName(b) }, proof("a2", 2));
+  call("heartbeat", a, { is: "ended", reason: "replaced", endedAt: first.endedAt, by: deviceName(b) }, proof("a2", 3));
   history.copies.push({ key, sessionId: b, from: at });
   beat(copied, proof("b1", 1));
   join(copied, "b2");
@@ -76,15 +88,8 @@ export function playTrust(key: number, random: () => number, history: History): 
   ask(copied, cloned, proof("b1", 2, true));
   ask(copied, cloned, proof("b2", 1));
   ask(copied, { ...cloned, asRevoked: true });
+  call("lease", b, cloned, proof("b2", 1));
 
-  /** The lease that the session has from now on; asked for twice. */
-  const lease = (row: EndedRow): Answer & { is: "leased" } => {
-    const [issuedAt, leaseId] = [onClock(), `lease of ${row.sessionId}`];
-    const given = { is: "leased" as const, lease: leaseId, leaseId, issuedAt, until: issuedAt + LEASE_MS };
-    call("lease", row.sessionId, given);
-    call("lease", row.sessionId, { ...given });
-    return given;
-  };
   const keepOut = (row: EndedRow, { until }: Answer & { is: "leased" }) => {
     const refused = {
       is: "refused" as const,

@@ -3,7 +3,15 @@
  * on after it.
  */
 import type { Call } from "../load/call.ts";
-import { type Circumstances, describeCall, type History, LATE_MS, mayHaveActed, type Violation } from "./history.ts";
+import {
+  type Circumstances,
+  describeCall,
+  type History,
+  isBeat,
+  LATE_MS,
+  mayHaveActed,
+  type Violation,
+} from "./history.ts";
 import type { KeyStory, SessionStory, Sighting } from "./story.ts";
 import { findSuccessor } from "./succession.ts";
 
@@ -51,8 +59,6 @@ function checkOutlived(session: SessionStory, { circumstances, rows }: History):
   });
 }
 
-const isBeat = ({ operation }: Call): boolean => operation === "heartbeat" || operation === "start";
-
 /** By when it was over; undefined where it ended in another way, or is not known to be over. */
 function overAsExpired(story: KeyStory, session: SessionStory): Sighting | undefined {
   const told = session.calls.some(({ answer }) => answer.is === "ended" && answer.reason !== "expired");
@@ -62,12 +68,12 @@ function overAsExpired(story: KeyStory, session: SessionStory): Sighting | undef
   return gone && successor ? (gone.at <= successor.at ? gone : successor) : (gone ?? successor);
 }
 
-/** The sending of the last heartbeat (or start) that surely counts; if none was answered, of its first start. */
+/** The sending of the last heartbeat, start or lease with proof that surely counts; if none was answered, of its first start. */
 export function lastBeatAt(session: SessionStory, { crashes }: Circumstances): number | undefined {
   const counts = session.calls.filter(
-    ({ operation, answer, answeredAt, sentAt }) =>
-      ((operation === "heartbeat" && answer.is === "live") || answer.is === "started") &&
-      (answer.is === "started" || !mayBeLost({ sentAt, answeredAt }, crashes)),
+    (call) =>
+      isBeat(call) &&
+      (/^(started|leased)$/.test(call.answer.is) || (call.answer.is === "live" && !mayBeLost(call, crashes))),
   );
   if (counts.length > 0) return Math.max(...counts.map((call) => firstSent(session, call)));
   return session.starts.length > 0 ? Math.min(...session.starts.map((start) => start.sentAt)) : undefined;

@@ -110,9 +110,13 @@ const SAID_LENGTH_MAX = 600;
 /** How long after its caller was told "unknown" a call may take effect, outages aside: two waits for a lock, and some. */
 export const LATE_MS = 5_000;
 
+/** Whether a call is a sign of life, once it is accepted. */
+export const isBeat = ({ operation, proof }: Call): boolean =>
+  operation === "heartbeat" || operation === "start" || (operation === "lease" && proof !== undefined);
+
 /** Whether a call did what it asked for, or may have. */
 export function mayHaveActed({ answer }: Call): boolean {
-  return ["unknown", "started", "live"].includes(answer.is) || (answer.is === "done" && answer.success);
+  return ["unknown", "started", "live", "leased"].includes(answer.is) || (answer.is === "done" && answer.success);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   describeCall,
   type EndedRow,
   type History,
+  isBeat,
   mayActAt,
   mayHaveActed,
   type Violation,
@@ -26,9 +27,7 @@ export function checkMoments(story: KeyStory, history: History): Violation[] {
 function checkRow(session: SessionStory, row: ActiveRow, history: History): Violation[] {
   const { offsetMs, errorMs } = history.circumstances.clock;
   const violations = judgeCause("start", row.startedAt, session.starts, history);
-  const beats = session.calls.filter(
-    ({ operation, proof }) => (operation === "heartbeat" || operation === "start") && (proof || !hasProof(session)),
-  );
+  const beats = session.calls.filter((call) => isBeat(call) && (call.proof || !hasProof(session)));
   violations.push(...judgeCause("heartbeat", row.lastHeartbeat, beats, history));
   for (const { answer, ...call } of session.starts) {
     if (answer.is === "started" && answer.startedAt !== Math.floor(row.startedAt)) {

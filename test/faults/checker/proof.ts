@@ -33,7 +33,8 @@ type Proven = Call & { proof: ProofSent };
 
 const proven = (session: SessionStory): Proven[] =>
   session.calls.filter((call): call is Proven => call.proof !== undefined);
-const isAccepted = ({ answer }: Call) => answer.is === "live" || answer.is === "started";
+const isAccepted = ({ answer }: Call) => /^(live|started|leased)$/.test(answer.is);
+const speaksOfProof = ({ operation }: Call) => operation === "heartbeat" || operation === "lease";
 const toldOfCopy = ({ answer }: Call) => answer.is === "ended" && answer.reason === "cloned";
 
 /** Whoever started it proved, so it has proof all its life. */
@@ -65,8 +66,8 @@ function checkAlarm(session: SessionStory, { copies, circumstances }: History): 
 /** Those who sent no proof are told that it was revoked, in words that all clients know; those who did, of the copy. */
 function checkWords({ calls }: SessionStory): Violation[] {
   return calls.flatMap((call) => {
-    const { answer, operation, proof } = call;
-    if (answer.is !== "ended" || answer.reason !== "cloned" || operation !== "heartbeat") return [];
+    const { answer, proof } = call;
+    if (answer.is !== "ended" || answer.reason !== "cloned" || !speaksOfProof(call)) return [];
     if ((proof === undefined) === (answer.asRevoked === true)) return [];
     return [{ rule: "wrong-words", sentence: `told of the copy in the words for others: ${describeCall(call)}` }];
   });
@@ -75,8 +76,8 @@ function checkWords({ calls }: SessionStory): Violation[] {
 function checkUnproven(session: SessionStory): Violation[] {
   if (!hasProof(session)) return [];
   return session.calls
-    .filter((call) => call.operation === "heartbeat" && call.proof === undefined && isAccepted(call))
-    .map((call) => ({ rule: "lived-unproven", sentence: `kept alive without proof: ${describeCall(call)}` }));
+    .filter((call) => speaksOfProof(call) && call.proof === undefined && isAccepted(call))
+    .map((call) => ({ rule: "lived-unproven", sentence: `kept alive or leased without proof: ${describeCall(call)}` }));
 }
 
 /** An instance that was accepted, and then another, is never accepted again: there are two, and both are to be told. */

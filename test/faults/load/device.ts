@@ -173,9 +173,17 @@ function createSession(
     return chance(0.5) || (await start(undefined))?.is === "started";
   };
 
-  /** As an older version of the same program does. */
-  const beatUnproven = () =>
-    client.call({ operation: "heartbeat", ...about, server: anyServer() }, { session_id: sessionId });
+  const askForLease = (by = prover) =>
+    prove(by, { operation: "lease", ...about, server: anyServer() }, { session_id: sessionId, hours: LEASE_HOURS });
+
+  /** As an older version of the same program does, and who has but the session's id. */
+  const callUnproven = async () => {
+    await client.call({ operation: "heartbeat", ...about, server: anyServer() }, { session_id: sessionId });
+    await client.call(
+      { operation: "lease", ...about, server: anyServer() },
+      { session_id: sessionId, hours: LEASE_HOURS },
+    );
+  };
 
   /** A second process, which runs until it is told that the session is over. */
   const runCopy = async (copy: Prover, stop: AbortSignal) => {
@@ -185,11 +193,9 @@ function createSession(
 
   /** Works offline for a while. Gives the lease that it comes back by. */
   const goOffline = async (): Promise<Lease | undefined> => {
-    const asked = { session_id: sessionId, hours: LEASE_HOURS };
-    const ask = () => insist(() => client.call({ operation: "lease", ...about, server: anyServer() }, asked));
-    const given = await ask();
+    const given = await insist(askForLease);
     if (given?.is !== "leased") return undefined;
-    if (chance(0.3)) await ask();
+    if (chance(0.3)) await insist(askForLease);
     await pause(temper.silenceMs * (0.3 + Math.random()));
     const { lease, leaseId } = given;
     if (chance(0.6)) return { lease, leaseId };
@@ -239,7 +245,7 @@ function createSession(
         beside.push(runCopy(chance(0.5) ? prover.twin() : createProver(), leaving));
       }
       if (prover && chance(temper.restarts)) {
-        await beatUnproven();
+        await callUnproven();
       }
       if (isOver(await beat())) break;
     }
@@ -251,7 +257,10 @@ function createSession(
   /** Some devices do not take the ending for an answer; nothing may come of it. */
   const callLate = async () => {
     if (signal.aborted) return;
-    if (isCopied) await beatUnproven();
+    if (isCopied) {
+      await callUnproven();
+      await askForLease();
+    }
     if (!chance(0.3)) return;
     const late = [() => beat(), end, look, () => start(undefined)];
     await late[Math.floor(Math.random() * late.length)]?.();

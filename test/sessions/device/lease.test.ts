@@ -8,8 +8,10 @@ import { createSeed, readSigningKeys, type SigningKey } from "../../../src/trust
 import { ADMIN_TOKEN, type TestApp, useApp } from "../../support/app.ts";
 import { jumpClock, tick } from "../../support/clock.ts";
 import { useDatabase } from "../../support/database.ts";
+import { readValue, scrape } from "../../support/metrics.ts";
 import { BY, kickByPrefix } from "../../support/operator.ts";
 import { newSessionId } from "../../support/secrets.ts";
+import { openProver } from "./support/prover.ts";
 
 const db = useDatabase();
 const [oldSeed, newSeed] = [createSeed(), createSeed()];
@@ -118,6 +120,108 @@ describe("POST /api/session/lease", () => {
       body: { code: "session_replaced", replaced_by: { device: { name: "Phone" } } },
     });
     expect(await ask(newSessionId())).toMatchObject({ status: 404, body: { code: "session_not_found" } });
+  });
+});
+
+describe("a lease of a session with proof", () => {
+  const askWith = (session_id: string, proof: object) =>
+    app.post("/api/session/lease", { session_id, hours: 1, proof });
+  const sessionOf = async (keyId: number) => (await db.sql`SELECT * FROM active_sessions WHERE key_id = ${keyId}`)[0];
+
+  /** A key, and the process that has started a session on it. */
+  async function startProven() {
+    const { key, id } = await db.makeKey();
+    const session = newSessionId();
+    const first = openProver(app, session);
+    expect((await first.start(key)).status).toBe(200);
+    return { key, id, session, first };
+  }
+
+  it("is refused to who has the session's id alone, and that changes nothing", async () => {
+    const { id, session } = await startProven();
+    const before = await sessionOf(id);
+    for (const proof of [undefined, null]) {
+      const { status, body } = await app.post("/api/session/lease", { session_id: session, hours: 1, proof });
+      expect([status, body.code]).toEqual([409, "proof_required"]);
+    }
+    expect([await sessionOf(id), await rows(id)]).toEqual([before, []]);
+  });
+
+  it("is given to the next beat of its process, which is a heartbeat; sent again it is the same lease and no heartbeat", async () => {
+    const { id, session, first } = await startProven();
+    await db.age(id, 50);
+    const proof = first.next();
+    const given = await askWith(session, proof);
+    expect(given).toMatchObject({ status: 200, body: { lease: expect.any(String) } });
+    await db.age(id, 50);
+    const { lease, until, issued_at } = given.body;
+    expect((await askWith(session, proof)).body).toMatchObject({ lease, until, issued_at });
+    await db.age(id, 11);
+    expect((await askWith(session, proof)).body.code).toBe("session_expired");
+  });
+
+  it("is given to an answer to the challenge alone, by whoever is not known to run", async () => {
+    const { id, session, first } = await startProven();
+    const other = openProver(app, session);
+    const proof = other.next();
+    const before = await sessionOf(id);
+    const { status, body } = await askWith(session, proof);
+    expect([status, body.code]).toEqual([409, "proof_challenge"]);
+    const wrong = await askWith(session, { ...proof, answer: "x".repeat(body.challenge.length) });
+    expect(wrong.body.code).toBe("proof_challenge");
+    expect([await sessionOf(id), await rows(id)]).toEqual([before, []]);
+    expect((await askWith(session, { ...proof, answer: body.challenge })).status).toBe(200);
+    expect(await sessionOf(id)).toMatchObject({
+      proof_instance: other.instance,
+      proof_displaced: `{${first.instance}}`,
+    });
+  });
+
+  it("is given to no copy: its request ends the session for both as cloned", async () => {
+    const { id, session, first } = await startProven();
+    const second = openProver(app, session);
+    expect((await second.beat()).status).toBe(200);
+    const before = readValue(await scrape(app.url), "keybeat_session_copies_total");
+    expect(await first.lease(1)).toMatchObject({
+      status: 410,
+      body: { code: "session_cloned", ended_at: expect.any(String) },
+    });
+    expect(await rows(id)).toEqual([]);
+    expect(readValue(await scrape(app.url), "keybeat_session_copies_total")).toBe((before ?? 0) + 1);
+    expect((await second.beat()).body.code).toBe("session_cloned");
+    expect((await second.lease(1)).body.code).toBe("session_cloned");
+    expect((await ask(session)).body.code).toBe("session_revoked");
+    const endings = await db.sql`SELECT reason FROM session_history WHERE key_id = ${id}`;
+    expect([...endings]).toEqual([{ reason: "cloned" }]);
+  });
+
+  it("is challenged where the session has none, which has some from the answer on", async () => {
+    const { key, id } = await db.makeKey();
+    const { session_id } = (await start(key)).body;
+    const process = openProver(app, session_id);
+    expect((await askWith(session_id, process.next())).body.code).toBe("proof_challenge");
+    expect(await rows(id)).toEqual([]);
+    expect((await process.lease(1)).status).toBe(200);
+    expect((await beat(session_id)).code).toBe("proof_required");
+  });
+
+  it("that is not to be had is no heartbeat and asks for no proof", async () => {
+    const { id, session, first } = await startProven();
+    await db.sql`UPDATE keys SET expires_at = clock_timestamp() WHERE id = ${id}`;
+    const before = await sessionOf(id);
+    for (const reply of [await first.lease(1), await ask(session), await first.lease(25)]) {
+      expect(reply.body.code).toBe("lease_unavailable");
+    }
+    expect(await sessionOf(id)).toEqual(before);
+  });
+
+  it("is refused to the version before, which asks without and may try again once it is replaced", async () => {
+    const { id, session } = await startProven();
+    const take = (sessionId: string) => db.sql`SELECT * FROM take_lease(${sessionId}, 60, ${randomUUID()})`;
+    await expect(take(session)).rejects.toMatchObject({ code: "55P03" });
+    expect(await rows(id)).toEqual([]);
+    const plain = (await start((await db.makeKey()).key)).body.session_id;
+    expect((await take(plain))[0]).toMatchObject({ outcome: "leased", lease_id: expect.any(String) });
   });
 });
 

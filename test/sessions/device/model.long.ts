@@ -39,6 +39,9 @@ const ANSWERS = [
   ...["status: active", "status: active, its own", "status: inactive", "cleanup: none", "cleanup: some"],
   ...["start: key_in_use, leased", "status: active, leased", "status: inactive, leased", "return: returned"],
   ...["leased", "unknown", "replaced", "expired", "ended", "revoked", "lease_unavailable"].map((is) => `lease: ${is}`),
+  ...["leased when challenged", "cloned when challenged", "proof_challenge", "proof_required"].map(
+    (is) => `lease: ${is}`,
+  ),
   "return: no lease",
   ...["live", "live when challenged", "cloned when challenged", "cloned", "proof_challenge", "proof_required"].map(
     (is) => `heartbeat: ${is}`,
@@ -56,7 +59,8 @@ const ANSWERS = [
 const TOLD_BY_STORIES = [
   /^(a beat may come late|nobody is challenged|a displaced instance is a new one|an instance that beats twice is a new one)$/,
   /^(a beat sent again is a heartbeat|a beat with proof does not keep its number|a beat with proof is no sign of life)$/,
-  /^(a plain heartbeat keeps a session with proof alive|a copy keeps no record|start resumes without proof|start resumes unasked)$/,
+  /^(a plain heartbeat keeps a session with proof alive|a copy keeps no record|start resumes without proof)$/,
+  /^(a start or a lease needs no proof|a start or a lease goes on unasked|a lease is given to whoever is refused)$/,
   /^(a silent session is given a lease|each request is another lease|a lease is a sign of life|a lease that is given back stays)$/,
   /^(a start knows nothing of leases|a start takes any lease for the right one|a start that resumes ends the lease)$/,
   /^(a kick leaves the lease|a sign-out takes no notice of the generation|a sign-out frees the lease, too|a sign-out keeps no record)$/,

@@ -361,6 +361,7 @@ describe("a proof that is none", () => {
     for (const [path, body] of [
       ["heartbeat", { session_id: session, proof }],
       ["start", { session_id: session, access_key: key, proof }],
+      ["lease", { session_id: session, hours: 1, proof }],
     ] as const) {
       const { status, body: refused } = await app.post(`/api/session/${path}`, body);
       expect([status, refused.code]).toEqual([400, "invalid_request"]);

@@ -28,12 +28,13 @@ it("copies, refused proofs, sign-outs, leases, suspicions and keys that sign are
   expect((await first.start(key)).status).toBe(200);
   expect((await second.beat()).status).toBe(200);
   expect((await first.beat()).body.code).toBe("session_cloned");
-  // One beat without the proof that its session needs, and a start.
+  // One beat without the proof that its session needs, a start, and a request for a lease.
   const proven = await start({ proof: openProver(app, newSessionId()).next() });
   const bare = { session_id: proven.session_id };
   expect((await app.post("/api/session/heartbeat", bare)).body.code).toBe("proof_required");
   const again = await app.post("/api/session/start", { access_key: proven.key, ...bare });
   expect(again.body.code).toBe("proof_required");
+  expect((await app.post("/api/session/lease", { ...bare, hours: 1 })).body.code).toBe("proof_required");
   // Two sign-outs, of which one finds nobody.
   const owned = await start();
   const signOut = { access_key: owned.key, expected_generation: owned.generation };
@@ -69,7 +70,7 @@ it("copies, refused proofs, sign-outs, leases, suspicions and keys that sign are
   }).toEqual({
     copies: 1,
     challenged: 2,
-    withoutProof: 5,
+    withoutProof: 6,
     signOuts: 1,
     leases: 1,
     suspected: 1,

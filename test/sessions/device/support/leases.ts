@@ -1,6 +1,7 @@
 /** Leases in tests of the verbs: a key that signs them, and the text of a lease of which only the id is known. */
 import { randomUUID } from "node:crypto";
 import { AppError } from "../../../../src/errors.ts";
+import type { Proof } from "../../../../src/sessions/device/contract.ts";
 import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
 import { takeLease } from "../../../../src/sessions/device/lease.ts";
 import { readLeaseId } from "../../../../src/trust/lease-token.ts";
@@ -8,18 +9,26 @@ import { createSeed, readSigningKeys } from "../../../../src/trust/signing-keys.
 
 const leasing = { offlineHoursMax: 24, signingKeys: readSigningKeys(createSeed()) };
 
-export type LeaseAnswer = { is: "leased"; leaseId: string; until: string } | { is: string; leaseId?: undefined };
+export type LeaseAnswer =
+  | { is: "leased"; leaseId: string; until: string }
+  | { is: string; leaseId?: undefined; challenge?: string };
 
 /** Throws `unavailable`. */
-export async function tryLease(service: DeviceSessions, session_id: string, seconds: number): Promise<LeaseAnswer> {
+export async function tryLease(
+  service: DeviceSessions,
+  session_id: string,
+  seconds: number,
+  proof?: Proof,
+): Promise<LeaseAnswer> {
   try {
-    const outcome = await takeLease({ ...service, ...leasing }, { session_id, hours: seconds / 3600 }, undefined);
+    const request = { session_id, hours: seconds / 3600, proof };
+    const outcome = await takeLease({ ...service, ...leasing }, request, undefined);
     if (!outcome.live) return { is: outcome.ending === "unknown" ? "unknown" : outcome.ending.reason };
     const { lease, until } = outcome.reply;
     return { is: "leased", leaseId: readLeaseId(lease) as string, until };
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "unavailable") throw error;
-    return { is: error.code };
+    return { is: error.code, ...(error.data as { challenge?: string }) };
   }
 }
 

@@ -21,7 +21,7 @@ export type Command =
       proof: Proving | null;
     }
   | { do: "heartbeat"; session: SessionNumber | "never used"; proof: Proving | null }
-  | { do: "lease"; session: SessionNumber | "never used"; seconds: number }
+  | { do: "lease"; session: SessionNumber | "never used"; seconds: number; proof: Proving | null }
   | { do: "return"; key: KeyNumber }
   | { do: "end" | "kick"; session: SessionNumber | "never used" }
   | { do: "status"; key: KeyNumber; session: SessionNumber | "none" }
@@ -99,6 +99,7 @@ const lease = fc.record({
   do: fc.constant("lease" as const),
   session: aSession,
   seconds: weighted([1, 36], [2, 60], [3, 90], [3, 600]),
+  proof,
 });
 
 const status = fc.record({

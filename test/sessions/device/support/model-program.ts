@@ -25,8 +25,9 @@ export async function ask(service: DeviceSessions, call: Call): Promise<Answer> 
     case "kick":
       return { is: await kickByPrefix(service.database, call.sessionId.slice(0, 8)) };
     case "lease": {
-      const { is, leaseId } = await tryLease(service, call.sessionId, call.seconds);
-      return leaseId === undefined ? { is } : { is, leaseId };
+      const answer = await tryLease(service, call.sessionId, call.seconds, call.proof);
+      if (answer.leaseId !== undefined) return { is: answer.is, leaseId: answer.leaseId };
+      return { is: answer.is, ...(answer.challenge !== undefined && { learn: { challenge: answer.challenge } }) };
     }
     case "return": {
       const id = call.key.known ? call.key.lease?.id : undefined;

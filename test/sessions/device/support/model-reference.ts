@@ -62,7 +62,7 @@ export type Call =
       proof: Proof | undefined;
     }
   | { do: "heartbeat"; sessionId: string; proof: Proof | undefined }
-  | { do: "lease"; sessionId: string; seconds: number }
+  | { do: "lease"; sessionId: string; seconds: number; proof: Proof | undefined }
   | { do: "return"; key: ModelKey }
   | { do: "end" | "kick"; sessionId: string }
   | { do: "status"; key: ModelKey; sessionId: string | undefined }
@@ -186,11 +186,14 @@ export function createReference(keys: ModelKey[]): Reference {
     return { is: "started", previous: { id: maskSessionId(held.id), startedAt, device } };
   }
 
-  function lease({ sessionId, seconds }: Call & { do: "lease" }): Answer {
+  function lease({ sessionId, seconds, proof }: Call & { do: "lease" }): Answer {
     const session = live(sessionId);
     if (!session) return { is: reference.sessions.find(({ id }) => id === sessionId)?.ended ?? "unknown" };
     const { key } = session;
     if (key.expiresAtSeconds <= reference.nowSeconds) return { is: "lease_unavailable" };
+    // Without proof, of a session that has none, it is no beat.
+    const refused = proof || session.beaten.last ? beat(session, proof) : undefined;
+    if (refused) return refused;
     const again = leaseOf(key);
     if (again) return { is: "leased", leaseId: again.id };
     const untilSeconds = Math.min(reference.nowSeconds + seconds, key.expiresAtSeconds);

@@ -139,8 +139,10 @@ function fillIn({ reference, processes }: World, command: Exclude<Command, { do:
       const sessionId = idOf(command.session);
       return { do: "heartbeat", sessionId, proof: proofOf(sessionId, command.proof) };
     }
-    case "lease":
-      return { do: "lease", sessionId: idOf(command.session), seconds: command.seconds };
+    case "lease": {
+      const sessionId = idOf(command.session);
+      return { do: "lease", sessionId, seconds: command.seconds, proof: proofOf(sessionId, command.proof) };
+    }
     case "return":
       return { do: "return", key: keyOf(command.key) };
     case "status":

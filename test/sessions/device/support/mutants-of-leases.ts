@@ -4,7 +4,7 @@ import type { Mutant, Swap } from "../../../support/mutants.ts";
 const of =
   (fn: string) =>
   (name: string, ...swaps: Swap[]): Mutant => ({ name, fn, swaps });
-const take = of("take_lease");
+const take = of("take_device_lease");
 const start = of("start_device_session_at_once");
 const signOut = of("sign_out_session");
 const redate = of("redate_leases");
@@ -21,6 +21,12 @@ export const MUTANTS_OF_LEASES: Mutant[] = [
   take("a lease is a sign of life", [
     "outcome := 'leased';",
     "outcome := 'leased'; UPDATE active_sessions s SET last_heartbeat = at WHERE s.key_id = owner.id;",
+  ]),
+  take("a lease is given without a beat", [/SELECT b\.refused[^;]*;/, ""]),
+  take("a lease is given to whoever is refused", ["IF outcome IS NOT NULL THEN", "IF false THEN"]),
+  take("a lease is refused after its beat was taken", [
+    "IF owner.revoked_at IS NOT NULL",
+    "PERFORM take_beat(present, proof, at); IF owner.revoked_at IS NOT NULL",
   ]),
   start(
     "start reads the lease before it has the lock",

@@ -22,6 +22,12 @@ const start = (name: string, ...swaps: Array<readonly [string | RegExp, string]>
   swaps,
 });
 
+const take = (name: string, ...swaps: Array<readonly [string | RegExp, string]>): Mutant => ({
+  name: `a start or a lease ${name}`,
+  fn: "take_beat",
+  swaps,
+});
+
 const ANSWERED = "answers_challenge(answer, present, instance, number, beat, at)";
 
 export const MUTANTS_OF_PROOF: Mutant[] = [
@@ -102,21 +108,23 @@ export const MUTANTS_OF_PROOF: Mutant[] = [
   },
   { name: "a copy is told, but not ended", fn: "end_copy", swaps: [["IF cloned THEN", "IF false THEN"]] },
   start("resumes without proof", ["IF proof IS NULL AND present.proof_instance IS NULL THEN", "IF proof IS NULL THEN"]),
-  start("resumes unasked", ["ELSIF verdict = 'unproven' THEN", "ELSIF false THEN"]),
-  start("resumes whoever starts", [
+  take("needs no proof", ["CASE WHEN present.proof_instance IS NOT NULL THEN 'proof_required' END", "NULL"]),
+  take("goes on unasked", ["ELSIF verdict = 'unproven' THEN", "ELSIF false THEN"]),
+  take("goes on, whoever asks", [
     "verdict IN ('follows', 'displaces')",
     "verdict IN ('follows', 'displaces', 'unproven')",
   ]),
-  start("resumes, and forgets whom it displaces", [/,\s+proof_displaced = displaced_by\(instance, present\)/, ""]),
-  start("resumes, and that is no sign of life", ["SET last_heartbeat = at, proof_instance", "SET proof_instance"]),
-  start("keeps a copy", ["PERFORM record_copy(present, at);", ""]),
+  take("forgets whom it displaces", [/,\s+proof_displaced = displaced_by\(instance, present\)/, ""]),
+  take("is no sign of life", ["SET last_heartbeat = at, proof_instance", "SET proof_instance"]),
+  take("keeps a copy", ["PERFORM record_copy(present, at);", ""]),
+  take("that is sent again is a heartbeat", [
+    "verdict IN ('follows', 'displaces')",
+    "verdict IN ('follows', 'displaces', 'again')",
+  ]),
   start("creates a session without its proof", [
-    "with_device,\n            instance, number, beat);",
-    "with_device, NULL, NULL, NULL);",
+    "proof->>'instance', (proof->>'number')::bigint, proof->>'beat_id');",
+    "NULL, NULL, NULL);",
   ]),
-  start("leaves the instances before", [", proof_displaced = NULL,", ","]),
-  start("leaves the current instance before", [
-    "proof_instance = instance, proof_number = number, proof_beat = beat, proof_displaced = NULL,",
-    "proof_displaced = NULL,",
-  ]),
+  start("leaves the instances before", ["proof_displaced = NULL, ", ""]),
+  start("leaves the current instance before", [/proof_instance = proof->>'instance', [^\n]*\n/, ""]),
 ];

@@ -33,8 +33,8 @@ export const MUTANTS_OF_START: Mutant[] = [
     swaps: [
       ...[[ID_LOCK, ""] as const, NO_KEY_LOCK, NO_SESSION_LOCK, WIDE_WINDOW],
       [
-        "with_device,\n            instance, number, beat);",
-        `with_device, instance, number, beat)
+        "proof->>'beat_id');",
+        `proof->>'beat_id')
          ON CONFLICT (key_id) DO UPDATE SET session_id = excluded.session_id, generation = excluded.generation,
            started_at = excluded.started_at, last_heartbeat = excluded.last_heartbeat, device = excluded.device;`,
       ],

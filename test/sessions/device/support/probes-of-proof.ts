@@ -4,6 +4,7 @@ import { AppError } from "../../../../src/errors.ts";
 import type { Proof } from "../../../../src/sessions/device/contract.ts";
 import { beatSession, startSession } from "../../../../src/sessions/device/index.ts";
 import { beatWithProof, endCopy } from "../../../../src/sessions/device/sql.ts";
+import { tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 /** Live, why not, or the code of a refusal. */
@@ -22,6 +23,7 @@ function run(on: Subject, session: string, instance = newId()) {
       const request = { access_key: key, session_id: session, on_conflict: "replace" as const, proof };
       return (await startSession(on.next(), request)).resumed ? "resumed" : "started";
     });
+  const sendLease = (proof?: Proof): Promise<Told> => tryLease(on.next(), session, 600, proof);
   const prove = async (ask: (proof: Proof) => Promise<Told>, proof: Proof) => {
     const told = await ask(proof);
     return told.challenge === undefined ? told.is : (await ask({ ...proof, answer: told.challenge })).is;
@@ -31,6 +33,8 @@ function run(on: Subject, session: string, instance = newId()) {
     next,
     send,
     sendStart,
+    sendLease,
+    lease: () => prove(sendLease, next()),
     beat: () => prove(send, next()),
     start: (key: string) => prove((proof) => sendStart(key, proof), next()),
   };
@@ -60,6 +64,8 @@ async function holdProven(on: Subject): Promise<Held & { first: ReturnType<typeo
   return { key, id, session, generation: 0, first };
 }
 
+const leaseOf = async (on: Subject, { id }: Held) =>
+  (await on.db.sql`SELECT session_id FROM leases WHERE key_id = ${id}`)[0]?.session_id;
 const rowOf = async (on: Subject, { id }: Held) =>
   (await on.db.sql`SELECT * FROM active_sessions WHERE key_id = ${id}`)[0];
 const reasonsOf = async (on: Subject, { id }: Held) => {
@@ -79,11 +85,15 @@ async function challenge(on: Subject, held: Held) {
 }
 
 /** Of a session that is in use twice: sends the beat that proves it, once its challenge is there. */
-async function answeredCopy(on: Subject, held: Awaited<ReturnType<typeof holdProven>>): Promise<() => Promise<Told>> {
+async function answeredCopy(
+  on: Subject,
+  held: Awaited<ReturnType<typeof holdProven>>,
+  send = held.first.send,
+): Promise<() => Promise<Told>> {
   await run(on, held.session).beat();
   const proof = held.first.next();
-  const { challenge: answer } = await held.first.send(proof);
-  return () => held.first.send({ ...proof, ...(answer !== undefined && { answer }) });
+  const { challenge: answer } = await send(proof);
+  return () => send({ ...proof, ...(answer !== undefined && { answer }) });
 }
 
 export const PROBES_OF_PROOF: Probe[] = [
@@ -222,6 +232,55 @@ export const PROBES_OF_PROOF: Probe[] = [
         on.expect("the audit log", [...log], [{ who: "service", action: "session_cloned" }]);
         on.expect("a start with its id", await second.start(held.key), "session_id_used");
       }
+    },
+  },
+  {
+    guarantee: "a lease of a session with proof is given to an accepted beat alone, which is a heartbeat, once",
+    async check(on) {
+      const held = await holdProven(on);
+      const before = await rowOf(on, held);
+      const other = run(on, held.session);
+      on.expect("without", (await other.sendLease()).is, "proof_required");
+      on.expect("not known to run", (await other.sendLease(other.next())).is, "proof_challenge");
+      on.expect("the row", await rowOf(on, held), before);
+      on.expect("the lease", await leaseOf(on, held), undefined);
+      const proof = held.first.next();
+      await on.db.age(held.id, 50);
+      on.expect("the next beat", (await held.first.sendLease(proof)).is, "leased");
+      await on.db.age(held.id, 50);
+      on.expect("sent again", (await held.first.sendLease(proof)).is, "leased");
+      await on.db.age(held.id, 11);
+      on.expect("after 61 s", (await held.first.sendLease(proof)).is, "expired");
+      const late = await holdProven(on);
+      await on.db.sql`UPDATE keys SET expires_at = clock_timestamp() WHERE id = ${late.id}`;
+      const unheard = await rowOf(on, late);
+      on.expect("of an expired key", await late.first.lease(), "lease_unavailable");
+      on.expect("its row", await rowOf(on, late), unheard);
+      const resumed = await holdProven(on);
+      const next = run(on, resumed.session);
+      on.expect("with the answer", await next.lease(), "leased");
+      const row = await rowOf(on, resumed);
+      on.expect(
+        "displaced",
+        [row?.proof_instance, row?.proof_displaced],
+        [next.instance, `{${resumed.first.instance}}`],
+      );
+    },
+  },
+  {
+    guarantee: "a copy gets no lease: its request ends the session for both, and one ending is kept",
+    async check(on) {
+      const [held, ended] = [await holdProven(on), await holdProven(on)];
+      const second = run(on, held.session);
+      on.expect("the second one", await second.beat(), "live");
+      on.expect("the copy", await held.first.lease(), "cloned");
+      on.expect("the other one", await second.beat(), "cloned");
+      on.expect("the lease", await leaseOf(on, held), undefined);
+      on.expect("the history", await reasonsOf(on, held), ["cloned"]);
+      const copy = await answeredCopy(on, ended, (proof) => ended.first.sendLease(proof));
+      const [end, { is: told }] = await Promise.all([on.end(ended.session), copy()]);
+      on.expect("who lost to an end", told, end ? "ended" : "cloned");
+      on.expect("the history", await reasonsOf(on, ended), [end ? "ended" : "cloned"]);
     },
   },
   {

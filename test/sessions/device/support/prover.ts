@@ -13,6 +13,8 @@ export interface Prover {
   beat(): Promise<Reply>;
   /** Starts its session, and answers a challenge as well. */
   start(accessKey: string): Promise<Reply>;
+  /** Asks for a lease of so many hours, and answers a challenge as well. */
+  lease(hours: number): Promise<Reply>;
 }
 
 export function openProver(app: Pick<TestApp, "post">, sessionId: string): Prover {
@@ -30,5 +32,6 @@ export function openProver(app: Pick<TestApp, "post">, sessionId: string): Prove
     next,
     beat: () => prove("/api/session/heartbeat", {}),
     start: (access_key) => prove("/api/session/start", { access_key }),
+    lease: (hours) => prove("/api/session/lease", { hours }),
   };
 }
