@@ -21,7 +21,7 @@ $$;
 -- session that has none, it is no sign of life.
 --
 -- It locks the key before the session, as a start does, so that no start slips in between.
-CREATE OR REPLACE FUNCTION take_device_lease(
+CREATE OR REPLACE FUNCTION take_lease(
   id text, seconds double precision, new_id text, proof jsonb,
   OUT outcome text, OUT lease_id text, OUT access_key text, OUT generation bigint, OUT device jsonb,
   OUT issued_at timestamptz, OUT until timestamptz, OUT at timestamptz, OUT challenge text
@@ -39,14 +39,14 @@ BEGIN
   PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));
   PERFORM limit_waiting();
   SELECT k.* INTO owner FROM keys k
-  WHERE k.id = (SELECT s.key_id FROM active_sessions s WHERE s.session_id = take_device_lease.id) FOR NO KEY UPDATE;
-  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id = take_device_lease.id
+  WHERE k.id = (SELECT s.key_id FROM active_sessions s WHERE s.session_id = take_lease.id) FOR NO KEY UPDATE;
+  IF EXISTS (SELECT FROM active_sessions s WHERE s.key_id = owner.id AND s.session_id = take_lease.id
              AND may_be_copy(s, proof)) THEN
     PERFORM claim_endings();
   END IF;
   PERFORM limit_waiting();
   SELECT s.* INTO present FROM active_sessions s
-  WHERE s.key_id = owner.id AND s.session_id = take_device_lease.id FOR NO KEY UPDATE;
+  WHERE s.key_id = owner.id AND s.session_id = take_lease.id FOR NO KEY UPDATE;
   PERFORM limit_waiting();
   at := clock_timestamp();
   IF present.key_id IS NULL OR present.last_heartbeat <= session_cutoff(at) THEN
@@ -79,24 +79,6 @@ BEGIN
   issued_at := lease.issued_at;
   until := lease.until;
   PERFORM limit_waiting();
-END
-$$;
-
--- For the version before, which asks without proof: it may try again once it is replaced.
-CREATE OR REPLACE FUNCTION take_lease(
-  id text, seconds double precision, new_id text,
-  OUT outcome text, OUT lease_id text, OUT access_key text, OUT generation bigint, OUT device jsonb,
-  OUT issued_at timestamptz, OUT until timestamptz, OUT at timestamptz
-)
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  SELECT l.outcome, l.lease_id, l.access_key, l.generation, l.device, l.issued_at, l.until, l.at
-  INTO outcome, lease_id, access_key, generation, device, issued_at, until, at
-  FROM take_device_lease(id, seconds, new_id, NULL) l;
-  IF outcome = 'proof_required' THEN
-    RAISE lock_not_available USING MESSAGE = 'the session takes only calls with proof';
-  END IF;
 END
 $$;
 

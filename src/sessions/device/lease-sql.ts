@@ -25,7 +25,7 @@ export async function takeLeaseRow(
 ): Promise<LeaseRow> {
   const [row] = await database.requests.query(
     (sql, waits) => sql<LeaseRow[]>`
-      SELECT * FROM take_device_lease(caller_waits(${waits}, ${lease.sessionId}::text), ${lease.seconds}, ${lease.newId},
+      SELECT * FROM take_lease(caller_waits(${waits}, ${lease.sessionId}::text), ${lease.seconds}, ${lease.newId},
         ${lease.proof ? sql.json(lease.proof) : null})`,
     undefined,
     until,

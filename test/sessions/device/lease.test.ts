@@ -214,15 +214,6 @@ describe("a lease of a session with proof", () => {
     }
     expect(await sessionOf(id)).toEqual(before);
   });
-
-  it("is refused to the version before, which asks without and may try again once it is replaced", async () => {
-    const { id, session } = await startProven();
-    const take = (sessionId: string) => db.sql`SELECT * FROM take_lease(${sessionId}, 60, ${randomUUID()})`;
-    await expect(take(session)).rejects.toMatchObject({ code: "55P03" });
-    expect(await rows(id)).toEqual([]);
-    const plain = (await start((await db.makeKey()).key)).body.session_id;
-    expect((await take(plain))[0]).toMatchObject({ outcome: "leased", lease_id: expect.any(String) });
-  });
 });
 
 describe("a start of a leased key", () => {

@@ -4,7 +4,7 @@ import type { Mutant, Swap } from "../../../support/mutants.ts";
 const of =
   (fn: string) =>
   (name: string, ...swaps: Swap[]): Mutant => ({ name, fn, swaps });
-const take = of("take_device_lease");
+const take = of("take_lease");
 const start = of("start_device_session_at_once");
 const signOut = of("sign_out_session");
 const redate = of("redate_leases");

@@ -4,7 +4,7 @@ import type { Mutant } from "../../../support/mutants.ts";
 const START = "start_device_session_at_once";
 const HELD = "leased.until > at AND leased.lease_id IS DISTINCT FROM lease";
 const CLOCK = "at := clock_timestamp();";
-const SESSION_LOCK = "s.session_id = take_device_lease.id FOR NO KEY UPDATE";
+const SESSION_LOCK = "s.session_id = take_lease.id FOR NO KEY UPDATE";
 const GIVEN = "IF (lease.until > at AND lease.generation = present.generation) IS NOT TRUE THEN";
 
 export const MUTANTS_OF_OWNERS: Mutant[] = [
@@ -42,48 +42,48 @@ export const MUTANTS_OF_OWNERS: Mutant[] = [
   },
   {
     name: "a silent session is given a lease",
-    fn: "take_device_lease",
+    fn: "take_lease",
     swaps: [[" OR present.last_heartbeat <= session_cutoff(at)", ""]],
   },
   {
     name: "a lease brings a silent session back",
-    fn: "take_device_lease",
+    fn: "take_lease",
     swaps: [
       [
         CLOCK,
-        "UPDATE active_sessions s SET last_heartbeat = clock_timestamp() WHERE s.session_id = take_device_lease.id; present.last_heartbeat := clock_timestamp(); at := clock_timestamp();",
+        "UPDATE active_sessions s SET last_heartbeat = clock_timestamp() WHERE s.session_id = take_lease.id; present.last_heartbeat := clock_timestamp(); at := clock_timestamp();",
       ],
     ],
   },
-  { name: "each request is another lease", fn: "take_device_lease", swaps: [[GIVEN, "IF true THEN"]] },
+  { name: "each request is another lease", fn: "take_lease", swaps: [[GIVEN, "IF true THEN"]] },
   {
     name: "a lease outlasts its key",
-    fn: "take_device_lease",
+    fn: "take_lease",
     swaps: [["least(at + make_interval(secs => seconds), owner.expires_at)", "at + make_interval(secs => seconds)"]],
   },
   {
     name: "a lease is given without a lock",
-    fn: "take_device_lease",
+    fn: "take_lease",
     swaps: [
-      ["s.session_id = take_device_lease.id) FOR NO KEY UPDATE", "s.session_id = take_device_lease.id)"],
-      [SESSION_LOCK, "s.session_id = take_device_lease.id"],
+      ["s.session_id = take_lease.id) FOR NO KEY UPDATE", "s.session_id = take_lease.id)"],
+      [SESSION_LOCK, "s.session_id = take_lease.id"],
       [CLOCK, `${CLOCK} PERFORM pg_sleep(0.05);`],
     ],
   },
   {
     name: "a lease does not lock the session that an operator kicks",
-    fn: "take_device_lease",
+    fn: "take_lease",
     swaps: [
-      [SESSION_LOCK, "s.session_id = take_device_lease.id"],
+      [SESSION_LOCK, "s.session_id = take_lease.id"],
       [CLOCK, `${CLOCK} PERFORM pg_sleep(0.05);`],
     ],
   },
   {
     name: "a lease takes no turn with its session's end",
-    fn: "take_device_lease",
+    fn: "take_lease",
     swaps: [
       ["PERFORM pg_advisory_xact_lock(1262834004, hashtext(id));", ""],
-      [SESSION_LOCK, "s.session_id = take_device_lease.id"],
+      [SESSION_LOCK, "s.session_id = take_lease.id"],
       [CLOCK, `${CLOCK} PERFORM pg_sleep(0.05);`],
     ],
   },
