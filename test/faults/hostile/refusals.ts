@@ -15,8 +15,9 @@ export function judgeRefusal(answer: { status: number; headers: Headers; text: s
   const body = parseJson(text) as Record<string, unknown> | null | undefined;
   if (typeof body !== "object" || body === null) return [`${status} whose body is no JSON object`];
   const wrong: string[] = [];
-  if (typeof body.error !== "string" || body.error === "") wrong.push(`${status} without an error for a person`);
-  if (STATUS[body.code as keyof typeof STATUS] !== status) wrong.push(`${status} with the code ${String(body.code)}`);
+  const { said, code } = readRefusal(body, status);
+  if (typeof said !== "string" || said === "") wrong.push(`${status} without an error for a person`);
+  if (STATUS[code as keyof typeof STATUS] !== status) wrong.push(`${status} with the code ${String(code)}`);
   if (typeof body.request_id !== "string" || body.request_id !== headers.get("x-request-id")) {
     wrong.push(`${status} whose request_id is not that of X-Request-Id`);
   }
@@ -26,9 +27,16 @@ export function judgeRefusal(answer: { status: number; headers: Headers; text: s
   return wrong;
 }
 
+/** Those of game sessions repeat the status as their code, and have ours in the details. */
+function readRefusal(body: Record<string, unknown>, status: number): { said: unknown; code: unknown } {
+  if (body.code !== status) return { said: body.error, code: body.code };
+  return { said: body.message, code: (body.details as { code?: unknown } | undefined)?.code };
+}
+
 /** Of a 400 from the application: each issue says where and why. */
 export function judgeIssues(text: string): string[] {
-  const { issues } = (parseJson(text) ?? {}) as { issues?: unknown };
+  const body = (parseJson(text) ?? {}) as { issues?: unknown; details?: { issues?: unknown } };
+  const issues = body.issues ?? body.details?.issues;
   const named = Array.isArray(issues) && issues.length > 0 && issues.every(isIssue);
   return named ? [] : ["400 without issues that name a path and a message"];
 }

@@ -2,12 +2,15 @@
 import type { z } from "zod";
 import { ROUTES as DESCRIBED, jsonOf } from "../../support/routes.ts";
 
+const ACCESSES = ["session", "operator", "user", "player"] as const;
+export type Access = (typeof ACCESSES)[number];
+
 export interface Route {
   method: string;
   /** `{name}` for a part that varies. */
   path: string;
   /** Whose token it wants, if any. */
-  wants: "session" | "operator" | undefined;
+  wants: Access | undefined;
   /** The JSON that it reads; without one it reads none. */
   request: z.ZodType | undefined;
   query: Array<{ name: string; schema: z.ZodType }>;
@@ -17,6 +20,6 @@ export const ROUTES: Route[] = DESCRIBED.map((route) => ({
   method: route.method.toUpperCase(),
   path: route.path,
   request: jsonOf(route)?.schema,
-  wants: route.access === "session" || route.access === "operator" ? route.access : undefined,
+  wants: ACCESSES.find((access) => access === route.access),
   query: (route.parameters ?? []).filter((parameter) => parameter.in === "query"),
 }));

@@ -37,7 +37,7 @@ async function readBatch(sql: postgres.Sql): Promise<BatchRun[]> {
             FROM batch_nodes n WHERE n.run = s.run AND n.status IS NOT NULL) AS nodes,
            (SELECT coalesce(json_agg(json_build_object('id', e.id, 'event', e.event, 'data', e.data) ORDER BY e.id), '[]')
             FROM batch_events e WHERE e.run = s.run) AS events
-    FROM batch_sessions s, view_batch(s) b`;
+    FROM batch_sessions s, view_batch(s) b WHERE s.canvas_path LIKE 'run-%'`; // what strangers make is not judged
   return [...runs] as unknown as BatchRun[];
 }
 
@@ -56,7 +56,8 @@ async function readMatches(sql: postgres.Sql): Promise<MatchRow[]> {
               'data', json_build_object('data', combat_event_data(e, true))) ORDER BY e.sequence), '[]')
             FROM game_events e WHERE e.session = s.number) AS events
     FROM game_sessions s JOIN game_combats c ON c.session = s.number,
-         LATERAL (SELECT view_combat(s, clock_timestamp()) AS combat) v`;
+         LATERAL (SELECT view_combat(s, clock_timestamp()) AS combat) v
+    WHERE s.settings ->> 'name' LIKE 'match-%'`;
   return [...matches] as unknown as MatchRow[];
 }
 
