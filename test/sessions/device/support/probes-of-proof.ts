@@ -300,6 +300,19 @@ export const PROBES_OF_PROOF: Probe[] = [
       );
       on.expect("it has expired", (await held.first.send(proof)).is, "expired");
       on.expect("the history", await reasonsOf(on, held), ["expired"]);
+
+      const other = await holdProven(on);
+      await run(on, other.session).beat();
+      const late = other.first.next();
+      const { challenge: asked } = await other.first.send(late);
+      const copied = await on.db.sql.begin(async (tx) => {
+        await tx`SELECT end_session(${other.session})`;
+        const waits = endCopy(database, other.session, { ...late, ...(asked && { answer: asked }) });
+        await sleep(80);
+        return [waits] as const;
+      });
+      on.expect("of one whose end was under way", await copied[0], false);
+      on.expect("its history", await reasonsOf(on, other), ["ended"]);
     },
   },
   {
