@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { useApp } from "../support/app.ts";
 import { cloneDatabase, useDatabase } from "../support/database.ts";
 import { keybeat } from "../support/process.ts";
-import { findSecrets, newSessionId } from "../support/secrets.ts";
+import { findSecrets, newProofWord, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -83,7 +83,7 @@ describe("keybeat sessions list", () => {
 
   it("says which may be copied, and which have proof", async () => {
     const proven = await newSession({
-      proof: { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-tests-0" },
+      proof: { instance: newProofWord(), number: 0, beat_id: newProofWord() },
     });
     const on = await newSession();
     await db.sql`

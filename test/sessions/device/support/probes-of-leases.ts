@@ -6,7 +6,8 @@ import { kickSession, readStatus } from "../../../../src/sessions/device/index.t
 import { returnLease } from "../../../../src/sessions/device/lease-return.ts";
 import { signOut } from "../../../../src/sessions/device/sign-out.ts";
 import { BY } from "../../../support/operator.ts";
-import { leaseText, newLeaseId, tryLease } from "./leases.ts";
+import { newLeaseId } from "../../../support/secrets.ts";
+import { leaseText, tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const ROUNDS = 4;

@@ -6,7 +6,8 @@ import { forgetLeaseRows } from "../../../../src/sessions/device/lease-sql.ts";
 import { signOutRow } from "../../../../src/sessions/device/owner-sql.ts";
 import { readStatus } from "../../../../src/sessions/device/status.ts";
 import { BY } from "../../../support/operator.ts";
-import { leaseText, newLeaseId, tryLease } from "./leases.ts";
+import { newLeaseId } from "../../../support/secrets.ts";
+import { leaseText, tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const HOUR = 3600;
