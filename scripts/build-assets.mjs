@@ -37,7 +37,8 @@ const ASSETS = {
     "node_modules/swagger-ui-dist/NOTICE",
   ],
   admin: [
-    ...["index.html", "page.css", "icon.svg"].map((name) => `${PAGE}/${name}`),
+    ...["index.html", "icon.svg"].map((name) => `${PAGE}/${name}`),
+    ...bundle({ "admin/page.css": `${PAGE}/page.css` }),
     ...compilePage(),
     ...bundle({ "uplot.js": "node_modules/uplot/dist/uPlot.esm.js" }, "esm"),
     "node_modules/uplot/dist/uPlot.min.css",
@@ -45,12 +46,12 @@ const ASSETS = {
   ],
   "waiting-room": [
     ...bundle({ "widget.js": `${WIDGET}/main.ts`, "widget.css": `${WIDGET}/widget.css` }),
-    ...bundle({ "demo.js": `${DEMO}/client/main.ts` }),
-    ...["demo.html", "demo.css"].map((name) => `${DEMO}/${name}`),
+    ...bundle({ "demo.js": `${DEMO}/client/main.ts`, "demo.css": `${DEMO}/demo.css` }),
+    `${DEMO}/demo.html`,
   ],
   key: [
-    ...bundle({ "page.js": `${KEY_PAGE}/client/main.ts` }),
-    ...["page.html", "page.css"].map((name) => `${KEY_PAGE}/${name}`),
+    ...bundle({ "key/page.js": `${KEY_PAGE}/client/main.ts`, "key/page.css": `${KEY_PAGE}/page.css` }),
+    `${KEY_PAGE}/page.html`,
   ],
 };
 
@@ -70,7 +71,7 @@ function compilePage() {
   return listModules();
 }
 
-/** Bundles each into one minified file of that name: a classic script, or a module ("esm"). */
+/** Bundles each into one minified file of that name: a sheet, a classic script, or a module ("esm"). */
 function bundle(entries, format = "iife") {
   const options = {
     bundle: true,

@@ -36,8 +36,8 @@ export interface AppDeps {
   corsOrigins: readonly string[];
   /** Host names to answer to besides this machine's own; undefined: all. */
   allowedHosts?: readonly string[] | undefined;
-  /** Of answers under /api/session; undefined: none is signed. */
-  signing: Signing | undefined;
+  /** Of answers under /api/session. */
+  signing: Signing;
   cleanUp(): Promise<CleanupReport>;
   version: string;
   /** Whether the process is about to stop, so balancers should send no more traffic. */
@@ -53,7 +53,7 @@ export interface App {
   hono: Hono<HttpEnv>;
   /** Also served by Hono; exposed for a cheaper path. Undefined while every request is traced. */
   heartbeat: DirectPost | undefined;
-  signing: Signing | undefined;
+  signing: Signing;
   counts: Counts;
   /** Whether a request to that path may be held until something happens; a caller that closes its side gives it up. */
   waits(path: string): boolean;
@@ -70,7 +70,7 @@ export function createApp(deps: AppDeps): { app: App; kinds: Mounted[] } {
   if (deps.tracing) hono.use(traceRequests(deps.tracing));
   hono.use(requestId);
   if (deps.corsOrigins.length > 0) hono.use("/api/*", crossOrigin(deps.corsOrigins));
-  if (deps.signing !== undefined) hono.use(signAnswers(deps.signing)); // before whatever else may refuse
+  hono.use(signAnswers(deps.signing)); // before whatever else may refuse
   hono.use(asWritten);
   if (deps.allowedHosts !== undefined) hono.use(allowHosts(deps.allowedHosts));
   hono.use("/api/v1/*", ownPages(deps.corsOrigins));

@@ -54,7 +54,7 @@ export function compose(
   const { app, kinds } = createApp({
     ...answering,
     serving,
-    signing: config.signingKeys.length > 0 ? createSigning(config.signingKeys, counts.signing) : undefined,
+    signing: createSigning(config.signingKeys, counts.signing),
     version: readVersion(),
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { commandLine } from "./command-line.ts";
 import type { Config } from "./config.ts";
 import type { ChosenDatabase } from "./database/choose.ts";
 import type { Database } from "./database/database.ts";
@@ -41,7 +42,8 @@ export async function welcome(
   const demo = (await countKeys(database)) === 0 ? await createKey(database, hashKey, DEMO, FIRST_RUN) : undefined;
   if (demo) lines.push(`demo key     ${demo.access_key}   (shown only now)`);
   const secret = config.userTokens === undefined ? await readOrMake(secretFile(config), JWT_SECRET) : undefined;
-  if (secret) lines.push(`user token   ${TOKEN_COMMAND}   (prints one for games; signed by ${secretFile(config)})`);
+  if (secret)
+    lines.push(`user token   ${commandLine()} ${TOKEN}   (prints one for games; signed by ${secretFile(config)})`);
   return {
     adminToken: token?.text,
     jwtSecret: secret?.text,
@@ -58,7 +60,7 @@ export async function readJwtSecret(config: Pick<Config, "dataDir">): Promise<st
 }
 
 /** Of a backend, to try the routes that ask for one. */
-const TOKEN_COMMAND = "keybeat token --sub backend --role service";
+const TOKEN = "token --sub backend --role service";
 const DEMO = { label: "demo" };
 /** Created without a request from anybody, and the audit log says so. */
 const FIRST_RUN = { who: "first run", from: null };

@@ -4,6 +4,7 @@
  * With WORKERS over 1 this process keeps the database and the jobs; its workers answer (see workers.ts).
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { commandLine } from "./command-line.ts";
 import { compose } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { chooseDatabase } from "./database/choose.ts";
@@ -156,7 +157,7 @@ export async function serve(
 async function prepareDatabase(url: string, patience: Patience, log: Logger): Promise<void> {
   for (const note of findWay(url).destination.notes) log.warn(note);
   const { warnings } = await migrateDatabase(url, patience);
-  for (const warning of warnings) log.warn(`${warning}; keybeat doctor says how to mend it`);
+  for (const warning of warnings) log.warn(`${warning}; ${commandLine()} doctor says how to mend it`);
 }
 
 async function unwind(undo: Array<() => Promise<void>>, log: Logger): Promise<void> {

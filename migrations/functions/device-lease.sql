@@ -53,7 +53,7 @@ BEGIN
     outcome := 'not_live';
     RETURN;
   END IF;
-  IF owner.revoked_at IS NOT NULL OR owner.expires_at <= at THEN
+  IF key_fault(owner, at) IS NOT NULL THEN
     outcome := 'unavailable';
     RETURN;
   END IF;

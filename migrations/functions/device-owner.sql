@@ -36,12 +36,8 @@ BEGIN
   PERFORM limit_waiting();
 
   at := clock_timestamp();
-  IF owner.revoked_at IS NOT NULL THEN
-    outcome := 'key_revoked';
-    RETURN;
-  END IF;
-  IF owner.expires_at <= at THEN
-    outcome := 'key_expired';
+  outcome := key_fault(owner, at);
+  IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
   IF present.key_id IS NOT NULL AND present.last_heartbeat <= session_cutoff(at) THEN

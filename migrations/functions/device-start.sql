@@ -34,7 +34,7 @@ BEGIN
     SELECT k.id AS key_id, s.session_id, s.generation, s.started_at, s.device INTO present
     FROM keys k
     LEFT JOIN active_sessions s ON s.key_id = k.id AND s.last_heartbeat > session_cutoff(looked_at)
-    WHERE k.key_hash = hash AND k.revoked_at IS NULL AND (k.expires_at > looked_at) IS NOT FALSE
+    WHERE k.key_hash = hash AND key_fault(k, looked_at) IS NULL
       AND k.generation > extract(epoch FROM looked_at - interval '1 minute') * 1000000;
     IF FOUND AND (present.session_id IS NULL OR (present.session_id <> id AND NOT refuse
                   AND (expected_generation = present.generation) IS NOT FALSE)) THEN
@@ -138,12 +138,8 @@ BEGIN
 
   at := clock_timestamp();
   SELECT session_timeout_seconds INTO timeout_seconds FROM service_state WHERE singleton;
-  IF owner.revoked_at IS NOT NULL THEN
-    outcome := 'key_revoked';
-    RETURN;
-  END IF;
-  IF owner.expires_at <= at THEN
-    outcome := 'key_expired';
+  outcome := key_fault(owner, at);
+  IF outcome IS NOT NULL THEN
     RETURN;
   END IF;
 

@@ -1,5 +1,12 @@
 -- Access keys: creating, changing, finding, revoking and erasing them.
 
+-- Why a key is good for nothing at that moment: key_revoked, key_expired. Null: it is good.
+CREATE OR REPLACE FUNCTION key_fault(owner keys, at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT CASE WHEN owner.revoked_at IS NOT NULL THEN 'key_revoked' WHEN owner.expires_at <= at THEN 'key_expired' END
+$$;
+
 -- The words of a label, for searching by their beginnings, regardless of punctuation.
 CREATE OR REPLACE FUNCTION label_words(label text) RETURNS tsvector
 LANGUAGE sql IMMUTABLE STRICT

@@ -50,7 +50,7 @@ async function collect(sources: MetricSources): Promise<Samples> {
     ...describeRequests(routes),
     counter(
       "keybeat_signing_requests_total",
-      "Requests with a nonce, by the id of the key that signs their answers (none: the client trusts no key of ours)",
+      "Requests with a nonce, by the id of the key that signs their answers (none: the client trusts no key of ours, or we have none)",
       [...counts.signing].map(([key, count]) => [{ key }, count]),
     ),
     ...describeDatabase(sources.lanes),

@@ -1,5 +1,6 @@
 /** The keys of SIGNING_KEY: Ed25519, the newest first. A retired one stays as long as some clients have only it. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from "node:crypto";
+import { commandLine } from "../command-line.ts";
 
 export interface SigningKey {
   /** The first 16 hexadecimal digits of the SHA-256 of its 32 public bytes. */
@@ -27,7 +28,7 @@ export function findSigningKeyFault(text: string): string | undefined {
   const wrong = seeds.findIndex((seed) => !SEED.test(seed));
   const which = seeds.length === 1 ? "its key" : `key ${wrong + 1} of ${seeds.length}`;
   if (wrong !== -1)
-    return `must be keys of 32 bytes in base64url (keybeat signing-key create makes one), but ${which} is none`;
+    return `must be keys of 32 bytes in base64url (${commandLine()} signing-key create makes one), but ${which} is none`;
   return new Set(seeds).size < seeds.length ? "has the same key twice" : undefined;
 }
 

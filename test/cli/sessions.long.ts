@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { useApp } from "../support/app.ts";
 import { cloneDatabase, useDatabase } from "../support/database.ts";
 import { keybeat } from "../support/process.ts";
-import { findSecrets, newSessionId } from "../support/secrets.ts";
+import { findSecrets, newProofWord, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -83,7 +83,7 @@ describe("keybeat sessions list", () => {
 
   it("says which may be copied, and which have proof", async () => {
     const proven = await newSession({
-      proof: { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-tests-0" },
+      proof: { instance: newProofWord(), number: 0, beat_id: newProofWord() },
     });
     const on = await newSession();
     await db.sql`
@@ -116,7 +116,11 @@ describe("keybeat sessions list", () => {
     expect(more).toEqual([]);
     const json = JSON.parse((await sessions("list", "--offline", "--json")).stdout);
     expect(json).toMatchObject({ key_id: away.id, until: "2099-01-31T12:30:00.000Z", device: { name: "Laptop" } });
-    expect((await sessions("kick", away.session_id.slice(0, 8))).code).toBe(0);
+    expect(await sessions("kick", away.session_id.slice(0, 8))).toEqual({
+      code: 0,
+      stdout: `freed the lease of key ${away.key.slice(0, 8)}…; nobody was live\n`,
+      stderr: "",
+    });
     expect((await sessions("list", "--offline")).stdout).toBe("no key is held offline\n");
   });
 
@@ -153,9 +157,22 @@ describe("keybeat sessions kick", () => {
     const { stdout } = await sessions("kick", session_id.slice(0, 8), "--json");
     expect(JSON.parse(stdout)).toEqual({
       kicked: true,
+      lease_freed: false,
       session_id: `${session_id.slice(0, 8)}…`,
       access_key: `${key.slice(0, 8)}…`,
     });
+  });
+
+  it("says that it freed the lease as well", async () => {
+    const { id, key, session_id } = await newSession();
+    await db.sql`
+      INSERT INTO leases (key_id, lease_id, session_id, generation, issued_at, until)
+      SELECT key_id, 'lease-' || key_id, session_id, generation, now(), now() + interval '1 hour'
+      FROM active_sessions WHERE key_id = ${id}`;
+    expect((await sessions("kick", session_id.slice(0, 8))).stdout).toBe(
+      `kicked the session of key ${key.slice(0, 8)}…, and freed its lease\n`,
+    );
+    expect(await beat(session_id)).toBe("session_revoked");
   });
 
   it("refuses a beginning that fits several sessions, lists them, and kicks none", async () => {

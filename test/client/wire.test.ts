@@ -2,7 +2,17 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { type FakeServer, startFakeServer } from "../../src/client/testing/index.ts";
-import { endReply, heartbeatReply, holder, startReply, statusReply } from "../../src/sessions/device/contract.ts";
+import {
+  endReply,
+  heartbeatReply,
+  holder,
+  keyInUse,
+  leaseReply,
+  startReply,
+  statusReply,
+} from "../../src/sessions/device/contract.ts";
+import { createSeed } from "../../src/trust/signing-keys.ts";
+import { openProver } from "../sessions/device/support/prover.ts";
 import { watchResponse } from "../support/answers.ts";
 import { useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
@@ -10,7 +20,7 @@ import { newSessionId } from "../support/secrets.ts";
 import { readEvents } from "./support/read-events.ts";
 
 const db = useDatabase();
-const app = useApp(db);
+const app = useApp(db, { env: { SIGNING_KEY: createSeed(), OFFLINE_HOURS_MAX: "24" } });
 
 interface Subject {
   send(path: string, init: RequestInit): Promise<Response>;
@@ -55,7 +65,78 @@ for (const [name, withSubject] of [
           requestId: response.headers.get("x-request-id"),
         };
       };
-    const errorOf = ({ status, body }: Reply) => [status, body.code];
+    const errorOf = ({ status, body }: Pick<Reply, "status" | "body">) => [status, body.code];
+
+    it("tells the story of a copy: nothing but two processes that run is one", async () => {
+      await withSubject(async (subject) => {
+        const post = poster(subject);
+        const access_key = await subject.makeKey();
+        const session_id = newSessionId();
+        const send = { post: (path: string, body: unknown) => post(path.replace("/api/session/", ""), body) as never };
+        const first = openProver(send, session_id);
+        expect((await first.start(access_key)).status).toBe(200);
+        const proof = first.next();
+        const beat = await post("heartbeat", { session_id, proof });
+        const again = await post("heartbeat", { session_id, proof });
+        expect([beat.status, again.status, again.body.expires_at]).toEqual([200, 200, beat.body.expires_at]);
+        expect(errorOf(await post("heartbeat", { session_id }))).toEqual([409, "proof_required"]);
+        const second = openProver(send, session_id);
+        const asked = second.next();
+        const challenged = await post("heartbeat", { session_id, proof: asked });
+        expect(errorOf(challenged)).toEqual([409, "proof_challenge"]);
+        expect((await first.beat()).status).toBe(200);
+        const late = { ...asked, answer: challenged.body.challenge };
+        expect(errorOf(await post("heartbeat", { session_id, proof: late }))).toEqual([409, "proof_challenge"]);
+        expect((await second.beat()).status).toBe(200);
+        expect((await second.start(access_key)).body).toMatchObject({ resumed: true });
+        expect(errorOf(await first.beat())).toEqual([410, "session_cloned"]);
+        expect(errorOf(await second.beat())).toEqual([410, "session_cloned"]);
+        const unproven = await post("heartbeat", { session_id });
+        expect(errorOf(unproven)).toEqual([410, "session_revoked"]);
+        expect(unproven.body.reason).toBe("This session's id is in use on two devices");
+        expect(errorOf(await second.start(access_key))).toEqual([409, "session_id_used"]);
+        expect(errorOf(await post("start", { access_key, proof: { instance: "short" } }))).toEqual([
+          400,
+          "invalid_request",
+        ]);
+      });
+    });
+
+    it("tells the story of a lease that is given, kept from others, used up and given back", async () => {
+      await withSubject(async (subject) => {
+        const post = poster(subject);
+        const access_key = await subject.makeKey();
+        const session_id = newSessionId();
+        await post("start", { access_key, session_id, device: { name: "Laptop" } });
+        expect(errorOf(await post("lease", { session_id, hours: 25 }))).toEqual([409, "lease_unavailable"]);
+        expect(errorOf(await post("lease", { session_id, hours: 0 }))).toEqual([400, "invalid_request"]);
+        expect(errorOf(await post("lease", { session_id: newSessionId(), hours: 1 }))).toEqual([
+          404,
+          "session_not_found",
+        ]);
+        const given = await post("lease", { session_id, hours: 2 });
+        expect(leaseReply.parse(given.body)).toEqual(given.body);
+        expect(Date.parse(given.body.until) - Date.parse(given.body.issued_at)).toBe(7_200_000);
+        const { lease, until } = given.body;
+        expect((await post("lease", { session_id, hours: 1 })).body).toMatchObject({ lease, until });
+        expect((await post("start", { access_key, session_id })).body).toMatchObject({ resumed: true });
+        await post("end", { session_id });
+        expect((await post("status", { access_key })).body).toEqual({ active: false, leased_until: until });
+        const kept = await post("start", { access_key });
+        expect(errorOf(kept)).toEqual([409, "key_in_use"]);
+        expect(keyInUse.parse(kept.body)).toMatchObject({
+          leased_until: until,
+          holder: { device: { name: "Laptop" } },
+        });
+        const back = await post("start", { access_key, lease });
+        expect(back.body).toMatchObject({ resumed: false, previous_session: null });
+        expect((await post("lease/return", { lease })).body).toEqual({ success: false });
+        const next = await post("lease", { session_id: back.body.session_id, hours: 1 });
+        expect((await post("lease/return", { lease: next.body.lease })).body).toEqual({ success: true });
+        expect((await post("start", { access_key })).status).toBe(200);
+        expect((await post("lease/return", { lease: "no lease" })).body).toEqual({ success: false });
+      });
+    });
 
     it("tells the story of a session that is started, kept, resumed and ended", async () => {
       await withSubject(async (subject) => {

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Reply, useApp } from "../support/app.ts";
 import { useDatabase } from "../support/database.ts";
-import { newSessionId } from "../support/secrets.ts";
+import { newProofWord, newSessionId } from "../support/secrets.ts";
 
 const db = useDatabase();
 const app = useApp(db);
@@ -84,13 +84,13 @@ describe("every way gives the same answer", () => {
   it("to a beat with proof: followed, sent again, missing, challenged", async () => {
     const { key } = await db.makeKey();
     const session_id = newSessionId();
-    const proof = { instance: newSessionId(), number: 0, beat_id: newSessionId() };
+    const proof = { instance: newProofWord(), number: 0, beat_id: newProofWord() };
     await app.post("/api/session/start", { access_key: key, session_id, proof });
     const codes: unknown[] = [];
     for (const sent of [
-      { ...proof, number: 3, beat_id: newSessionId() },
+      { ...proof, number: 3, beat_id: newProofWord() },
       null,
-      { ...proof, instance: newSessionId() },
+      { ...proof, instance: newProofWord() },
     ]) {
       const seen = await everyWay({ body: JSON.stringify({ session_id, proof: sent }) });
       for (const way of Object.values(seen)) {

@@ -253,6 +253,20 @@ it("says by which keys clients ask to be answered, so that it shows when a retir
   expect((await read()).map((value, at) => Number(value) - Number(before[at]))).toEqual([3, 1, 1]);
 });
 
+it("says so without any key as well, on each way, and looks at no nonce then", async () => {
+  const read = async () => readValue(await scrape(unsigned.url), "keybeat_signing_requests_total", { key: "none" });
+  const before = Number(await read());
+  for (const way of Object.values(WAYS)) {
+    for (const nonce of [newNonce(), "bad"]) {
+      const headers = { ...JSON_TYPE, ...way, "Keybeat-Nonce": nonce, "Keybeat-Trusts": key.id };
+      const body = JSON.stringify({ session_id: newSessionId() });
+      const answer = await send({ route: "/api/session/heartbeat", body, headers }, unsigned.url);
+      expect([answer.status, answer.headers["keybeat-signature"]]).toEqual([404, undefined]);
+    }
+  }
+  expect(Number(await read()) - before).toBe(6);
+});
+
 describe("a stream", () => {
   async function watch(session_id: string, nonce: string) {
     const response = await fetch(`${app.url}/api/session/watch`, {

@@ -8,12 +8,18 @@ import { join } from "node:path";
 import { afterAll, afterEach, expect, inject } from "vitest";
 import { checkAnswer } from "./document-check.ts";
 import { type Answer, recordAnswers } from "./recorder.ts";
+import { noteLeases } from "./secrets.ts";
 
 const ports = new Set<number>();
 const kept: Answer[] = [];
 const underWay = new Set<Promise<void>>();
 /** File -> how far it has been read. */
 const offsets = new Map<string, number>();
+
+function keep(answer: Answer): void {
+  kept.push(answer);
+  noteLeases(answer.body);
+}
 
 /** Answers of this process count from now on if they leave by this address. */
 export function watchPort(url: string): void {
@@ -40,13 +46,13 @@ export function watchResponse(request: Request, response: Response): Response {
     const done = response
       .clone()
       .text()
-      .then((body) => void kept.push({ ...answer, body }))
+      .then((body) => keep({ ...answer, body }))
       .finally(() => underWay.delete(done));
     underWay.add(done);
     return response;
   }
   return new Response(
-    watchStream(response.body, (body) => kept.push({ ...answer, body })),
+    watchStream(response.body, (body) => keep({ ...answer, body })),
     response,
   );
 }
@@ -76,7 +82,7 @@ function watchStream(stream: ReadableStream<Uint8Array>, keep: (body: string) =>
 /** What was answered in this test so far. */
 export async function seenAnswers(): Promise<readonly Answer[]> {
   await Promise.all(underWay);
-  for (const file of offsets.keys()) for (const line of newLines(file)) kept.push(JSON.parse(line) as Answer);
+  for (const file of offsets.keys()) for (const line of newLines(file)) keep(JSON.parse(line) as Answer);
   return kept;
 }
 
@@ -99,6 +105,6 @@ async function expectDescribed(): Promise<void> {
   expect([...faults.values()]).toEqual([]);
 }
 
-recordAnswers({ wants: (port) => port !== undefined && ports.has(port), keep: (answer) => kept.push(answer) });
+recordAnswers({ wants: (port) => port !== undefined && ports.has(port), keep });
 afterEach(expectDescribed);
 afterAll(expectDescribed);

@@ -11,5 +11,6 @@ export async function kickByPrefix(database: Database, prefix: string): Promise<
   if (another) return "ambiguous";
   if (!session) return "unknown";
   const kick = { keyId: session.key_id, generation: session.generation, note: null };
-  return (await kickSession(database, kick, BY)) ? "kicked" : "unknown";
+  const { sessionEnded, leaseFreed } = await kickSession(database, kick, BY);
+  return sessionEnded || leaseFreed ? "kicked" : "unknown";
 }

@@ -33,7 +33,8 @@ export const searchSessionsRequest = z.object({
 });
 
 export const kickRequest = z.object({ key_id: id, generation: generation.nullish(), reason: reason.nullish() });
-export const kickReply = z.object({ success: z.boolean() });
+/** `success`: any of the two. */
+export const kickReply = z.object({ success: z.boolean(), session_ended: z.boolean(), lease_freed: z.boolean() });
 
 export const numbersQuery = z.object({
   hours: wholeNumber.refine((n) => n >= 1 && n <= 744, "must be between 1 and 744").default(24),
@@ -121,6 +122,7 @@ export const leftOutEvent = z.object({ count: z.int().min(1) });
 /** `unavailable`: the database is away. `again`: the stream ends here, come again. */
 export const emptyEvent = z.object({});
 
+export type Kicked = z.infer<typeof kickReply>;
 export type SearchSessions = z.infer<typeof searchSessionsRequest>;
 export type HistoryItem = z.infer<typeof historyItem>;
 export type SessionItem = z.infer<typeof sessionItem>;

@@ -153,10 +153,15 @@ export const deviceAdminPart: Pick<Part, "schemas" | "routes"> = {
           },
         ],
       },
-      answers: answerOk("Whether this call ended a live session, or a lease that held.", kickReply, {
-        ended: { success: true },
-        not_live: { success: false },
-      }),
+      answers: answerOk(
+        "Whether this call ended a live session, a lease that held, or either (`success`).",
+        kickReply,
+        {
+          ended: { success: true, session_ended: true, lease_freed: false },
+          offline: { success: true, session_ended: false, lease_freed: true },
+          not_live: { success: false, session_ended: false, lease_freed: false },
+        },
+      ),
     },
     numbersDescription,
     eventDescription,

@@ -38,7 +38,8 @@ export function deviceAdminRoutes(deps: {
   routes.post("/sessions/kick", async (c) => {
     const { key_id, generation = null, reason } = await readJson(c, kickRequest);
     const kick = { keyId: key_id, generation, note: reason || null };
-    return c.json({ success: await kickSession(database, kick, c.get("operator")) });
+    const { sessionEnded, leaseFreed } = await kickSession(database, kick, c.get("operator"));
+    return c.json({ success: sessionEnded || leaseFreed, session_ended: sessionEnded, lease_freed: leaseFreed });
   });
 
   routes.get("/keys/:id/history", async (c) => {

@@ -27,12 +27,16 @@ export function addKickCommand(sessions: Command): void {
           throw new OperatorError("several sessions fit, none was kicked: say more characters");
         }
         const [session] = found;
-        const kick = session && { keyId: session.key_id, generation: session.generation, note: null };
-        if (!kick || !(await kickSession(database, kick, by)))
-          throw new OperatorError("no live session's id begins so, nor that of a lease");
-        const { session_id, access_key } = session;
-        if (options.json) printJson({ kicked: true, session_id: `${session_id.slice(0, 8)}…`, access_key });
-        else console.log(`kicked the session of key ${access_key}`);
+        if (!session) throw neither();
+        const { key_id: keyId, generation, session_id, access_key } = session;
+        const { sessionEnded: kicked, leaseFreed } = await kickSession(database, { keyId, generation, note: null }, by);
+        if (!kicked && !leaseFreed) throw neither();
+        const shown = `${session_id.slice(0, 8)}…`;
+        if (options.json) printJson({ kicked, lease_freed: leaseFreed, session_id: shown, access_key });
+        else if (!kicked) console.log(`freed the lease of key ${access_key}; nobody was live`);
+        else console.log(`kicked the session of key ${access_key}${leaseFreed ? ", and freed its lease" : ""}`);
       }),
     );
 }
+
+const neither = () => new OperatorError("no live session's id begins so, nor that of a lease");

@@ -270,22 +270,30 @@ export async function maintainHistory(
   return row as { made: number; dropped: number };
 }
 
+export interface Kicked {
+  /** A live one. */
+  sessionEnded: boolean;
+  /** One that still held. */
+  leaseFreed: boolean;
+}
+
 /**
  * Ends the session of that key, or only that generation of it, as revoked if it is still live, and tells its device the
- * note; and its lease. One that started since stays. What it did is in the audit log. Returns whether anything ended.
+ * note; and its lease. One that started since stays. What it did, if anything, is returned, and is in the audit log.
  */
 export async function kickSessionRow(
   database: Database,
   kick: { keyId: number; generation: number | null; note: string | null },
   by: Operator,
-): Promise<boolean> {
+): Promise<Kicked> {
   const [row] = await database.operators.query(
-    (sql, waits) => sql<Array<{ freed: boolean }>>`
-      SELECT done.revoked OR done.lease_freed AS freed, CASE WHEN done.revoked OR done.lease_freed THEN
-        record_audit(${by.who}, ${by.from}, 'session_kicked', ${kick.keyId},
-                     jsonb_build_object('reason', ${kick.note}::text)
-                     || CASE WHEN done.lease_freed THEN '{"lease_freed": true}'::jsonb ELSE '{}' END) END AS entry
+    (sql, waits) => sql<Array<{ revoked: boolean; lease_freed: boolean }>>`
+      SELECT done.revoked, done.lease_freed, CASE WHEN done.revoked OR done.lease_freed THEN
+        record_audit(${by.who}, ${by.from}, CASE WHEN done.revoked THEN 'session_kicked' ELSE 'lease_freed' END,
+                     ${kick.keyId}, jsonb_build_object('reason', ${kick.note}::text)
+                     || CASE WHEN done.revoked AND done.lease_freed THEN '{"lease_freed": true}'::jsonb ELSE '{}' END)
+        END AS entry
       FROM free_key(caller_waits(${waits}, ${kick.keyId}::bigint), ${kick.generation}, ${kick.note}) done`,
   );
-  return row?.freed === true;
+  return { sessionEnded: row?.revoked === true, leaseFreed: row?.lease_freed === true };
 }

@@ -4,6 +4,8 @@ import { watch } from "../../support/watch.ts";
 import { useAdmin } from "../support/admin.ts";
 
 const { db, app, token, start } = useAdmin();
+const ENDED = { success: true, session_ended: true, lease_freed: false };
+const NEITHER = { success: false, session_ended: false, lease_freed: false };
 
 describe("POST /api/admin/sessions/kick", () => {
   it("ends the session, tells its stream and its next heartbeat the reason, and leaves the key good", async () => {
@@ -12,7 +14,7 @@ describe("POST /api/admin/sessions/kick", () => {
     await start(key, session_id);
     const watched = await watch(app.url, session_id);
     const reply = await token().post("/sessions/kick", { key_id: id, reason: "Please call support: 0123 ☎" });
-    expect([reply.status, reply.body]).toEqual([200, { success: true }]);
+    expect([reply.status, reply.body]).toEqual([200, ENDED]);
     const told = await watched.done;
     expect(told?.event).toBe("revoked");
     expect(told?.data).toMatchObject({ code: "session_revoked", reason: "Please call support: 0123 ☎" });
@@ -35,7 +37,7 @@ describe("POST /api/admin/sessions/kick", () => {
       const { key, id } = await db.makeKey();
       const session_id = newSessionId();
       await start(key, session_id);
-      expect((await token().post("/sessions/kick", { key_id: id, reason })).body).toEqual({ success: true });
+      expect((await token().post("/sessions/kick", { key_id: id, reason })).body).toEqual(ENDED);
       const { body } = await app.post("/api/session/heartbeat", { session_id });
       expect([body.code, "reason" in body]).toEqual(["session_revoked", false]);
     }
@@ -46,9 +48,9 @@ describe("POST /api/admin/sessions/kick", () => {
     const first = (await start(key)).body.generation;
     const session_id = newSessionId();
     const second = (await start(key, session_id)).body.generation;
-    expect((await token().post("/sessions/kick", { key_id: id, generation: first })).body).toEqual({ success: false });
+    expect((await token().post("/sessions/kick", { key_id: id, generation: first })).body).toEqual(NEITHER);
     expect((await app.post("/api/session/heartbeat", { session_id })).status).toBe(200);
-    expect((await token().post("/sessions/kick", { key_id: id, generation: second })).body).toEqual({ success: true });
+    expect((await token().post("/sessions/kick", { key_id: id, generation: second })).body).toEqual(ENDED);
     expect((await app.post("/api/session/heartbeat", { session_id })).status).toBe(410);
   });
 
@@ -60,7 +62,7 @@ describe("POST /api/admin/sessions/kick", () => {
     await db.age(silent.id, 61);
     const [before] = await db.sql`SELECT count(*) AS n FROM audit_log`;
     for (const key_id of [free.id, silent.id, 999_999_999]) {
-      expect((await token().post("/sessions/kick", { key_id, reason: "too late" })).body).toEqual({ success: false });
+      expect((await token().post("/sessions/kick", { key_id, reason: "too late" })).body).toEqual(NEITHER);
     }
     expect((await app.post("/api/session/heartbeat", { session_id })).body.code).toBe("session_expired");
     expect((await db.sql`SELECT count(*) AS n FROM audit_log`)[0]).toEqual(before);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { keyItem, keysPage } from "../../../src/admin/keys/contract.ts";
 import { keysWithHolder } from "../../../src/admin/keys/sql.ts";
 import type { Sql } from "../../../src/database/lane.ts";
+import { newProofWord } from "../../support/secrets.ts";
 import { exactly, readAll, useAdmin } from "../support/admin.ts";
 
 const { db, app, token, start } = useAdmin();
@@ -76,7 +77,7 @@ describe("the list of keys", () => {
 
   it("says whose session has proof, whose may be copied, and until when a lease holds", async () => {
     const [proven, doubtful, plain] = [await db.makeKey(), await db.makeKey(), await db.makeKey()];
-    const proof = { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-the-tests" };
+    const proof = { instance: newProofWord(), number: 0, beat_id: newProofWord() };
     await app.post("/api/session/start", { access_key: proven.key, proof });
     for (const { key } of [doubtful, plain]) await start(key);
     for (const { id } of [proven, doubtful]) {

@@ -73,6 +73,7 @@ describe("the page", () => {
     await page.getByRole("button", { name: "End lease" }).click();
     await page.getByRole("dialog").getByText("not told: it may work on until").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "End lease" }).click();
+    await page.getByRole("status").filter({ hasText: "Freed the lease; nobody was live" }).waitFor();
     await page.getByText("Held offline until").waitFor({ state: "detached" });
     const again = await app.post("/api/session/start", { access_key: lent.key, session_id: newSessionId() });
     expect(again.status).toBe(200);

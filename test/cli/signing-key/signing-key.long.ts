@@ -20,7 +20,7 @@ it("makes keys that the service signs with in every worker, from a file too, and
   const [newer, older] = [await create(), await create()];
   const folder = mkdtempSync(join(tmpdir(), "keybeat-signing-key-"));
   const file = join(folder, "keys");
-  writeFileSync(file, `${newer.signing_key}\n${older.signing_key}\n`);
+  writeFileSync(file, `${newer.signing_key}\n${older.signing_key}\n`, { mode: 0o600 });
   const server = await startServer({ DATABASE_URL: db.url, HOST: "127.0.0.1", WORKERS: "2", SIGNING_KEY_FILE: file });
   const body = JSON.stringify({ session_id: newSessionId() });
   const route = "/api/session/heartbeat";

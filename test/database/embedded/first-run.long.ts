@@ -35,7 +35,7 @@ describe("the first run", () => {
     expect(second.output()).not.toContain(token);
     expect(second.output()).toMatch(/^admin token +in .*admin-token$/m);
     for (const server of [first, second]) {
-      const hint = /^user token +keybeat (token .+?) {3}\((.+)\)$/m.exec(server.output()) as RegExpExecArray;
+      const hint = /^user token +npm run keybeat -- (token .+?) {3}\((.+)\)$/m.exec(server.output()) as RegExpExecArray;
       expect(hint[2]).toMatch(`signed by ${dataDir}/jwt-secret`);
       const { stdout } = await keybeat((hint[1] as string).split(" "), { DATA_DIR: dataDir });
       expect(decodeJwt(stdout.trim()).role).toBe("service");

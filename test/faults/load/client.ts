@@ -1,5 +1,6 @@
 /** Plain HTTP to one of several servers, with kept connections and its own deadline, as devices do it. */
 import { Agent, request } from "node:http";
+import { noteLeases } from "../../support/secrets.ts";
 import { type AskedOfBatch, type BatchAnswer, readBatchAnswer, writeBatchRequest } from "./batch-call.ts";
 import { type Answer, type Asked, type Copied, GIVE_UP_MS, parseJson, readAnswer } from "./call.ts";
 import { type AskedOfMatch, type MatchAnswer, readMatchAnswer, writeMatchRequest } from "./match-call.ts";
@@ -37,6 +38,7 @@ export function createClient(servers: string[], record: Recorder): Client {
       const answeredAt = performance.now();
       const known = "status" in reply;
       const answer = known ? readAnswer(what.operation, reply.status, reply.body) : reply;
+      if (answer.is === "leased") noteLeases(answer.lease); // no server's log may hold its id
       record.call({ ...what, sentAt, answeredAt, status: known ? reply.status : 0, answer });
       return answer;
     },

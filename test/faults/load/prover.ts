@@ -1,5 +1,5 @@
 /** A process that proves that it runs: its beats, numbered, each sent unchanged until it is answered. */
-import { randomUUID } from "node:crypto";
+import { newProofWord } from "../../support/secrets.ts";
 import type { Answer, ProofSent } from "./call.ts";
 
 /** How often one beat is challenged before its process waits for its next turn. */
@@ -18,13 +18,13 @@ interface Beat {
   answer?: string;
 }
 
-export function createProver(instance: string = randomUUID(), number = -1, pending?: Beat): Prover {
+export function createProver(instance: string = newProofWord(), number = -1, pending?: Beat): Prover {
   let last = number;
   let unanswered = pending;
   return {
     async prove(send) {
       for (let tries = 1; ; tries++) {
-        unanswered ??= { number: ++last, beatId: randomUUID() };
+        unanswered ??= { number: ++last, beatId: newProofWord() };
         const { number, beatId, answer } = unanswered;
         const told = await send(
           { instance, number, beatId, answers: answer !== undefined },

@@ -4,6 +4,7 @@ import { createCount, type Judged, watchForCopies } from "../../../src/sessions/
 import { chooseRange, keepSuspects, selectHeard } from "../../../src/sessions/device/copy-watch-sql.ts";
 import { ADMIN_TOKEN, useApp } from "../../support/app.ts";
 import { useDatabase } from "../../support/database.ts";
+import { newProofWord } from "../../support/secrets.ts";
 
 const LOOK_SECONDS = 3;
 
@@ -93,7 +94,7 @@ describe("what operators see", () => {
 
   it("is looked for by the clock, never among sessions with proof", async () => {
     const { key } = await db.makeKey();
-    const proof = { instance: "an-instance-of-tests", number: 0, beat_id: "a-beat-of-the-tests" };
+    const proof = { instance: newProofWord(), number: 0, beat_id: newProofWord() };
     await app.post("/api/session/start", { access_key: key, proof });
     await db.sql`DELETE FROM active_sessions WHERE proof_instance IS NULL`;
     expect(await selectHeard(db.database, 0, 10)).toEqual([]);

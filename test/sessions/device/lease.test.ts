@@ -327,15 +327,23 @@ describe("what ends a lease", () => {
     const { session_id } = (await start(live.key)).body;
     await ask(session_id);
     const offline = await leased();
-    for (const { key, id } of [live, offline]) {
+    for (const { key, id, isLive } of [
+      { ...live, isLive: true },
+      { ...offline, isLive: false },
+    ]) {
       const kick = { keyId: id, generation: null, note: null };
-      expect(await kickSession(db.database, { ...kick, generation: 1 }, BY)).toBe(false);
+      const nothing = { sessionEnded: false, leaseFreed: false };
+      expect(await kickSession(db.database, { ...kick, generation: 1 }, BY)).toEqual(nothing);
       expect((await start(key)).status).toBe(409);
-      expect(await kickSession(db.database, kick, BY)).toBe(true);
-      expect(await kickSession(db.database, kick, BY)).toBe(false);
+      expect(await kickSession(db.database, kick, BY)).toEqual({ sessionEnded: isLive, leaseFreed: true });
+      expect(await kickSession(db.database, kick, BY)).toEqual(nothing);
       const entries =
         await db.sql`SELECT action, details FROM audit_log WHERE key_id = ${id} AND action <> 'key_created'`;
-      expect(entries).toEqual([{ action: "session_kicked", details: { reason: null, lease_freed: true } }]);
+      expect(entries).toEqual([
+        isLive
+          ? { action: "session_kicked", details: { reason: null, lease_freed: true } }
+          : { action: "lease_freed", details: { reason: null } },
+      ]);
       expect((await start(key)).status).toBe(200);
     }
   });

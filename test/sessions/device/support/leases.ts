@@ -1,5 +1,4 @@
 /** Leases in tests of the verbs: a key that signs them, and the text of a lease of which only the id is known. */
-import { randomUUID } from "node:crypto";
 import { AppError } from "../../../../src/errors.ts";
 import type { Proof } from "../../../../src/sessions/device/contract.ts";
 import type { DeviceSessions } from "../../../../src/sessions/device/deps.ts";
@@ -35,5 +34,3 @@ export async function tryLease(
 /** Its row alone decides of a lease, not who signed it. */
 export const leaseText = (lease_id: string): string =>
   `${Buffer.from(JSON.stringify({ lease_id })).toString("base64url")}.${"A".repeat(86)}`;
-
-export const newLeaseId = (): string => randomUUID();

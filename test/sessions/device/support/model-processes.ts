@@ -1,6 +1,7 @@
 /** The processes of a story: who has which session's id, and what each would send next. */
-import { randomUUID } from "node:crypto";
+
 import type { Proof } from "../../../../src/sessions/device/contract.ts";
+import { newProofWord } from "../../../support/secrets.ts";
 import type { Proving } from "./model-commands.ts";
 
 interface Process {
@@ -25,7 +26,7 @@ export function createProcesses(): Processes {
     const name = `${sessionId} ${by}`;
     const known = processes.get(name);
     if (known) return known;
-    const instance = by === 2 ? find(sessionId, 0).instance : randomUUID();
+    const instance = by === 2 ? find(sessionId, 0).instance : newProofWord();
     const made = { instance, number: -1, sent: undefined, challenge: undefined };
     processes.set(name, made);
     return made;
@@ -36,7 +37,7 @@ export function createProcesses(): Processes {
       const { sent, challenge, instance } = process;
       if (sent && sends === "last") return sent;
       if (sent && sends === "answer" && challenge !== undefined) return { ...sent, answer: challenge };
-      process.sent = { instance, number: ++process.number, beat_id: randomUUID() };
+      process.sent = { instance, number: ++process.number, beat_id: newProofWord() };
       process.challenge = undefined;
       return process.sent;
     },

@@ -9,7 +9,8 @@ import { returnLease } from "../../../../src/sessions/device/lease-return.ts";
 import { signOut } from "../../../../src/sessions/device/sign-out.ts";
 import type { TestDatabase } from "../../../support/database.ts";
 import { BY, kickByPrefix } from "../../../support/operator.ts";
-import { leaseText, newLeaseId, tryLease } from "./leases.ts";
+import { newLeaseId } from "../../../support/secrets.ts";
+import { leaseText, tryLease } from "./leases.ts";
 import type { Answer, Call, Reference } from "./model-reference.ts";
 import { tryStart } from "./subject.ts";
 

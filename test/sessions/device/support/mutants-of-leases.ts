@@ -16,7 +16,7 @@ const SESSION = "SELECT s.* INTO present";
 
 export const MUTANTS_OF_LEASES: Mutant[] = [
   take("a lease goes by the clock from before the lock", [CLOCK, ""], [SESSION, `${CLOCK} ${SESSION}`]),
-  take("an expired key gets a lease", [" OR owner.expires_at <= at", ""]),
+  take("an expired key gets a lease", ["key_fault(owner, at) IS NOT NULL", "owner.revoked_at IS NOT NULL"]),
   take("a lease that is over is given again", ["lease.until > at AND ", ""]),
   take("a lease is a sign of life", [
     "outcome := 'leased';",
@@ -53,7 +53,7 @@ export const MUTANTS_OF_LEASES: Mutant[] = [
   redate("a lease given in the future stays there", ["LIMIT 10000", "LIMIT 0"]),
   { name: "the status shows a lease that is over", statement: ["AND l.until > clock_timestamp()", ""] },
   signOut("a sign-out goes by the clock from before the lock", [CLOCK, ""], [SESSION, `${CLOCK} ${SESSION}`]),
-  signOut("a revoked key signs out", ["owner.revoked_at IS NOT NULL", "false"]),
+  signOut("a revoked key signs out", ["key_fault(owner, at)", "nullif(key_fault(owner, at), 'key_revoked')"]),
   signOut("sign-outs never wait", ["endings_max > 0", "false"]),
   signOut("a sign-out keeps no record", [/PERFORM record_noted_ending[^;]*;/, ""]),
   signOut("a sign-out is a revocation", ["'ended', at, with_note", "'revoked', at, with_note"]),

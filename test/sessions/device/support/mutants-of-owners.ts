@@ -144,7 +144,7 @@ export const MUTANTS_OF_OWNERS: Mutant[] = [
   {
     name: "a key that expired signs devices out",
     fn: "sign_out_session",
-    swaps: [["owner.expires_at <= at", "false"]],
+    swaps: [["key_fault(owner, at)", "nullif(key_fault(owner, at), 'key_expired')"]],
   },
   {
     name: "a sign-out frees the lease, too",

@@ -149,8 +149,9 @@ export const MUTANTS_OF_START: Mutant[] = [
       ],
     ],
   },
-  { name: "start lets revoked keys in", fn, swaps: [["IF owner.revoked_at IS NOT NULL THEN", "IF false THEN"]] },
-  { name: "start lets expired keys in", fn, swaps: [["IF owner.expires_at <= at THEN", "IF false THEN"]] },
+  { name: "start lets keys in that are no good", fn, swaps: [["outcome := key_fault(owner, at);", ""]] },
+  { name: "revoked keys are good", fn: "key_fault", swaps: [["owner.revoked_at IS NOT NULL", "false"]] },
+  { name: "expired keys are good", fn: "key_fault", swaps: [["owner.expires_at <= at", "false"]] },
   {
     name: "start keeps no record of the session that it replaced",
     fn,

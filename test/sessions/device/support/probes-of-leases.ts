@@ -6,7 +6,8 @@ import { kickSession, readStatus } from "../../../../src/sessions/device/index.t
 import { returnLease } from "../../../../src/sessions/device/lease-return.ts";
 import { signOut } from "../../../../src/sessions/device/sign-out.ts";
 import { BY } from "../../../support/operator.ts";
-import { leaseText, newLeaseId, tryLease } from "./leases.ts";
+import { newLeaseId } from "../../../support/secrets.ts";
+import { leaseText, tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const ROUNDS = 4;
@@ -76,7 +77,8 @@ export const PROBES_OF_LEASES: Probe[] = [
       await endLease(on, held);
       await on.end(held.session);
       const kick = { keyId: held.id, generation: null, note: null };
-      on.expect("a kick", await kickSession(on.next().database, kick, BY), false);
+      const done = await kickSession(on.next().database, kick, BY);
+      on.expect("a kick", done, { sessionEnded: false, leaseFreed: false });
       const late = await on.hold();
       await on.db.sql`UPDATE keys SET expires_at = clock_timestamp() WHERE id = ${late.id}`;
       on.expect("of an expired key", (await lease(on, late)).is, "lease_unavailable");

@@ -6,10 +6,12 @@ import { forgetLeaseRows } from "../../../../src/sessions/device/lease-sql.ts";
 import { signOutRow } from "../../../../src/sessions/device/owner-sql.ts";
 import { readStatus } from "../../../../src/sessions/device/status.ts";
 import { BY } from "../../../support/operator.ts";
-import { leaseText, newLeaseId, tryLease } from "./leases.ts";
+import { newLeaseId } from "../../../support/secrets.ts";
+import { leaseText, tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
 const HOUR = 3600;
+const NOTHING = { sessionEnded: false, leaseFreed: false };
 
 const lease = (on: Subject, { session }: Held, seconds = HOUR) => tryLease(on.next(), session, seconds);
 const kick = (on: Subject, { id }: Held, generation: number | null = null) =>
@@ -105,12 +107,12 @@ export const PROBES_OF_OWNERS: Probe[] = [
       on.expect("given back", await giveBack(on, id), true);
       on.expect("a start then", await start(on, mine), "started");
       on.expect("a start with another key", await start(on, other), "key_in_use");
-      on.expect("a kick of another generation", await kick(on, other, other.generation - 1), false);
+      on.expect("a kick of another generation", await kick(on, other, other.generation - 1), NOTHING);
       on.expect("leases after it", (await leasesOf(on, other)).length, 1);
       await on.db.sql`UPDATE service_state SET last_tick = clock_timestamp(), confirmed_at = clock_timestamp()`;
       await forgetLeaseRows(on.next().database);
       on.expect("leases after a cleanup", (await leasesOf(on, other)).length, 1);
-      on.expect("a kick", await kick(on, other), true);
+      on.expect("a kick", await kick(on, other), { sessionEnded: false, leaseFreed: true });
       on.expect("a start after it", await start(on, other), "started");
       const over = await on.hold();
       await leaseOf(on, over, 60);

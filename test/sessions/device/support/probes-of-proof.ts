@@ -4,6 +4,7 @@ import { AppError } from "../../../../src/errors.ts";
 import type { Proof } from "../../../../src/sessions/device/contract.ts";
 import { beatSession, startSession } from "../../../../src/sessions/device/index.ts";
 import { beatWithProof, endCopy } from "../../../../src/sessions/device/sql.ts";
+import { newProofWord } from "../../../support/secrets.ts";
 import { tryLease } from "./leases.ts";
 import { type Held, newId, type Probe, type Subject } from "./probes.ts";
 
@@ -14,9 +15,9 @@ interface Told {
 }
 
 /** A process that beats with proof. */
-function run(on: Subject, session: string, instance = newId()) {
+function run(on: Subject, session: string, instance = newProofWord()) {
   let number = 0;
-  const next = (): Proof => ({ instance, number: number++, beat_id: newId() });
+  const next = (): Proof => ({ instance, number: number++, beat_id: newProofWord() });
   const send = (proof: Proof) => tell(async () => beatProven(on, session, proof));
   const sendStart = (key: string, proof: Proof) =>
     tell(async () => {
@@ -146,9 +147,9 @@ export const PROBES_OF_PROOF: Probe[] = [
     async check(on) {
       const [held, elsewhere] = [await holdProven(on), await holdProven(on)];
       const { proof, answer, takes } = await challenge(on, held);
-      on.expect("for another beat", await takes({ beat_id: newId() }), "proof_challenge");
+      on.expect("for another beat", await takes({ beat_id: newProofWord() }), "proof_challenge");
       on.expect("for another number", await takes({ number: 7 }), "proof_challenge");
-      on.expect("for another instance", await takes({ instance: newId() }), "proof_challenge");
+      on.expect("for another instance", await takes({ instance: newProofWord() }), "proof_challenge");
       on.expect(
         "for another session",
         (await run(on, elsewhere.session).send({ ...proof, answer })).is,
@@ -343,7 +344,7 @@ export const PROBES_OF_PROOF: Probe[] = [
           return (await tx`SELECT current_setting('synchronous_commit') AS now`)[0]?.now;
         });
       on.expect("a new instance", await commit({ ...proof, answer }), "on");
-      on.expect("a mere beat", await commit({ ...proof, number: 1, beat_id: newId() }), "off");
+      on.expect("a mere beat", await commit({ ...proof, number: 1, beat_id: newProofWord() }), "off");
     },
   },
   {

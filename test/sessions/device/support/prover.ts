@@ -1,9 +1,7 @@
 /** A process of a client that proves that it is the only one with its session (src/trust/README.md). */
-import { randomBytes } from "node:crypto";
 import type { Proof } from "../../../../src/sessions/device/contract.ts";
 import type { Reply, TestApp } from "../../../support/app.ts";
-
-const random = () => randomBytes(16).toString("base64url");
+import { newProofWord } from "../../../support/secrets.ts";
 
 export interface Prover {
   instance: string;
@@ -18,9 +16,9 @@ export interface Prover {
 }
 
 export function openProver(app: Pick<TestApp, "post">, sessionId: string): Prover {
-  const instance = random();
+  const instance = newProofWord();
   let number = 0;
-  const next = (): Proof => ({ instance, number: number++, beat_id: random() });
+  const next = (): Proof => ({ instance, number: number++, beat_id: newProofWord() });
   const prove = async (path: string, body: object): Promise<Reply> => {
     const proof = next();
     const reply = await app.post(path, { ...body, session_id: sessionId, proof });

@@ -1,7 +1,7 @@
 import { ask, reasonField, say } from "../parts/dialog.ts";
 import { el } from "../parts/element.ts";
 import { showDevice } from "../parts/format.ts";
-import { kick, type SessionItem } from "./api.ts";
+import { type Kicked, kick, type SessionItem } from "./api.ts";
 
 type Live = Pick<SessionItem, "key_id" | "generation" | "label" | "access_key" | "device">;
 
@@ -17,8 +17,8 @@ export function askToKick(item: Live, done: () => void): void {
     danger: true,
     done,
     async run() {
-      const { success } = await kick({ key_id: item.key_id, generation: item.generation }, input.value.trim());
-      say(success ? `Kicked ${showDevice(item.device)}` : "That session was over already");
+      const kicked = await kick({ key_id: item.key_id, generation: item.generation }, input.value.trim());
+      say(tellKicked(kicked, showDevice(item.device), "That session was over already"));
       return undefined;
     },
   });
@@ -41,9 +41,15 @@ export function askToFree(key: Pick<Live, "key_id" | "generation" | "label" | "a
     danger: true,
     done,
     async run() {
-      const { success } = await kick({ key_id: key.key_id, generation: key.generation }, "");
-      say(success ? "The key is free" : "That lease was over already");
+      const kicked = await kick({ key_id: key.key_id, generation: key.generation }, "");
+      say(tellKicked(kicked, "its device", "That lease was over already"));
       return undefined;
     },
   });
+}
+
+/** What happened, which may be something else than was asked for: the device may have gone offline, or come back. */
+function tellKicked({ session_ended, lease_freed }: Kicked, device: string, neither: string): string {
+  if (session_ended) return lease_freed ? `Kicked ${device}, and freed its lease` : `Kicked ${device}`;
+  return lease_freed ? "Freed the lease; nobody was live" : neither;
 }
