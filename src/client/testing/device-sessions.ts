@@ -114,11 +114,14 @@ export class FakeDeviceSessions {
   }
 
   /** `key`: signs the lease; undefined: the client trusts no key of ours. */
-  lease(sessionId: string, hours: number, key: SigningKey | undefined): FakeReply {
+  lease(sessionId: string, hours: number, key: SigningKey | undefined, proof?: Proof): FakeReply {
     const { offlineHoursMax: hours_max } = this.#rules;
     if (!key || hours > hours_max) return refusal(409, "lease_unavailable", "No lease can be had", { hours_max });
     const session = this.#byId.get(sessionId);
-    if (!session || session.ending) return over(session?.ending, false);
+    if (!session || session.ending) return over(session?.ending, proof !== undefined);
+    // With proof it is a beat; without, no sign of life.
+    const refused = proof || session.proof.isRequired ? this.#judge(session, proof, Date.now()) : undefined;
+    if (refused) return refused;
     const lease = this.#leases.give(session.key, seen(session), hours);
     const times = { issued_at: date(lease.issuedAt), until: date(lease.until) };
     const { generation, device } = session;

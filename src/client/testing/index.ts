@@ -236,7 +236,8 @@ const VERBS: Record<string, Verb> = {
   heartbeat: (sessions, { session_id, proof }) => sessions.heartbeat(session_id as string, proof as Proof | undefined),
   end: (sessions, { session_id }) => sessions.end(session_id as string),
   status: (sessions, { access_key, session_id }) => sessions.status(access_key as string, session_id),
-  lease: (sessions, { session_id, hours }, key) => sessions.lease(session_id as string, hours as number, key),
+  lease: (sessions, { session_id, hours, proof }, key) =>
+    sessions.lease(session_id as string, hours as number, key, proof as Proof | undefined),
   "lease/return": (sessions, { lease }) => sessions.returnLease(lease as string),
 };
 

@@ -16,6 +16,11 @@ export class FakeProof {
     this.#last = first;
   }
 
+  /** Whether only beats with proof are accepted. */
+  get isRequired(): boolean {
+    return this.#last !== undefined;
+  }
+
   judge(beat: Proof | undefined): Verdict {
     const last = this.#last;
     if (!beat) return last ? { is: "required" } : this.#accept(undefined);

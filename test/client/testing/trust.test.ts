@@ -125,6 +125,17 @@ describe("an app with a lease", () => {
     server.takeOver(KEY);
   });
 
+  it("and proof gets it by proof, which whoever has only its session id has not", async () => {
+    const session = await start({ proof: true, storage: memoryStorage() });
+    const body = JSON.stringify({ session_id: session.sessionId, hours: 1 });
+    const headers = { "Content-Type": "application/json" };
+    const reply = await fetch(`${server.url}/api/session/lease`, { method: "POST", headers, body });
+    expect([reply.status, ((await reply.json()) as { code: string }).code]).toEqual([409, "proof_required"]);
+    await session.lease(1);
+    await beats(2);
+    expect(session.state).toBe("live");
+  });
+
   it("gives it back, loses it to a kick, and gets none for longer than there is", async () => {
     const session = await start({ storage: memoryStorage() });
     await expect(session.lease(9)).rejects.toMatchObject({ code: "lease_unavailable", data: { hours_max: 8 } });
