@@ -34,13 +34,14 @@ describe("a leak is found", () => {
   it("of a challenge and a lease that the service gave, whole or its id alone", async () => {
     const { key } = await db.makeKey();
     const session_id = newSessionId();
-    await openProver(app, session_id).start(key);
+    const prover = openProver(app, session_id);
+    await prover.start(key);
     const { body } = await app.post("/api/session/heartbeat", {
       session_id,
       proof: openProver(app, session_id).next(),
     });
     expect(isFound(body.challenge)).toBe(true);
-    const { lease } = (await app.post("/api/session/lease", { session_id, hours: 1 })).body;
+    const { lease } = (await prover.lease(1)).body;
     expect(isFound(lease)).toBe(true);
     expect(isFound(readLeaseId(lease) as string)).toBe(true);
   });
