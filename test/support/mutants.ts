@@ -32,11 +32,16 @@ export async function plant(db: TestDatabase, mutant: Mutant): Promise<(database
   if ("statement" in mutant) {
     return (database) => ({ ...database, requests: corrupt(database.requests, mutant.statement) });
   }
-  const [found] = await db.sql`SELECT pg_get_functiondef(${mutant.fn}::regproc) AS source`;
-  const faulty = mutant.swaps.reduce((source, swap) => replace(source, swap), found?.source as string);
+  const faulty = await plantedSource(db, mutant);
   if (mutant.also) await db.sql.unsafe(mutant.also);
   await db.sql.unsafe(faulty);
   return (database) => database;
+}
+
+/** The function with the fault. Throws where the fault does not fit any more. */
+export async function plantedSource(db: TestDatabase, { fn, swaps }: FunctionMutant): Promise<string> {
+  const [found] = await db.sql`SELECT pg_get_functiondef(${fn}::regproc) AS source`;
+  return swaps.reduce(replace, found?.source as string);
 }
 
 function replace(source: string, [from, to]: Swap): string {

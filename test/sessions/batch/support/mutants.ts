@@ -222,7 +222,7 @@ export const MUTANTS: FunctionMutant[] = [
   {
     name: "the deadline counts from the creation",
     fn: "batch_deadline",
-    swaps: [["run.started_at +", "run.created_at +"]],
+    swaps: [["run.started_at, run", "run.created_at, run"]],
   },
   {
     name: "silence ends a pending run as failed",

@@ -201,7 +201,7 @@ async function makeKeys(db: TestDatabase, oddKey: OddKey): Promise<ModelKey[]> {
     ordinary: {},
     revoked: {},
     expired: { expires: "2020-01-01" },
-    "expires after 60 s": { expires: "1h" },
+    "expires after 30 s": { expires: "1h" },
   };
   const options = [{}, {}, odd[oddKey]];
   const made = await Promise.all(options.map((option) => db.makeKey(option)));
@@ -220,7 +220,7 @@ async function makeKeys(db: TestDatabase, oddKey: OddKey): Promise<ModelKey[]> {
   if (third) {
     third.revoked = oddKey === "revoked";
     if (oddKey === "expired") third.expiresAtSeconds = -1;
-    if (oddKey === "expires after 60 s") third.expiresAtSeconds = 60;
+    if (oddKey === "expires after 30 s") third.expiresAtSeconds = 30;
   }
   const unknown = { ...(keys[0] as ModelKey), accessKey: "no such key", id: 999_999_999, known: false };
   return [...keys, unknown];

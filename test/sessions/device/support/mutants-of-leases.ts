@@ -25,8 +25,8 @@ export const MUTANTS_OF_LEASES: Mutant[] = [
   take("a lease is given without a beat", [/SELECT b\.refused[^;]*;/, ""]),
   take("a lease is given to whoever is refused", ["IF outcome IS NOT NULL THEN", "IF false THEN"]),
   take("a lease is refused after its beat was taken", [
-    "IF owner.revoked_at IS NOT NULL",
-    "PERFORM take_beat(present, proof, at); IF owner.revoked_at IS NOT NULL",
+    "IF key_fault(owner, at) IS NOT NULL",
+    "PERFORM take_beat(present, proof, at); IF key_fault(owner, at) IS NOT NULL",
   ]),
   start(
     "start reads the lease before it has the lock",
