@@ -57,10 +57,11 @@ function listUploads(): Upload[] {
   const posts = ROUTES.filter((route) => route.method === "POST");
   const uploads = posts.flatMap(({ path: template, wants, request }) => {
     const path = template.replace(/\{\w+\}/, "0");
+    const none = path === template ? [] : [404]; // of what it names there is none, which may be said unread
     const token = `Authorization: Bearer ${ADMIN_TOKEN}\r\n`;
     return wants === "operator"
       ? [...to(path, json, [401, 413]), ...to(path, token + json, [200, 404, 413, 415])]
-      : to(path, json, request ? [413] : [200, 413]);
+      : to(path, json, request ? [413, ...none] : [200, 413]);
   });
   return [
     ...uploads,
