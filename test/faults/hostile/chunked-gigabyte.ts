@@ -57,11 +57,12 @@ function listUploads(): Upload[] {
   const posts = ROUTES.filter((route) => route.method === "POST");
   const uploads = posts.flatMap(({ path: template, wants, request }) => {
     const path = template.replace(/\{\w+\}/, "0");
-    const none = path === template ? [] : [404]; // of what it names there is none, which may be said unread
+    // Said unread: there is none of that name, or nobody has signed in.
+    const unread = [...(path === template ? [] : [404]), ...(wants === "user" || wants === "player" ? [401] : [])];
     const token = `Authorization: Bearer ${ADMIN_TOKEN}\r\n`;
     return wants === "operator"
       ? [...to(path, json, [401, 413]), ...to(path, token + json, [200, 404, 413, 415])]
-      : to(path, json, request ? [413, ...none] : [200, 413]);
+      : to(path, json, [413, ...unread, ...(request ? [] : [200])]);
   });
   return [
     ...uploads,
