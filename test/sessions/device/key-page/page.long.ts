@@ -63,6 +63,15 @@ const beat = async (session_id: string) => (await app.post("/api/session/heartbe
 const alert = (page: Page) => page.getByRole("alert");
 
 describe("the page /key", () => {
+  it("works where the browser's language is no language tag", async () => {
+    const { key } = await keyInUse();
+    const page = await open();
+    await page.addInitScript(() => Object.defineProperty(navigator, "language", { value: "en-US@posix" }));
+    await page.reload();
+    await look(page, key);
+    await page.getByText(/^Since \w+ \d+, \d{4}/).waitFor();
+  });
+
   it("shows which device uses the key since when, and how the last sessions ended", async () => {
     const { key, session_id } = await keyInUse();
     const page = await open();

@@ -84,5 +84,8 @@ export function chooseTexts(): Texts {
   return /^ko\b/i.test(wanted) ? KOREAN : ENGLISH;
 }
 
-/** For dates: the visitor's own way to write that language. */
-export const localeOf = ({ code }: Texts) => (navigator.language.startsWith(code) ? navigator.language : code);
+/** For dates: the visitor's own way to write that language. On a system without one Chromium says "en-US@posix", no language tag. */
+export function localeOf({ code }: Texts): string {
+  const [own = code] = navigator.language.split("@");
+  return own.startsWith(code) ? own : code;
+}
