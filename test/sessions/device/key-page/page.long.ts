@@ -66,7 +66,7 @@ describe("the page /key", () => {
   it("works where the browser's language is no language tag", async () => {
     const { key } = await keyInUse();
     const page = await open();
-    await page.addInitScript(() => Object.defineProperty(navigator, "language", { value: "en-US@posix" }));
+    await page.addInitScript({ content: 'Object.defineProperty(navigator, "language", { value: "en-US@posix" })' });
     await page.reload();
     await look(page, key);
     await page.getByText(/^Since \w+ \d+, \d{4}/).waitFor();
